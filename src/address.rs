@@ -1,0 +1,1 @@
+//! E-mail addresses as Hustings holds and compares them.

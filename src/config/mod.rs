@@ -1,0 +1,1 @@
+//! The configuration file: what can be set, its documentation and its errors.

@@ -1,0 +1,1 @@
+//! Consent: asking, confirming, withdrawing, and the evidence of each.

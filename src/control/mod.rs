@@ -1,0 +1,1 @@
+//! Typed requests between the CLI and the daemon over a unix socket.

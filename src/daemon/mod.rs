@@ -1,0 +1,1 @@
+//! Builds the parts from the configuration, starts them and stops them.

@@ -1,0 +1,1 @@
+//! The post room: queue, schedule, routes and attempts.

@@ -1,0 +1,1 @@
+//! Mailings: accept, approve, expand, personalise, watch.

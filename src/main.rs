@@ -1,0 +1,2 @@
+//! Hustings.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Messages: parse, compose, footer and DKIM.

@@ -1,0 +1,1 @@
+//! All SQL: one writer with group commit, many readers.

@@ -1,0 +1,1 @@
+//! Keys: the root key, the key ring, sealing, indexes and tokens. Knows nobody.
