@@ -6,11 +6,15 @@
 use std::fmt;
 use std::ops::Range;
 
-use idna::AsciiDenyList;
-use idna::uts46::{DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_public_assigned;
+
+mod domain;
+mod match_form;
+
+pub use domain::Domain;
+pub use match_form::MatchForm;
 
 /// Octets in a local part (RFC 5321 §4.5.3.1.1).
 pub const MAX_LOCAL: usize = 64;
@@ -83,96 +87,6 @@ pub enum AddressError {
         "the domain is not a valid name: check its spelling, it may have letters, digits, - and dots"
     )]
     BadDomain,
-}
-
-/// A domain name as the wire has it: A-labels, lower case, no dot at its end.
-///
-/// Its `Debug` is closed: a domain that serves few people names one of them.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Domain(Box<str>);
-
-impl Domain {
-    /// Reads a domain written in U-labels or A-labels, in any case (UTS 46, non-transitional, host name rules).
-    ///
-    /// A name of a single label (`localhost`) is a domain; [`EmailAddress::parse`] refuses it behind an `@`.
-    ///
-    /// # Errors
-    /// The reason as an [`AddressError`].
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if text.is_empty() {
-            return Err(AddressError::EmptyDomain);
-        }
-        if text.len() > MAX_INPUT {
-            return Err(AddressError::DomainTooLong);
-        }
-        check_characters(text)?;
-        if is_ip_address(text) {
-            return Err(AddressError::DomainLiteral);
-        }
-        let ascii = to_ascii(text, DnsLength::Ignore).map_err(|_| AddressError::BadDomain)?;
-        if ascii.is_empty() || ascii.split('.').any(str::is_empty) {
-            return Err(AddressError::BadDomain);
-        }
-        if ascii.len() > MAX_DOMAIN || !idna::uts46::verify_dns_length(&ascii, false) {
-            return Err(AddressError::DomainTooLong);
-        }
-        // UTS 46 maps full-width digits, so that an IP address may only show up now. No top-level domain is a number.
-        if ascii
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
-        {
-            return Err(AddressError::DomainLiteral);
-        }
-        Ok(Self(ascii.into()))
-    }
-
-    /// The domain as the wire has it: lower-case A-labels.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The domain for people to read, in U-labels where that is safe.
-    pub fn to_unicode(&self) -> String {
-        let (text, result) = Uts46::new().to_unicode(
-            self.0.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-        );
-        if result.is_ok() {
-            text.into_owned()
-        } else {
-            self.0.to_string()
-        }
-    }
-
-    /// Whether the name has two labels or more.
-    pub fn is_qualified(&self) -> bool {
-        self.0.contains('.')
-    }
-
-    /// Whether this is `other` or a name below it.
-    pub fn is_within(&self, other: &Domain) -> bool {
-        self.0
-            .strip_suffix(other.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    }
-}
-
-fn to_ascii(text: &str, length: DnsLength) -> Result<String, idna::Errors> {
-    Uts46::new()
-        .to_ascii(
-            text.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-            length,
-        )
-        .map(std::borrow::Cow::into_owned)
-}
-
-fn is_ip_address(text: &str) -> bool {
-    text.starts_with('[') || text.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// An address as its owner spells it: a dot-atom or quoted-string local part in NFC, kept as written, and a [`Domain`].
@@ -386,62 +300,6 @@ fn parse_mail_domain(text: &str) -> Result<Domain, AddressError> {
     }
 }
 
-/// The form of an address that look-ups use, version 1: **frozen**. Index and suppression entries are keyed hashes of
-/// these bytes and outlive everything else, so a change to what they are would forget who withdrew. Another idea of
-/// sameness would be a `v2` beside this one (law row C7).
-///
-/// `v1:` local part `@` domain, where the domain is in lower-case A-labels and the local part is unquoted if it can
-/// be, then NFD, full Unicode case folding, NFC. Dots and plus tags stay: they are different mailboxes at most hosts.
-/// Unicode's stability policies freeze both for assigned characters, and [`EmailAddress::parse`] refuses others.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MatchForm(Box<str>);
-
-impl MatchForm {
-    fn v1(address: &EmailAddress) -> Self {
-        let said = unquote(address.local()).unwrap_or_else(|| address.local().to_owned());
-        let folded: String = unicase::UniCase::new(said.nfd().collect::<String>())
-            .to_folded_case()
-            .nfc()
-            .collect();
-        let local = if is_dot_atom(&folded) {
-            folded
-        } else {
-            quote(&folded)
-        };
-        Self(format!("v1:{local}@{}", address.domain()).into_boxed_str())
-    }
-
-    /// The bytes to hash.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted.push('"');
-    quoted
-}
-
-impl fmt::Display for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Debug for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Domain(..)")
-    }
-}
-
 impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
@@ -451,12 +309,6 @@ impl fmt::Display for EmailAddress {
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress(..)")
-    }
-}
-
-impl fmt::Debug for MatchForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MatchForm(..)")
     }
 }
 

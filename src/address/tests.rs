@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::match_form::quote;
 use super::*;
 
 fn form(text: &str) -> String {
