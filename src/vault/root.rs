@@ -183,11 +183,16 @@ impl RootKey {
             .mode(0o400)
             .open(path)
             .map_err(io("write", path))?;
-        file.write_all(self.to_hex().as_bytes())
+        let written = file
+            .write_all(self.to_hex().as_bytes())
             .and_then(|()| file.write_all(b"\n"))
             .and_then(|()| file.sync_all())
-            .and_then(|()| File::open(&real)?.sync_all())
-            .map_err(io("write", path))
+            .and_then(|()| File::open(&real)?.sync_all());
+        if written.is_err() {
+            // Half a key must not stand in the way of the next try; the first error is the one to tell.
+            let _ = fs::remove_file(path);
+        }
+        written.map_err(io("write", path))
     }
 
     fn to_hex(&self) -> Zeroizing<String> {
