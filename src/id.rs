@@ -21,18 +21,18 @@ pub(crate) fn random() -> [u8; ID_LEN] {
 #[error("not an id: expected 32 hexadecimal digits, as the list commands print them")]
 pub struct NotAnId;
 
-pub(crate) fn parse_hex(text: &str) -> Result<[u8; ID_LEN], NotAnId> {
+/// Reads exactly `N` bytes written as hexadecimal digits.
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
-    if digits.len() != 2 * ID_LEN || !text.is_ascii() {
-        return Err(NotAnId);
+    if digits.len() != 2 * N {
+        return None;
     }
-    let mut bytes = [0; ID_LEN];
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16).ok_or(NotAnId)?;
-        let low = char::from(pair[1]).to_digit(16).ok_or(NotAnId)?;
-        *byte = u8::try_from(high * 16 + low).map_err(|_| NotAnId)?;
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +71,7 @@ macro_rules! id_types {
         }
         impl std::str::FromStr for $name {
             type Err = NotAnId;
-            fn from_str(text: &str) -> Result<Self, NotAnId> { parse_hex(text).map(Self) }
+            fn from_str(text: &str) -> Result<Self, NotAnId> { parse_hex(text).map(Self).ok_or(NotAnId) }
         }
         impl From<$name> for String {
             fn from(id: $name) -> String { id.to_string() }

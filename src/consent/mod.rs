@@ -1,1 +1,4 @@
 //! Consent: asking, confirming, withdrawing, and the evidence of each.
+
+pub mod constituency;
+pub mod csv;

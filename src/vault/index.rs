@@ -9,13 +9,16 @@ use aws_lc_rs::hmac;
 
 use super::purpose::IndexColumn;
 use super::ring::{KeyRing, Slot};
-use crate::id::write_hex;
+use crate::id::{parse_hex, write_hex};
 
 /// How many bytes an index has.
 pub const INDEX_LEN: usize = 17;
 
 /// A keyed hash, tagged with the generation of its key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct Index([u8; INDEX_LEN]);
 
 impl Index {
@@ -52,9 +55,27 @@ impl fmt::Debug for Index {
     }
 }
 
+impl TryFrom<String> for Index {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        parse_hex(&text)
+            .map(Self)
+            .ok_or("not an index: expected 34 hexadecimal digits")
+    }
+}
+
+impl From<Index> for String {
+    fn from(index: Index) -> Self {
+        index.to_string()
+    }
+}
+
 /// What stands for a list inside a withdrawal token: the first 4 bytes of the keyed hash of its key in the
 /// configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct ListTag(pub [u8; 4]);
 
 impl ListTag {
