@@ -11,6 +11,7 @@
 //! | `index` | keyed hashes to look things up by |
 //! | `token` | the strings in links, return paths and Message-IDs |
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
+//! | `sheet` | the recovery sheet, printed and read back |
 
 mod base32;
 mod index;
@@ -20,6 +21,7 @@ mod root;
 mod seal;
 mod secret;
 mod secret_box;
+mod sheet;
 mod token;
 
 use std::fmt;
@@ -34,6 +36,7 @@ pub use ring::{KeyRing, RingError, UnlockError};
 pub use root::{KeySource, PassphraseParams, RootKey, RootKeyError, check_passphrase};
 pub use seal::{Clear, OpenError, Place, SEAL_HEADER, SEAL_OVERHEAD};
 pub use secret_box::{BoxError, SealTo};
+pub use sheet::{RecoverySheet, SheetError};
 pub use token::{ConfirmToken, CopyTokenKind, TokenHash};
 
 use crate::id::CopyId;

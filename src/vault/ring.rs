@@ -121,6 +121,11 @@ impl Slot {
         }
     }
 
+    /// Whether a key here can have this generation.
+    pub(super) const fn allows(self, generation: u16) -> bool {
+        generation != 0 && generation <= self.last_generation()
+    }
+
     const fn last_generation(self) -> u16 {
         match self {
             Self::Index(_) | Self::Token(_) => LAST_TAGGED_GENERATION,
@@ -335,7 +340,7 @@ impl KeyRing {
                 .keys
                 .last_key_value()
                 .is_none_or(|(last, _)| *last < at);
-            if !ascending || at.1 == 0 || at.1 > slot.last_generation() {
+            if !ascending || !slot.allows(at.1) {
                 return Err(UnlockError::Damaged);
             }
             let key = Secret::from_slice(key).ok_or(UnlockError::Damaged)?;
