@@ -30,17 +30,26 @@ impl Bench {
         let runtime = Runtime::new().expect("a runtime");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (store, owner) = runtime.block_on(async {
-            let locked =
-                LockedStore::open(Files::in_directory(directory.path())).await.expect("opens");
+            let locked = LockedStore::open(Files::in_directory(directory.path()))
+                .await
+                .expect("opens");
             let vault = Vault::from_ring(KeyRing::generate());
-            let store = locked.unlock(vault, 64 * 1024 * 1024).await.expect("unlocks");
+            let store = locked
+                .unlock(vault, 64 * 1024 * 1024)
+                .await
+                .expect("unlocks");
             let staff = Staff::new(store.vault(), staff_record());
             let owner = staff.id;
             let change = Change::new().then(Step::PutStaff(staff));
             let _ = store.change(change).await.expect("writes");
             (store, owner)
         });
-        Self { runtime, store, owner, _directory: directory }
+        Self {
+            runtime,
+            store,
+            owner,
+            _directory: directory,
+        }
     }
 }
 
@@ -62,8 +71,11 @@ async fn accept(store: &Store, owner: StaffId, bytes: &[u8]) {
     writer.write(bytes).await.expect("takes bytes");
     let body = writer.finish();
     let now = Timestamp::now();
-    let record = EntryRecord { folder: "INBOX".into(), kept_at: now };
-    let entry = Entry::new(store.vault(), owner, body.id(), record);
+    let record = EntryRecord {
+        folder: "INBOX".into(),
+        kept_at: now,
+    };
+    let entry = Entry::new(store.vault(), owner.into(), body.id(), record);
     let known = MessageRecord {
         received_at: now,
         size: 0,
@@ -81,23 +93,25 @@ fn durable_10_kb_mails(bencher: Bencher, connections: usize) {
     const EACH: usize = 20;
     let bench = Bench::new();
     let mail = vec![b'x'; 10_000];
-    bencher.counter(ItemsCount::new(connections * EACH)).bench_local(|| {
-        bench.runtime.block_on(async {
-            let tasks: Vec<_> = (0..connections)
-                .map(|_| {
-                    let (store, owner, mail) = (bench.store.clone(), bench.owner, mail.clone());
-                    tokio::spawn(async move {
-                        for _ in 0..EACH {
-                            accept(&store, owner, &mail).await;
-                        }
+    bencher
+        .counter(ItemsCount::new(connections * EACH))
+        .bench_local(|| {
+            bench.runtime.block_on(async {
+                let tasks: Vec<_> = (0..connections)
+                    .map(|_| {
+                        let (store, owner, mail) = (bench.store.clone(), bench.owner, mail.clone());
+                        tokio::spawn(async move {
+                            for _ in 0..EACH {
+                                accept(&store, owner, &mail).await;
+                            }
+                        })
                     })
-                })
-                .collect();
-            for task in tasks {
-                task.await.expect("no panic");
-            }
+                    .collect();
+                for task in tasks {
+                    task.await.expect("no panic");
+                }
+            });
         });
-    });
 }
 
 /// One durable mail of 25 MB in chunks.
@@ -107,7 +121,11 @@ fn durable_25_mb_mail(bencher: Bencher) {
     let mail = vec![b'x'; 25_000_000];
     bencher
         .counter(divan::counter::BytesCount::new(mail.len()))
-        .bench_local(|| bench.runtime.block_on(accept(&bench.store, bench.owner, &mail)));
+        .bench_local(|| {
+            bench
+                .runtime
+                .block_on(accept(&bench.store, bench.owner, &mail))
+        });
 }
 
 /// Opening all subscribers page by page, as an expansion does.
@@ -120,7 +138,11 @@ fn open_20_000_subscribers(bencher: Bencher) {
         bench.runtime.block_on(async {
             let (mut after, mut seen): (Option<SubscriberId>, usize) = (None, 0);
             loop {
-                let page = bench.store.subscribers_after(after, 1000).await.expect("reads");
+                let page = bench
+                    .store
+                    .subscribers_after(after, 1000)
+                    .await
+                    .expect("reads");
                 let Some(last) = page.last() else { break };
                 after = Some(last.id);
                 seen += page.len();
