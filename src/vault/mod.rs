@@ -14,6 +14,7 @@
 //! | `sheet` | the recovery sheet, printed and read back |
 
 mod base32;
+mod cipher;
 mod index;
 mod purpose;
 mod ring;

@@ -10,7 +10,7 @@ impl RootKey {
     /// Derives the key from a passphrase, with the settings stored beside the ring. Takes about half a second and
     /// [`PassphraseParams::memory_kib`] of memory, so call it off the async threads.
     ///
-    /// A wrong passphrase gives a wrong key, which [`KeyRing::unwrap`](super::KeyRing::unwrap) finds out.
+    /// A wrong passphrase gives a wrong key, which [`KeyRing::unwrap`](crate::vault::KeyRing::unwrap) finds out.
     ///
     /// # Errors
     /// [`RootKeyError::Memory`] if the host doesn't give the memory.

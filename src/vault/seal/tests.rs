@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::vault::{KeyRing, Vault};
+use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
 use proptest::prelude::*;
 
 const CLEAR: [Clear<'static>; 4] = [
