@@ -387,4 +387,6 @@ fn to_array(bytes: &[u8]) -> [u8; HASH_LEN] {
 }
 
 #[cfg(test)]
+pub(crate) mod client;
+#[cfg(test)]
 mod tests;

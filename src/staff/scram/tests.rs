@@ -16,17 +16,7 @@ fn first(message: &str, binding: Binding<'_>) -> Result<ClientFirst, ScramError>
 
 /// What a client that knows the password answers to a challenge.
 fn client_final(bare: &str, challenge: &Challenge, channel: &[u8], password: &str) -> String {
-    let server_first = challenge.message();
-    let nonce = &server_first[2..server_first.find(",s=").expect("a salt")];
-    let unsigned = format!("c={},r={nonce}", STANDARD.encode(channel));
-    let signed = format!("{bare},{server_first},{unsigned}");
-    let salted = salted_password(password, &challenge.verifier.salt, ITERATIONS);
-    let mut client_key = hmac_sha256(&*salted, b"Client Key");
-    let signature = hmac_sha256(&sha256(&*client_key), signed.as_bytes());
-    for (byte, mask) in client_key.iter_mut().zip(signature.iter()) {
-        *byte ^= mask;
-    }
-    format!("{unsigned},p={}", STANDARD.encode(&*client_key))
+    client::answer(bare, challenge.message(), channel, password)
 }
 
 /// The example of RFC 7677 §3.

@@ -60,12 +60,16 @@ impl DataReader {
             match (self.state, octet) {
                 (State::DotCr, b'\n') => return (at + 1, DataEvent::End),
                 (State::Cr, b'\n') => self.end_line(),
+                // What is before a fault or a stuffed dot goes out first; this octet comes again with the next call.
+                (State::Cr | State::DotCr, _) | (_, b'\n' | 0) | (State::LineStart, b'.')
+                    if at > start =>
+                {
+                    break;
+                }
                 (State::Cr | State::DotCr, _) | (_, b'\n') => {
                     return (at, DataEvent::Fault(Fault::BareLineEnd));
                 }
                 (_, 0) => return (at, DataEvent::Fault(Fault::Nul)),
-                // A dot or its CR leaves a gap, so what is before it goes out first.
-                (State::LineStart, b'.') if at > start => break,
                 (State::LineStart, b'.') => {
                     self.state = State::Dot;
                     start = at + 1;

@@ -77,6 +77,9 @@ impl<H: Host> Door<H> {
             if !session.wants_body() {
                 body = None;
             }
+            if session.envelope().is_none() {
+                deadlines.message = None;
+            }
             match action {
                 Action::Read => {
                     wire.flush().await?;
