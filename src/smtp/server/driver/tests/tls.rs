@@ -183,7 +183,7 @@ async fn staff_send_over_implicit_tls_with_a_bound_log_in() {
     let client = crate::staff::scram::client::Client::new("ann", "correct horse", Some(exporter));
     let first = STANDARD.encode(client.first());
     let challenge = ask(&mut tls, &format!("AUTH SCRAM-SHA-256-PLUS {first}")).await;
-    let challenge = STANDARD.decode(&challenge[4..].trim_end()).expect("base64");
+    let challenge = STANDARD.decode(challenge[4..].trim_end()).expect("base64");
     let proof = client.proof(std::str::from_utf8(&challenge).expect("UTF-8"));
     assert!(
         ask(&mut tls, &STANDARD.encode(proof))
