@@ -6,6 +6,10 @@
 //! ([`segment::Prepared`]), which are held and approved, and [`copy::CopyPlan`] makes each subscriber's signed copy.
 
 pub mod dkim;
+pub mod html;
+pub mod inspect;
+pub mod mime;
+pub mod rules;
 
 #[cfg(test)]
 mod testing;
