@@ -5,11 +5,15 @@
 //! [`rules`] says why it may not go out, [`prepare`](prepare::prepare) rebuilds it into segments with slots
 //! ([`segment::Prepared`]), which are held and approved, and [`copy::CopyPlan`] makes each subscriber's signed copy.
 
+pub mod copy;
 pub mod dkim;
+pub mod footer;
 pub mod html;
 pub mod inspect;
 pub mod mime;
+pub mod prepare;
 pub mod rules;
+pub mod segment;
 
 #[cfg(test)]
 mod testing;

@@ -15,6 +15,11 @@ use mail_auth::{
 };
 
 use super::dkim::{SelectedKey, Signer, SigningKey};
+use super::footer::{Footer, FooterText};
+use super::inspect::inspect;
+use super::mime::Limits;
+use super::prepare::{Letterhead, prepare};
+use super::segment::{Prepared, SlotValues};
 
 /// The domain that the tests' signer signs for.
 pub(crate) const DOMAIN: &str = "party.example";
@@ -152,4 +157,72 @@ print([check.verify(idx=n, dnsfunc=txt) for n in range(2)])
         Some(verdict) => assert_eq!(verdict.trim(), "[True, True]"),
         None => println!("skipped: needs dkimpy"),
     }
+}
+
+/// The imprint of the tests' footer.
+pub(crate) const IMPRINT: &str =
+    "Promoted by The Example Party of 1 High Street, Anytown, AB1 2CD.";
+
+/// The default footer with the words of law annex 1.
+pub(crate) fn footer() -> Footer {
+    FooterText {
+        party: "The Example Party",
+        imprint: IMPRINT,
+        why: "You get this because you asked for News & campaigns at party.example.",
+        right_heading: "Your right to stop this",
+        right: "You have the right to object at any time to our using your data to send you political e-mail, and to \
+            withdraw your consent. Use the link below, reply 'stop', or write to us. We stop at once.",
+        way_out: "Stop these e-mails",
+        postal_address: "The Example Party, 1 High Street, Anytown, AB1 2CD",
+        complaints: "Unhappy with how we handle your data? Complain to us: privacy@party.example. You can also \
+            complain to the Information Commission (ICO), ico.org.uk, 0303 123 1113.",
+    }
+    .footer()
+    .unwrap()
+}
+
+/// The tests' list.
+pub(crate) fn letterhead(footer: &Footer) -> Letterhead<'_> {
+    Letterhead {
+        from_name: "The Example Party",
+        from_address: "news@party.example",
+        reply_to: None,
+        list_id: "news.party.example",
+        list_name: "News & campaigns",
+        footer,
+    }
+}
+
+/// Values of a copy.
+pub(crate) fn values() -> SlotValues<'static> {
+    SlotValues {
+        to: "ann@voter.example",
+        message_id: "mabcdefgh234567@party.example",
+        date: jiff::Timestamp::UNIX_EPOCH,
+        unsubscribe_url: "https://party.example/u/abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrstuvwxyz234567",
+        unsubscribe_mailto: "mailto:u+abcdefghijklmnopqrstuvwxyz234567@party.example?subject=stop&body=x",
+    }
+}
+
+/// A mail to the list with these fields and this body.
+pub(crate) fn mail(fields: &str, body: &str) -> Vec<u8> {
+    let text = format!(
+        "Received: from laptop (192.0.2.7)\nFrom: Staff <news@party.example>\nTo: <news@party.example>\n\
+         Subject: Meeting on Friday\nDate: Sat, 21 Nov 2026 10:00:00 +0000\nMessage-ID: <client@laptop>\n\
+         User-Agent: Client 1.0\nX-Originating-IP: 192.0.2.7\nMIME-Version: 1.0\n{fields}\n{body}"
+    );
+    text.replace("\r\n", "\n")
+        .replace('\n', "\r\n")
+        .into_bytes()
+}
+
+/// Prepares a mail for the tests' list.
+pub(crate) fn prepared(message: &[u8]) -> Prepared {
+    let mail = inspect(message, &Limits::default()).unwrap();
+    prepare(&mail, &letterhead(&footer())).unwrap()
+}
+
+/// The copy with the tests' values, as one piece.
+pub(crate) fn copy(prepared: &Prepared, values: &SlotValues<'_>) -> Vec<u8> {
+    prepared.personalise(values).unwrap().concat()
 }

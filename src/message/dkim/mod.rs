@@ -12,5 +12,6 @@ mod sign;
 mod tests;
 
 pub use canon::BodyHasher;
+pub(crate) use canon::is_relaxed;
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use sign::{HeaderSet, SelectedKey, SignError, Signer, SigningTime};

@@ -28,13 +28,16 @@ fn to_unicode(bytes: &[u8], charset: &str) -> Result<String, MimeError> {
         String::from_utf8(bytes.to_vec()).map_err(|_| MimeError::NotText)?
     } else {
         let decoder = charset_decoder(charset.as_bytes()).ok_or(MimeError::Charset)?;
-        decoder(bytes)
+        // The decoders write U+FFFD for what the charset doesn't have.
+        Some(decoder(bytes))
+            .filter(|text| !text.contains('\u{FFFD}'))
+            .ok_or(MimeError::NotText)?
     };
     let text = text
         .strip_prefix('\u{FEFF}')
         .map(str::to_owned)
         .unwrap_or(text);
-    if text.contains(['\0', '\u{FFFD}']) {
+    if text.contains('\0') {
         Err(MimeError::NotText)
     } else {
         Ok(text)
