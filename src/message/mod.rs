@@ -5,8 +5,10 @@
 //! [`rules`] says why it may not go out, [`prepare`](prepare::prepare) rebuilds it into segments with slots
 //! ([`segment::Prepared`]), which are held and approved, and [`copy::CopyPlan`] makes each subscriber's signed copy.
 
+pub mod compose;
 pub mod copy;
 pub mod dkim;
+pub mod dsn;
 pub mod footer;
 pub mod html;
 pub mod inspect;
@@ -14,6 +16,7 @@ pub mod mime;
 pub mod prepare;
 pub mod rules;
 pub mod segment;
+pub mod trace;
 
 #[cfg(test)]
 mod testing;

@@ -174,7 +174,7 @@ impl SlotValues<'_> {
     }
 }
 
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
     };
@@ -188,7 +188,7 @@ fn is_address(text: &str) -> bool {
         && !domain.contains(|c: char| special(c) && !matches!(c, '[' | ']' | ':'))
 }
 
-fn is_target(text: &str, most: usize) -> bool {
+pub(super) fn is_target(text: &str, most: usize) -> bool {
     !text.is_empty()
         && text.len() <= most
         && text
