@@ -193,6 +193,7 @@ pub(super) fn part(media_type: &str, text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 

@@ -19,4 +19,5 @@ pub mod segment;
 pub mod trace;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod testing;

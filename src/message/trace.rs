@@ -101,6 +101,7 @@ fn is_stripped(field: &Field<'_>) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

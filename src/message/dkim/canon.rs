@@ -118,7 +118,7 @@ impl BodyHasher {
 
     /// Hashes the line ends and the white space that turned out not to be at the end.
     fn flush(&mut self) {
-        const LINES: &[u8] = &[b'\r', b'\n', b'\r', b'\n', b'\r', b'\n', b'\r', b'\n'];
+        const LINES: &[u8] = b"\r\n\r\n\r\n\r\n";
         self.started = true;
         while self.lines > 0 {
             let now = self.lines.min(LINES.len() / 2);

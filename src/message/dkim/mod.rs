@@ -9,6 +9,7 @@ mod key;
 mod sign;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use canon::BodyHasher;

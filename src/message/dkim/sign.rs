@@ -192,11 +192,7 @@ impl Folded {
     /// Appends a piece that must not be cut, folding before it if need be.
     fn push(&mut self, piece: &str) {
         if self.column + piece.len() > LINE {
-            let piece = if piece.starts_with(' ') {
-                &piece[1..]
-            } else {
-                piece
-            };
+            let piece = piece.strip_prefix(' ').unwrap_or(piece);
             self.text.push_str("\r\n ");
             self.text.push_str(piece);
             self.column = 1 + piece.len();

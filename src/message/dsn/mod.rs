@@ -5,6 +5,7 @@ mod parse;
 mod write;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use parse::{DeliveryReport, ReportedRecipient, parse};

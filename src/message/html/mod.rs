@@ -8,4 +8,5 @@ pub mod plain;
 pub mod token;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -10,6 +10,7 @@ pub mod text;
 pub mod tree;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 /// What a message may cost to read.

@@ -15,8 +15,10 @@
 
 mod body;
 mod entity;
+mod page;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 use super::footer::Footer;

@@ -14,6 +14,7 @@ mod refusal;
 mod subject;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use content::check_html;
