@@ -37,6 +37,6 @@ pub use self::pool::Pool;
 pub use self::reply_parser::ReplyError;
 pub use self::session::{Dialer, Encrypted, Plain, SessionLimits};
 pub use self::stuffing::BodyError;
-pub use self::tls::{Authentication, TlsFailure, TlsPolicy, TlsRecord, TlsSetup, TlsSetupError};
+pub use self::tls::{Authentication, TlsFailure, TlsRecord, TlsSetup, TlsSetupError};
 pub use self::transaction::{AwaitingDot, Next, Opened, Opening, Outcome, Ready};
 pub use self::wire::Stream;

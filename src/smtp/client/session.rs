@@ -10,13 +10,14 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::delivery::policy::TlsPolicy;
 use crate::smtp::client::capabilities::Capabilities;
 use crate::smtp::client::command::HelloName;
 use crate::smtp::client::core::Core;
 use crate::smtp::client::envelope::{Envelope, Unfit};
 use crate::smtp::client::error::ClientError;
 use crate::smtp::client::phase::{Phase, Timeouts};
-use crate::smtp::client::tls::{TlsFailure, TlsPolicy, TlsRecord, TlsSetup};
+use crate::smtp::client::tls::{TlsFailure, TlsRecord, TlsSetup};
 use crate::smtp::client::transaction::Opening;
 use crate::smtp::client::wire::{Stream, Wire};
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::delivery::policy::TlsPolicy;
 
 mod encryption;
 mod messages;

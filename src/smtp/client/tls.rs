@@ -11,16 +11,9 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use crate::delivery::policy::TlsPolicy;
 use crate::smtp::client::error::codes;
 use crate::smtp::reply::Reply;
-
-/// How the other server has to prove who it is. Encryption itself is not a matter of policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TlsPolicy {
-    /// Encrypted whoever answers (RFC 7435): what its certificate says is recorded, not enforced.
-    Opportunistic,
-}
 
 /// Why there is no encrypted session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
