@@ -92,7 +92,8 @@ enum Via {
     Host(Box<str>, u16),
 }
 
-/// The static routes of the configuration.
+/// The static routes of the configuration. They are the admin's word: neither private addresses nor loops are looked
+/// for behind them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StaticRoutes {
     domains: HashMap<Domain, Via>,

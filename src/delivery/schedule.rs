@@ -2,8 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dns::Shuffle;
-
 /// Which of our mails it is: they have different patience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailKind {
@@ -112,7 +110,7 @@ impl Schedule {
             .or(self.waits.last())
             .copied()
             .unwrap_or(last);
-        let lot = Shuffle::seeded(seed.wrapping_add(u64::from(failures))).next();
+        let lot = mix(seed.wrapping_add(u64::from(failures)));
         let span = i64::from(self.jitter_percent.min(100));
         // −span ..= span, in percent.
         let percent = i64::try_from(lot % (2 * span.unsigned_abs() + 1)).unwrap_or(0) - span;
@@ -139,6 +137,14 @@ impl Schedule {
             _ => None,
         }
     }
+}
+
+/// Spreads neighbouring seeds apart (the finaliser of SplitMix64).
+fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn later(from: Timestamp, span: SignedDuration) -> Timestamp {

@@ -13,6 +13,9 @@ use crate::smtp::reply::{Enhanced, Reply};
 const MAX_LINE: usize = 2_000;
 /// Lines in a reply.
 const MAX_LINES: usize = 100;
+/// Octets of text that are kept of a reply. What goes beyond is read and forgotten: a server can't make the replies
+/// to a hundred recipients fill the memory.
+const MAX_KEPT: usize = 4 * 1024;
 
 /// What came is no reply. The connection can't be used any more: nobody knows which command comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +45,9 @@ pub(super) struct ReplyParser {
     searched: usize,
     code: Option<u16>,
     lines: Vec<String>,
+    /// Lines and octets of the reply that is being read.
+    count: usize,
+    kept: usize,
 }
 
 impl ReplyParser {
@@ -51,6 +57,8 @@ impl ReplyParser {
             searched: 0,
             code: None,
             lines: Vec::new(),
+            count: 0,
+            kept: 0,
         }
     }
 
@@ -60,7 +68,7 @@ impl ReplyParser {
 
     /// Whether every byte that came was part of a reply that has been taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.input.is_empty() && self.lines.is_empty()
+        self.input.is_empty() && self.count == 0
     }
 
     /// The next whole reply; `None` if more bytes are needed.
@@ -101,15 +109,19 @@ impl ReplyParser {
         if self.code.is_some_and(|first| first != code) {
             return Err(ReplyError::MixedCodes);
         }
-        if self.lines.len() == MAX_LINES {
+        if self.count == MAX_LINES {
             return Err(ReplyError::TooLong);
         }
         self.code = Some(code);
-        self.lines.push(printable(text));
+        self.count += 1;
+        self.kept += text.len();
+        if self.kept <= MAX_KEPT {
+            self.lines.push(printable(text));
+        }
         if !last {
             return Ok(None);
         }
-        self.code = None;
+        (self.code, self.count, self.kept) = (None, 0, 0);
         let lines = std::mem::take(&mut self.lines);
         let enhanced = lines.first().and_then(|line| enhanced(code, line));
         let lines = lines
@@ -246,6 +258,14 @@ mod tests {
         assert_eq!(one(&long), Err(ReplyError::TooLong));
         let lines = "250-x\r\n".repeat(MAX_LINES + 1);
         assert_eq!(all(lines.as_bytes()), Err(ReplyError::TooLong));
+    }
+
+    #[test]
+    fn of_a_long_reply_the_beginning_is_kept() {
+        let line = format!("550-{}\r\n", "x".repeat(1_500));
+        let reply = one(&format!("{}550 end\r\n", line.repeat(50))).unwrap();
+        assert_eq!(reply.lines().count(), 2);
+        assert_eq!(texts(&one("250 ok\r\n").unwrap()), ["ok"]);
     }
 
     #[test]

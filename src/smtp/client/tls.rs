@@ -62,7 +62,8 @@ pub struct TlsRecord {
     pub authentication: Authentication,
 }
 
-/// The TLS set-up shared by all outbound connections.
+/// The TLS set-up shared by all outbound connections of one policy. (Sessions are resumed within it, and a resumed one
+/// asks for no certificate: a stricter policy needs a set-up of its own.)
 #[derive(Debug, Clone)]
 pub struct TlsSetup {
     config: Arc<ClientConfig>,

@@ -146,6 +146,8 @@ impl<S: Stream> AwaitingDot<S> {
     }
 
     /// Gives the final dot and waits for the outcome. The session comes back if it is still good.
+    ///
+    /// Once polled, the message may be delivered even if the future is dropped: that is as much in doubt as no reply.
     pub async fn finish(mut self) -> (Outcome, Option<Encrypted<S>>) {
         self.inner.wire.core.dot();
         let outcome = outcome(&mut self.inner.wire).await;
