@@ -9,7 +9,7 @@ use crate::message::mime::tree::Part;
 use super::refusal::{Hidden, Refusal};
 
 /// Elements that no list mail may hold: they run, load, nest a page, ask for input, or change what links mean.
-const ELEMENTS: [&str; 38] = [
+const ELEMENTS: [&str; 45] = [
     "script",
     "form",
     "input",
@@ -48,6 +48,13 @@ const ELEMENTS: [&str; 38] = [
     "marquee",
     "fencedframe",
     "image",
+    "animate",
+    "animatetransform",
+    "set",
+    "foreignobject",
+    "handler",
+    "listener",
+    "import",
 ];
 /// Attributes whose value is loaded when the mail is opened.
 const LOADING: [&str; 15] = [
@@ -68,7 +75,14 @@ const LOADING: [&str; 15] = [
     "xml:base",
 ];
 /// Attributes that hold several targets, or tell somebody that a link was followed. Nothing in a mail needs them.
-const FORBIDDEN: [&str; 5] = ["srcset", "imagesrcset", "ping", "srcdoc", "formaction"];
+const FORBIDDEN: [&str; 6] = [
+    "srcset",
+    "imagesrcset",
+    "ping",
+    "srcdoc",
+    "formaction",
+    "attributionsrc",
+];
 /// What a link may begin with.
 const SCHEMES: [&str; 6] = ["https:", "http:", "mailto:", "tel:", "sms:", "#"];
 /// Pictures that may stand in the HTML itself.
@@ -179,17 +193,32 @@ impl Check<'_> {
                 Kind::Comment(text) if text.trim_start().starts_with("[if") => {
                     let inner = text.split_once(']').map_or("", |(_, inner)| inner);
                     let inner = inner.strip_prefix('>').unwrap_or(inner);
-                    let inner = inner.rsplit_once("<!").map_or(inner, |(inner, _)| inner);
+                    let inner = match inner.rsplit_once("<!") {
+                        Some((inner, end)) if end.trim().eq_ignore_ascii_case("[endif]") => inner,
+                        _ => inner,
+                    };
                     if depth == NESTING {
                         self.refuse(Refusal::Unclosed);
                     } else {
                         self.html(inner, depth + 1);
                     }
                 }
+                Kind::Comment(text) => self.instruction(&text),
                 // In a body it would swallow the footer; an attachment stands alone.
                 Kind::Unclosed if self.body => self.refuse(Refusal::Unclosed),
                 _ => {}
             }
+        }
+    }
+
+    /// Instructions that XML readers follow: a style sheet from elsewhere, entities that hide markup.
+    fn instruction(&mut self, text: &str) {
+        let text = text.to_ascii_lowercase();
+        if text.trim_start().starts_with("xml-stylesheet") {
+            self.refuse(Refusal::Element("xml-stylesheet".into()));
+        }
+        if !self.body && text.contains("<!entity") {
+            self.refuse(Refusal::Element("ENTITY".into()));
         }
     }
 
@@ -201,10 +230,9 @@ impl Check<'_> {
                 .map(|a| a.value.trim())
         };
         // In an attached SVG the outer element is what it is; inside a body it's refused.
-        let forbidden = ELEMENTS.contains(&name) && (self.body || !matches!(name, "svg" | "image"));
-        if forbidden
-            || name.contains(':') && ["script", "import"].iter().any(|end| name.ends_with(end))
-        {
+        let forbidden =
+            ELEMENTS.contains(&local(name)) && (self.body || !matches!(name, "svg" | "image"));
+        if forbidden {
             self.refuse(Refusal::Element(shown(name)));
         }
         if name == "meta" {
@@ -236,7 +264,7 @@ impl Check<'_> {
                 element: shown(element),
                 attribute: shown(name),
             });
-        } else if FORBIDDEN.contains(&name) && !attribute.value.trim().is_empty() {
+        } else if FORBIDDEN.contains(&name) {
             self.refuse(Refusal::Remote {
                 element: shown(element),
             });
@@ -320,6 +348,17 @@ impl Check<'_> {
         } else {
             Source::Remote
         }
+    }
+}
+
+/// An element's name without its namespace, but for what Word writes, which only Word reads.
+fn local(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some(("v" | "o" | "w" | "m" | "st1", local)) if !matches!(local, "script" | "import") => {
+            name
+        }
+        Some((_, local)) => local,
+        None => name,
     }
 }
 
