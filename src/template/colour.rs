@@ -36,7 +36,11 @@ impl Colour {
         let digits = text.trim().strip_prefix('#').ok_or(ColourError)?;
         let nibbles: Vec<u8> = digits
             .chars()
-            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(ColourError))
+            .map(|c| {
+                c.to_digit(16)
+                    .and_then(|d| u8::try_from(d).ok())
+                    .ok_or(ColourError)
+            })
             .collect::<Result<_, _>>()?;
         match *nibbles.as_slice() {
             [r, g, b] => Ok(Self([r * 17, g * 17, b * 17])),
@@ -49,7 +53,11 @@ impl Colour {
     fn luminance(self) -> f64 {
         let linear = self.0.map(|byte| {
             let c = f64::from(byte) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+            if c <= 0.04045 {
+                c / 12.92
+            } else {
+                ((c + 0.055) / 1.055).powf(2.4)
+            }
         });
         0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     }
@@ -124,8 +132,16 @@ impl Palette {
         let accent = colour.towards(away, paper, SHAPE_CONTRAST);
         let white_reads = accent.contrast(Colour::WHITE) >= TEXT_CONTRAST;
         let ink_is_better = accent.contrast(Colour::INK) > accent.contrast(Colour::WHITE);
-        let on_accent = if !white_reads && ink_is_better { Colour::INK } else { Colour::WHITE };
-        Self { accent, on_accent, link: colour.towards(away, paper, TEXT_CONTRAST) }
+        let on_accent = if !white_reads && ink_is_better {
+            Colour::INK
+        } else {
+            Colour::WHITE
+        };
+        Self {
+            accent,
+            on_accent,
+            link: colour.towards(away, paper, TEXT_CONTRAST),
+        }
     }
 }
 
@@ -136,10 +152,16 @@ mod tests {
 
     #[test]
     fn reads_and_writes_colours() {
-        for (text, seen) in [("#0b6e4f", "#0b6e4f"), ("#ABC", "#aabbcc"), (" #ffffff ", "#ffffff")] {
+        for (text, seen) in [
+            ("#0b6e4f", "#0b6e4f"),
+            ("#ABC", "#aabbcc"),
+            (" #ffffff ", "#ffffff"),
+        ] {
             assert_eq!(Colour::parse(text).expect("a colour").to_string(), seen);
         }
-        for text in ["", "#", "red", "#12", "#12345", "#1234567", "0b6e4f", "#0b6e4g", "#٣٣٣", "#fff;}"] {
+        for text in [
+            "", "#", "red", "#12", "#12345", "#1234567", "0b6e4f", "#0b6e4g", "#٣٣٣", "#fff;}",
+        ] {
             assert_eq!(Colour::parse(text), Err(ColourError), "{text}");
         }
     }

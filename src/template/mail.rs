@@ -267,7 +267,11 @@ mod tests {
         let link = format!("https://lists.party.example/u/{}", "a".repeat(90));
         let long = "word ".repeat(40);
         let out = finish(&format!("\n\n{long}\n\n\n\n{link}\n  * {long}"));
-        assert!(out.lines().filter(|line| *line != link).all(|line| line.chars().count() <= WIDTH));
+        assert!(
+            out.lines()
+                .filter(|line| *line != link)
+                .all(|line| line.chars().count() <= WIDTH)
+        );
         assert!(out.lines().any(|line| line == link));
         assert!(out.contains("\n    word"), "a list item hangs: {out}");
         assert!(!out.contains("\n\n\n"));
@@ -275,7 +279,10 @@ mod tests {
 
     #[test]
     fn a_subject_is_one_line() {
-        assert_eq!(one_line("a\r\nBcc: b@c.example\u{7} \t d"), "a Bcc: b@c.example d");
+        assert_eq!(
+            one_line("a\r\nBcc: b@c.example\u{7} \t d"),
+            "a Bcc: b@c.example d"
+        );
     }
 
     proptest! {

@@ -309,7 +309,10 @@ impl NoticeKind {
 
     /// The page for this kind.
     pub fn page(self) -> Notice {
-        let front = !matches!(self, Self::Inbox | Self::NeverDone | Self::Locked | Self::TooMany);
+        let front = !matches!(
+            self,
+            Self::Inbox | Self::NeverDone | Self::Locked | Self::TooMany
+        );
         Notice { kind: self, front }
     }
 }

@@ -82,12 +82,18 @@ pub struct Text {
 impl Text {
     /// A text in English alone.
     pub fn english(en: impl Into<String>) -> Self {
-        Self { en: en.into(), cy: None }
+        Self {
+            en: en.into(),
+            cy: None,
+        }
     }
 
     /// A text in both languages.
     pub fn both(en: impl Into<String>, cy: impl Into<String>) -> Self {
-        Self { en: en.into(), cy: Some(cy.into()) }
+        Self {
+            en: en.into(),
+            cy: Some(cy.into()),
+        }
     }
 
     /// The text in a language, or in English.
