@@ -56,7 +56,12 @@ fn rehearse_page(templates: &Templates, scene: &Scene, lang: Lang) -> Result<(),
     let shown = Html::read(&html);
     rules::safe(&shown, &templates.style_path)
         .and_then(|()| rules::page(scene.name, templates, lang, &html, &shown))
-        .map_err(|what| at(&name, what))
+        .map_err(|what| {
+            at(
+                &name,
+                format!("{what} (seen on {}, {})", scene.title, lang.tag()),
+            )
+        })
 }
 
 fn at(name: &str, what: String) -> TemplateError {

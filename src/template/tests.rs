@@ -263,6 +263,7 @@ fn sound_overrides_are_used() {
 
 #[test]
 fn a_faulty_override_is_named_and_the_built_in_one_stays() {
+    let unchanged = templates();
     let notice_page = built_in("pages/notice.html");
     let signup = built_in("pages/signup.html");
     let consent = built_in("pages/consent.html");
@@ -423,16 +424,14 @@ fn a_faulty_override_is_named_and_the_built_in_one_stays() {
         assert_eq!(faults[0].file, dir.path().join(name), "{part}");
         assert_eq!(faults[0].line, line, "{name} {part}: {}", faults[0]);
         assert!(faults[0].what.contains(part), "{part}: {}", faults[0]);
-        let built_in = self::templates();
         for kind in [NoticeKind::Inbox, NoticeKind::NotFound] {
-            let expected = notice(&built_in, kind, Lang::En);
+            let expected = notice(&unchanged, kind, Lang::En);
             assert_eq!(
                 notice(&templates, kind, Lang::En),
                 expected,
                 "{name} {part}"
             );
         }
-        lint::rehearse(&templates).expect("what stays in use is sound");
     }
 }
 
