@@ -21,18 +21,18 @@ pub(crate) fn random() -> [u8; ID_LEN] {
 #[error("not an id: expected 32 hexadecimal digits, as the list commands print them")]
 pub struct NotAnId;
 
-pub(crate) fn parse_hex(text: &str) -> Result<[u8; ID_LEN], NotAnId> {
+/// Reads exactly `N` bytes written as hexadecimal digits.
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
-    if digits.len() != 2 * ID_LEN || !text.is_ascii() {
-        return Err(NotAnId);
+    if digits.len() != 2 * N {
+        return None;
     }
-    let mut bytes = [0; ID_LEN];
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16).ok_or(NotAnId)?;
-        let low = char::from(pair[1]).to_digit(16).ok_or(NotAnId)?;
-        *byte = u8::try_from(high * 16 + low).map_err(|_| NotAnId)?;
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +71,7 @@ macro_rules! id_types {
         }
         impl std::str::FromStr for $name {
             type Err = NotAnId;
-            fn from_str(text: &str) -> Result<Self, NotAnId> { parse_hex(text).map(Self) }
+            fn from_str(text: &str) -> Result<Self, NotAnId> { parse_hex(text).map(Self).ok_or(NotAnId) }
         }
         impl From<$name> for String {
             fn from(id: $name) -> String { id.to_string() }
@@ -90,7 +90,9 @@ id_types! {
     MessageId;
     /// A staff account.
     StaffId;
-    /// A message's place in a staff mailbox.
+    /// A mailbox: a staff member's own, or a role's.
+    MailboxId;
+    /// A message's place in a mailbox.
     EntryId;
     /// One message sent to a list.
     MailingId;
@@ -102,6 +104,13 @@ id_types! {
     RequestId;
     /// Work that a public page or mail left for a worker.
     IntakeId;
+}
+
+impl From<StaffId> for MailboxId {
+    /// A staff member's own mailbox has the id of the account.
+    fn from(staff: StaffId) -> Self {
+        Self(staff.0)
+    }
 }
 
 #[cfg(test)]

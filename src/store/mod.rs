@@ -1,1 +1,260 @@
-//! All SQL: one writer with group commit, many readers.
+//! All SQL: one writer with group commit, many readers. Rooms see typed functions and values, never rows or SQL.
+//!
+//! Every table is a file here. A row is an id, its keyed indexes, the few integers that SQL must order by, and one
+//! sealed blob with all else; the seal binds the blob to its table, its row and the row's clear columns.
+//!
+//! # What must hold
+//! - What answers `Ok` is on the disk: the commit has been synced.
+//! - The SQL is portable (`$n` parameters, `ON CONFLICT`, `RETURNING`), so that another database can stand here.
+//! - No read transaction spans a wait for the network: readers fetch pages.
+//!
+//! The store knows the vault and the logs' hashing. It knows no protocol and decides nothing.
+
+mod change;
+mod error;
+mod intake;
+mod journal;
+mod ledger;
+mod log;
+mod mailbox;
+mod mailing;
+mod message;
+mod open;
+mod queue;
+mod record;
+mod request;
+mod rows;
+#[cfg(test)]
+mod schema;
+mod setting;
+mod staff;
+mod subscriber;
+mod suppression;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wording;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+pub use change::{Change, ChangeOutcome, Guard, Step};
+pub use error::StoreError;
+pub use intake::{Intake, IntakeRecord};
+pub use journal::{JournalEntry, read as read_journal};
+pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
+pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
+pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord};
+pub use mailing::{Approval, Mailing, MailingCounts, MailingRecord, MailingState};
+pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
+pub use open::Files;
+pub use queue::{MailClass, Needs, QueueRecord, Queued};
+pub use request::{
+    AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
+};
+pub use setting::Setting;
+pub use staff::{Role, Staff, StaffRecord};
+pub use subscriber::{Subscriber, SubscriberRecord, SubscriptionRecord};
+pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};
+pub use verify::{Finding, Verification};
+pub use wording::{Wording, WordingRecord};
+pub use writer::Health;
+
+use crate::vault::{Index, Vault};
+
+/// A store whose file is open and whose keys are not at hand: it can give the wrapped key ring and nothing else.
+pub struct LockedStore {
+    files: Files,
+    connection: SqliteConnection,
+    lock: open::DirectoryLock,
+}
+
+impl LockedStore {
+    /// Opens the store of a data directory, making it if there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another process has it, [`StoreError::Newer`] if a newer version wrote it, and the
+    /// other causes that keep a file from being opened.
+    pub async fn open(files: Files) -> Result<Self, StoreError> {
+        let lock = open::DirectoryLock::take(&files)?;
+        let mut connection = open::open_writer(&files).await?;
+        open::migrate(&mut connection).await?;
+        Ok(Self {
+            files,
+            connection,
+            lock,
+        })
+    }
+
+    /// The data keys, wrapped by the root key; none in a new store.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn wrapped_ring(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query("SELECT wrapped FROM keyring WHERE id = 1")
+            .fetch_optional(&mut self.connection)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Keeps the wrapped data keys.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: nothing was kept.
+    pub async fn keep_ring(&mut self, wrapped: &[u8]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO keyring (id, wrapped) VALUES (1, $1)
+             ON CONFLICT (id) DO UPDATE SET wrapped = excluded.wrapped",
+        )
+        .bind(wrapped)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Opens the store for use. Bodies that were being received when the daemon last stopped are swept.
+    ///
+    /// `budget` is how many bytes of message bodies may be in memory at once.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the journal or the database can't be used.
+    pub async fn unlock(mut self, vault: Vault, budget: usize) -> Result<Store, StoreError> {
+        let swept = message::sweep_staged(&mut self.connection).await?;
+        if swept > 0 {
+            tracing::info!(
+                swept,
+                "dropped messages that were not wholly received before the stop"
+            );
+        }
+        let journal = journal::Journal::open(&self.files.journal(), &vault)?;
+        let readers = open::open_readers(&self.files);
+        let closing = Arc::new(Notify::new());
+        let (writer, task) = writer::Writer::start(
+            self.files.clone(),
+            vault.clone(),
+            journal,
+            self.connection,
+            closing.clone(),
+        );
+        Ok(Store {
+            readers,
+            writer,
+            vault,
+            budget: message::Budget::of(budget),
+            files: self.files,
+            running: Arc::new(Running {
+                closing,
+                open: Mutex::new(Some((task, self.lock))),
+            }),
+        })
+    }
+
+    /// Closes the file again.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if SQLite could not close it.
+    pub async fn close(self) -> Result<(), StoreError> {
+        Ok(self.connection.close().await?)
+    }
+}
+
+/// An open store. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Store {
+    readers: SqlitePool,
+    writer: writer::Handle,
+    vault: Vault,
+    budget: message::Budget,
+    files: Files,
+    running: Arc<Running>,
+}
+
+struct Running {
+    closing: Arc<Notify>,
+    /// The writer's task and the lock on the directory, until the store is closed.
+    open: Mutex<Option<(JoinHandle<()>, open::DirectoryLock)>>,
+}
+
+impl Store {
+    /// The vault that seals what this store holds.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The store's files.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Whether writes are taken at present.
+    pub fn health(&self) -> Health {
+        Health::clone(&self.writer.shared.health.load())
+    }
+
+    /// How many writes were committed since the store was opened, and in how many groups.
+    pub fn written(&self) -> (u64, u64) {
+        let counters = &self.writer.shared.counters;
+        (
+            counters.writes.load(Ordering::Relaxed),
+            counters.groups.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Refuses at once what a sick store would refuse later. A full disk is tried again with each write: that is how
+    /// the store notices that there is room.
+    fn check_health(&self) -> Result<(), StoreError> {
+        match &**self.writer.shared.health.load() {
+            Health::Refusing(error @ (StoreError::Sick(_) | StoreError::Damaged(_))) => {
+                Err(error.clone())
+            }
+            Health::Refusing(_) | Health::Well => Ok(()),
+        }
+    }
+
+    /// Commits what was handed over, and closes the files. Later writes are refused.
+    pub async fn close(&self) {
+        let open = self
+            .running
+            .open
+            .lock()
+            .ok()
+            .and_then(|mut open| open.take());
+        let Some((task, lock)) = open else { return };
+        self.running.closing.notify_one();
+        let _ = task.await;
+        self.readers.close().await;
+        drop(lock);
+    }
+
+    /// Whether a store with keys stands in this data directory.
+    pub fn exists(files: &Files) -> bool {
+        Path::new(&files.database()).exists()
+    }
+}
+
+/// The id that a column holds.
+fn id_of<T, E>(
+    bytes: &[u8],
+    make: impl FnOnce(&[u8]) -> Result<T, E>,
+    table: &'static str,
+) -> Result<T, StoreError> {
+    make(bytes).map_err(|_| StoreError::Record { table })
+}
+
+/// The index that a column holds.
+fn index_of(bytes: &[u8], table: &'static str) -> Result<Index, StoreError> {
+    Index::from_slice(bytes).ok_or(StoreError::Record { table })
+}
+
+/// The time that a column holds, in milliseconds since the epoch.
+fn time_of(millis: i64, table: &'static str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::Record { table })
+}

@@ -1,0 +1,298 @@
+//! A change: what must still hold, and what is then done, all in one transaction. Rooms read, decide, and hand a change
+//! over; if what they read was changed meanwhile nothing is done, and they read and decide again.
+
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::intake::{self, Intake};
+use super::journal::JournalEntry;
+use super::ledger::{self, LedgerRow};
+use super::log::{self, NewEvent, StoredCheckpoint};
+use super::mailbox::{self, Bounce, Entry};
+use super::mailing::Mailing;
+use super::message::{self, OwnMessage};
+use super::queue::{self, Queued};
+use super::request::{self, Challenge, Request};
+use super::setting::Setting;
+use super::staff::Staff;
+use super::subscriber::{self, Subscriber};
+use super::suppression::Suppression;
+use super::wording::Wording;
+use super::writer::{Tx, Write};
+use super::{Store, StoreError};
+use crate::id::{
+    EntryId, IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId,
+};
+use crate::vault::Index;
+
+/// What must hold when the change is made. All guards are looked at before anything is written.
+#[derive(Debug, Clone)]
+pub enum Guard {
+    /// This subscriber has not been changed since it was read.
+    SubscriberAt(SubscriberId, i64),
+    /// No subscriber has this address.
+    NoSubscriber(Index),
+    /// These suppressions have not been changed since they were read (0: there are none).
+    SuppressionAt(Index, i64),
+    /// This request still waits.
+    RequestWaits(RequestId),
+    /// These challenges have not been changed since they were read (0: there are none).
+    ChallengeAt(Index, i64),
+    /// This work is still to be done.
+    IntakeWaits(IntakeId),
+    /// This mailing has not been changed since it was read.
+    MailingAt(MailingId, i64),
+    /// This account has not been changed since it was read.
+    StaffAt(StaffId, i64),
+    /// No account has this name.
+    NoStaffNamed(Index),
+    /// This mail is still queued.
+    Queued(QueueId),
+}
+
+/// One thing to be done.
+pub enum Step {
+    /// Writes a setting.
+    PutSetting(Setting),
+    /// Writes a staff account as its next version.
+    PutStaff(Staff),
+    /// Writes a subscriber as its next version.
+    PutSubscriber(Subscriber),
+    /// Erases a subscriber.
+    RemoveSubscriber(SubscriberId),
+    /// Writes suppressions as their next version.
+    PutSuppression(Suppression),
+    /// Writes a request in place of an older one of the same address.
+    PutRequest(Request),
+    /// Erases a request.
+    RemoveRequest(RequestId),
+    /// Writes a challenge count as its next version.
+    PutChallenge(Challenge),
+    /// Erases a challenge count.
+    RemoveChallenge(Index),
+    /// Erases requests and challenge counts whose time is over.
+    ExpireRequests(Timestamp),
+    /// Leaves work for a worker, or puts it off.
+    PutIntake(Intake),
+    /// The work is done.
+    RemoveIntake(IntakeId),
+    /// Keeps a text that is being shown.
+    PutWording(Wording),
+    /// Appends to a log.
+    Append(NewEvent),
+    /// Erases all events about a person from the consent log.
+    EraseEvidence(Index),
+    /// Keeps a signed checkpoint.
+    PutCheckpoint(StoredCheckpoint),
+    /// Keeps a message that we made.
+    PutMessage(OwnMessage),
+    /// Puts a kept message into a staff mailbox.
+    PutEntry(Entry),
+    /// Takes a message out of a staff mailbox.
+    RemoveEntry(EntryId, MessageId),
+    /// Keeps what came back to a return path.
+    PutBounce(Bounce),
+    /// Queues mail, or writes its new state.
+    PutQueued(Queued),
+    /// The mail is done with.
+    RemoveQueued(QueueId),
+    /// Writes a mailing as its next version.
+    PutMailing(Mailing),
+    /// Writes ledger rows for copies that have none yet.
+    PutCopies(Vec<LedgerRow>),
+    /// Takes a person out of the ledger, of these mailings or of all.
+    UnlinkCopies(SubscriberId, Option<Vec<MailingId>>, Timestamp),
+    /// Writes the journal's file; done before the transaction.
+    Journal(JournalEntry),
+}
+
+/// Guards and steps. See the module's documentation.
+#[derive(Default)]
+pub struct Change {
+    guards: Vec<Guard>,
+    steps: Vec<Step>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum ChangeOutcome {
+    /// It is on the disk.
+    Done,
+    /// A guard did not hold: nothing was done. Read and decide again.
+    Conflict,
+}
+
+impl Change {
+    /// A change that does nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does nothing at all unless this holds.
+    pub fn require(mut self, guard: Guard) -> Self {
+        self.guards.push(guard);
+        self
+    }
+
+    /// Does this, after what was added before.
+    pub fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Does these, in order.
+    pub fn then_all(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.steps.extend(steps);
+        self
+    }
+
+    pub(super) fn journal_entries(&self) -> impl Iterator<Item = JournalEntry> + '_ {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Journal(entry) => Some(entry.clone()),
+            _ => None,
+        })
+    }
+
+    async fn holds(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        for guard in &self.guards {
+            if !guard.holds(tx).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Write for Change {
+    type Outcome = ChangeOutcome;
+
+    /// Changes are applied one after the other: the second of two that touch the same row sees what the first did.
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<ChangeOutcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for change in writes {
+            if !change.holds(tx).await? {
+                outcomes.push(ChangeOutcome::Conflict);
+                continue;
+            }
+            for step in &change.steps {
+                apply_step(step, tx).await?;
+            }
+            outcomes.push(ChangeOutcome::Done);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// How a guard's row is looked up, and which version it must have (`None`: it must not be there).
+struct LookUp<'a> {
+    sql: &'static str,
+    key: &'a [u8],
+    version: Option<i64>,
+}
+
+impl Guard {
+    fn look_up(&self) -> LookUp<'_> {
+        let (sql, key, version): (&'static str, &[u8], Option<i64>) = match self {
+            Self::SubscriberAt(id, version) => (
+                "SELECT version FROM subscriber WHERE id = $1",
+                id.as_bytes(),
+                Some(*version),
+            ),
+            Self::NoSubscriber(index) => (
+                "SELECT 1 FROM subscriber WHERE address_index = $1",
+                index.as_bytes(),
+                None,
+            ),
+            Self::SuppressionAt(index, version) => (
+                "SELECT version FROM suppression WHERE suppression_index = $1",
+                index.as_bytes(),
+                Some(*version).filter(|version| *version > 0),
+            ),
+            Self::RequestWaits(id) => (
+                "SELECT 1 FROM request WHERE id = $1",
+                id.as_bytes(),
+                Some(1),
+            ),
+            Self::ChallengeAt(index, version) => (
+                "SELECT version FROM challenge WHERE address_index = $1",
+                index.as_bytes(),
+                Some(*version).filter(|version| *version > 0),
+            ),
+            Self::IntakeWaits(id) => ("SELECT 1 FROM intake WHERE id = $1", id.as_bytes(), Some(1)),
+            Self::MailingAt(id, version) => (
+                "SELECT version FROM mailing WHERE id = $1",
+                id.as_bytes(),
+                Some(*version),
+            ),
+            Self::StaffAt(id, version) => (
+                "SELECT version FROM staff WHERE id = $1",
+                id.as_bytes(),
+                Some(*version),
+            ),
+            Self::NoStaffNamed(index) => (
+                "SELECT 1 FROM staff WHERE name_index = $1",
+                index.as_bytes(),
+                None,
+            ),
+            Self::Queued(id) => ("SELECT 1 FROM queue WHERE id = $1", id.as_bytes(), Some(1)),
+        };
+        LookUp { sql, key, version }
+    }
+
+    async fn holds(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        let LookUp { sql, key, version } = self.look_up();
+        let row = sqlx::query(sql)
+            .bind(key)
+            .fetch_optional(&mut *tx.connection)
+            .await?;
+        let found = row.map(|row| row.try_get::<i64, _>(0)).transpose()?;
+        Ok(found == version)
+    }
+}
+
+/// Does one step inside the running transaction.
+pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    match step {
+        Step::PutSetting(setting) => setting.put(tx).await,
+        Step::PutStaff(staff) => staff.put(tx).await,
+        Step::PutSubscriber(subscriber) => subscriber.put(tx).await,
+        Step::RemoveSubscriber(id) => subscriber::remove(*id, tx).await,
+        Step::PutSuppression(suppression) => suppression.put(tx).await,
+        Step::PutRequest(request) => request.put(tx).await,
+        Step::RemoveRequest(id) => request::remove(*id, tx).await,
+        Step::PutChallenge(challenge) => challenge.put(tx).await,
+        Step::RemoveChallenge(index) => request::remove_challenge(index, tx).await,
+        Step::ExpireRequests(now) => request::expire(*now, tx).await,
+        Step::PutIntake(intake) => intake.put(tx).await,
+        Step::RemoveIntake(id) => intake::remove(*id, tx).await,
+        Step::PutWording(wording) => wording.put(tx).await,
+        Step::Append(event) => log::append(event, tx).await,
+        Step::EraseEvidence(subject) => log::erase(subject, tx).await,
+        Step::PutCheckpoint(checkpoint) => checkpoint.put(tx).await,
+        Step::PutMessage(message) => message.insert(tx).await,
+        Step::PutEntry(entry) => mailbox::insert_entries(tx, &[entry]).await,
+        Step::RemoveEntry(id, message) => {
+            mailbox::remove_entry(*id, tx).await?;
+            message::delete_if_unreferenced(*message, tx).await
+        }
+        Step::PutBounce(bounce) => bounce.insert(tx).await,
+        Step::PutQueued(queued) => queued.put(tx).await,
+        Step::RemoveQueued(id) => queue::remove(*id, tx).await,
+        Step::PutMailing(mailing) => mailing.put(tx).await,
+        Step::PutCopies(rows) => ledger::insert(rows, tx).await,
+        Step::UnlinkCopies(id, only, now) => ledger::unlink(*id, only.as_deref(), *now, tx).await,
+        // Written to its file before the transaction began.
+        Step::Journal(_) => Ok(()),
+    }
+}
+
+impl Store {
+    /// Makes a change. Once this answers [`ChangeOutcome::Done`] it is on the disk, and on the journal's.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: nothing was done.
+    pub async fn change(&self, change: Change) -> Result<ChangeOutcome, StoreError> {
+        self.writer.write(change).await
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong with the store, told by cause, so that a door can answer "try again" and an admin knows what to do.
+
+use std::path::PathBuf;
+
+use crate::id::MessageId;
+use crate::vault::OpenError;
+
+/// Why the store could not do what was asked. Nothing here carries stored content.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The disk that holds the store has no room.
+    #[error(
+        "the disk that holds the store is full; free some space and mail is taken again by itself"
+    )]
+    Full,
+    /// The store's files can't be written.
+    #[error(
+        "the store can't be written: its file system or files are read-only; check the mount and the owner of the data directory"
+    )]
+    ReadOnly,
+    /// A write failed in a way that leaves the disk's state unknown: nothing is written until the file was checked.
+    #[error("the store is closed after a failed write ({0}); it is reopened and checked by itself")]
+    Sick(String),
+    /// The store was closed because the daemon stops.
+    #[error("the store is closed: the daemon is stopping")]
+    Stopped,
+    /// Another process has the store.
+    #[error("{0} is in use by another hustings process; stop it first")]
+    InUse(PathBuf),
+    /// The store was written by a newer version.
+    #[error(
+        "the store has schema {found}, this hustings knows schemas up to {known}; install the newer version again"
+    )]
+    Newer {
+        /// The newest migration that the file has.
+        found: i64,
+        /// The newest migration that this program has.
+        known: i64,
+    },
+    /// The file is no SQLite database, or a damaged one.
+    #[error(
+        "the store's file is damaged ({0}); stop, keep the file, and restore the newest backup"
+    )]
+    Damaged(String),
+    /// A sealed value did not open: it was changed, moved or put back.
+    #[error(transparent)]
+    Seal(#[from] OpenError),
+    /// A sealed value opened but does not hold what its table holds.
+    #[error(
+        "a row of {table} holds a record that this version can't read; run `hustings store verify`"
+    )]
+    Record {
+        /// The table that the row stands in.
+        table: &'static str,
+    },
+    /// A message's body lacks a chunk.
+    #[error(
+        "message {message} was cut: a part of its body is missing; run `hustings store verify`"
+    )]
+    Cut {
+        /// Which message.
+        message: MessageId,
+    },
+    /// A body is longer than whoever asked can take.
+    #[error("message {message} is longer than {limit} bytes")]
+    TooLong {
+        /// Which message.
+        message: MessageId,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A row was cut out of a log, or put in.
+    #[error(
+        "the {log} log was changed: event {seq} is not where it must be; run `hustings audit verify`"
+    )]
+    LogCut {
+        /// Which log.
+        log: &'static str,
+        /// Where the gap is.
+        seq: i64,
+    },
+    /// A file beside the database could not be used.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: String,
+    },
+    /// Anything else that SQLite refused. The text names tables and columns, never values.
+    #[error("the store refused a statement: {0}")]
+    Sql(String),
+}
+
+impl StoreError {
+    /// Whether the same write may succeed later without anybody changing the data: doors answer 4xx and keep the
+    /// far end trying.
+    pub fn is_temporary(&self) -> bool {
+        !matches!(
+            self,
+            Self::Newer { .. }
+                | Self::Seal(_)
+                | Self::Record { .. }
+                | Self::Cut { .. }
+                | Self::TooLong { .. }
+        )
+    }
+
+    /// Whether the connection that met this error must be closed and the file checked before the next write.
+    pub(super) fn needs_check(&self) -> bool {
+        matches!(self, Self::Sick(_) | Self::Damaged(_))
+    }
+
+    /// An error of a file in the data directory.
+    pub(super) fn file(path: impl Into<PathBuf>, cause: &std::io::Error) -> Self {
+        match cause.kind() {
+            std::io::ErrorKind::StorageFull => Self::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::File {
+                path: path.into(),
+                cause: cause.to_string(),
+            },
+        }
+    }
+}
+
+/// SQLite's primary result codes that tell a cause (sqlite.org/rescode.html); extended codes carry them in the
+/// low byte.
+mod code {
+    pub(super) const PERM: u32 = 3;
+    pub(super) const BUSY: u32 = 5;
+    pub(super) const READONLY: u32 = 8;
+    pub(super) const IOERR: u32 = 10;
+    pub(super) const CORRUPT: u32 = 11;
+    pub(super) const FULL: u32 = 13;
+    pub(super) const CANTOPEN: u32 = 14;
+    pub(super) const NOTADB: u32 = 26;
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inner) => {
+                let extended = inner
+                    .code()
+                    .and_then(|code| code.parse::<u32>().ok())
+                    .unwrap_or(0);
+                let said = inner.message().to_owned();
+                match extended & 0xff {
+                    code::FULL => Self::Full,
+                    code::READONLY | code::PERM | code::CANTOPEN => Self::ReadOnly,
+                    code::IOERR => Self::Sick(format!("input/output error {extended}: {said}")),
+                    code::CORRUPT | code::NOTADB => Self::Damaged(said),
+                    code::BUSY => Self::Sick(format!("the database stayed locked: {said}")),
+                    _ => Self::Sql(said),
+                }
+            }
+            sqlx::Error::Io(cause) => Self::Sick(cause.to_string()),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Stopped,
+            other => Self::Sql(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What public pages and mails left for a worker to decide. A public handler looks nothing up: it commits one sealed
+//! row and answers, so that neither its answer nor its timing tells who is known (design §1.6).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use super::record::{self, Record};
+use super::request::AskedFor;
+use super::writer::Tx;
+use super::{Store, StoreError};
+use crate::address::EmailAddress;
+use crate::id::IntakeId;
+use crate::vault::{Clear, Purpose, Vault};
+
+/// What is to be decided.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum IntakeRecord {
+    /// Somebody asked for lists, on the page or by mail.
+    SignUp {
+        /// What was asked.
+        asked: AskedFor,
+    },
+    /// A mail said "stop" without proving whose address it came from.
+    BareStop {
+        /// The address that it named as its sender.
+        address: EmailAddress,
+        /// The list that it answered, if it could be told.
+        list: Option<String>,
+        /// When it came.
+        at: Timestamp,
+    },
+}
+
+impl std::fmt::Debug for IntakeRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::SignUp { .. } => "SignUp(..)",
+            Self::BareStop { .. } => "BareStop(..)",
+        })
+    }
+}
+
+impl Record for IntakeRecord {
+    const TABLE: &'static str = "intake";
+    const PURPOSE: Purpose = Purpose::Intake;
+}
+
+/// A row of work.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// The row.
+    pub id: IntakeId,
+    /// Not to be worked on before.
+    pub due_at: Timestamp,
+    /// What is to be decided.
+    pub record: IntakeRecord,
+}
+
+impl Intake {
+    /// New work, due from `due_at` on.
+    pub fn new(due_at: Timestamp, record: IntakeRecord) -> Self {
+        Self {
+            id: IntakeId::random(),
+            due_at,
+            record,
+        }
+    }
+
+    fn seal(&self, vault: &Vault) -> Vec<u8> {
+        let clear = [Clear::Int(self.due_at.as_millisecond())];
+        record::seal(vault, self.id.as_bytes(), &clear, &self.record)
+    }
+
+    /// Writes the row, or puts it off if it is already there.
+    pub(super) async fn put(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO intake (id, due_at, sealed) VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, sealed = excluded.sealed",
+        )
+        .bind(self.id.as_bytes().as_slice())
+        .bind(self.due_at.as_millisecond())
+        .bind(self.seal(tx.vault))
+        .execute(&mut *tx.connection)
+        .await?;
+        Ok(())
+    }
+}
+
+pub(super) async fn remove(id: IntakeId, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM intake WHERE id = $1")
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx.connection)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// The oldest work that is due, at most `limit` rows.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if a row can't be read or does not open.
+    pub async fn due_intake(&self, now: Timestamp, limit: u32) -> Result<Vec<Intake>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, due_at, sealed FROM intake WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+        )
+        .bind(now.as_millisecond())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let id = super::id_of(row.try_get(0)?, IntakeId::from_slice, "intake")?;
+                let due_at: i64 = row.try_get(1)?;
+                let clear = [Clear::Int(due_at)];
+                let record = record::open(&self.vault, id.as_bytes(), &clear, row.try_get(2)?)?;
+                Ok(Intake {
+                    id,
+                    due_at: super::time_of(due_at, "intake")?,
+                    record,
+                })
+            })
+            .collect()
+    }
+
+    /// When the next work is due.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn next_intake(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT MIN(due_at) FROM intake")
+            .fetch_one(&self.readers)
+            .await?;
+        let due_at: Option<i64> = row.try_get(0)?;
+        due_at
+            .map(|due_at| super::time_of(due_at, "intake"))
+            .transpose()
+    }
+}

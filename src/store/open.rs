@@ -1,0 +1,192 @@
+//! Opening the store's file: the lock, the pragmas, the migrations, and what the file is when it isn't ours.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
+
+use super::StoreError;
+
+/// How many readers may look things up at the same time.
+const READERS: u32 = 4;
+/// How many KiB of pages each connection may keep in memory.
+const CACHE_KIB: u32 = 2048;
+
+/// The migrations in order. One that was released is never edited: a change is a new number.
+fn migrations() -> Vec<Migration> {
+    let one = |version, name: &'static str, sql: &'static str| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    vec![one(
+        1,
+        "first",
+        include_str!("../../migrations/0001_first.sql"),
+    )]
+}
+
+/// The files of a store: the database and what lies beside it in the data directory.
+#[derive(Debug, Clone)]
+pub struct Files {
+    directory: PathBuf,
+}
+
+impl Files {
+    /// The store of this data directory.
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.directory.join("hustings.db")
+    }
+
+    /// The append-only journal of suppressions and erasures.
+    pub fn journal(&self) -> PathBuf {
+        self.directory.join("journal")
+    }
+
+    /// The lock that keeps a second daemon out.
+    fn lock(&self) -> PathBuf {
+        self.directory.join("lock")
+    }
+}
+
+/// The lock on a data directory, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    pub(super) fn take(files: &Files) -> Result<Self, StoreError> {
+        let path = files.lock();
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|cause| StoreError::file(&path, &cause))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse(files.directory.clone())),
+            Err(errno) => Err(StoreError::file(&path, &errno.into())),
+        }
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .page_size(8192)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .pragma("journal_size_limit", "67108864")
+        .disable_statement_logging()
+}
+
+/// Opens the one connection that writes.
+pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, StoreError> {
+    let path = files.database();
+    // SQLite would say "unable to open database file" for all of these; the operating system says why.
+    File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|cause| StoreError::file(&path, &cause))?;
+    Ok(SqliteConnection::connect_with(&options(&path)).await?)
+}
+
+/// Opens the connections that read.
+pub(super) fn open_readers(files: &Files) -> SqlitePool {
+    PoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(
+            options(&files.database())
+                .create_if_missing(false)
+                .read_only(true),
+        )
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StoreError::Newer`] if the file has a migration that this program doesn't know.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let migrations = migrations();
+    let known = migrations
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    connection
+        .ensure_migrations_table("_sqlx_migrations")
+        .await
+        .map_err(|error| migration_error(&error))?;
+    let found: i64 = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await?
+        .get(0);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    Migrator::with_migrations(migrations)
+        .run(connection)
+        .await
+        .map_err(|error| migration_error(&error))
+}
+
+fn migration_error(error: &sqlx::migrate::MigrateError) -> StoreError {
+    use sqlx::migrate::MigrateError;
+    match error {
+        MigrateError::VersionMismatch(version) => StoreError::Damaged(format!(
+            "migration {version} was applied with another text than this program has"
+        )),
+        MigrateError::Dirty(version) => {
+            StoreError::Damaged(format!("migration {version} was begun and not finished"))
+        }
+        MigrateError::Execute(inner) | MigrateError::ExecuteMigration(inner, _) => {
+            StoreError::Sql(inner.to_string())
+        }
+        other => StoreError::Sql(other.to_string()),
+    }
+}
+
+/// Asks SQLite whether the file is whole. Takes time in proportion to its size; run after a failed write.
+pub(super) async fn check(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let verdict: String = sqlx::query("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged(verdict))
+    }
+}

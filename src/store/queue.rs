@@ -1,0 +1,215 @@
+//! Mail that waits to go out: one row for each outside recipient of a staff mail or of our own service mail. Copies of
+//! mailings don't stand here; they are made when they are sent (see the ledger).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::record::{self, Record};
+use super::writer::Tx;
+use super::{Store, StoreError, message};
+use crate::address::EmailAddress;
+use crate::id::{MessageId, QueueId, StaffId};
+use crate::vault::{Clear, Purpose, Vault};
+
+/// Whose mail it is: who hears about it if it can't be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "class")]
+pub enum MailClass {
+    /// A staff member's mail: they get a DSN.
+    Staff {
+        /// Whose.
+        sender: StaffId,
+    },
+    /// Our own service mail (a challenge, a welcome): nobody is told, the outcome is counted.
+    Service {
+        /// What kind, for the counts.
+        kind: String,
+    },
+}
+
+/// What a queued mail's row holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRecord {
+    /// Whose mail.
+    pub class: MailClass,
+    /// The reverse-path; none for the null path.
+    pub reverse_path: Option<String>,
+    /// The recipient.
+    pub recipient: EmailAddress,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+    /// How many attempts were begun. An attempt is counted before dialling, so that a crash backs off.
+    pub attempts: u32,
+    /// Why the last attempt failed: the far end's code and our reading of it, no addresses.
+    pub last_failure: Option<String>,
+    /// Whether the sender was told that it is late.
+    pub delay_told: bool,
+    /// Whether the body needs SMTPUTF8 or 8BITMIME at the far end.
+    pub needs: Needs,
+}
+
+/// Which SMTP extensions a message can't go without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Addresses or headers in UTF-8 (RFC 6531).
+    pub smtputf8: bool,
+    /// Bytes above 127 in the body (RFC 6152).
+    pub eight_bit: bool,
+}
+
+impl std::fmt::Debug for QueueRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "QueueRecord({:?}, {} attempts)",
+            self.class, self.attempts
+        )
+    }
+}
+
+impl Record for QueueRecord {
+    const TABLE: &'static str = "queue";
+    const PURPOSE: Purpose = Purpose::Queue;
+}
+
+/// A queued mail.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// The row.
+    pub id: QueueId,
+    /// Its message.
+    pub message: MessageId,
+    /// Not to be attempted before.
+    pub due_at: Timestamp,
+    /// What the row holds.
+    pub record: QueueRecord,
+}
+
+impl Queued {
+    /// A new row for this message, due at once.
+    pub fn new(message: MessageId, record: QueueRecord) -> Self {
+        Self {
+            id: QueueId::random(),
+            message,
+            due_at: record.queued_at,
+            record,
+        }
+    }
+
+    /// Writes the row, or its new state.
+    pub(super) async fn put(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let due_at = self.due_at.as_millisecond();
+        let clear = [Clear::Bytes(self.message.as_bytes()), Clear::Int(due_at)];
+        let sealed = record::seal(tx.vault, self.id.as_bytes(), &clear, &self.record);
+        sqlx::query(
+            "INSERT INTO queue (id, message_id, due_at, sealed) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, sealed = excluded.sealed",
+        )
+        .bind(self.id.as_bytes().as_slice())
+        .bind(self.message.as_bytes().as_slice())
+        .bind(due_at)
+        .bind(sealed)
+        .execute(&mut *tx.connection)
+        .await?;
+        Ok(())
+    }
+
+    fn from_row(vault: &Vault, row: &SqliteRow) -> Result<Self, StoreError> {
+        let id = super::id_of(row.try_get(0)?, QueueId::from_slice, "queue")?;
+        let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "queue")?;
+        let due_at: i64 = row.try_get(2)?;
+        let clear = [Clear::Bytes(message.as_bytes()), Clear::Int(due_at)];
+        let record = record::open(vault, id.as_bytes(), &clear, row.try_get(3)?)?;
+        Ok(Self {
+            id,
+            message,
+            due_at: super::time_of(due_at, "queue")?,
+            record,
+        })
+    }
+}
+
+/// Removes a row that is done with, and its message once nothing else refers to it.
+pub(super) async fn remove(id: QueueId, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let row = sqlx::query("DELETE FROM queue WHERE id = $1 RETURNING message_id")
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+    if let Some(row) = row {
+        let message = super::id_of(row.try_get(0)?, MessageId::from_slice, "queue")?;
+        message::delete_if_unreferenced(message, tx).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// The mail that is due, the longest due first, at most `limit` rows.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if a row can't be read or does not open.
+    pub async fn due_mail(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, message_id, due_at, sealed FROM queue WHERE due_at <= $1
+             ORDER BY due_at LIMIT $2",
+        )
+        .bind(now.as_millisecond())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| Queued::from_row(&self.vault, row))
+            .collect()
+    }
+
+    /// When the next mail is due.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn next_mail(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT MIN(due_at) FROM queue")
+            .fetch_one(&self.readers)
+            .await?;
+        let due_at: Option<i64> = row.try_get(0)?;
+        due_at
+            .map(|due_at| super::time_of(due_at, "queue"))
+            .transpose()
+    }
+
+    /// One queued mail.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the row can't be read or does not open.
+    pub async fn queued(&self, id: QueueId) -> Result<Option<Queued>, StoreError> {
+        let row = sqlx::query("SELECT id, message_id, due_at, sealed FROM queue WHERE id = $1")
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| Queued::from_row(&self.vault, &row))
+            .transpose()
+    }
+
+    /// A page of the queue in the order of its ids, after the id given. An empty page is the end.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if a row can't be read or does not open.
+    pub async fn queue_after(
+        &self,
+        after: Option<QueueId>,
+        limit: u32,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, message_id, due_at, sealed FROM queue WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| Queued::from_row(&self.vault, row))
+            .collect()
+    }
+}

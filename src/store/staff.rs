@@ -1,0 +1,133 @@
+//! Staff accounts.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use super::record::{self, Record};
+use super::writer::Tx;
+use super::{Store, StoreError};
+use crate::address::EmailAddress;
+use crate::id::StaffId;
+use crate::vault::{Clear, Index, IndexColumn, Purpose, Vault};
+
+/// What a staff member may do (design §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads and sends mail of their own.
+    Reader,
+    /// Writes to lists.
+    Sender,
+    /// Approves what others write to lists.
+    Approver,
+    /// Runs the server and may see addresses.
+    Admin,
+}
+
+/// What an account holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaffRecord {
+    /// The name by which the account logs in and stands in the audit log.
+    pub name: String,
+    /// The addresses whose mail it gets and that it may send from; the first is the main one.
+    pub addresses: Vec<EmailAddress>,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// The SCRAM-SHA-256 verifier of its password, as the staff room writes it.
+    pub verifier: Option<String>,
+    /// The Unix user by which the command line knows this person.
+    pub uid: Option<u32>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Until when its data protection training counts.
+    pub trained_until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for StaffRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StaffRecord({:?})", self.roles)
+    }
+}
+
+impl Record for StaffRecord {
+    const TABLE: &'static str = "staff";
+    const PURPOSE: Purpose = Purpose::Staff;
+}
+
+/// A staff account's row.
+#[derive(Debug, Clone)]
+pub struct Staff {
+    /// The row.
+    pub id: StaffId,
+    /// The keyed hash of the name.
+    pub name_index: Index,
+    /// Counts the changes of this row; 0 for a row that is not yet stored.
+    pub version: i64,
+    /// What the row holds.
+    pub record: StaffRecord,
+}
+
+impl Staff {
+    /// An account that is not yet stored. Names differ in more than case.
+    pub fn new(vault: &Vault, record: StaffRecord) -> Self {
+        let name = record.name.to_lowercase();
+        let name_index = vault.index(IndexColumn::StaffName, name.as_bytes());
+        Self {
+            id: StaffId::random(),
+            name_index,
+            version: 0,
+            record,
+        }
+    }
+
+    /// Writes the row as its next version.
+    pub(super) async fn put(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let version = self.version + 1;
+        let clear = [
+            Clear::Bytes(self.name_index.as_bytes()),
+            Clear::Int(version),
+        ];
+        let sealed = record::seal(tx.vault, self.id.as_bytes(), &clear, &self.record);
+        sqlx::query(
+            "INSERT INTO staff (id, name_index, version, sealed) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed",
+        )
+        .bind(self.id.as_bytes().as_slice())
+        .bind(self.name_index.as_bytes().as_slice())
+        .bind(version)
+        .bind(sealed)
+        .execute(&mut *tx.connection)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// All staff accounts, revoked ones too.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if a row can't be read or does not open.
+    pub async fn staff(&self) -> Result<Vec<Staff>, StoreError> {
+        let rows = sqlx::query("SELECT id, name_index, version, sealed FROM staff")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let id = super::id_of(row.try_get(0)?, StaffId::from_slice, "staff")?;
+                let name_index = super::index_of(row.try_get(1)?, "staff")?;
+                let version: i64 = row.try_get(2)?;
+                let clear = [Clear::Bytes(name_index.as_bytes()), Clear::Int(version)];
+                let record = record::open(&self.vault, id.as_bytes(), &clear, row.try_get(3)?)?;
+                Ok(Staff {
+                    id,
+                    name_index,
+                    version,
+                    record,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,597 @@
+//! Tests of the store through its own doors.
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+use crate::address::EmailAddress;
+use crate::id::{CopyId, MailboxId, MailingId, MessageId, StaffId};
+use crate::vault::{IndexColumn, KeyRing, ListTag};
+
+const BUDGET: usize = 4 * 1024 * 1024;
+
+/// An open store in a directory of its own.
+pub(super) async fn store() -> (Store, TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = reopen(&directory, Vault::from_ring(KeyRing::generate())).await;
+    (store, directory)
+}
+
+async fn reopen(directory: &TempDir, vault: Vault) -> Store {
+    LockedStore::open(Files::in_directory(directory.path()))
+        .await
+        .expect("the store opens")
+        .unlock(vault, BUDGET)
+        .await
+        .expect("the store unlocks")
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().expect("a fixed time")
+}
+
+fn message_record() -> MessageRecord {
+    MessageRecord {
+        received_at: now(),
+        size: 0,
+        reverse_path: Some("writer@elsewhere.example".into()),
+        recipients: vec!["press@party.example".into()],
+        submitted_by: None,
+    }
+}
+
+async fn staff(store: &Store) -> StaffId {
+    let record = StaffRecord {
+        name: "ada".into(),
+        addresses: vec![EmailAddress::parse("ada@party.example").expect("an address")],
+        roles: vec![Role::Admin],
+        verifier: None,
+        uid: Some(1000),
+        created_at: now(),
+        revoked_at: None,
+        trained_until: None,
+    };
+    let staff = Staff::new(store.vault(), record);
+    let id = staff.id;
+    done(store, Change::new().then(Step::PutStaff(staff))).await;
+    id
+}
+
+async fn done(store: &Store, change: Change) {
+    assert_eq!(
+        store.change(change).await.expect("the store writes"),
+        ChangeOutcome::Done
+    );
+}
+
+async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> MessageId {
+    let mut writer = store.begin_body().await.expect("begins");
+    for part in bytes.chunks(7001) {
+        writer.write(part).await.expect("takes bytes");
+    }
+    let body = writer.finish();
+    let id = body.id();
+    let entry = Entry::new(
+        store.vault(),
+        owner.into(),
+        id,
+        EntryRecord {
+            folder: "INBOX".into(),
+            kept_at: now(),
+        },
+    );
+    let message = AcceptMessage::new(store.vault(), body, message_record()).keep_in(entry);
+    store.accept(message).await.expect("accepts");
+    id
+}
+
+fn subscriber(store: &Store, address: &str) -> Subscriber {
+    Subscriber::new(
+        store.vault(),
+        SubscriberRecord {
+            address: EmailAddress::parse(address).expect("an address"),
+            constituency: Some("E14001063".into()),
+            subscriptions: vec![SubscriptionRecord {
+                list: "news".into(),
+                confirmed_at: now(),
+            }],
+        },
+    )
+}
+
+#[tokio::test]
+async fn a_body_of_any_size_comes_out_as_it_went_in() {
+    let (store, directory) = store().await;
+    let owner = staff(&store).await;
+    let mut kept = Vec::new();
+    for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 5 * CHUNK + 17] {
+        let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        kept.push((accept(&store, owner, &bytes).await, bytes));
+    }
+    let vault = store.vault().clone();
+    store.close().await;
+    let store = reopen(&directory, vault).await;
+    for (id, bytes) in kept {
+        let read = store.body(id).read_whole(usize::MAX).await.expect("reads");
+        assert!(read == bytes, "{} bytes came out changed", bytes.len());
+        let record = store.message(id).await.expect("reads").expect("is there");
+        assert_eq!(record.size, bytes.len() as u64);
+    }
+    assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_accepted_leaves_nothing() {
+    let (store, directory) = store().await;
+    let mut writer = store.begin_body().await.expect("begins");
+    writer
+        .write(&vec![7; 3 * CHUNK])
+        .await
+        .expect("takes bytes");
+    drop(writer);
+    let mut second = store.begin_body().await.expect("begins");
+    second
+        .write(&vec![7; 3 * CHUNK])
+        .await
+        .expect("takes bytes");
+    let vault = store.vault().clone();
+    store.close().await;
+    // The second body's connection was still open when the daemon stopped: only the next start can sweep it.
+    drop(second);
+    let store = reopen(&directory, vault).await;
+    for table in ["SELECT COUNT(*) FROM message", "SELECT COUNT(*) FROM chunk"] {
+        let count: i64 = sqlx::query(table)
+            .fetch_one(&store.readers)
+            .await
+            .expect("counts")
+            .get(0);
+        assert_eq!(count, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn writes_at_the_same_time_share_a_commit() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    let (_, before) = store.written();
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { accept(&store, owner, &[1; 10_000]).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let (_, after) = store.written();
+    assert_eq!(
+        store.count_entries(owner.into()).await.expect("counts"),
+        200
+    );
+    assert!(
+        after - before < 100,
+        "200 messages took {} commits",
+        after - before
+    );
+}
+
+#[tokio::test]
+async fn one_bad_write_does_not_take_its_group_along() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    let good: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut writer = store.begin_body().await.expect("begins");
+                writer
+                    .write(b"Subject: x\r\n\r\n")
+                    .await
+                    .expect("takes bytes");
+                let body = writer.finish();
+                let record = EntryRecord {
+                    folder: "INBOX".into(),
+                    kept_at: now(),
+                };
+                // Every fifth entry is of a message that isn't there: the foreign key refuses it.
+                let message = if number % 5 == 0 {
+                    MessageId::random()
+                } else {
+                    body.id()
+                };
+                let entry = Entry::new(store.vault(), owner.into(), message, record);
+                let message = AcceptMessage::new(store.vault(), body, message_record());
+                store.accept(message.keep_in(entry)).await.is_ok()
+            })
+        })
+        .collect();
+    let mut accepted = 0;
+    for task in good {
+        accepted += u64::from(task.await.expect("no panic"));
+    }
+    assert_eq!(accepted, 16);
+    assert_eq!(store.count_entries(owner.into()).await.expect("counts"), 16);
+    assert!(matches!(store.health(), Health::Well));
+}
+
+#[tokio::test]
+async fn a_change_whose_guard_fails_does_nothing() {
+    let (store, _directory) = store().await;
+    let person = subscriber(&store, "Nye.Bevan@Example.org");
+    let form = person.record.address.match_form();
+    let join = || {
+        Change::new()
+            .require(Guard::NoSubscriber(person.address_index))
+            .then(Step::PutSubscriber(person.clone()))
+    };
+    assert_eq!(
+        store.change(join()).await.expect("writes"),
+        ChangeOutcome::Done
+    );
+    assert_eq!(
+        store.change(join()).await.expect("writes"),
+        ChangeOutcome::Conflict
+    );
+    let found = store
+        .subscriber(&form)
+        .await
+        .expect("reads")
+        .expect("is there");
+    assert_eq!((found.version, found.id), (1, person.id));
+    assert_eq!(found.record.address.as_str(), "Nye.Bevan@example.org");
+
+    let stale = Change::new()
+        .require(Guard::SubscriberAt(found.id, 0))
+        .then(Step::RemoveSubscriber(found.id));
+    assert_eq!(
+        store.change(stale).await.expect("writes"),
+        ChangeOutcome::Conflict
+    );
+    let fresh = Change::new()
+        .require(Guard::SubscriberAt(found.id, 1))
+        .then(Step::RemoveSubscriber(found.id));
+    assert_eq!(
+        store.change(fresh).await.expect("writes"),
+        ChangeOutcome::Done
+    );
+    assert!(store.subscriber(&form).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn two_changes_of_one_row_in_one_group_see_each_other() {
+    let (store, _directory) = store().await;
+    let person = subscriber(&store, "a@example.org");
+    done(
+        &store,
+        Change::new().then(Step::PutSubscriber(person.clone())),
+    )
+    .await;
+    let read = store
+        .subscriber_by_id(person.id)
+        .await
+        .expect("reads")
+        .expect("is there");
+    let change = |store: Store| {
+        let read = read.clone();
+        async move {
+            let change = Change::new()
+                .require(Guard::SubscriberAt(read.id, read.version))
+                .then(Step::PutSubscriber(read));
+            store.change(change).await.expect("writes")
+        }
+    };
+    let (one, two) = tokio::join!(change(store.clone()), change(store.clone()));
+    assert_ne!(
+        one, two,
+        "exactly one of two changes from the same reading is made"
+    );
+}
+
+#[tokio::test]
+async fn suppressions_outlive_their_subscriber_and_stand_in_the_journal() {
+    let (store, _directory) = store().await;
+    let person = subscriber(&store, "leaver@example.org");
+    let scope = Scope::List(store.vault().list_tag("news"));
+    let mut suppression = Suppression::none(person.suppression_index);
+    suppression.record.scopes.push(Suppressed {
+        scope,
+        at: now(),
+        reason: SuppressionReason::Withdrawn,
+    });
+    let entry = JournalEntry::Suppressed {
+        at: now(),
+        index: person.suppression_index,
+        scope,
+        reason: SuppressionReason::Withdrawn,
+    };
+    done(
+        &store,
+        Change::new().then(Step::PutSubscriber(person.clone())),
+    )
+    .await;
+    let leave = Change::new()
+        .require(Guard::SuppressionAt(person.suppression_index, 0))
+        .then(Step::RemoveSubscriber(person.id))
+        .then(Step::PutSuppression(suppression))
+        .then(Step::Journal(entry.clone()));
+    done(&store, leave).await;
+
+    let index = store.vault().index(
+        IndexColumn::Suppression,
+        EmailAddress::parse("LEAVER@example.org")
+            .expect("an address")
+            .match_form()
+            .as_bytes(),
+    );
+    let kept = store.suppression(index).await.expect("reads");
+    assert!(kept.record.forbids(scope));
+    assert!(!kept.record.forbids(Scope::List(ListTag([9; 4]))));
+    let journal = read_journal(&store.files().journal(), store.vault()).expect("reads");
+    assert_eq!(journal, vec![entry]);
+}
+
+#[tokio::test]
+async fn a_torn_journal_frame_is_cut_off_and_the_rest_stays() {
+    let (store, directory) = store().await;
+    let index = store.vault().index(IndexColumn::Suppression, b"v1:x");
+    let entry = |at: &str| JournalEntry::Erased {
+        at: at.parse().expect("a time"),
+        index,
+    };
+    let entries = [entry("2026-11-21T12:00:00Z"), entry("2026-11-22T12:00:00Z")];
+    done(
+        &store,
+        Change::new().then(Step::Journal(entries[0].clone())),
+    )
+    .await;
+    let (vault, path) = (store.vault().clone(), store.files().journal());
+    store.close().await;
+    let mut bytes = std::fs::read(&path).expect("reads");
+    bytes.extend_from_slice(&[0, 0, 0, 200, 1, 2, 3]);
+    std::fs::write(&path, bytes).expect("writes");
+    let store = reopen(&directory, vault).await;
+    done(
+        &store,
+        Change::new().then(Step::Journal(entries[1].clone())),
+    )
+    .await;
+    assert_eq!(read_journal(&path, store.vault()).expect("reads"), entries);
+}
+
+fn event(log: crate::audit::LogKind, text: &str, subject: Option<Index>) -> Step {
+    Step::Append(NewEvent {
+        log,
+        subject,
+        event: text.as_bytes().to_vec(),
+    })
+}
+
+#[tokio::test]
+async fn an_erased_event_leaves_a_tree_that_verifies() {
+    use crate::audit::LogKind::Consent;
+    let (store, _directory) = store().await;
+    let subject = store
+        .vault()
+        .index(IndexColumn::EvidenceSubject, b"v1:a@example.org");
+    let other = store
+        .vault()
+        .index(IndexColumn::EvidenceSubject, b"v1:b@example.org");
+    for (text, who) in [
+        ("confirmed a", subject),
+        ("confirmed b", other),
+        ("withdrew a", subject),
+    ] {
+        done(&store, Change::new().then(event(Consent, text, Some(who)))).await;
+    }
+    assert_eq!(store.evidence_of(&subject).await.expect("reads").len(), 2);
+    done(&store, Change::new().then(Step::EraseEvidence(subject))).await;
+    let left = store.evidence_of(&subject).await.expect("reads");
+    assert!(left.iter().all(|event| event.event.is_none()));
+    let verification = store.verify(|_, _| ()).await.expect("verifies");
+    assert_eq!(verification.findings, vec![]);
+    assert_eq!(store.log_head(Consent).await.expect("reads").size(), 3);
+}
+
+#[tokio::test]
+async fn a_ledger_row_loses_its_person_and_a_late_outcome_does_not_bring_them_back() {
+    let (store, _directory) = store().await;
+    let person = subscriber(&store, "reader@example.org");
+    let body = OwnMessage::new(store.vault(), message_record(), b"prepared");
+    let mailing = Mailing {
+        id: MailingId::random(),
+        message: body.id(),
+        version: 0,
+        record: MailingRecord {
+            list: "news".into(),
+            sender: StaffId::random(),
+            subject: "May".into(),
+            constituencies: None,
+            digest: String::new(),
+            state: MailingState::Sending,
+            created_at: now(),
+            approvals: vec![],
+            released_at: Some(now()),
+            expanded_to: None,
+            expanded: false,
+            ended_at: None,
+            folded: None,
+        },
+    };
+    let record = LedgerRecord {
+        state: CopyState::Due,
+        attempts: 0,
+        domain: Some("example.org".into()),
+        cause: None,
+        at: now(),
+    };
+    let row = LedgerRow {
+        copy: CopyId::random(),
+        mailing: mailing.id,
+        subscriber: Some(person.id),
+        due_at: Some(now()),
+        record: record.clone(),
+    };
+    let again = LedgerRow {
+        copy: CopyId::random(),
+        ..row.clone()
+    };
+    let release = Change::new()
+        .then(Step::PutMessage(body))
+        .then(Step::PutMailing(mailing.clone()))
+        .then(Step::PutCopies(vec![row.clone()]))
+        .then(Step::PutCopies(vec![again]));
+    done(&store, release).await;
+    let due = store
+        .due_copies(mailing.id, now(), 10)
+        .await
+        .expect("reads");
+    assert_eq!(due, vec![row.clone()], "expanding twice makes one copy");
+
+    done(
+        &store,
+        Change::new().then(Step::UnlinkCopies(person.id, None, now())),
+    )
+    .await;
+    assert!(
+        store
+            .due_copies(mailing.id, now(), 10)
+            .await
+            .expect("reads")
+            .is_empty()
+    );
+    let sent = LedgerRecord {
+        state: CopyState::Sent,
+        ..record
+    };
+    let outcome = RecordOutcomes {
+        copy: row.copy,
+        due_at: Some(now()),
+        record: sent,
+    };
+    store.record_outcome(outcome).await.expect("records");
+    let row = store
+        .copy(row.copy)
+        .await
+        .expect("reads")
+        .expect("is there");
+    assert_eq!(
+        (row.subscriber, row.due_at, row.record.domain),
+        (None, None, None)
+    );
+    assert_eq!(row.record.state, CopyState::Sent);
+    assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
+/// Runs SQL behind the store's back, as somebody with the file would.
+async fn tamper(directory: &TempDir, sql: &'static str) {
+    let path = directory.path().join("hustings.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .expect("opens");
+    let changed = sqlx::query(sql)
+        .execute(&mut connection)
+        .await
+        .expect("runs");
+    assert_eq!(changed.rows_affected(), 1, "{sql}");
+    connection.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn verify_names_exactly_the_row_that_was_touched() {
+    use crate::audit::LogKind::{Audit, Consent};
+    let cases = [
+        ("subscriber", "UPDATE subscriber SET version = version + 1"),
+        (
+            "subscriber",
+            "UPDATE subscriber SET sealed = substr(sealed, 1, 40) || x'00' || substr(sealed, 42)",
+        ),
+        (
+            "entry",
+            "UPDATE entry SET sealed = zeroblob(length(sealed))",
+        ),
+        ("chunk", "UPDATE chunk SET last = 0"),
+        ("message", "DELETE FROM chunk"),
+        ("staff", "UPDATE staff SET version = 7"),
+        (
+            "log_leaf",
+            "UPDATE log_leaf SET sealed = x'0102' WHERE log = 2",
+        ),
+        ("log_leaf", "DELETE FROM log_leaf WHERE log = 1 AND seq = 0"),
+        ("log_head", "DELETE FROM log_leaf WHERE log = 1 AND seq = 1"),
+    ];
+    for (table, sql) in cases {
+        let (store, directory) = store().await;
+        let owner = staff(&store).await;
+        accept(&store, owner, b"Subject: secret\r\n\r\nbody\r\n").await;
+        let person = subscriber(&store, "a@example.org");
+        let change = Change::new()
+            .then(Step::PutSubscriber(person))
+            .then(event(Audit, "one", None))
+            .then(event(Audit, "two", None))
+            .then(event(Consent, "three", None));
+        done(&store, change).await;
+        assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+        let vault = store.vault().clone();
+        store.close().await;
+        tamper(&directory, sql).await;
+        let store = reopen(&directory, vault).await;
+        let verification = store.verify(|_, _| ()).await.expect("verifies");
+        assert!(!verification.is_clean(), "{sql} was not noticed");
+        let tables: Vec<_> = verification
+            .findings
+            .iter()
+            .map(|one| one.table.as_str())
+            .collect();
+        assert!(
+            tables.contains(&table),
+            "{sql}: {:?}",
+            verification.findings
+        );
+        let related = |found: &str| {
+            found == table
+                || (table.starts_with("log_") && found.starts_with("log_"))
+                || (table == "chunk" && found == "message")
+        };
+        assert!(
+            tables.iter().all(|found| related(found)),
+            "{sql}: {:?}",
+            verification.findings
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out() {
+    let (_store, directory) = store().await;
+    let second = LockedStore::open(Files::in_directory(directory.path())).await;
+    assert!(matches!(second.err(), Some(StoreError::InUse(_))));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused() {
+    let (store, directory) = store().await;
+    store.close().await;
+    drop(store);
+    tamper(
+        &directory,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (99, 'later', 1, x'00', 0)",
+    )
+    .await;
+    let opened = LockedStore::open(Files::in_directory(directory.path())).await;
+    assert!(matches!(
+        opened.err(),
+        Some(StoreError::Newer { found: 99, .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_kept() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("hustings.db");
+    std::fs::write(&path, vec![b'x'; 9000]).expect("writes");
+    let opened = LockedStore::open(Files::in_directory(directory.path())).await;
+    assert!(matches!(opened.err(), Some(StoreError::Damaged(_))));
+    assert_eq!(std::fs::read(&path).expect("reads"), vec![b'x'; 9000]);
+}

@@ -1,0 +1,409 @@
+//! `store verify`: opens every sealed value and names the rows that don't open, whose parts are missing, or that stand
+//! where nothing refers to them. It changes nothing.
+
+use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::record::{self, Record};
+use super::{Store, StoreError, journal, log};
+use crate::audit::{Frontier, LogKind, leaf_input};
+use crate::vault::{Clear, Purpose, Vault};
+
+/// How many broken rows are named; beyond that they are counted.
+const NAMED: usize = 1000;
+
+/// A row that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The table, or `journal`.
+    pub table: String,
+    /// The row's id.
+    pub row: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// How many sealed values were opened, by table.
+    pub opened: Vec<(String, u64)>,
+    /// The broken rows, the first thousand.
+    pub findings: Vec<Finding>,
+    /// How many more broken rows there are.
+    pub unnamed: u64,
+}
+
+impl Verification {
+    /// Whether everything opened and is whole.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.unnamed == 0
+    }
+
+    fn find(&mut self, table: &str, row: String, what: impl Into<String>) {
+        if self.findings.len() < NAMED {
+            self.findings.push(Finding {
+                table: table.into(),
+                row,
+                what: what.into(),
+            });
+        } else {
+            self.unnamed += 1;
+        }
+    }
+}
+
+/// A table to be verified: its rows in order, and how one is named and opened.
+struct Table {
+    name: &'static str,
+    sql: &'static str,
+    name_row: fn(&SqliteRow) -> String,
+    open: fn(&Vault, &SqliteRow) -> Result<(), StoreError>,
+}
+
+/// Names a row by the hexadecimal digits of its first column.
+fn by_id(row: &SqliteRow) -> String {
+    row.try_get::<Vec<u8>, _>(0)
+        .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect())
+        .unwrap_or_else(|_| "?".into())
+}
+
+/// Names a row by its first two columns, the first a number or an id.
+fn by_pair(row: &SqliteRow) -> String {
+    let first = row
+        .try_get::<i64, _>(0)
+        .map_or_else(|_| by_id(row), |number| number.to_string());
+    let second = row
+        .try_get::<i64, _>(1)
+        .map_or_else(|_| "?".into(), |number| number.to_string());
+    format!("{first}/{second}")
+}
+
+/// Opens a record whose row is: id, clear columns of these kinds, sealed.
+fn open_record<R: Record>(
+    vault: &Vault,
+    row: &SqliteRow,
+    clear: &[Clear<'_>],
+) -> Result<(), StoreError> {
+    let id: &[u8] = row.try_get(0)?;
+    let sealed: &[u8] = row.try_get(row.len() - 1)?;
+    record::open::<R>(vault, id, clear, sealed).map(drop)
+}
+
+fn int(row: &SqliteRow, column: usize) -> Result<Clear<'static>, StoreError> {
+    Ok(row
+        .try_get::<Option<i64>, _>(column)?
+        .map_or(Clear::Null, Clear::Int))
+}
+
+fn bytes(row: &SqliteRow, column: usize) -> Result<Clear<'_>, StoreError> {
+    Ok(row
+        .try_get::<Option<&[u8]>, _>(column)?
+        .map_or(Clear::Null, Clear::Bytes))
+}
+
+/// Every table with a sealed column whose seal binds the columns as they are selected here. Logs, chunks and
+/// checkpoints have rules of their own below.
+const TABLES: &[Table] = &[
+    Table {
+        name: "setting",
+        sql: "SELECT CAST(name AS BLOB), sealed FROM setting ORDER BY name",
+        name_row: |row| {
+            row.try_get::<Vec<u8>, _>(0)
+                .ok()
+                .and_then(|name| String::from_utf8(name).ok())
+                .unwrap_or_else(|| "?".into())
+        },
+        open: |vault, row| {
+            let place = record::place("setting", row.try_get(0)?, &[]);
+            Ok(vault
+                .open(Purpose::Setting, &place, row.try_get(1)?)
+                .map(drop)?)
+        },
+    },
+    Table {
+        name: "message",
+        sql: "SELECT id, staged, sealed FROM message WHERE staged = 0 ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::MessageRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
+        name: "staff",
+        sql: "SELECT id, name_index, version, sealed FROM staff ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::StaffRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
+        },
+    },
+    Table {
+        name: "entry",
+        sql: "SELECT id, mailbox, message_id, sealed FROM entry ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::EntryRecord>(vault, row, &[bytes(row, 1)?, bytes(row, 2)?])
+        },
+    },
+    Table {
+        name: "bounce",
+        sql: "SELECT id, copy_id, message_id, sealed FROM bounce ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::BounceRecord>(vault, row, &[bytes(row, 1)?, bytes(row, 2)?])
+        },
+    },
+    Table {
+        name: "subscriber",
+        sql: "SELECT id, address_index, suppression_index, version, sealed FROM subscriber ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
+            open_record::<super::SubscriberRecord>(vault, row, &clear)
+        },
+    },
+    Table {
+        name: "suppression",
+        sql: "SELECT suppression_index, version, sealed FROM suppression ORDER BY suppression_index",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::SuppressionRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
+        name: "request",
+        sql: "SELECT id, address_index, token_hash, expires_at, sealed FROM request ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
+            open_record::<super::RequestRecord>(vault, row, &clear)
+        },
+    },
+    Table {
+        name: "challenge",
+        sql: "SELECT address_index, version, expires_at, sealed FROM challenge ORDER BY address_index",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::ChallengeRecord>(vault, row, &[int(row, 1)?, int(row, 2)?])
+        },
+    },
+    Table {
+        name: "intake",
+        sql: "SELECT id, due_at, sealed FROM intake ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::IntakeRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
+        name: "wording",
+        sql: "SELECT digest, sealed FROM wording ORDER BY digest",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::WordingRecord>(vault, row, &[]),
+    },
+    Table {
+        name: "queue",
+        sql: "SELECT id, message_id, due_at, sealed FROM queue ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::QueueRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
+        },
+    },
+    Table {
+        name: "mailing",
+        sql: "SELECT id, message_id, version, sealed FROM mailing ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| {
+            open_record::<super::MailingRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
+        },
+    },
+    Table {
+        name: "ledger",
+        sql: "SELECT copy_id, mailing_id, subscriber_id, due_at, sealed FROM ledger ORDER BY copy_id",
+        name_row: by_id,
+        open: |vault, row| {
+            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
+            open_record::<super::LedgerRecord>(vault, row, &clear)
+        },
+    },
+    Table {
+        name: "chunk",
+        sql: "SELECT message_id, idx, last, sealed FROM chunk ORDER BY message_id, idx",
+        name_row: by_pair,
+        open: |vault, row| {
+            let clear = [int(row, 1)?, int(row, 2)?];
+            let place = record::place("chunk", row.try_get(0)?, &clear);
+            Ok(vault
+                .open(Purpose::Body, &place, row.try_get(3)?)
+                .map(drop)?)
+        },
+    },
+];
+
+impl Store {
+    /// Opens every sealed value. `progress` hears the table and how many of its rows were opened, now and then.
+    ///
+    /// # Errors
+    /// A [`StoreError`] only if a table can't be read at all; broken rows are findings.
+    pub async fn verify(
+        &self,
+        mut progress: impl FnMut(&str, u64) + Send,
+    ) -> Result<Verification, StoreError> {
+        let mut verification = Verification::default();
+        for table in TABLES {
+            self.verify_table(table, &mut verification, &mut progress)
+                .await?;
+        }
+        self.verify_bodies(&mut verification).await?;
+        for log in log::LOGS {
+            self.verify_log(log, &mut verification).await?;
+        }
+        self.verify_journal(&mut verification);
+        self.verify_structure(&mut verification).await?;
+        Ok(verification)
+    }
+
+    async fn verify_table(
+        &self,
+        table: &Table,
+        verification: &mut Verification,
+        progress: &mut (impl FnMut(&str, u64) + Send),
+    ) -> Result<(), StoreError> {
+        let mut opened = 0;
+        let mut rows = sqlx::query(table.sql).fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            match (table.open)(&self.vault, &row) {
+                Ok(()) => opened += 1,
+                Err(error) => {
+                    verification.find(table.name, (table.name_row)(&row), error.to_string());
+                }
+            }
+            if opened % 1000 == 0 {
+                progress(table.name, opened);
+            }
+        }
+        verification.opened.push((table.name.into(), opened));
+        Ok(())
+    }
+
+    /// Each message has chunks 0 to n, the last one alone flagged as the last.
+    async fn verify_bodies(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        let mut rows = sqlx::query(
+            "SELECT message.id FROM message LEFT JOIN (
+                SELECT message_id, COUNT(*) AS parts, MAX(idx) AS top, SUM(last) AS ends,
+                       MAX(CASE WHEN last = 1 THEN idx ELSE -1 END) AS end_at
+                FROM chunk GROUP BY message_id
+             ) AS body ON body.message_id = message.id
+             WHERE message.staged = 0 AND NOT COALESCE(
+                body.parts = body.top + 1 AND body.ends = 1 AND body.end_at = body.top, FALSE)",
+        )
+        .fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            verification.find("message", by_id(&row), "a part of its body is missing");
+        }
+        Ok(())
+    }
+
+    /// Each leaf is the hash of its salt and event, none is missing, and the head is the head of these leaves.
+    async fn verify_log(
+        &self,
+        log: LogKind,
+        verification: &mut Verification,
+    ) -> Result<(), StoreError> {
+        let mut frontier = Frontier::default();
+        let (mut opened, mut next) = (0, 0_i64);
+        let mut rows = sqlx::query(
+            "SELECT seq, leaf, subject, sealed FROM log_leaf WHERE log = $1 ORDER BY seq",
+        )
+        .bind(log::number(log))
+        .fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            let seq: i64 = row.try_get(0)?;
+            let name = format!("{}/{seq}", log.name());
+            if seq != next {
+                verification.find(
+                    "log_leaf",
+                    format!("{}/{next}", log.name()),
+                    "it was cut out",
+                );
+            }
+            next = seq + 1;
+            match log::open_event(&self.vault, log, &row) {
+                Ok(event) => {
+                    frontier.push(&event.leaf);
+                    let intact = event.event.is_none_or(|(salt, text)| {
+                        <[u8; 32]>::try_from(salt)
+                            .is_ok_and(|salt| leaf_input(&salt, &text) == event.leaf)
+                    });
+                    if intact {
+                        opened += 1;
+                    } else {
+                        verification.find("log_leaf", name, "its leaf is not the event's hash");
+                    }
+                }
+                Err(error) => verification.find("log_leaf", name, error.to_string()),
+            }
+        }
+        drop(rows);
+        verification
+            .opened
+            .push((format!("{} log", log.name()), opened));
+        let head = self.log_head(log).await;
+        if !head.is_ok_and(|head| head.size() == frontier.size() && head.root() == frontier.root())
+        {
+            verification.find(
+                "log_head",
+                log.name().into(),
+                "it is not the head of the log's leaves",
+            );
+        }
+        self.verify_checkpoints(log, verification).await
+    }
+
+    async fn verify_checkpoints(
+        &self,
+        log: LogKind,
+        verification: &mut Verification,
+    ) -> Result<(), StoreError> {
+        let rows = sqlx::query("SELECT log, size, sealed FROM checkpoint WHERE log = $1")
+            .bind(log::number(log))
+            .fetch_all(&self.readers)
+            .await?;
+        for row in rows {
+            if let Err(error) = log::open_checkpoint(&self.vault, log, &row) {
+                verification.find("checkpoint", by_pair(&row), error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_journal(&self, verification: &mut Verification) {
+        match journal::read(&self.files.journal(), &self.vault) {
+            Ok(entries) => verification
+                .opened
+                .push(("journal".into(), entries.len() as u64)),
+            Err(error) => verification.find("journal", "file".into(), error.to_string()),
+        }
+    }
+
+    /// What SQLite itself can tell: pages and indexes, and rows that refer to nothing.
+    async fn verify_structure(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        for row in sqlx::query("PRAGMA integrity_check(20)")
+            .fetch_all(&self.readers)
+            .await?
+        {
+            let verdict: String = row.try_get(0)?;
+            if verdict != "ok" {
+                verification.find("database", "file".into(), verdict);
+            }
+        }
+        for row in sqlx::query("PRAGMA foreign_key_check")
+            .fetch_all(&self.readers)
+            .await?
+        {
+            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+            verification.find(
+                &table,
+                "?".into(),
+                format!("it refers to a missing row of {parent}"),
+            );
+        }
+        Ok(())
+    }
+}
