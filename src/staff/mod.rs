@@ -1,1 +1,3 @@
 //! Staff accounts, roles and passwords.
+
+pub mod scram;

@@ -1,0 +1,5 @@
+//! Whole sessions without a socket: dialogues, limits, and what must hold for any input.
+
+mod anything;
+mod dialogues;
+pub(in crate::smtp::server) mod world;
