@@ -7,12 +7,14 @@
 //!
 //! Knows no store and no vault: leaves come in, roots and verdicts go out.
 
+mod act;
 mod canonical;
 mod checkpoint;
 mod frontier;
 mod hash;
 mod proof;
 
+pub use act::{Act, ActObject};
 pub use canonical::{NotCanonical, canonical};
 pub use checkpoint::{
     Checkpoint, CheckpointError, Comparison, LogKind, SignedCheckpoint, Verdict, compare,
