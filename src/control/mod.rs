@@ -27,6 +27,7 @@ mod desk;
 mod failure;
 mod frame;
 mod hello;
+pub mod parcel;
 mod secret_text;
 mod server;
 
