@@ -1,1 +1,3 @@
 //! Builds the parts from the configuration, starts them and stops them.
+
+pub mod sandbox;

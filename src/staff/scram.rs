@@ -296,7 +296,7 @@ impl Challenge {
             return Err(ScramError::Proof);
         }
         let server = hmac_sha256(&self.verifier.server_key, signed.as_bytes());
-        Ok(format!("v={}", STANDARD.encode(&*server)))
+        Ok(format!("v={}", STANDARD.encode(*server)))
     }
 }
 

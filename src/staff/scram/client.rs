@@ -53,5 +53,5 @@ pub(super) fn answer(bare: &str, server_first: &str, channel: &[u8], password: &
     for (byte, mask) in client_key.iter_mut().zip(signature.iter()) {
         *byte ^= mask;
     }
-    format!("{unsigned},p={}", STANDARD.encode(&*client_key))
+    format!("{unsigned},p={}", STANDARD.encode(*client_key))
 }

@@ -67,6 +67,24 @@ fn there_is_a_limit() {
     assert_eq!(to.seal(&[0; PLAIN_MAX + 1]), Err(BoxError::TooLong));
 }
 
+/// A box made by another implementation (X25519 keys of 32 bytes 1 and 32 bytes 2): boxes wait in a file while the
+/// service is upgraded.
+#[test]
+fn the_format_is_frozen() {
+    let key = BoxKey::new(&Secret::from_slice(&[1; KEY_LEN]).expect("32 bytes"));
+    let sealed: Vec<u8> = SEALED
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16))
+        .collect::<Result<_, _>>()
+        .expect("hexadecimal digits");
+    assert_eq!(**key.open(&sealed).expect("as documented"), *b"withdraw");
+}
+
+const SEALED: &str = "01ce8d3ad1ccb633ec7b70c17814a5c76ecd029685050d344745ba05870e587d59b9982aa9114e69962909f750\
+    9e0739e720a6b61fa408fc065fcae565fd38ca58f8aab4d1da1956dcb8ff1f9e07f6f630d5c47937cd86a8eeb3\
+    7a30543a1ca1e5cae94965625ca3ba495bd77dfb06df8b";
+
 proptest! {
     #[test]
     fn what_was_sealed_opens(plain: Vec<u8>) {

@@ -142,8 +142,8 @@ fn the_end_is_checked() {
     let end = text.find("END ").expect("there");
     assert_eq!(error(&text[..end]), SheetError::BadEnd);
     assert_eq!(
-        error(&text.replace("END 38 ", "END 36 ")),
-        SheetError::MissingLine(35)
+        error(&text.replace("END 38 ", "END 40 ")),
+        SheetError::MissingLine(39)
     );
     assert_eq!(
         error(&text.replace("END 38 ", "END 30 ")),

@@ -17,18 +17,9 @@ pub(super) enum Fault {
     Nul,
 }
 
-/// How many octets at the start of `input` are neither CR, LF nor NUL. Whole blocks are looked at without a branch
-/// per octet, which the compiler turns into vector code.
+/// How many octets at the start of `input` are neither CR, LF nor NUL.
 fn plain_run(input: &[u8]) -> usize {
-    const BLOCK: usize = 32;
-    let special = |octet: u8| octet == b'\r' || octet == b'\n' || octet == 0;
-    let blocks = input
-        .chunks_exact(BLOCK)
-        .take_while(|block| !block.iter().fold(false, |any, &octet| any | special(octet)))
-        .count();
-    let rest = &input[blocks * BLOCK..];
-    let tail = rest.iter().position(|&octet| special(octet));
-    blocks * BLOCK + tail.unwrap_or(rest.len())
+    memchr::memchr3(b'\r', b'\n', 0, input).unwrap_or(input.len())
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::envelope::Envelope;
-use super::super::host::{Body, Host, Refusal};
+use super::super::host::{Body, Host, LoginOutcome, Refusal};
 use super::super::received::received_field;
-use super::super::session::{Awaiting, Secured, Session, Step};
+use super::super::session::{
+    AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
+};
 use super::wire::Wire;
 use super::{Door, Gone, read};
 use crate::smtp::reply::Reply;
@@ -104,7 +106,6 @@ impl<H: Host> Door<H> {
         body: &mut Option<H::Body>,
         mut step: Step<'_>,
     ) -> Action {
-        let host = &*self.host;
         loop {
             step = match step {
                 Step::NeedInput => return Action::Read,
@@ -117,27 +118,9 @@ impl<H: Host> Door<H> {
                     }
                     return Action::GoOn;
                 }
-                Step::AskSender(asked) => {
-                    let answer = match session.caller() {
-                        Some(caller) => host.sender(caller, asked.path()).await,
-                        None => Err(Refusal::try_later()),
-                    };
-                    session.answer_sender(asked, answer)
-                }
-                Step::AskRecipient(asked) => {
-                    let answer = match session.envelope() {
-                        Some(envelope) => host.recipient(envelope, asked.path()).await,
-                        None => Err(Refusal::try_later()),
-                    };
-                    session.answer_recipient(asked, answer)
-                }
-                Step::Begin(begin) => {
-                    let opened = match session.envelope() {
-                        Some(envelope) => self.open_body(envelope).await,
-                        None => Err(Refusal::try_later()),
-                    };
-                    session.answer_begin(begin, opened.map(|opened| *body = Some(opened)))
-                }
+                Step::AskSender(asked) => self.ask_sender(session, asked).await,
+                Step::AskRecipient(asked) => self.ask_recipient(session, asked).await,
+                Step::Begin(begin) => self.begin(session, body, begin).await,
                 Step::Finish(finish) => {
                     let answer = match body.take() {
                         Some(body) => body.finish().await,
@@ -146,22 +129,59 @@ impl<H: Host> Door<H> {
                     tracing::info!(committed = answer.is_ok(), "message");
                     session.answer_finish(finish, answer)
                 }
-                Step::AskCredentials(asked) => {
-                    let answer = match session.caller() {
-                        Some(caller) => host.credentials(caller, asked.user()).await,
-                        None => Err(Refusal::try_later()),
-                    };
-                    session.answer_credentials(asked, answer)
-                }
-                Step::Login(login) => {
-                    let answer = match session.caller() {
-                        Some(caller) => host.login(caller, login.outcome()).await,
-                        None => Err(Refusal::try_later()),
-                    };
-                    session.answer_login(login, answer)
-                }
+                Step::AskCredentials(asked) => self.ask_credentials(session, asked).await,
+                Step::Login(login) => self.log_in(session, login).await,
             };
         }
+    }
+
+    async fn ask_sender(&self, session: &mut Session, asked: AskSender) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.sender(caller, asked.path()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_sender(asked, answer)
+    }
+
+    async fn ask_recipient(&self, session: &mut Session, asked: AskRecipient) -> Step<'static> {
+        let answer = match session.envelope() {
+            Some(envelope) => self.host.recipient(envelope, asked.path()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_recipient(asked, answer)
+    }
+
+    async fn begin(
+        &self,
+        session: &mut Session,
+        body: &mut Option<H::Body>,
+        begin: Begin,
+    ) -> Step<'static> {
+        let opened = match session.envelope() {
+            Some(envelope) => self.open_body(envelope).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_begin(begin, opened.map(|opened| *body = Some(opened)))
+    }
+
+    async fn ask_credentials(&self, session: &mut Session, asked: AskCredentials) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.credentials(caller, asked.user()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_credentials(asked, answer)
+    }
+
+    async fn log_in(&self, session: &mut Session, login: Login) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.login(caller, login.outcome()).await,
+            None => Err(Refusal::try_later()),
+        };
+        tracing::info!(
+            proven = matches!(login.outcome(), LoginOutcome::Proven(_)),
+            "log-in"
+        );
+        session.answer_login(login, answer)
     }
 
     async fn open_body(&self, envelope: &Envelope) -> Result<H::Body, Refusal> {

@@ -2,4 +2,7 @@
 
 mod anything;
 mod dialogues;
+mod log_in;
+mod messages;
+mod open;
 pub(in crate::smtp::server) mod world;

@@ -208,3 +208,22 @@ async fn a_message_may_not_drip_for_ever() {
     assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
     dripping.abort();
 }
+
+#[tokio::test]
+async fn a_mail_given_up_is_abandoned_at_once() {
+    let party = Arc::new(Party::default());
+    let (mut socket, _serving) = start(&party, quick(), Limits::default());
+    socket
+        .write_all(
+            b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nBDAT 3\r\nx\r\nRSET\r\n",
+        )
+        .await
+        .expect("writes");
+    let mut heard = String::new();
+    let mut buffer = vec![0; 4096];
+    while !heard.contains("Mail forgotten") {
+        let octets = socket.read(&mut buffer).await.expect("reads");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..octets]));
+    }
+    assert_eq!(party.abandoned(), 1, "while the connection goes on");
+}

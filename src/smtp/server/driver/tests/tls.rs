@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,32 +28,40 @@ struct Stage {
     address: SocketAddr,
     party: Arc<Party>,
     trust: TlsConnector,
+    root: CertificateDer<'static>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
-fn certificate() -> (ServerConfig, ClientConfig) {
+type Versions<'a> = &'a [&'static rustls::SupportedProtocolVersion];
+
+fn trust(root: CertificateDer<'static>, versions: Versions<'_>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(client))
+}
+
+fn certificate() -> (ServerConfig, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).expect("a certificate");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a key that fits");
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).expect("a root");
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (server, client)
+    (server, made.cert.der().clone())
 }
 
 async fn stage(role: Role, party: Party, timeouts: Timeouts) -> Stage {
-    let (server, client) = certificate();
+    let (server, root) = certificate();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let party = Arc::new(party);
@@ -72,7 +80,8 @@ async fn stage(role: Role, party: Party, timeouts: Timeouts) -> Stage {
     Stage {
         address,
         party,
-        trust: TlsConnector::from(Arc::new(client)),
+        trust: trust(root.clone(), rustls::ALL_VERSIONS),
+        root,
         stop,
         serving,
     }
@@ -183,7 +192,7 @@ async fn staff_send_over_implicit_tls_with_a_bound_log_in() {
     let client = crate::staff::scram::client::Client::new("ann", "correct horse", Some(exporter));
     let first = STANDARD.encode(client.first());
     let challenge = ask(&mut tls, &format!("AUTH SCRAM-SHA-256-PLUS {first}")).await;
-    let challenge = STANDARD.decode(&challenge[4..].trim_end()).expect("base64");
+    let challenge = STANDARD.decode(challenge[4..].trim_end()).expect("base64");
     let proof = client.proof(std::str::from_utf8(&challenge).expect("UTF-8"));
     assert!(
         ask(&mut tls, &STANDARD.encode(proof))
@@ -304,4 +313,45 @@ async fn a_stop_lets_the_mail_in_progress_finish() {
     drop((busy, idle, open));
     stage.serving.await.expect("ends");
     assert!(stage.party.texts()[0].ends_with("half\r\nwhole\r\n"));
+}
+
+/// Closing a socket with unread octets resets it, and the peer would never learn what was wrong.
+#[tokio::test]
+async fn the_last_reply_is_heard_by_a_peer_that_goes_on_sending() {
+    let stage = stage(Role::Mx, Party::default(), Timeouts::default()).await;
+    let mut tls = stage.start_tls().await;
+    ask(&mut tls, "EHLO c.example").await;
+    ask(&mut tls, "MAIL FROM:<>").await;
+    ask(&mut tls, "RCPT TO:<ann@party.example>").await;
+    ask(&mut tls, "DATA").await;
+    for _ in 0..8 {
+        tls.write_all(&b"bare\n".repeat(4000))
+            .await
+            .expect("writes");
+        tls.flush().await.expect("writes");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        reply(&mut tls).await,
+        "550 5.5.2 Bare CR or LF in the message\r\n"
+    );
+    assert_eq!(stage.party.abandoned(), 1);
+}
+
+#[tokio::test]
+async fn without_tls_1_3_no_channel_binding_is_offered() {
+    let mut stage = stage(Role::Submissions, Party::default(), Timeouts::default()).await;
+    stage.trust = trust(stage.root.clone(), &[&rustls::version::TLS12]);
+    let mut tls = stage.encrypt(stage.dial().await).await;
+    reply(&mut tls).await;
+    let offer = ask(&mut tls, "EHLO laptop.example").await;
+    assert!(
+        offer.ends_with("250 AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"),
+        "{offer}"
+    );
+    assert!(
+        ask(&mut tls, "AUTH SCRAM-SHA-256-PLUS")
+            .await
+            .starts_with("504 ")
+    );
 }

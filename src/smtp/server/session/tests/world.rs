@@ -1,5 +1,8 @@
 //! A host of twenty lines and a driver of forty, for sessions without a socket.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::super::super::envelope::{ConnectionId, Role, TlsInfo};
 use super::super::super::host::{Accepted, Credentials, Refusal};
 use super::super::super::limits::Limits;
@@ -69,6 +72,14 @@ impl World {
             taken: Vec::new(),
             closed: false,
         }
+    }
+
+    /// What the server said in its last challenge.
+    pub(super) fn challenge(&self) -> String {
+        let reply = self.last.as_ref().expect("a reply");
+        let text = reply.lines().next().expect("a line");
+        let octets = STANDARD.decode(text).expect("base64");
+        String::from_utf8(octets).expect("UTF-8")
     }
 
     /// Feeds octets as they come from a socket, and does what the session says.
@@ -205,4 +216,39 @@ pub(super) fn open(input: &[u8], limits: Limits) -> (Vec<u16>, bool) {
             }
         }
     }
+}
+
+/// Plays a dialogue: `> ` is what the client sends, with CRLF; `< ` are the codes that come back to the last line
+/// sent; `!` means closed.
+fn converse(mut world: World, dialogue: &str) -> World {
+    for line in dialogue
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        if let Some(sent) = line.strip_prefix("> ") {
+            world.codes.clear();
+            world.feed(format!("{sent}\r\n").as_bytes());
+        } else if let Some(codes) = line.strip_prefix("< ") {
+            let expected: Vec<u16> = codes
+                .split(' ')
+                .map(|code| code.parse().expect("a code"))
+                .collect();
+            assert_eq!(world.codes, expected, "in\n{dialogue}");
+        } else {
+            assert_eq!(line, "!", "in\n{dialogue}");
+            assert!(world.closed, "not closed in\n{dialogue}");
+        }
+    }
+    world
+}
+
+/// A dialogue on the MX.
+pub(super) fn mx(dialogue: &str) -> World {
+    converse(World::new(Role::Mx, small()), dialogue)
+}
+
+/// A dialogue on a submission door.
+pub(super) fn submission(dialogue: &str) -> World {
+    converse(World::new(Role::Submission, small()), dialogue)
 }
