@@ -3,3 +3,4 @@
 pub mod mail_in;
 pub mod rooms;
 pub mod sandbox;
+pub mod settings;
