@@ -11,6 +11,7 @@
 //! | `index` | keyed hashes to look things up by |
 //! | `token` | the strings in links, return paths and Message-IDs |
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
+//! | `stream` | sealed files of any length, for somebody elsewhere |
 
 mod base32;
 mod index;
@@ -20,6 +21,7 @@ mod root;
 mod seal;
 mod secret;
 mod secret_box;
+mod stream;
 mod token;
 
 use std::fmt;
@@ -34,6 +36,7 @@ pub use ring::{KeyRing, RingError, UnlockError};
 pub use root::{KeySource, PassphraseParams, RootKey, RootKeyError, check_passphrase};
 pub use seal::{Clear, OpenError, Place, SEAL_HEADER, SEAL_OVERHEAD};
 pub use secret_box::{BoxError, SealTo};
+pub use stream::{StreamError, StreamKey, StreamOpener, StreamSealer, StreamTo};
 pub use token::{ConfirmToken, CopyTokenKind, TokenHash};
 
 use crate::id::CopyId;
