@@ -102,7 +102,9 @@ mod tests {
             r#"{"actor":"ada","at":"2026-11-21T12:00:00Z","object":{"id":"00ff","kind":"person"},"reason":"asked by letter","second":"ben","verb":"subscriber erase"}"#
         );
         assert_eq!(serde_json::from_slice::<Act>(&bytes).expect("reads"), act);
-        let bare = Act::new("system", "start", at).to_canonical().expect("canonical");
+        let bare = Act::new("system", "start", at)
+            .to_canonical()
+            .expect("canonical");
         assert_eq!(
             String::from_utf8_lossy(&bare),
             r#"{"actor":"system","at":"2026-11-21T12:00:00Z","verb":"start"}"#
