@@ -20,7 +20,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Show entries, the newest if not told from where
-    #[command(after_help = "Examples:\n  hustings audit show\n  hustings audit show --from 0 --limit 1000 --json")]
+    #[command(
+        after_help = "Examples:\n  hustings audit show\n  hustings audit show --from 0 --limit 1000 --json"
+    )]
     Show {
         /// From this entry on
         #[arg(long, value_name = "ENTRY")]
@@ -33,7 +35,9 @@ enum AuditCommand {
     ///
     /// Prints the signed checkpoint of the log as it stands. Keep it where root of this host can't reach: only that shows
     /// later that the log was neither cut nor rewritten.
-    #[command(after_help = "Examples:\n  hustings audit verify\n  hustings audit verify --against checkpoint-2026-05.txt")]
+    #[command(
+        after_help = "Examples:\n  hustings audit verify\n  hustings audit verify --against checkpoint-2026-05.txt"
+    )]
     Verify(VerifyArgs),
 }
 
@@ -122,5 +126,8 @@ pub(super) fn table(entries: &[AuditEntry], style: Style) -> String {
             optional(entry.reason.as_ref()),
         ]
     });
-    style.table(&["ENTRY", "AT", "WHO", "WHAT", "TO", "REASON"], rows.collect())
+    style.table(
+        &["ENTRY", "AT", "WHO", "WHAT", "TO", "REASON"],
+        rows.collect(),
+    )
 }

@@ -22,16 +22,22 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum ConsentCommand {
     /// Show the logged events of an address
-    #[command(after_help = "Examples:\n  hustings consent show -\n  echo jo@example.org | hustings consent show - --json")]
+    #[command(
+        after_help = "Examples:\n  hustings consent show -\n  echo jo@example.org | hustings consent show - --json"
+    )]
     Show {
         #[arg(help = ADDRESS_HELP)]
         address: String,
     },
     /// Check that the consent log is whole, and that it goes on from a checkpoint kept elsewhere
-    #[command(after_help = "Examples:\n  hustings consent verify\n  hustings consent verify --against checkpoint-2026-05.txt")]
+    #[command(
+        after_help = "Examples:\n  hustings consent verify\n  hustings consent verify --against checkpoint-2026-05.txt"
+    )]
     Verify(VerifyArgs),
     /// Write the evidence about an address to a file that proves itself: events, wordings, proofs
-    #[command(after_help = "Examples:\n  hustings consent bundle - --to evidence.json --reason \"complaint of 3 May\"")]
+    #[command(
+        after_help = "Examples:\n  hustings consent bundle - --to evidence.json --reason \"complaint of 3 May\""
+    )]
     Bundle {
         #[arg(help = ADDRESS_HELP)]
         address: String,
@@ -49,11 +55,19 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ConsentCommand::Show { address } => {
             let address = prompt::address(address)?;
             context
-                .print_rows(&Show { address }, "The consent log has no event of this address.", table)
+                .print_rows(
+                    &Show { address },
+                    "The consent log has no event of this address.",
+                    table,
+                )
                 .map(drop)
         }
         ConsentCommand::Verify(args) => verdict(context.ask(&Verify(args.request()?))?, context),
-        ConsentCommand::Bundle { address, to, reason } => {
+        ConsentCommand::Bundle {
+            address,
+            to,
+            reason,
+        } => {
             let bundle = Bundle {
                 address: prompt::address(address)?,
                 reason: reason.clone(),
@@ -89,8 +103,16 @@ pub(super) fn table(events: &[EvidenceEvent], style: Style) -> String {
             optional(event.at.map(time)),
             toned(&event.what, Tone::Strong),
             field(event.lists.join(", ")),
-            optional(event.wording.as_ref().map(|digest| digest.chars().take(12).collect::<String>())),
+            optional(
+                event
+                    .wording
+                    .as_ref()
+                    .map(|digest| digest.chars().take(12).collect::<String>()),
+            ),
         ]
     });
-    style.table(&["ENTRY", "AT", "EVENT", "LISTS", "WORDING"], rows.collect())
+    style.table(
+        &["ENTRY", "AT", "EVENT", "LISTS", "WORDING"],
+        rows.collect(),
+    )
 }

@@ -50,15 +50,20 @@ impl Context {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| {
-                Failure::failed("can't start", error.to_string(), "try again")
-            })?
+            .map_err(|error| Failure::failed("can't start", error.to_string(), "try again"))?
             .block_on(work)
     }
 
     /// Asks, and gives the answer; no rows are expected.
     pub(super) fn ask<A: Ask>(&self, ask: &A) -> Result<A::Answer, Failure> {
-        self.ask_into(ask, None, Sinks { row: &mut |_| Ok(()), body: &mut |_| Ok(()) })
+        self.ask_into(
+            ask,
+            None,
+            Sinks {
+                row: &mut |_| Ok(()),
+                body: &mut |_| Ok(()),
+            },
+        )
     }
 
     /// Asks, and hands what streams back to the sinks. `body` is what is sent behind the request.
@@ -83,7 +88,11 @@ impl Context {
             let receive = async {
                 let mut bar = Bar::new(self.watched);
                 loop {
-                    match conversation.next().await.map_err(ClientError::into_failure)? {
+                    match conversation
+                        .next()
+                        .await
+                        .map_err(ClientError::into_failure)?
+                    {
                         Event::Progress(progress) => bar.report(&progress),
                         Event::Note(note) => bar.say(&clean(&note)),
                         Event::Row(row) => bar.beside(|| (sinks.row)(row))?,
@@ -157,7 +166,11 @@ impl Context {
             },
         )?;
         if !self.json {
-            let text = if rows.is_empty() { format!("{none}\n") } else { table(&rows, self.style) };
+            let text = if rows.is_empty() {
+                format!("{none}\n")
+            } else {
+                table(&rows, self.style)
+            };
             self.write(&text)?;
         }
         Ok(answer)
@@ -176,7 +189,11 @@ pub(super) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
         .and_then(|()| out.flush())
         .map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::gone(),
-            _ => Failure::failed("can't write the output", error.to_string(), "make room and try again"),
+            _ => Failure::failed(
+                "can't write the output",
+                error.to_string(),
+                "make room and try again",
+            ),
         })
 }
 

@@ -23,7 +23,9 @@ enum KeyCommand {
     /// Print the recovery sheet: what must survive the loss of this host, on paper
     ///
     /// Whoever has the sheet and the database can read everything. Print it, keep it away from the host, and leave no file.
-    #[command(after_help = "Examples:\n  hustings key backup | lp\n  hustings key backup --to /media/stick/sheet.txt")]
+    #[command(
+        after_help = "Examples:\n  hustings key backup | lp\n  hustings key backup --to /media/stick/sheet.txt"
+    )]
     Backup {
         /// Write it to this file instead; it must not exist
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -30,7 +30,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let ListCommand::Show { list } = &args.command;
     let show = Show { list: list.clone() };
     context
-        .print_rows(&show, "There is no list; add one to the configuration, as in [list.news]", table)
+        .print_rows(
+            &show,
+            "There is no list; add one to the configuration, as in [list.news]",
+            table,
+        )
         .map(drop)
 }
 
@@ -50,7 +54,15 @@ pub(super) fn table(lists: &[ListReport], style: Style) -> String {
         ]
     });
     style.table(
-        &["LIST", "TITLE", "SEND TO", "FROM", "APPROVAL", "SIGN-UP", "SUBSCRIBED"],
+        &[
+            "LIST",
+            "TITLE",
+            "SEND TO",
+            "FROM",
+            "APPROVAL",
+            "SIGN-UP",
+            "SUBSCRIBED",
+        ],
         rows.collect(),
     )
 }

@@ -10,7 +10,9 @@ use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 /// Asks for the passphrase without showing it; or reads it from a line of standard input. It needs no account: whoever
 /// knows the passphrase may.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock")]
+#[command(
+    after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock"
+)]
 pub(super) struct UnlockArgs {}
 
 /// Lock the vault: let what runs end, then stop; the service comes up again locked
@@ -63,7 +65,10 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
 }
 
 pub(super) fn lock(args: &LockArgs, context: &Context) -> Result<(), Failure> {
-    prompt::confirm("lock the vault, so that no mail is taken until somebody unlocks it", args.yes)?;
+    prompt::confirm(
+        "lock the vault, so that no mail is taken until somebody unlocks it",
+        args.yes,
+    )?;
     let lock = Lock {
         reason: args.reason.clone(),
     };

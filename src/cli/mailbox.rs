@@ -38,7 +38,10 @@ pub(super) fn table(mailboxes: &[MailboxReport], style: Style) -> String {
             optional(mailbox.newest_at.map(time)),
         ]
     });
-    style.table(&["MAILBOX", "FOLDER", "MESSAGES", "SIZE", "NEWEST"], rows.collect())
+    style.table(
+        &["MAILBOX", "FOLDER", "MESSAGES", "SIZE", "NEWEST"],
+        rows.collect(),
+    )
 }
 
 /// A number of bytes for people.
@@ -57,7 +60,12 @@ mod tests {
 
     #[test]
     fn sizes_have_a_unit_and_one_decimal() {
-        for (count, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")] {
+        for (count, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (5 << 30, "5.0 GiB"),
+        ] {
             assert_eq!(bytes(count), text);
         }
     }

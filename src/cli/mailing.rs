@@ -28,14 +28,18 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum MailingCommand {
     /// List mailings
-    #[command(after_help = "Examples:\n  hustings mailing list\n  hustings mailing list --current --json")]
+    #[command(
+        after_help = "Examples:\n  hustings mailing list\n  hustings mailing list --current --json"
+    )]
     List {
         /// Only those that are held, on their way or paused
         #[arg(long)]
         current: bool,
     },
     /// Show a mailing as a subscriber would get it
-    #[command(after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing preview 3f9c --to preview.eml")]
+    #[command(
+        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing preview 3f9c --to preview.eml"
+    )]
     Preview {
         /// The mailing, by the first digits of its id
         mailing: String,
@@ -46,7 +50,9 @@ enum MailingCommand {
     /// Let a held mailing go
     ///
     /// The list's rule says who may: the sender, who has seen the preview, or a second person with the role approver.
-    #[command(after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing approve 3f9c")]
+    #[command(
+        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing approve 3f9c"
+    )]
     Approve {
         /// The mailing, by the first digits of its id
         mailing: String,
@@ -58,7 +64,9 @@ enum MailingCommand {
         yes: bool,
     },
     /// Watch a mailing on its way until it ends
-    #[command(after_help = "Examples:\n  hustings mailing watch 3f9c\n  hustings mailing watch 3f9c --json")]
+    #[command(
+        after_help = "Examples:\n  hustings mailing watch 3f9c\n  hustings mailing watch 3f9c --json"
+    )]
     Watch {
         /// The mailing, by the first digits of its id
         mailing: String,
@@ -95,7 +103,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             .print_rows(&List { current: *current }, "There is no mailing.", table)
             .map(drop),
         MailingCommand::Preview { mailing, to } => preview(mailing, to.as_deref(), context),
-        MailingCommand::Approve { mailing, digest, yes } => {
+        MailingCommand::Approve {
+            mailing,
+            digest,
+            yes,
+        } => {
             prompt::confirm(&format!("approve mailing {mailing}"), *yes)?;
             let approve = Approve {
                 mailing: mailing.clone(),
@@ -104,13 +116,23 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             context.print_answer(&approve, |approved, style| approved_text(approved, style))
         }
         MailingCommand::Watch { mailing } => watch(mailing, context),
-        MailingCommand::Pause { mailing } => {
-            context.print_answer(&Pause { mailing: mailing.clone() }, one)
-        }
-        MailingCommand::Resume { mailing } => {
-            context.print_answer(&Resume { mailing: mailing.clone() }, one)
-        }
-        MailingCommand::Cancel { mailing, reason, yes } => {
+        MailingCommand::Pause { mailing } => context.print_answer(
+            &Pause {
+                mailing: mailing.clone(),
+            },
+            one,
+        ),
+        MailingCommand::Resume { mailing } => context.print_answer(
+            &Resume {
+                mailing: mailing.clone(),
+            },
+            one,
+        ),
+        MailingCommand::Cancel {
+            mailing,
+            reason,
+            yes,
+        } => {
             prompt::confirm(&format!("end mailing {mailing} for good"), *yes)?;
             let cancel = Cancel {
                 mailing: mailing.clone(),
@@ -174,7 +196,12 @@ fn watch(mailing: &str, context: &Context) -> Result<(), Failure> {
 }
 
 pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
-    let mut line = format!("{}  {}  {}", time(row.at), state(row.state, style), progress(&row.counts));
+    let mut line = format!(
+        "{}  {}  {}",
+        time(row.at),
+        state(row.state, style),
+        progress(&row.counts)
+    );
     for (cause, count) in &row.causes {
         line += &format!("; {} {}", count, clean(cause));
     }
@@ -217,10 +244,16 @@ pub(super) fn table(mailings: &[MailingReport], style: Style) -> String {
             field(&mailing.subject),
             field(&mailing.sender),
             field(time(mailing.created_at)),
-            field(format!("{}/{}", mailing.counts.sent, mailing.counts.audience)),
+            field(format!(
+                "{}/{}",
+                mailing.counts.sent, mailing.counts.audience
+            )),
         ]
     });
-    style.table(&["MAILING", "TO", "STATE", "SUBJECT", "SENDER", "AT", "SENT"], rows.collect())
+    style.table(
+        &["MAILING", "TO", "STATE", "SUBJECT", "SENDER", "AT", "SENT"],
+        rows.collect(),
+    )
 }
 
 fn one(mailing: &MailingReport, style: Style) -> String {
@@ -237,15 +270,26 @@ fn approved_text(approved: &Approved, style: Style) -> String {
     if approved.released {
         one(&approved.mailing, style)
     } else {
-        format!("{}It needs another approval before it goes.\n", one(&approved.mailing, style))
+        format!(
+            "{}It needs another approval before it goes.\n",
+            one(&approved.mailing, style)
+        )
     }
 }
 
 pub(super) fn preview_text(report: &PreviewReport, style: Style) -> String {
     let mut text = one(&report.mailing, style);
-    text += &format!("Subject: {}\nDigest:  {}\n", clean(&report.mailing.subject), clean(&report.digest));
+    text += &format!(
+        "Subject: {}\nDigest:  {}\n",
+        clean(&report.mailing.subject),
+        clean(&report.digest)
+    );
     for remark in &report.remarks {
-        text += &format!("{} {}\n", style.paint("remark:", Tone::Warning), clean(remark));
+        text += &format!(
+            "{} {}\n",
+            style.paint("remark:", Tone::Warning),
+            clean(remark)
+        );
     }
     text
 }

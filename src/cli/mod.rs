@@ -71,7 +71,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "HUSTINGS_CONFIG", default_value = DEFAULT_CONFIG, hide_env_values = true)]
     pub config: PathBuf,
     /// The daemon's control socket, if it isn't where the configuration says
-    #[arg(long, global = true, value_name = "PATH", env = "HUSTINGS_SOCKET", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "HUSTINGS_SOCKET",
+        hide_env_values = true
+    )]
     pub socket: Option<PathBuf>,
     /// Write JSON for machines, one object a line
     #[arg(long, global = true)]
@@ -186,7 +192,11 @@ fn complaint(failure: &Failure, style: style::Style) -> String {
         clean_lines(&failure.why)
     );
     if !failure.next.is_empty() {
-        text += &format!("  {} {}\n", style.paint("next:", Tone::Strong), clean_lines(&failure.next));
+        text += &format!(
+            "  {} {}\n",
+            style.paint("next:", Tone::Strong),
+            clean_lines(&failure.next)
+        );
     }
     text
 }

@@ -25,7 +25,9 @@ pub(super) fn address(argument: &str) -> Result<String, Failure> {
         return Ok(argument.to_owned());
     }
     let address = if somebody_there() {
-        Text::new("Address:").prompt().map_err(|error| unanswered("the address", &error))?
+        Text::new("Address:")
+            .prompt()
+            .map_err(|error| unanswered("the address", &error))?
     } else {
         line("the address")?.trim().to_owned()
     };
@@ -63,7 +65,11 @@ pub(super) fn new_passphrase(
         let chosen = passphrase("")?;
         return match check(chosen.reveal()) {
             Ok(()) => Ok(chosen),
-            Err(why) => Err(Failure::misuse("can't take the passphrase", why, "choose another")),
+            Err(why) => Err(Failure::misuse(
+                "can't take the passphrase",
+                why,
+                "choose another",
+            )),
         };
     }
     loop {
@@ -132,10 +138,7 @@ pub(super) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
 
 fn line(what: &str) -> Result<Zeroizing<String>, Failure> {
     let mut line = Zeroizing::new(String::new());
-    let read = std::io::stdin()
-        .lock()
-        .take(LINE_MAX)
-        .read_line(&mut line);
+    let read = std::io::stdin().lock().take(LINE_MAX).read_line(&mut line);
     match read {
         Ok(0) => Err(Failure::misuse(
             format!("can't read {what}"),

@@ -19,7 +19,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
     /// List what waits: your own mail, as an admin all
-    #[command(after_help = "Examples:\n  hustings queue list\n  hustings queue list --json | jq -r .last_failure")]
+    #[command(
+        after_help = "Examples:\n  hustings queue list\n  hustings queue list --json | jq -r .last_failure"
+    )]
     List,
     /// Show one mail and why it waits
     #[command(after_help = "Examples:\n  hustings queue show 3f9c")]
@@ -38,7 +40,9 @@ enum QueueCommand {
         all: bool,
     },
     /// Give a mail up; its sender is told
-    #[command(after_help = "Examples:\n  hustings queue drop 3f9c --reason \"the address is misspelt\"")]
+    #[command(
+        after_help = "Examples:\n  hustings queue drop 3f9c --reason \"the address is misspelt\""
+    )]
     Drop {
         /// The mail, by the first digits of its id
         mail: String,
@@ -59,18 +63,19 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         QueueCommand::Show { mail } => {
             context.print_answer(&Show { mail: mail.clone() }, |report, _| text(report))
         }
-        QueueCommand::Retry { mail, .. } => {
-            context.print_answer(&Retry { mail: mail.clone() }, |retried, _| {
+        QueueCommand::Retry { mail, .. } => context
+            .print_answer(&Retry { mail: mail.clone() }, |retried, _| {
                 format!("{} mails are tried now.\n", retried.mails)
-            })
-        }
+            }),
         QueueCommand::Drop { mail, reason, yes } => {
             prompt::confirm(&format!("give up mail {mail}"), *yes)?;
             let ask = Drop {
                 mail: mail.clone(),
                 reason: reason.clone(),
             };
-            context.print_answer(&ask, |_, _| format!("Mail {mail} is given up; its sender is told.\n"))
+            context.print_answer(&ask, |_, _| {
+                format!("Mail {mail} is given up; its sender is told.\n")
+            })
         }
     }
 }
@@ -86,7 +91,10 @@ pub(super) fn table(mails: &[QueueReport], style: Style) -> String {
             optional(mail.last_failure.as_ref()),
         ]
     });
-    style.table(&["MAIL", "FROM", "TO", "TRIES", "NEXT", "LAST FAILURE"], rows.collect())
+    style.table(
+        &["MAIL", "FROM", "TO", "TRIES", "NEXT", "LAST FAILURE"],
+        rows.collect(),
+    )
 }
 
 pub(super) fn text(mail: &QueueReport) -> String {

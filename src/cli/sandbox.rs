@@ -39,7 +39,9 @@ pub enum SandboxCommand {
     /// Show or move the sandbox's clock
     ///
     /// All schedules follow: retries, expiry, reminders. Give --socket as the sandbox printed it.
-    #[command(after_help = "Examples:\n  hustings sandbox clock\n  hustings sandbox clock +8d\n  hustings sandbox clock +90m")]
+    #[command(
+        after_help = "Examples:\n  hustings sandbox clock\n  hustings sandbox clock +8d\n  hustings sandbox clock +90m"
+    )]
     Clock {
         /// How far: +8d, +3h, +90m, +30s; with - back
         #[arg(value_name = "BY", allow_hyphen_values = true)]
@@ -94,10 +96,25 @@ mod tests {
 
     #[test]
     fn spans_are_a_number_and_a_unit() {
-        for (text, expected) in [("+8d", 691_200), ("90m", 5_400), ("-1h", -3_600), ("+0s", 0)] {
+        for (text, expected) in [
+            ("+8d", 691_200),
+            ("90m", 5_400),
+            ("-1h", -3_600),
+            ("+0s", 0),
+        ] {
             assert_eq!(seconds(text).expect("reads"), expected, "{text}");
         }
-        for bad in ["", "+", "8", "d", "+8w", "--8d", "+8é", "99999999999d", "+-8d"] {
+        for bad in [
+            "",
+            "+",
+            "8",
+            "d",
+            "+8w",
+            "--8d",
+            "+8é",
+            "99999999999d",
+            "+-8d",
+        ] {
             assert!(seconds(bad).is_err(), "{bad:?}");
         }
     }

@@ -10,7 +10,9 @@ use crate::control::Failure;
 
 /// Write the completions for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hustings completions bash > /etc/bash_completion.d/hustings\n  hustings completions fish > ~/.config/fish/completions/hustings.fish")]
+#[command(
+    after_help = "Examples:\n  hustings completions bash > /etc/bash_completion.d/hustings\n  hustings completions fish > ~/.config/fish/completions/hustings.fish"
+)]
 pub(super) struct CompletionsArgs {
     /// The shell
     shell: Shell,
@@ -18,7 +20,9 @@ pub(super) struct CompletionsArgs {
 
 /// Write the manual pages: one to standard output, or all to a directory
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hustings man | man -l -\n  hustings man --to /usr/local/share/man/man1")]
+#[command(
+    after_help = "Examples:\n  hustings man | man -l -\n  hustings man --to /usr/local/share/man/man1"
+)]
 pub(super) struct ManArgs {
     /// The command whose page to write, as in `staff add`
     command: Vec<String>,

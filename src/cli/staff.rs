@@ -52,10 +52,20 @@ enum StaffCommand {
         /// The login name: lower-case letters, digits, `.`, `-`, `_`
         name: String,
         /// An address in the party's own domains; the first is the main one
-        #[arg(long = "address", value_name = "ADDRESS", required = true, value_delimiter = ',')]
+        #[arg(
+            long = "address",
+            value_name = "ADDRESS",
+            required = true,
+            value_delimiter = ','
+        )]
         addresses: Vec<String>,
         /// What the account may do
-        #[arg(long = "role", value_name = "ROLE", required = true, value_delimiter = ',')]
+        #[arg(
+            long = "role",
+            value_name = "ROLE",
+            required = true,
+            value_delimiter = ','
+        )]
         roles: Vec<RoleArg>,
         /// The Unix user by which these commands know the person (id -u); never root
         #[arg(long)]
@@ -65,7 +75,9 @@ enum StaffCommand {
         reason: Option<String>,
     },
     /// List the accounts
-    #[command(after_help = "Examples:\n  hustings staff list\n  hustings staff list --revoked --json")]
+    #[command(
+        after_help = "Examples:\n  hustings staff list\n  hustings staff list --revoked --json"
+    )]
     List {
         /// Revoked accounts too
         #[arg(long)]
@@ -99,7 +111,13 @@ enum StaffCommand {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
-        StaffCommand::Add { name, addresses, roles, uid, reason } => {
+        StaffCommand::Add {
+            name,
+            addresses,
+            roles,
+            uid,
+            reason,
+        } => {
             let add = Add {
                 name: name.clone(),
                 addresses: addresses.clone(),
@@ -112,7 +130,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         StaffCommand::List { revoked } => {
             let list = List { revoked: *revoked };
             context
-                .print_rows(&list, "There is no account yet; make the first: hustings staff add", table)
+                .print_rows(
+                    &list,
+                    "There is no account yet; make the first: hustings staff add",
+                    table,
+                )
                 .map(drop)
         }
         StaffCommand::Revoke { name, reason, yes } => {
@@ -148,7 +170,14 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
     let rows = accounts.iter().map(|account| {
         let roles: Vec<&str> = account.roles.iter().map(|role| role_name(*role)).collect();
         vec![
-            toned(&account.name, if account.revoked_at.is_some() { Tone::Quiet } else { Tone::Strong }),
+            toned(
+                &account.name,
+                if account.revoked_at.is_some() {
+                    Tone::Quiet
+                } else {
+                    Tone::Strong
+                },
+            ),
             field(account.addresses.join(", ")),
             field(roles.join(", ")),
             optional(account.uid),
@@ -156,7 +185,10 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             optional(account.revoked_at.map(time)),
         ]
     });
-    style.table(&["NAME", "ADDRESSES", "ROLES", "UID", "SINCE", "REVOKED"], rows.collect())
+    style.table(
+        &["NAME", "ADDRESSES", "ROLES", "UID", "SINCE", "REVOKED"],
+        rows.collect(),
+    )
 }
 
 fn role_name(role: Role) -> &'static str {

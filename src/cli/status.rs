@@ -28,7 +28,10 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         ("you", clean(&report.you)),
     ];
     if let Some(work) = &report.work {
-        let mailings = format!("{} running, {} held", work.mailings_running, work.mailings_held);
+        let mailings = format!(
+            "{} running, {} held",
+            work.mailings_running, work.mailings_held
+        );
         lines.push(("queue", format!("{} waiting", work.queued)));
         lines.push(("mailings", mailings));
         lines.push(("staff", work.staff.to_string()));
@@ -39,11 +42,18 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
     }
     let mut text = String::new();
     for (name, value) in lines {
-        text += &format!("{}{value}\n", style.paint(&format!("{name:<13}"), Tone::Strong));
+        text += &format!(
+            "{}{value}\n",
+            style.paint(&format!("{name:<13}"), Tone::Strong)
+        );
     }
     if !report.doors.is_empty() {
         let rows = report.doors.iter().map(|door| {
-            let tone = if door.state == "open" { Tone::Good } else { Tone::Warning };
+            let tone = if door.state == "open" {
+                Tone::Good
+            } else {
+                Tone::Warning
+            };
             vec![
                 field(&door.name),
                 toned(&door.state, tone),
@@ -52,10 +62,17 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
             ]
         });
         text += "\n";
-        text += &style.table(&["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"], rows.collect());
+        text += &style.table(
+            &["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"],
+            rows.collect(),
+        );
     }
     for warning in &report.warnings {
-        text += &format!("\n{} {}\n", style.paint("warning:", Tone::Warning), clean(warning));
+        text += &format!(
+            "\n{} {}\n",
+            style.paint("warning:", Tone::Warning),
+            clean(warning)
+        );
     }
     text
 }

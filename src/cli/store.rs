@@ -18,7 +18,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
     /// Open every sealed value and name the rows that are broken; it changes nothing
-    #[command(after_help = "Examples:\n  hustings store verify\n  hustings store verify --json | jq .findings")]
+    #[command(
+        after_help = "Examples:\n  hustings store verify\n  hustings store verify --json | jq .findings"
+    )]
     Verify,
 }
 
@@ -51,7 +53,13 @@ pub(super) fn text(verification: &Verification, style: Style) -> String {
     let broken = verification
         .findings
         .iter()
-        .map(|finding| vec![field(&finding.table), field(&finding.row), field(&finding.what)])
+        .map(|finding| {
+            vec![
+                field(&finding.table),
+                field(&finding.row),
+                field(&finding.what),
+            ]
+        })
         .collect();
     text += "\n";
     text += &style.table(&["TABLE", "BROKEN ROW", "WHAT"], broken);

@@ -213,7 +213,10 @@ mod tests {
         };
         let long = "a rather long reason that has to be wrapped";
         let table = style.table(&["NAME", "WHY"], vec![vec![field("ada"), field(long)]]);
-        assert!(table.lines().all(|line| line.chars().count() <= 40), "{table}");
+        assert!(
+            table.lines().all(|line| line.chars().count() <= 40),
+            "{table}"
+        );
         assert!(table.lines().count() > 2);
         let wide = Style {
             colour: false,

@@ -50,7 +50,9 @@ impl Channel {
 #[derive(Debug, Subcommand)]
 enum SubscriberCommand {
     /// Show what is held of an address
-    #[command(after_help = "Examples:\n  hustings subscriber find -\n  echo jo@example.org | hustings subscriber find - --json")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber find -\n  echo jo@example.org | hustings subscriber find - --json"
+    )]
     Find {
         #[arg(help = ADDRESS_HELP)]
         address: String,
@@ -58,12 +60,19 @@ enum SubscriberCommand {
     /// Ask an address for its consent, for somebody who asked on paper or in person
     ///
     /// It subscribes nobody: the address gets the usual "was it you?" mail, and only its link subscribes.
-    #[command(after_help = "Examples:\n  hustings subscriber add - --list news --channel paper --asked-on 2026-11-21")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber add - --list news --channel paper --asked-on 2026-11-21"
+    )]
     Add {
         #[arg(help = ADDRESS_HELP)]
         address: String,
         /// For this list; may be given more than once
-        #[arg(long = "list", value_name = "LIST", required = true, value_delimiter = ',')]
+        #[arg(
+            long = "list",
+            value_name = "LIST",
+            required = true,
+            value_delimiter = ','
+        )]
         lists: Vec<String>,
         /// The constituency's code or name, if they gave one
         #[arg(long)]
@@ -80,7 +89,9 @@ enum SubscriberCommand {
     /// Columns: address, list, constituency (may be empty), channel, wording, date, batch. A row without evidence, or from
     /// the electoral register, is refused with its reason; good rows are kept. A second person must agree (`subscriber
     /// agree`); then challenges go out, so many a day. It subscribes nobody, and never writes to suppressed addresses.
-    #[command(after_help = "Examples:\n  hustings subscriber import --batch fair-2026 --reason \"stall at the fair\" --dry-run rows.csv\n  hustings subscriber import --batch old-unsubscribes --suppressions --reason \"moved from the old system\" stop.csv")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber import --batch fair-2026 --reason \"stall at the fair\" --dry-run rows.csv\n  hustings subscriber import --batch old-unsubscribes --suppressions --reason \"moved from the old system\" stop.csv"
+    )]
     Import {
         /// The CSV file, or `-` for standard input
         #[arg(value_hint = ValueHint::FilePath)]
@@ -102,7 +113,9 @@ enum SubscriberCommand {
     ///
     /// The command waits until another admin runs `hustings subscriber agree CODE`. The file is sealed; what opens it is
     /// shown to the second person, so that neither reads it alone.
-    #[command(after_help = "Examples:\n  hustings subscriber export --to party.sealed --reason \"move to another host\"\n  hustings subscriber open party.sealed --to party.jsonl")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber export --to party.sealed --reason \"move to another host\"\n  hustings subscriber open party.sealed --to party.jsonl"
+    )]
     Export {
         /// The file to write; it must not exist
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -127,7 +140,9 @@ enum SubscriberCommand {
     #[command(after_help = "Examples:\n  hustings subscriber waiting")]
     Waiting,
     /// Agree, as the second person, to an export or import that another admin asked for
-    #[command(after_help = "Examples:\n  hustings subscriber waiting\n  hustings subscriber agree 7f3a91c2")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber waiting\n  hustings subscriber agree 7f3a91c2"
+    )]
     Agree {
         /// The code that `subscriber waiting` shows
         code: String,
@@ -136,7 +151,9 @@ enum SubscriberCommand {
         yes: bool,
     },
     /// Erase an address and everything about it; only a keyed hash stays, so that it is never written to again
-    #[command(after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\"")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\""
+    )]
     Erase {
         #[arg(help = ADDRESS_HELP)]
         address: String,
@@ -148,7 +165,9 @@ enum SubscriberCommand {
         yes: bool,
     },
     /// Count subscribers by list and constituency; numbers under five are shown to admins alone
-    #[command(after_help = "Examples:\n  hustings subscriber stats\n  hustings subscriber stats --constituencies --json")]
+    #[command(
+        after_help = "Examples:\n  hustings subscriber stats\n  hustings subscriber stats --constituencies --json"
+    )]
     Stats {
         /// By constituency too
         #[arg(long)]
@@ -162,7 +181,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             let address = prompt::address(address)?;
             context.print_answer(&Find { address }, found_text)
         }
-        SubscriberCommand::Add { address, lists, constituency, channel, asked_on } => {
+        SubscriberCommand::Add {
+            address,
+            lists,
+            constituency,
+            channel,
+            asked_on,
+        } => {
             let add = Add {
                 address: prompt::address(address)?,
                 lists: lists.clone(),
@@ -172,7 +197,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             };
             context.print_answer(&add, |added, _| added_text(added))
         }
-        SubscriberCommand::Import { file, batch, reason, suppressions, dry_run } => {
+        SubscriberCommand::Import {
+            file,
+            batch,
+            reason,
+            suppressions,
+            dry_run,
+        } => {
             let import = Import {
                 batch: batch.clone(),
                 suppressions: *suppressions,
@@ -184,13 +215,21 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         SubscriberCommand::Export { to, reason } => export(to, reason, context),
         SubscriberCommand::Open { file, to } => open_parcel(file, to),
         SubscriberCommand::Waiting => context
-            .print_rows(&Waiting {}, "Nothing waits for a second person.", waiting_table)
+            .print_rows(
+                &Waiting {},
+                "Nothing waits for a second person.",
+                waiting_table,
+            )
             .map(drop),
         SubscriberCommand::Agree { code, yes } => {
             prompt::confirm(&format!("agree to what waits under {code}"), *yes)?;
             context.print_answer(&Agree { code: code.clone() }, agreed_text)
         }
-        SubscriberCommand::Erase { address, reason, yes } => {
+        SubscriberCommand::Erase {
+            address,
+            reason,
+            yes,
+        } => {
             let address = prompt::address(address)?;
             prompt::confirm("erase this address for good", *yes)?;
             let erase = Erase {
@@ -251,11 +290,15 @@ fn open_parcel(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failu
         Failure::from_error(crate::control::Class::Failed, what(), error)
     };
     let sealed = File::open(file).map_err(|error| {
-        Failure::failed(what(), error.to_string(), "check the path and its permissions")
+        Failure::failed(
+            what(),
+            error.to_string(),
+            "check the path and its permissions",
+        )
     })?;
     let phrase = prompt::passphrase("Phrase that the second person has:")?;
-    let mut reader =
-        parcel::Opener::new(std::io::BufReader::new(sealed), phrase.reveal()).map_err(|error| failed(&error))?;
+    let mut reader = parcel::Opener::new(std::io::BufReader::new(sealed), phrase.reveal())
+        .map_err(|error| failed(&error))?;
     let mut out = NewFile::create(to)?;
     while let Some(piece) = reader.next().map_err(|error| failed(&error))? {
         out.write(&piece)?;
@@ -286,7 +329,10 @@ pub(super) fn found_text(found: &Found, style: Style) -> String {
         }
     }
     if let Some(until) = found.pending_until {
-        text += &format!("A sign-up waits for its confirmation until {}.\n", time(until));
+        text += &format!(
+            "A sign-up waits for its confirmation until {}.\n",
+            time(until)
+        );
     }
     if !found.suppressed.is_empty() {
         text += &format!("Suppressed for: {}\n", clean(&found.suppressed.join(", ")));

@@ -167,11 +167,7 @@ impl<A: Ask> Call<A> {
                 &error,
             )
         })?;
-        self.wire
-            .out
-            .send(frame)
-            .await
-            .map_err(|_| Failure::gone())
+        self.wire.out.send(frame).await.map_err(|_| Failure::gone())
     }
 }
 

@@ -87,7 +87,12 @@ impl Failure {
 
     /// The vault is locked.
     pub fn locked(what: impl Into<String>) -> Self {
-        Self::new(Class::Locked, what, "the vault is locked", "hustings unlock")
+        Self::new(
+            Class::Locked,
+            what,
+            "the vault is locked",
+            "hustings unlock",
+        )
     }
 
     /// The client has gone.
@@ -96,7 +101,11 @@ impl Failure {
     }
 
     /// Takes the room's own error, whose one text says what failed, why and the next step, the last after a semicolon.
-    pub fn from_error(class: Class, what: impl Into<String>, error: &dyn std::error::Error) -> Self {
+    pub fn from_error(
+        class: Class,
+        what: impl Into<String>,
+        error: &dyn std::error::Error,
+    ) -> Self {
         let text = error.to_string();
         let (why, next) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Self::new(class, what, why, next)

@@ -62,12 +62,9 @@ impl Kind {
         match self {
             Self::Hello | Self::Ask | Self::End => SHORT_MAX,
             Self::Body => BODY_MAX,
-            Self::With
-            | Self::Progress
-            | Self::Row
-            | Self::Note
-            | Self::Answer
-            | Self::Failure => JSON_MAX,
+            Self::With | Self::Progress | Self::Row | Self::Note | Self::Answer | Self::Failure => {
+                JSON_MAX
+            }
         }
     }
 }
@@ -90,10 +87,14 @@ impl std::fmt::Debug for Frame {
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The first byte names no kind of frame.
-    #[error("the other side doesn't speak the control protocol (it sent a frame of kind {0}); check the socket's path")]
+    #[error(
+        "the other side doesn't speak the control protocol (it sent a frame of kind {0}); check the socket's path"
+    )]
     BadKind(u8),
     /// The frame is longer than its kind may be.
-    #[error("the other side sent a {kind:?} frame of {length} bytes, {limit} at most are taken; send less at a time")]
+    #[error(
+        "the other side sent a {kind:?} frame of {length} bytes, {limit} at most are taken; send less at a time"
+    )]
     TooLong {
         /// What it is.
         kind: Kind,

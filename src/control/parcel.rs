@@ -8,7 +8,7 @@
 
 use std::io::{self, Read};
 
-use aws_lc_rs::aead::{Aad, AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
@@ -26,10 +26,14 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 #[derive(Debug, thiserror::Error)]
 pub enum ParcelError {
     /// No parcel.
-    #[error("this is no sealed file of hustings, or a newer one wrote it; check that it is the right file")]
+    #[error(
+        "this is no sealed file of hustings, or a newer one wrote it; check that it is the right file"
+    )]
     NotAParcel,
     /// The phrase is wrong, or the file was changed.
-    #[error("the phrase does not open it, or the file was changed; check the phrase, and take another copy of the file")]
+    #[error(
+        "the phrase does not open it, or the file was changed; check the phrase, and take another copy of the file"
+    )]
     WrongPhrase,
     /// Its end is missing.
     #[error("the file was cut off; take another copy of it")]
@@ -153,7 +157,11 @@ impl Sealer {
         let tag = self
             .cipher
             .cipher
-            .seal_in_place_separate_tag(nonce, Aad::from([u8::from(last)]), self.waiting.as_mut_slice())
+            .seal_in_place_separate_tag(
+                nonce,
+                Aad::from([u8::from(last)]),
+                self.waiting.as_mut_slice(),
+            )
             .map_err(|_| ParcelError::TooLong)?;
         let length = u32::try_from(self.waiting.len() + TAG).map_err(|_| ParcelError::TooLong)?;
         out.push(u8::from(last));
@@ -197,7 +205,10 @@ impl<R: Read> Opener<R> {
     ///
     /// # Errors
     /// A [`ParcelError`]: throw away what was given before.
-    #[expect(clippy::should_implement_trait, reason = "it can fail, and nothing follows a failure")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it can fail, and nothing follows a failure"
+    )]
     pub fn next(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, ParcelError> {
         if self.ended {
             return Ok(None);
@@ -275,7 +286,10 @@ mod tests {
             let plain: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             let (one, other) = plain.split_at(length / 3);
             let sealed = seal(&phrase, &[one, other]);
-            assert!(open(phrase.reveal(), &sealed).expect("opens") == plain, "{length}");
+            assert!(
+                open(phrase.reveal(), &sealed).expect("opens") == plain,
+                "{length}"
+            );
         }
     }
 
@@ -286,7 +300,10 @@ mod tests {
         let said = phrase.reveal().to_uppercase().replace('-', " ");
         assert_eq!(open(&said, &sealed).expect("opens"), b"rows");
         let other = new_phrase();
-        assert!(matches!(open(other.reveal(), &sealed), Err(ParcelError::WrongPhrase)));
+        assert!(matches!(
+            open(other.reveal(), &sealed),
+            Err(ParcelError::WrongPhrase)
+        ));
     }
 
     #[test]
@@ -296,14 +313,29 @@ mod tests {
         let head = TITLE.len() + SALT;
         let whole = 5 + PIECE + TAG;
         let (first, second) = (head..head + whole, head + whole..head + 2 * whole);
-        let swapped = [&sealed[..head], &sealed[second], &sealed[first.clone()], &sealed[head + 2 * whole..]].concat();
+        let swapped = [
+            &sealed[..head],
+            &sealed[second],
+            &sealed[first.clone()],
+            &sealed[head + 2 * whole..],
+        ]
+        .concat();
         assert!(open(phrase.reveal(), &swapped).is_err(), "swapped");
-        assert!(open(phrase.reveal(), &sealed[..head + whole]).is_err(), "cut between pieces");
+        assert!(
+            open(phrase.reveal(), &sealed[..head + whole]).is_err(),
+            "cut between pieces"
+        );
         let mut early = sealed[..first.end].to_vec();
         early[head] = 1;
-        assert!(open(phrase.reveal(), &early).is_err(), "made to look like the last");
+        assert!(
+            open(phrase.reveal(), &early).is_err(),
+            "made to look like the last"
+        );
         let longer = [sealed.as_slice(), b"x"].concat();
-        assert!(open(phrase.reveal(), &longer).is_err(), "something behind it");
+        assert!(
+            open(phrase.reveal(), &longer).is_err(),
+            "something behind it"
+        );
     }
 
     proptest! {

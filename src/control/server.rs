@@ -61,7 +61,10 @@ pub trait WhoIs: Send + Sync + 'static {
 /// What the operating system said, with the path.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("control socket {}: {error}", path.display()))
+        io::Error::new(
+            error.kind(),
+            format!("control socket {}: {error}", path.display()),
+        )
     };
     if let Some(directory) = path.parent() {
         if !directory.exists() {
@@ -176,7 +179,11 @@ impl Server {
         let (name, with) = tokio::time::timeout(self.limits.greeting, greeting)
             .await
             .map_err(|_| {
-                Failure::failed("can't read the request", "it did not come in time", "try again")
+                Failure::failed(
+                    "can't read the request",
+                    "it did not come in time",
+                    "try again",
+                )
             })??;
         let desk = self.desk.load_full();
         let body = desk.takes_body(&name);

@@ -1,3 +1,6 @@
 //! Builds the parts from the configuration, starts them and stops them.
 
+pub mod mail_in;
+pub mod rooms;
 pub mod sandbox;
+pub mod settings;

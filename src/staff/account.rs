@@ -30,7 +30,8 @@ pub struct NewAccount {
 /// # Errors
 /// [`StaffError::Name`] or [`StaffError::ReservedName`].
 pub fn check_name(name: &str) -> Result<(), StaffError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
     let fits = name.len() <= NAME_MAX
         && name.bytes().all(plain)
         && name.starts_with(|first: char| first.is_ascii_lowercase());
@@ -56,7 +57,9 @@ impl NewAccount {
             return Err(StaffError::Root);
         }
         if self.addresses.is_empty() || self.addresses.len() > ADDRESSES_MAX {
-            return Err(StaffError::Addresses { most: ADDRESSES_MAX });
+            return Err(StaffError::Addresses {
+                most: ADDRESSES_MAX,
+            });
         }
         for (at, address) in self.addresses.iter().enumerate() {
             premises.check(address)?;
@@ -82,10 +85,21 @@ mod tests {
             assert!(check_name(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "Ada", "1ada", "-ada", "ada lovelace", "ada@party.example", "ädä", "a\n", &"a".repeat(33),
+            "",
+            "Ada",
+            "1ada",
+            "-ada",
+            "ada lovelace",
+            "ada@party.example",
+            "ädä",
+            "a\n",
+            &"a".repeat(33),
         ] {
             assert!(matches!(check_name(bad), Err(StaffError::Name)), "{bad:?}");
         }
-        assert!(matches!(check_name("root"), Err(StaffError::ReservedName(_))));
+        assert!(matches!(
+            check_name("root"),
+            Err(StaffError::ReservedName(_))
+        ));
     }
 }

@@ -13,10 +13,14 @@ pub enum StaffError {
     )]
     Name,
     /// The name would be mistaken for somebody else.
-    #[error("\"{0}\" would be mistaken for the system in the audit log; choose the name of a person")]
+    #[error(
+        "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
+    )]
     ReservedName(String),
     /// The name was given before. Names are never given again: the audit log must stay clear.
-    #[error("the name {0} was given already, perhaps to an account that is revoked now; choose another")]
+    #[error(
+        "the name {0} was given already, perhaps to an account that is revoked now; choose another"
+    )]
     NameTaken(String),
     /// There is no such account.
     #[error("there is no account {0}; see them all with: hustings staff list")]
@@ -28,7 +32,9 @@ pub enum StaffError {
     #[error("the account would have no role; give one or more of reader, sender, approver, admin")]
     NoRole,
     /// Root can't be a person.
-    #[error("uid 0 is root, and root is nobody: anybody may have become it; give the uid of a person's own account")]
+    #[error(
+        "uid 0 is root, and root is nobody: anybody may have become it; give the uid of a person's own account"
+    )]
     Root,
     /// The uid belongs to another account.
     #[error("that uid belongs to the account {0} already; one Unix user is one person")]
@@ -58,7 +64,9 @@ pub enum StaffError {
     #[error("{0} is the last admin; make another first: hustings staff add NAME --role admin ...")]
     LastAdmin(String),
     /// The first account must be able to make the others.
-    #[error("the first account must have the role admin, or nobody could make the next; add --role admin")]
+    #[error(
+        "the first account must have the role admin, or nobody could make the next; add --role admin"
+    )]
     FirstMustBeAdmin,
     /// Whoever asks may not do this.
     #[error(transparent)]
@@ -76,7 +84,9 @@ pub enum StaffError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Nothing waits under this code.
-    #[error("nothing waits for a second person under this code; it was answered, withdrawn, or its time ran out")]
+    #[error(
+        "nothing waits for a second person under this code; it was answered, withdrawn, or its time ran out"
+    )]
     NothingWaits,
     /// The second person is the first.
     #[error("you asked for this yourself, and a second person must agree; ask another {0}")]

@@ -65,12 +65,7 @@ mod tests {
         let groups: Vec<&str> = password.reveal().split('-').collect();
         assert_eq!(groups.len(), GROUPS);
         assert!(groups.iter().all(|group| group.len() == GROUP));
-        assert!(
-            groups
-                .concat()
-                .bytes()
-                .all(|byte| ALPHABET.contains(&byte))
-        );
+        assert!(groups.concat().bytes().all(|byte| ALPHABET.contains(&byte)));
         assert_ne!(**password.reveal(), **Password::generate().reveal());
     }
 

@@ -55,11 +55,7 @@ impl StaffRoom {
     ///
     /// # Errors
     /// A [`StoreError`] if they can't be read.
-    pub async fn open(
-        store: Store,
-        clock: Clock,
-        premises: Premises,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(store: Store, clock: Clock, premises: Premises) -> Result<Self, StoreError> {
         let roll = Roll::new(store.vault(), store.staff().await?);
         let dummy = dummy_secret(&store).await?;
         Ok(Self(Arc::new(Inner {
@@ -99,7 +95,9 @@ impl StaffRoom {
 
     /// The actor of a live account, for rooms that know it by its id.
     pub fn actor(&self, id: StaffId) -> Option<Actor> {
-        self.roll().by_id(id).map(|member| Actor::new(member.clone()))
+        self.roll()
+            .by_id(id)
+            .map(|member| Actor::new(member.clone()))
     }
 
     /// What a password or proof is checked against, and whose it is. For a name that is unknown, revoked or without a
@@ -285,7 +283,10 @@ fn check_unique(roll: &Roll, new: &NewAccount) -> Result<(), StaffError> {
     }
     for address in &new.addresses {
         if let Some(member) = roll.by_address(address) {
-            return Err(StaffError::AddressTaken(format!("the account {}", member.name)));
+            return Err(StaffError::AddressTaken(format!(
+                "the account {}",
+                member.name
+            )));
         }
     }
     if let Some(member) = new.uid.and_then(|uid| roll.by_uid(uid)) {
