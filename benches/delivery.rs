@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -38,7 +38,7 @@ fn main() {
 
 /// Copies that are ready, and who waits for the last.
 struct Room {
-    due: Mutex<VecDeque<Arc<dyn Parcel>>>,
+    due: Mutex<VecDeque<Arc<Copy>>>,
     left: Arc<AtomicUsize>,
     done: Arc<Notify>,
 }
@@ -47,6 +47,7 @@ struct Copy {
     key: ParcelKey,
     to: EmailAddress,
     bytes: Bytes,
+    settled: AtomicBool,
     left: Arc<AtomicUsize>,
     done: Arc<Notify>,
 }
@@ -63,6 +64,7 @@ impl Room {
                 key,
                 to: EmailAddress::parse(&address).expect("an address"),
                 bytes: bytes.clone(),
+                settled: AtomicBool::new(false),
                 left: self.left.clone(),
                 done: self.done.clone(),
             }));
@@ -71,12 +73,15 @@ impl Room {
 }
 
 impl Source for Room {
-    fn due(&self, _: Timestamp, _: u32) -> Boxed<'_, Result<Vec<Arc<dyn Parcel>>, StoreError>> {
-        // Offered once: no more than the engine has room for.
+    fn due(&self, _: Timestamp, limit: u32) -> Boxed<'_, Result<Vec<Arc<dyn Parcel>>, StoreError>> {
+        let open = |copy: &&Arc<Copy>| !copy.settled.load(Ordering::Relaxed);
         let mut due = self.due.lock().expect("not poisoned");
-        let count = due.len().min(250);
-        let taken = due.drain(..count).collect();
-        Box::pin(async move { Ok(taken) })
+        while due.front().is_some_and(|copy| !open(&copy)) {
+            due.pop_front();
+        }
+        let first = due.iter().filter(open).take(limit as usize);
+        let first = first.map(|copy| copy.clone() as Arc<dyn Parcel>).collect();
+        Box::pin(async move { Ok(first) })
     }
 
     fn next_due(&self) -> Boxed<'_, Result<Option<Timestamp>, StoreError>> {
@@ -111,6 +116,7 @@ impl Parcel for Copy {
 
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
         assert!(matches!(attempted.fate, Fate::Delivered), "all are taken");
+        self.settled.store(true, Ordering::Relaxed);
         if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.done.notify_one();
         }
