@@ -418,9 +418,9 @@ struct Making {
     suppressions: Suppressions,
 }
 
-/// Whether no words were shown yet.
-fn wants_full_form(asked: &AskedFor) -> bool {
-    asked.lists.iter().any(|one| one.wording.is_none())
+/// Whether no words were shown yet, or no age was stated.
+pub(super) fn wants_full_form(asked: &AskedFor) -> bool {
+    asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none())
 }
 
 /// Bytes as hexadecimal digits.

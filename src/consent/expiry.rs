@@ -25,6 +25,7 @@ impl Consent {
             }));
         }
         self.commit(change).await?;
+        self.tend_imports().await?;
         Ok(expired)
     }
 

@@ -1,6 +1,10 @@
 //! The mails of this room. The room decides which one; how it reads is for whoever writes letters, so that the room
 //! knows no template.
 
+mod written;
+
+pub use written::TemplateLetters;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::add;
@@ -16,8 +20,10 @@ const LIFE: SignedDuration = SignedDuration::from_hours(24 * 4);
 pub struct ListWayOut {
     /// The list's title.
     pub title: Text,
-    /// The address of the page that ends the subscription.
+    /// The address of the page that ends the subscription; it also takes the one-click POST.
     pub url: String,
+    /// The `mailto:` address that does the same.
+    pub mailto: String,
 }
 
 /// What a mail of this room says. Nothing in it comes from a form.
@@ -166,6 +172,7 @@ impl Consent {
                 Some(ListWayOut {
                     title: list.title.clone(),
                     url: live.settings.withdrawal_url(&token),
+                    mailto: format!("mailto:u+{token}@{}", live.settings.mail_domain),
                 })
             })
             .collect()

@@ -24,41 +24,52 @@ mod checkpoint;
 mod confirm;
 pub mod constituency;
 pub mod csv;
+mod erase;
 mod error;
 mod event;
+mod evidence;
 mod expiry;
+mod export;
 mod gate;
-mod lang;
+mod import;
 mod letter;
 mod pace;
 mod person;
 mod settings;
 mod stats;
+mod stop;
 mod subscription;
 mod withdraw;
 mod wording;
+mod worker;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Notify;
 
+pub use crate::template::{Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
-pub use ask::SignUpForm;
+pub use ask::{Card, SignUpForm};
 pub use confirm::{ConfirmOutcome, Confirmation, RequestView, RequestedList};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
     ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
+pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
+pub use export::Export;
 pub use gate::{Departure, DepartureGate};
-pub use lang::{Lang, Text};
-pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut};
+pub use import::{
+    Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,
+};
+pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLetters};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
 pub use withdraw::{Extent, WithdrawalView};
 pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};
+pub use worker::{IntakeWorker, Worked};
 
 use crate::clock::Clock;
 use crate::store::{Change, ChangeOutcome, Store};
@@ -79,6 +90,8 @@ struct Room {
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
     work: Notify,
+    /// Held while the list of imports is read and written.
+    imports: tokio::sync::Mutex<()>,
 }
 
 /// What a reload swaps.
@@ -109,6 +122,7 @@ impl Consent {
             tally,
             domains: Mutex::default(),
             work: Notify::new(),
+            imports: tokio::sync::Mutex::default(),
         })))
     }
 
