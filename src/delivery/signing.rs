@@ -150,7 +150,7 @@ impl Signing {
         read: HashedMessage,
         time: SigningTime,
     ) -> Result<String, SigningError> {
-        let domain = read.from_domain();
+        let domain = read.author_domain();
         let fields = self
             .run(domain.as_ref(), move |signer| {
                 signer.sign(&read.header, &read.body, HeaderSet::Message, time)
@@ -298,7 +298,7 @@ impl HashedMessage {
     }
 
     /// The domain of the address in From, so that the signature is aligned with it (RFC 9989).
-    fn from_domain(&self) -> Option<Domain> {
+    fn author_domain(&self) -> Option<Domain> {
         let inspected = crate::message::inspect::inspect(
             &self.header,
             &crate::message::mime::Limits::default(),

@@ -196,7 +196,7 @@ async fn what_may_pass_is_tried_again_ever_later_and_said_once() {
         .staff_mail(Some("ada@party.example"), &["bob@one.example"])
         .await;
     let mut waits = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..7 {
         let parcel = world.loaded().await;
         world.settle(&parcel, busy()).await;
         let row = world.rows().await.remove(0);
@@ -208,7 +208,10 @@ async fn what_may_pass_is_tried_again_ever_later_and_said_once() {
         waits.push(wait);
         world.clock.advance(wait).unwrap();
     }
-    assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
+    assert!(
+        waits[..6].windows(2).all(|pair| pair[0] < pair[1]),
+        "{waits:?}"
+    );
     let notices = world.notices().await;
     assert_eq!(notices.len(), 1, "one notice after four hours");
     let notice = &notices[0];
