@@ -39,14 +39,14 @@ CREATE TABLE staff (
     sealed     BLOB    NOT NULL
 ) WITHOUT ROWID;
 
--- A message's place in a staff mailbox.
+-- A message's place in a mailbox, a staff member's or a role's.
 CREATE TABLE entry (
     id         BLOB NOT NULL PRIMARY KEY,
-    owner      BLOB NOT NULL REFERENCES staff (id),
+    mailbox    BLOB NOT NULL,
     message_id BLOB NOT NULL REFERENCES message (id),
     sealed     BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX entry_owner ON entry (owner);
+CREATE INDEX entry_mailbox ON entry (mailbox);
 CREATE INDEX entry_message ON entry (message_id);
 
 -- One address, its constituency and its subscriptions. The constituency and the lists are inside the seal: a column

@@ -90,7 +90,9 @@ id_types! {
     MessageId;
     /// A staff account.
     StaffId;
-    /// A message's place in a staff mailbox.
+    /// A mailbox: a staff member's own, or a role's.
+    MailboxId;
+    /// A message's place in a mailbox.
     EntryId;
     /// One message sent to a list.
     MailingId;
@@ -102,6 +104,13 @@ id_types! {
     RequestId;
     /// Work that a public page or mail left for a worker.
     IntakeId;
+}
+
+impl From<StaffId> for MailboxId {
+    /// A staff member's own mailbox has the id of the account.
+    fn from(staff: StaffId) -> Self {
+        Self(staff.0)
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,12 @@
 //! The post room: queue, schedule, routes and attempts.
+//!
+//! The parts here that decide something are pure: [`schedule`] says when to try again and when to give up,
+//! [`classify`] what a reply means for the address, [`destination`] whose turn it is. [`route`] asks DNS and [`policy`]
+//! says how a server must prove itself.
+
+pub mod classify;
+pub mod destination;
+pub mod parcel;
+pub mod policy;
+pub mod route;
+pub mod schedule;

@@ -1,1 +1,14 @@
-//! Looking names up.
+//! Looking names up: MX, A and AAAA, with limits on time and on what is taken from an answer.
+//!
+//! Answers come from strangers. This room says what DNS says, in types; what mail does with it is for
+//! `delivery::route` to decide.
+
+mod error;
+mod mx;
+mod reach;
+mod resolver;
+
+pub use self::error::{Hitch, LookupError};
+pub use self::mx::{MailHosts, MxHost, Shuffle};
+pub use self::reach::is_public;
+pub use self::resolver::{Resolver, ResolverSettings};

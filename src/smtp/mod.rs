@@ -1,4 +1,6 @@
-//! SMTP: the replies and limits that both sides share, the server, and the client.
+//! SMTP: the replies and paths that both sides share, the server, and the client.
 
 pub mod client;
+pub mod path;
+pub mod reply;
 pub mod server;

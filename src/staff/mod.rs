@@ -1,1 +1,41 @@
-//! Staff accounts, roles and passwords.
+//! The staff room: accounts, roles, passwords, and who may do what.
+//!
+//! It decides who somebody is and what they may do, and knows no protocol: the doors ask it. Accounts are held in memory,
+//! so that a look-up costs nothing; each change is committed with its entry in the audit log and then seen at once.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `account` | what an account may look like |
+//! | `premises` | which addresses are the party's, and which are taken by lists and mailboxes |
+//! | `password` | passwords made by us |
+//! | `scram` | the verifiers that are kept of them |
+//! | `roll` | everybody, as looked up |
+//! | `actor` | who acts, and the proof that they may |
+//! | `acts` | entries of the audit log and its signed checkpoints |
+//! | `second` | what waits for a second person |
+//! | `room` | adding, revoking, new passwords |
+
+mod account;
+mod actor;
+mod acts;
+mod error;
+mod password;
+mod premises;
+mod roll;
+mod room;
+pub mod scram;
+mod second;
+mod tries;
+
+pub use account::{NewAccount, check_name};
+pub use actor::{Actor, Admin, Caller, NotAllowed};
+pub use acts::{Acts, sign_checkpoint};
+pub use error::StaffError;
+pub use password::Password;
+pub use premises::Premises;
+pub use roll::{Member, Roll};
+pub use room::{Issued, StaffRoom};
+pub use second::{Pending, SecondPerson, Waiting};
+pub use tries::WrongPasswords;
+
+pub use crate::store::Role;

@@ -111,11 +111,15 @@ impl StoreError {
         matches!(self, Self::Sick(_) | Self::Damaged(_))
     }
 
-    /// An error of a file beside the database.
+    /// An error of a file in the data directory.
     pub(super) fn file(path: impl Into<PathBuf>, cause: &std::io::Error) -> Self {
-        Self::File {
-            path: path.into(),
-            cause: cause.to_string(),
+        match cause.kind() {
+            std::io::ErrorKind::StorageFull => Self::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::File {
+                path: path.into(),
+                cause: cause.to_string(),
+            },
         }
     }
 }

@@ -139,11 +139,7 @@ impl Journal {
         .await
         .map_err(|_| StoreError::Stopped)?;
         self.file = Some(file);
-        result.map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::StorageFull => StoreError::Full,
-            std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
-            _ => StoreError::file(&self.path, &cause),
-        })
+        result.map_err(|cause| StoreError::file(&self.path, &cause))
     }
 }
 

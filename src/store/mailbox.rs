@@ -1,4 +1,4 @@
-//! Where messages are kept: entries of staff mailboxes, and what came back to a signed return path.
+//! Where messages are kept: entries of mailboxes, and what came back to a signed return path.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::record::{self, Record};
 use super::rows;
 use super::writer::Tx;
 use super::{Store, StoreError};
-use crate::id::{CopyId, EntryId, MessageId, StaffId};
+use crate::id::{CopyId, EntryId, MailboxId, MessageId};
 use crate::vault::{Clear, Purpose, Vault};
 
 /// Where in a mailbox a message stands.
@@ -25,13 +25,13 @@ impl Record for EntryRecord {
     const PURPOSE: Purpose = Purpose::Mailbox;
 }
 
-/// A message's place in a staff mailbox.
+/// A message's place in a mailbox.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The row.
     pub id: EntryId,
     /// Whose mailbox.
-    pub owner: StaffId,
+    pub mailbox: MailboxId,
     /// Which message.
     pub message: MessageId,
     /// Where in the mailbox.
@@ -41,16 +41,16 @@ pub struct Entry {
 
 impl Entry {
     /// A new entry.
-    pub fn new(vault: &Vault, owner: StaffId, message: MessageId, record: EntryRecord) -> Self {
+    pub fn new(vault: &Vault, mailbox: MailboxId, message: MessageId, record: EntryRecord) -> Self {
         let id = EntryId::random();
         let clear = [
-            Clear::Bytes(owner.as_bytes()),
+            Clear::Bytes(mailbox.as_bytes()),
             Clear::Bytes(message.as_bytes()),
         ];
         let sealed = record::seal(vault, id.as_bytes(), &clear, &record);
         Self {
             id,
-            owner,
+            mailbox,
             message,
             record,
             sealed,
@@ -61,12 +61,12 @@ impl Entry {
 pub(super) async fn insert_entries(tx: &mut Tx<'_>, entries: &[&Entry]) -> Result<(), StoreError> {
     rows::insert(
         tx.connection,
-        "INSERT INTO entry (id, owner, message_id, sealed) ",
+        "INSERT INTO entry (id, mailbox, message_id, sealed) ",
         "",
         entries,
         |row, entry| {
             row.push_bind(entry.id.as_bytes().as_slice())
-                .push_bind(entry.owner.as_bytes().as_slice())
+                .push_bind(entry.mailbox.as_bytes().as_slice())
                 .push_bind(entry.message.as_bytes().as_slice())
                 .push_bind(entry.sealed.as_slice());
         },
@@ -134,10 +134,10 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] if a row can't be read or does not open.
-    pub async fn entries(&self, owner: StaffId, limit: u32) -> Result<Vec<Entry>, StoreError> {
+    pub async fn entries(&self, mailbox: MailboxId, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let rows =
-            sqlx::query("SELECT id, message_id, sealed FROM entry WHERE owner = $1 LIMIT $2")
-                .bind(owner.as_bytes().as_slice())
+            sqlx::query("SELECT id, message_id, sealed FROM entry WHERE mailbox = $1 LIMIT $2")
+                .bind(mailbox.as_bytes().as_slice())
                 .bind(i64::from(limit))
                 .fetch_all(&self.readers)
                 .await?;
@@ -147,13 +147,13 @@ impl Store {
                 let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "entry")?;
                 let sealed: Vec<u8> = row.try_get(2)?;
                 let clear = [
-                    Clear::Bytes(owner.as_bytes()),
+                    Clear::Bytes(mailbox.as_bytes()),
                     Clear::Bytes(message.as_bytes()),
                 ];
                 let record = record::open(&self.vault, id.as_bytes(), &clear, &sealed)?;
                 Ok(Entry {
                     id,
-                    owner,
+                    mailbox,
                     message,
                     record,
                     sealed,
@@ -166,9 +166,9 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] if the table can't be read.
-    pub async fn count_entries(&self, owner: StaffId) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) FROM entry WHERE owner = $1")
-            .bind(owner.as_bytes().as_slice())
+    pub async fn count_entries(&self, mailbox: MailboxId) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM entry WHERE mailbox = $1")
+            .bind(mailbox.as_bytes().as_slice())
             .fetch_one(&self.readers)
             .await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))

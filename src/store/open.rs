@@ -111,15 +111,12 @@ fn options(path: &Path) -> SqliteConnectOptions {
 /// Opens the one connection that writes.
 pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, StoreError> {
     let path = files.database();
-    if let Err(cause) = File::options().create(true).append(true).open(&path) {
-        return Err(match cause.kind() {
-            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
-                StoreError::ReadOnly
-            }
-            std::io::ErrorKind::StorageFull => StoreError::Full,
-            _ => StoreError::file(path, &cause),
-        });
-    }
+    // SQLite would say "unable to open database file" for all of these; the operating system says why.
+    File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|cause| StoreError::file(&path, &cause))?;
     Ok(SqliteConnection::connect_with(&options(&path)).await?)
 }
 

@@ -19,7 +19,11 @@ const CLEAR: &[(&str, &str, &str)] = &[
     ("staff", "name_index", "keyed hash"),
     ("staff", "version", "a count of changes"),
     ("entry", "id", "random"),
-    ("entry", "owner", "a staff account's random id"),
+    (
+        "entry",
+        "mailbox",
+        "a random id, or a keyed hash of a role's name",
+    ),
     ("entry", "message_id", "random"),
     ("subscriber", "id", "random"),
     ("subscriber", "address_index", "keyed hash"),

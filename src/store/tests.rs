@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::address::EmailAddress;
-use crate::id::{CopyId, MailingId, MessageId, StaffId};
+use crate::id::{CopyId, MailboxId, MailingId, MessageId, StaffId};
 use crate::vault::{IndexColumn, KeyRing, ListTag};
 
 const BUDGET: usize = 4 * 1024 * 1024;
@@ -64,7 +64,7 @@ async fn done(store: &Store, change: Change) {
     );
 }
 
-async fn accept(store: &Store, owner: StaffId, bytes: &[u8]) -> MessageId {
+async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> MessageId {
     let mut writer = store.begin_body().await.expect("begins");
     for part in bytes.chunks(7001) {
         writer.write(part).await.expect("takes bytes");
@@ -73,7 +73,7 @@ async fn accept(store: &Store, owner: StaffId, bytes: &[u8]) -> MessageId {
     let id = body.id();
     let entry = Entry::new(
         store.vault(),
-        owner,
+        owner.into(),
         id,
         EntryRecord {
             folder: "INBOX".into(),
@@ -165,7 +165,10 @@ async fn writes_at_the_same_time_share_a_commit() {
         task.await.expect("no panic");
     }
     let (_, after) = store.written();
-    assert_eq!(store.count_entries(owner).await.expect("counts"), 200);
+    assert_eq!(
+        store.count_entries(owner.into()).await.expect("counts"),
+        200
+    );
     assert!(
         after - before < 100,
         "200 messages took {} commits",
@@ -177,7 +180,6 @@ async fn writes_at_the_same_time_share_a_commit() {
 async fn one_bad_write_does_not_take_its_group_along() {
     let (store, _directory) = store().await;
     let owner = staff(&store).await;
-    let nobody = StaffId::random();
     let good: Vec<_> = (0..20)
         .map(|number| {
             let store = store.clone();
@@ -192,9 +194,13 @@ async fn one_bad_write_does_not_take_its_group_along() {
                     folder: "INBOX".into(),
                     kept_at: now(),
                 };
-                // Every fifth belongs to an account that isn't there: the foreign key refuses it.
-                let owner = if number % 5 == 0 { nobody } else { owner };
-                let entry = Entry::new(store.vault(), owner, body.id(), record);
+                // Every fifth entry is of a message that isn't there: the foreign key refuses it.
+                let message = if number % 5 == 0 {
+                    MessageId::random()
+                } else {
+                    body.id()
+                };
+                let entry = Entry::new(store.vault(), owner.into(), message, record);
                 let message = AcceptMessage::new(store.vault(), body, message_record());
                 store.accept(message.keep_in(entry)).await.is_ok()
             })
@@ -205,7 +211,7 @@ async fn one_bad_write_does_not_take_its_group_along() {
         accepted += u64::from(task.await.expect("no panic"));
     }
     assert_eq!(accepted, 16);
-    assert_eq!(store.count_entries(owner).await.expect("counts"), 16);
+    assert_eq!(store.count_entries(owner.into()).await.expect("counts"), 16);
     assert!(matches!(store.health(), Health::Well));
 }
 

@@ -139,7 +139,7 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "entry",
-        sql: "SELECT id, owner, message_id, sealed FROM entry ORDER BY id",
+        sql: "SELECT id, mailbox, message_id, sealed FROM entry ORDER BY id",
         name_row: by_id,
         open: |vault, row| {
             open_record::<super::EntryRecord>(vault, row, &[bytes(row, 1)?, bytes(row, 2)?])

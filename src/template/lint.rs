@@ -2,7 +2,8 @@
 //! G14 and invariant 5. The built-in templates are tested against it and a party's own are rehearsed against it.
 
 mod html;
-mod rules;
+mod mails;
+mod pages;
 
 use std::path::PathBuf;
 
@@ -10,40 +11,65 @@ use super::sample::{self, Scene};
 use super::{Lang, TemplateError, Templates, Tongues, Visit};
 use html::Html;
 
-/// Renders every page and mail with sample data, in both languages, and looks at what comes out.
+/// Renders every page and mail with sample data, in both languages, and looks at what comes out. Where `only` names
+/// the template of one page or mail, no other is looked at; a template that many share concerns them all.
 ///
 /// # Errors
 /// The first fault.
-pub(super) fn rehearse(templates: &Templates) -> Result<(), TemplateError> {
-    for purpose in sample::purposes() {
-        let statement = templates.consent_statement(&purpose);
+pub(super) fn rehearse(templates: &Templates, only: Option<&str>) -> Result<(), TemplateError> {
+    let scenes = sample::pages(templates);
+    let sent = sample::mails();
+    let stem = only
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(stem, _)| stem);
+    let shown = scenes.iter().map(|scene| format!("pages/{}", scene.name));
+    let mut all = shown.chain(sent.iter().map(|(name, _)| format!("mails/{name}")));
+    let alone = stem.filter(|stem| all.any(|name| name == *stem));
+    let concerned = |name: String| alone.is_none_or(|alone| alone == name);
+
+    rehearse_wording(templates)?;
+    for scene in &scenes {
         for lang in Lang::ALL {
-            let faults = rules::wording(
-                &templates.party,
-                lang,
-                statement.get(lang),
-                purpose.get(lang),
-            );
-            faults.map_err(|what| at("wording.consent", what))?;
+            if concerned(format!("pages/{}", scene.name)) {
+                rehearse_page(templates, scene, lang)?;
+            }
         }
     }
-    for scene in sample::pages(templates) {
-        for lang in Lang::ALL {
-            rehearse_page(templates, &scene, lang)?;
-        }
-    }
-    for (name, view) in sample::mails() {
+    for (name, view) in &sent {
         for tongues in [Tongues::English, Tongues::Both] {
-            let mail = templates.mail_of(name, tongues, &view)?;
-            rules::mail(name, &templates.party, &mail, tongues)
-                .map_err(|what| at(&format!("mails/{name}"), what))?;
+            if concerned(format!("mails/{name}")) {
+                rehearse_mail(templates, name, view, tongues)?;
+            }
         }
     }
     for tongues in [Tongues::English, Tongues::Both] {
         let footer = templates.footer_of(tongues, &sample::footer())?;
-        rules::footer(&templates.party, &footer).map_err(|what| at("mails/footer", what))?;
+        mails::footer(&templates.party, &footer).map_err(|what| at("mails/footer", what))?;
     }
-    rules::style(&templates.style).map_err(|what| at("pages/style.css", what))
+    pages::style(&templates.style).map_err(|what| at("pages/style.css", what))
+}
+
+fn rehearse_wording(templates: &Templates) -> Result<(), TemplateError> {
+    for purpose in sample::purposes() {
+        let statement = templates.consent_statement(&purpose);
+        for lang in Lang::ALL {
+            let (said, purpose) = (statement.get(lang), purpose.get(lang));
+            pages::wording(&templates.party, lang, said, purpose)
+                .map_err(|what| at("wording.consent", what))?;
+        }
+    }
+    Ok(())
+}
+
+fn rehearse_mail(
+    templates: &Templates,
+    name: &str,
+    view: &minijinja::Value,
+    tongues: Tongues,
+) -> Result<(), TemplateError> {
+    let mail = templates.mail_of(name, tongues, view)?;
+    mails::mail(name, &templates.party, &mail, tongues)
+        .map_err(|what| at(&format!("mails/{name}"), what))
 }
 
 fn rehearse_page(templates: &Templates, scene: &Scene, lang: Lang) -> Result<(), TemplateError> {
@@ -54,8 +80,8 @@ fn rehearse_page(templates: &Templates, scene: &Scene, lang: Lang) -> Result<(),
     };
     let html = templates.render(&name, templates.page_context(visit, scene.view.clone()))?;
     let shown = Html::read(&html);
-    rules::safe(&shown, &templates.style_path)
-        .and_then(|()| rules::page(scene.name, templates, lang, &html, &shown))
+    pages::safe(&shown, &templates.style_path)
+        .and_then(|()| pages::page(scene.name, templates, lang, &html, &shown))
         .map_err(|what| {
             at(
                 &name,

@@ -87,7 +87,7 @@ fn rehearse(own: &Override, strings: &Arc<Strings>) -> Result<(), TemplateError>
     }
     let cast = std::slice::from_ref(own);
     let stage = Templates::assemble(sample::party(), Arc::clone(strings), cast, None);
-    lint::rehearse(&stage).map_err(|fault| {
+    lint::rehearse(&stage, Some(own.name)).map_err(|fault| {
         let here = fault.file == Path::new(own.name);
         refuse(fault.line.filter(|_| here), &fault.what)
     })
@@ -107,7 +107,7 @@ fn own_strings(files: &[(Lang, PathBuf, String)], faults: &mut Vec<TemplateError
         let outcome = outcome.and_then(|()| {
             let table = Arc::new(tried.clone());
             let stage = Templates::assemble(sample::party(), table, &[], None);
-            lint::rehearse(&stage).map_err(|fault| vec![(None, fault.what)])
+            lint::rehearse(&stage, None).map_err(|fault| vec![(None, fault.what)])
         });
         match outcome {
             Ok(()) => strings = tried,

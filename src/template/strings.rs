@@ -47,7 +47,11 @@ impl Strings {
         let entries = read(text).map_err(|fault| vec![fault])?;
         let faults: Vec<_> = entries
             .iter()
-            .filter_map(|entry| self.fault_of(lang, entry))
+            .filter_map(|entry| Some((entry.at, self.fault_of(lang, entry)?)))
+            .map(|(at, what)| StringsFault {
+                line: line_of(text, at),
+                what,
+            })
             .collect();
         if !faults.is_empty() {
             return Err(faults);
@@ -57,27 +61,19 @@ impl Strings {
         Ok(())
     }
 
-    fn fault_of(&self, lang: Lang, entry: &Entry) -> Option<StringsFault> {
-        let fault = |what| {
-            Some(StringsFault {
-                line: entry.line,
-                what,
-            })
-        };
-        let Some(original) = self.table(lang).get(&entry.key) else {
-            return fault(format!("there is no text with the key {}", entry.key));
+    fn fault_of(&self, lang: Lang, entry: &Entry) -> Option<String> {
+        let key = &entry.key;
+        let Some(original) = self.table(lang).get(key) else {
+            return Some(format!("there is no text with the key {key}"));
         };
         if entry.text.trim().is_empty() {
-            return fault(format!("the text {} is empty", entry.key));
+            return Some(format!("the text {key} is empty"));
         }
         let known = placeholders(original);
         let unknown = placeholders(&entry.text)
             .into_iter()
             .find(|name| !known.contains(name))?;
-        fault(format!(
-            "the text {} can't be filled with {{{unknown}}}",
-            entry.key
-        ))
+        Some(format!("the text {key} can't be filled with {{{unknown}}}"))
     }
 
     /// The sentence of a key as it stands, with its places unfilled.
@@ -143,7 +139,8 @@ fn next_place(text: &str) -> Option<(&str, &str, &str)> {
 struct Entry {
     key: String,
     text: String,
-    line: usize,
+    /// Where its key stands in the file, in bytes.
+    at: usize,
 }
 
 fn read(text: &str) -> Result<Vec<Entry>, StringsFault> {
@@ -164,18 +161,19 @@ fn flatten(
 ) -> Result<(), StringsFault> {
     for (name, value) in table {
         let key = format!("{prefix}{}", name.get_ref());
-        let line = line_of(source, name.span().start);
+        let at = name.span().start;
         match value.get_ref() {
             DeValue::String(text) => entries.push(Entry {
                 key,
                 text: text.to_string(),
-                line,
+                at,
             }),
             DeValue::Table(inner) => flatten(source, &format!("{key}."), inner, entries)?,
             _ => {
+                let what = format!("the value of {key} must be a text");
                 return Err(StringsFault {
-                    line,
-                    what: format!("the value of {key} must be a text"),
+                    line: line_of(source, at),
+                    what,
                 });
             }
         }

@@ -35,7 +35,7 @@ fn notice(templates: &Templates, kind: NoticeKind, lang: Lang) -> String {
 
 #[test]
 fn every_built_in_page_and_mail_holds_what_it_must() {
-    lint::rehearse(&templates()).expect("sound");
+    lint::rehearse(&templates(), None).expect("sound");
 }
 
 #[test]

@@ -1,1 +1,40 @@
-//! TLS settings and certificates.
+//! TLS settings and certificates: one provider (AWS-LC), TLS 1.2 and 1.3 only, in every direction.
+//!
+//! - `Pair` is a certificate chain with its key, checked; [`Certificates`] holds the pairs in use, picks one for each
+//!   client and reads them again when their files change.
+//! - [`server_config`] has what each door needs; [`encrypting_client`] encrypts without asking who answers.
+//! - [`SelfMadeCa`] makes certificates for the sandbox and for tests.
+//!
+//! Nothing here opens a socket.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+
+mod certificates;
+mod client;
+mod pair;
+mod self_made;
+mod server;
+
+pub use certificates::{Certificates, PairFiles, Reloaded};
+pub use client::encrypting_client;
+pub use pair::{Pair, PairError};
+pub use rustls_pki_types as pki_types;
+pub use self_made::{SelfMadeCa, SelfMadeError};
+pub use server::{Door, server_config};
+
+/// The protocol versions of every connection.
+const VERSIONS: &[&rustls::SupportedProtocolVersion] =
+    &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// The one cryptography provider. It's named in each configuration, so that no dependency can choose another.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER
+        .get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .clone()
+}
+
+#[cfg(test)]
+mod tests;

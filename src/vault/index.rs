@@ -37,6 +37,12 @@ impl Index {
         &self.0
     }
 
+    /// The hash without the generation of its key.
+    pub fn mac(&self) -> [u8; INDEX_LEN - 1] {
+        let [_, mac @ ..] = self.0;
+        mac
+    }
+
     /// The generation of the key that made it.
     pub const fn generation(&self) -> u8 {
         self.0[0]

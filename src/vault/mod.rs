@@ -12,8 +12,10 @@
 //! | `token` | the strings in links, return paths and Message-IDs |
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
 //! | `stream` | sealed files of any length, for somebody elsewhere |
+//! | `sheet` | the recovery sheet, printed and read back |
 
 mod base32;
+mod cipher;
 mod index;
 mod purpose;
 mod ring;
@@ -21,6 +23,7 @@ mod root;
 mod seal;
 mod secret;
 mod secret_box;
+mod sheet;
 mod stream;
 mod token;
 
@@ -36,10 +39,11 @@ pub use ring::{KeyRing, RingError, UnlockError};
 pub use root::{KeySource, PassphraseParams, RootKey, RootKeyError, check_passphrase};
 pub use seal::{Clear, OpenError, Place, SEAL_HEADER, SEAL_OVERHEAD};
 pub use secret_box::{BoxError, SealTo};
+pub use sheet::{RecoverySheet, SheetError};
 pub use stream::{StreamError, StreamKey, StreamOpener, StreamSealer, StreamTo};
 pub use token::{ConfirmToken, CopyTokenKind, TokenHash};
 
-use crate::id::CopyId;
+use crate::id::{CopyId, MailboxId, MailingId, SubscriberId};
 
 /// All keys, ready for use. Cloning is cheap and all clones are the same vault.
 ///
@@ -189,6 +193,18 @@ impl Vault {
     /// The keyed short hash under which a person or mailbox may appear in the log.
     pub fn log_name(&self, value: &[u8]) -> LogName {
         LogName::of(&self.index(IndexColumn::LogName, value))
+    }
+
+    /// The id of a mailing's copy for a subscriber. It derives from both, so that a repeat after a crash is the same copy,
+    /// and by a key, so that nobody else can tell whose it is.
+    pub fn copy_id(&self, mailing: MailingId, subscriber: SubscriberId) -> CopyId {
+        let pair = [mailing.as_bytes().as_slice(), subscriber.as_bytes()].concat();
+        CopyId::from_bytes(self.index(IndexColumn::Copy, &pair).mac())
+    }
+
+    /// The id of a role's mailbox, by the role's name in the configuration.
+    pub fn role_mailbox(&self, name: &str) -> MailboxId {
+        MailboxId::from_bytes(self.index(IndexColumn::MailboxName, name.as_bytes()).mac())
     }
 
     /// The tag of a list, by its key in the configuration.

@@ -101,6 +101,10 @@ coded! {
         ListTag = 10, "list-tag";
         /// The address of a contact.
         ContactAddress = 11, "contact-address";
+        /// The name of a role's mailbox.
+        MailboxName = 12, "mailbox-name";
+        /// A mailing and a subscriber: the id of that copy.
+        Copy = 13, "copy";
     }
 }
 
@@ -146,6 +150,7 @@ mod tests {
         assert_eq!(Purpose::Setting.code(), 17);
         assert_eq!(IndexColumn::Suppression.code(), 2);
         assert_eq!(IndexColumn::ContactAddress.code(), 11);
+        assert_eq!(IndexColumn::Copy.code(), 13);
         assert_eq!(TokenKind::MessageId.code(), 3);
     }
 }

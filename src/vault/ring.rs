@@ -22,10 +22,10 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::cipher::{NONCE_LEN, TAG_LEN, decrypt, encrypt};
 use super::purpose::{IndexColumn, Purpose, TokenKind};
 use super::root::RootKey;
 use super::secret::{KEY_LEN, Secret, derive, fill_random};
@@ -34,8 +34,6 @@ use super::secret_box::{BoxKey, SealTo};
 const MAGIC: &[u8; 8] = b"HUSTRING";
 const VERSION: u8 = 1;
 const CHECK_LEN: usize = 16;
-const NONCE_LEN: usize = 24;
-const TAG_LEN: usize = 16;
 const CLEAR_LEN: usize = MAGIC.len() + 1 + CHECK_LEN;
 const ENTRY_LEN: usize = 4 + KEY_LEN;
 /// The generation of a key lies in one byte of each index and token, so there is an end.
@@ -119,6 +117,11 @@ impl Slot {
             [5, 1] => Some(Self::Box),
             _ => None,
         }
+    }
+
+    /// Whether a key here can have this generation.
+    pub(super) const fn allows(self, generation: u16) -> bool {
+        generation != 0 && generation <= self.last_generation()
     }
 
     const fn last_generation(self) -> u16 {
@@ -273,7 +276,7 @@ impl KeyRing {
         wrapped.extend_from_slice(MAGIC);
         wrapped.push(VERSION);
         wrapped.extend_from_slice(&check_value(root));
-        let mut nonce = XNonce::default();
+        let mut nonce = [0; NONCE_LEN];
         fill_random(&mut nonce);
         wrapped.extend_from_slice(&nonce);
         for ((slot, generation), key) in &self.keys {
@@ -282,9 +285,12 @@ impl KeyRing {
             wrapped.extend_from_slice(key.bytes());
         }
         let (clear, body) = wrapped.split_at_mut(CLEAR_LEN);
-        let tag = wrapping_cipher(root)
-            .encrypt_inout_detached(&nonce, clear, (&mut body[NONCE_LEN..]).into())
-            .expect("a few kilobytes are within the cipher's limit");
+        let tag = encrypt(
+            wrapping_key(root).bytes(),
+            &nonce,
+            clear,
+            &mut body[NONCE_LEN..],
+        );
         wrapped.extend_from_slice(&tag);
         wrapped
     }
@@ -313,9 +319,8 @@ impl KeyRing {
             .split_last_chunk::<TAG_LEN>()
             .ok_or(UnlockError::Damaged)?;
         let mut plain = Zeroizing::new(body.to_vec());
-        wrapping_cipher(root)
-            .decrypt_inout_detached(nonce.into(), clear, (&mut plain[..]).into(), tag.into())
-            .map_err(|_| UnlockError::Damaged)?;
+        decrypt(wrapping_key(root).bytes(), nonce, clear, &mut plain, tag)
+            .ok_or(UnlockError::Damaged)?;
         let mut ring = Self::read_entries(&plain)?;
         ring.fill();
         Ok(ring)
@@ -335,7 +340,7 @@ impl KeyRing {
                 .keys
                 .last_key_value()
                 .is_none_or(|(last, _)| *last < at);
-            if !ascending || at.1 == 0 || at.1 > slot.last_generation() {
+            if !ascending || !slot.allows(at.1) {
                 return Err(UnlockError::Damaged);
             }
             let key = Secret::from_slice(key).ok_or(UnlockError::Damaged)?;
@@ -363,7 +368,7 @@ fn check_value(root: &RootKey) -> [u8; CHECK_LEN] {
     value
 }
 
-fn wrapping_cipher(root: &RootKey) -> XChaCha20Poly1305 {
+fn wrapping_key(root: &RootKey) -> Secret {
     let mut key = Secret::zero();
     derive(
         b"hustings root key v1",
@@ -371,7 +376,7 @@ fn wrapping_cipher(root: &RootKey) -> XChaCha20Poly1305 {
         &[b"key ring"],
         key.bytes_mut(),
     );
-    XChaCha20Poly1305::new(key.bytes().into())
+    key
 }
 
 #[cfg(test)]

@@ -12,18 +12,15 @@
 //!
 //! The nonce is random: with 192 bits a repetition is out of reach for any number of values.
 
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::cipher::{NONCE_LEN, TAG_LEN, decrypt, encrypt};
 use super::purpose::Purpose;
 use super::ring::{KeyRing, Slot};
 use super::secret::{Secret, fill_random};
 
 const SHAPE_SHORT: u8 = 1;
 const SHAPE_LONG: u8 = 2;
-const NONCE_LEN: usize = 24;
-/// How many bytes the tag after the ciphertext has.
-pub(super) const TAG_LEN: usize = 16;
 /// Values up to this length are padded.
 const SHORT_MAX: usize = 4096;
 const STEP: usize = 64;
@@ -172,15 +169,13 @@ impl Sealer {
         if shape == SHAPE_SHORT {
             pad(buffer, body);
         }
-        let mut nonce = XNonce::default();
+        let mut nonce = [0; NONCE_LEN];
         fill_random(&mut nonce);
         buffer[start] = shape;
         buffer[start + 1..start + 3].copy_from_slice(&generation.to_be_bytes());
         buffer[start + 3..body].copy_from_slice(&nonce);
         let associated = self.associated(shape, *generation, place);
-        let tag = XChaCha20Poly1305::new(key.bytes().into())
-            .encrypt_inout_detached(&nonce, &associated, (&mut buffer[body..]).into())
-            .expect("a value in memory is within the cipher's limit of 256 GiB");
+        let tag = encrypt(key.bytes(), &nonce, &associated, &mut buffer[body..]);
         buffer.extend_from_slice(&tag);
     }
 
@@ -190,14 +185,19 @@ impl Sealer {
         sealed: &[u8],
         out: &mut Zeroizing<Vec<u8>>,
     ) -> Result<(), OpenError> {
-        out.zeroize();
+        // What the last value leaves behind the end is wiped with the buffer, or before it is given up for a larger
+        // one; wiping it each time would cost as much as opening.
+        out.clear();
         let header = Header::read(sealed).ok_or(place.malformed())?;
+        if out.capacity() < sealed.len() {
+            out.zeroize();
+        }
         out.extend_from_slice(&sealed[SEAL_HEADER..sealed.len() - TAG_LEN]);
         let opened = self
             .decrypt(place, &header, out)
             .and_then(|()| header.unpad(out).ok_or(place.altered()));
         if opened.is_err() {
-            out.zeroize();
+            out.clear();
         }
         opened
     }
@@ -217,7 +217,7 @@ impl Sealer {
         Ok(buffer)
     }
 
-    /// Checks the tag and decrypts; the body stays ciphertext if it fails.
+    /// Checks the tag and decrypts.
     fn decrypt(
         &self,
         place: &Place<'_>,
@@ -234,14 +234,7 @@ impl Sealer {
             });
         };
         let associated = self.associated(header.shape, generation, place);
-        XChaCha20Poly1305::new(key.bytes().into())
-            .decrypt_inout_detached(
-                &XNonce::from(header.nonce),
-                &associated,
-                body.into(),
-                &header.tag.into(),
-            )
-            .map_err(|_| place.altered())
+        decrypt(key.bytes(), &header.nonce, &associated, body, &header.tag).ok_or(place.altered())
     }
 
     /// The associated data. Every part has a fixed length or its length before it.

@@ -7,13 +7,15 @@
 //! values, so that boxes of short messages look alike.
 
 use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey, X25519};
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::seal::{TAG_LEN, pad, unpad};
+use super::cipher::{NONCE_LEN, TAG_LEN, decrypt, encrypt};
+use super::seal::{pad, unpad};
 use super::secret::{KEY_LEN, Secret, derive};
 
 const VERSION: u8 = 1;
+/// Each box has a key of its own.
+const NONCE: [u8; NONCE_LEN] = [0; NONCE_LEN];
 const HEADER: usize = 1 + KEY_LEN;
 /// Longer messages are no use here: what is kept while locked are a few tokens.
 const PLAIN_MAX: usize = 16 * 1024;
@@ -89,13 +91,7 @@ impl SealTo {
         sealed.extend_from_slice(&public);
         sealed.extend_from_slice(plain);
         pad(&mut sealed, HEADER);
-        let tag = XChaCha20Poly1305::new(key.bytes().into())
-            .encrypt_inout_detached(
-                &XNonce::default(),
-                &[VERSION],
-                (&mut sealed[HEADER..]).into(),
-            )
-            .expect("a message in memory is within the cipher's limit");
+        let tag = encrypt(key.bytes(), &NONCE, &[VERSION], &mut sealed[HEADER..]);
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
@@ -130,14 +126,7 @@ impl BoxKey {
         let key =
             agree(&self.private, ephemeral, ephemeral, &self.public).ok_or(BoxError::Altered)?;
         let mut plain = Zeroizing::new(body.to_vec());
-        XChaCha20Poly1305::new(key.bytes().into())
-            .decrypt_inout_detached(
-                &XNonce::default(),
-                &[VERSION],
-                (&mut plain[..]).into(),
-                tag.into(),
-            )
-            .map_err(|_| BoxError::Altered)?;
+        decrypt(key.bytes(), &NONCE, &[VERSION], &mut plain, tag).ok_or(BoxError::Altered)?;
         unpad(&mut plain).ok_or(BoxError::Altered)?;
         Ok(plain)
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Code, Constituencies, Constituency, NotACode, slug_of};
+use crate::config::ConstituencySource;
 use crate::consent::csv::{CsvError, Limits, Row, Table};
 
 /// A party's own file: far more rows than any parliament has seats.
@@ -15,7 +16,11 @@ pub(super) const LIMITS: Limits = Limits {
     line: 1_000,
 };
 /// Characters in a name or a group; the longest official name has 40.
-pub(super) const MAX_NAME: usize = 60;
+pub(super) const MAX_NAME: usize = 40;
+/// Bytes in a slug: with a list's name and a plus before it, it must fit into a local part.
+const MAX_SLUG: usize = 43;
+/// What `news+…@` means already.
+const RESERVED_SLUGS: [&str; 2] = ["subscribe", "unsubscribe"];
 
 /// A party's own file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,11 @@ pub enum RowError {
     /// Its name has no letter or digit that could stand in an address.
     #[error("line {0}: the name has no Latin letter or digit, so no address could name it")]
     Slug(usize),
+    /// Its name would make an address that means something else.
+    #[error(
+        "line {0}: the name can't be used: an address such as news+subscribe@ means something else"
+    )]
+    Reserved(usize),
     /// Code or name is on an earlier line.
     #[error("line {0}: the same {1} stands on line {2}: remove one")]
     Twice(usize, &'static str, usize),
@@ -65,6 +75,18 @@ fn lines(errors: &[RowError]) -> String {
 }
 
 impl Constituencies {
+    /// The list that the configuration asks for; `None` if nobody is asked for a constituency.
+    ///
+    /// # Errors
+    /// [`ConstituencyFileError`]; every bad row is named.
+    pub fn from_config(source: &ConstituencySource) -> Result<Option<Self>, ConstituencyFileError> {
+        match source {
+            ConstituencySource::BuiltIn => Ok(Some(Self::builtin())),
+            ConstituencySource::None => Ok(None),
+            ConstituencySource::File(path) => Self::load(path).map(Some),
+        }
+    }
+
     /// The party's own list from its file.
     ///
     /// # Errors
@@ -138,6 +160,12 @@ fn read_row(row: &Row<'_, '_>, seen: &mut Seen) -> Result<Constituency, RowError
         Some(text("name_cy")?)
     };
     let slug = slug_of(&name);
+    if slug.len() > MAX_SLUG {
+        return Err(RowError::Text(row.line, "name"));
+    }
+    if RESERVED_SLUGS.contains(&slug.as_str()) {
+        return Err(RowError::Reserved(row.line));
+    }
     if slug.is_empty() {
         return Err(RowError::Slug(row.line));
     }

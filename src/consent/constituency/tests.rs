@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::ConstituencySource;
 
 /// SHA-256 of the file the list was checked against four public sources with.
 const SHA256: &str = "de327e8477ecacf0a79416eb64e6298aa7998d6efaf3815025ed511e487add8c";
@@ -245,21 +246,22 @@ fn a_partys_own_list() {
 
 #[test]
 fn every_bad_row_is_named() {
-    let long = "x".repeat(61);
+    let long = "x".repeat(41);
     let csv = format!(
-        "code,name,nation\nA1,Alpha,W\nA 2,Beta,W\nA3,,W\nA4,{long},W\nA1,Gamma,W\nA5,ALPHA,W\nA6,\"open,W\nA7,中,W\nA8,Delta,\n"
+        "code,name,nation\nA1,Alpha,W\nA 2,Beta,W\nA3,,W\nA4,{long},W\nA1,Gamma,W\nA5,ALPHA,W\nA6,\"open,W\nA7,中,W\nA8,Delta,\nA9,Subscribe,W\n"
     );
     let error = Constituencies::from_csv(csv.as_bytes()).unwrap_err();
     insta::assert_snapshot!(error, @r#"
-    the constituency file has 8 bad rows:
+    the constituency file has 9 bad rows:
       line 3: not a constituency code: it has 1 to 16 letters, digits, `-`, `_` or `.`, as in E14001264
-      line 4: the name must have 1 to 60 characters
-      line 5: the name must have 1 to 60 characters
+      line 4: the name must have 1 to 40 characters
+      line 5: the name must have 1 to 40 characters
       line 6: the same code stands on line 2: remove one
       line 7: the same name stands on line 2: remove one
       line 8: a quoted field isn't closed in this line: end it with ", and keep each row on one line
       line 9: the name has no Latin letter or digit, so no address could name it
-      line 10: the nation must have 1 to 60 characters
+      line 10: the nation must have 1 to 40 characters
+      line 11: the name can't be used: an address such as news+subscribe@ means something else
     "#);
 }
 
@@ -278,6 +280,11 @@ fn files_that_are_no_list() {
         matches!(missing, ConstituencyFileError::Unreadable { .. }),
         "{missing}"
     );
+    let from =
+        |source| Constituencies::from_config(&source).map(|list| list.map(|list| list.len()));
+    assert_eq!(from(ConstituencySource::BuiltIn).unwrap(), Some(650));
+    assert_eq!(from(ConstituencySource::None).unwrap(), None);
+    assert!(from(ConstituencySource::File("/none.csv".into())).is_err());
     let path = dir.path().join("huge.csv");
     std::fs::write(&path, vec![b'x'; 2 << 20]).unwrap();
     assert!(

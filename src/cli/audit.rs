@@ -1,0 +1,133 @@
+//! `audit`: the log of privileged acts.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueHint};
+
+use super::context::Context;
+use super::style::{Style, Tone, clean, clean_lines, field, optional, time, toned};
+use super::subscriber::read_small;
+use crate::control::Failure;
+use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
+
+/// The log of privileged acts: who did what, when and why
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Show entries, the newest if not told from where
+    #[command(
+        after_help = "Examples:\n  hustings audit show\n  hustings audit show --from 0 --limit 1000 --json"
+    )]
+    Show {
+        /// From this entry on
+        #[arg(long, value_name = "ENTRY")]
+        from: Option<u64>,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u64,
+    },
+    /// Check that the audit log is whole, and that it goes on from a checkpoint kept elsewhere
+    ///
+    /// Prints the signed checkpoint of the log as it stands. Keep it where root of this host can't reach: only that shows
+    /// later that the log was neither cut nor rewritten.
+    #[command(
+        after_help = "Examples:\n  hustings audit verify\n  hustings audit verify --against checkpoint-2026-05.txt"
+    )]
+    Verify(VerifyArgs),
+}
+
+/// How to verify a log.
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    /// A signed checkpoint that was kept elsewhere; `-` reads it from standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
+    /// The public key from the recovery sheet of the checkpoint's time, if it isn't the vault's any more
+    #[arg(long, value_name = "HEX", requires = "against")]
+    public_key: Option<String>,
+}
+
+impl VerifyArgs {
+    pub(super) fn request(&self) -> Result<Verify, Failure> {
+        Ok(Verify {
+            against: self.against.as_deref().map(read_small).transpose()?,
+            public_key: self.public_key.clone(),
+        })
+    }
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        AuditCommand::Show { from, limit } => {
+            let show = Show {
+                from: *from,
+                limit: *limit,
+            };
+            context
+                .print_rows(&show, "There is no entry there.", table)
+                .map(drop)
+        }
+        AuditCommand::Verify(args) => verdict(context.ask(&args.request()?)?, context),
+    }
+}
+
+/// Prints a verdict; one that doesn't hold is a failure.
+pub(super) fn verdict(verdict: LogVerdict, context: &Context) -> Result<(), Failure> {
+    context.print(&verdict, |style| verdict_text(&verdict, style))?;
+    if verdict.holds {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        format!("the {} log does not hold", clean(&verdict.log)),
+        "it is not as it was written",
+        "keep the database and the checkpoint as they are, and find out who had access",
+    ))
+}
+
+pub(super) fn verdict_text(verdict: &LogVerdict, style: Style) -> String {
+    let (word, tone) = if verdict.holds {
+        ("holds", Tone::Good)
+    } else {
+        ("does not hold", Tone::Bad)
+    };
+    let mut text = format!(
+        "The {} log {}: {} entries, {} of them erased.\n",
+        clean(&verdict.log),
+        style.paint(word, tone),
+        verdict.size,
+        verdict.erased
+    );
+    if let Some(against) = &verdict.against {
+        text += &format!("Against the checkpoint: {}.\n", clean(against));
+    }
+    for finding in &verdict.findings {
+        text += &format!("  {}\n", clean(finding));
+    }
+    text + &format!("\n{}", clean_lines(&verdict.checkpoint))
+}
+
+pub(super) fn table(entries: &[AuditEntry], style: Style) -> String {
+    let rows = entries.iter().map(|entry| {
+        let who = match &entry.second {
+            Some(second) => format!("{} with {second}", entry.actor),
+            None => entry.actor.clone(),
+        };
+        vec![
+            field(entry.seq),
+            field(time(entry.at)),
+            toned(who, Tone::Strong),
+            field(&entry.verb),
+            optional(entry.object.as_ref()),
+            optional(entry.reason.as_ref()),
+        ]
+    });
+    style.table(
+        &["ENTRY", "AT", "WHO", "WHAT", "TO", "REASON"],
+        rows.collect(),
+    )
+}

@@ -1,0 +1,146 @@
+//! Files that go to the daemon or come from it.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::control::{BODY_MAX, BodySender, ClientError, Failure};
+
+/// Sends all that `from` gives. Reading blocks: the command has nothing else to do.
+pub(super) async fn send(sender: &mut BodySender, from: &mut dyn Read) -> Result<(), Failure> {
+    let mut buffer = zeroize::Zeroizing::new(vec![0; BODY_MAX]);
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                return Err(Failure::failed(
+                    "can't read what is to be sent",
+                    error.to_string(),
+                    "check the file",
+                ));
+            }
+        };
+        sender
+            .send(&buffer[..count])
+            .await
+            .map_err(ClientError::into_failure)?;
+        // So that what the daemon says meanwhile is read.
+        tokio::task::yield_now().await;
+    }
+    sender.end().await.map_err(ClientError::into_failure)
+}
+
+/// Opens a file to be sent; `-` is standard input.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read + Send>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path).map_err(|error| {
+        Failure::failed(
+            format!("can't read {}", path.display()),
+            error.to_string(),
+            "check the path and its permissions",
+        )
+    })?;
+    Ok(Box::new(file))
+}
+
+/// A file that is being written: it has its name only once it is whole, and only its owner can read it.
+pub(super) struct NewFile {
+    path: PathBuf,
+    part: PathBuf,
+    file: Option<File>,
+}
+
+impl NewFile {
+    /// Begins a new file. One that is there already stays.
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(Failure::refused(
+                format!("can't write {}", path.display()),
+                "something is there already",
+                "give another name, or move it away",
+            ));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)
+            .map_err(|error| cant_write(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            part,
+            file: Some(file),
+        })
+    }
+
+    /// Adds bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match &mut self.file {
+            Some(file) => file
+                .write_all(bytes)
+                .map_err(|error| cant_write(&self.path, &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The file is whole: syncs it and gives it its name.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        file.sync_all()
+            .and_then(|()| fs::rename(&self.part, &self.path))
+            .map_err(|error| {
+                let _ = fs::remove_file(&self.part);
+                cant_write(&self.path, &error)
+            })
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.part);
+        }
+    }
+}
+
+fn cant_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(
+        format!("can't write {}", path.display()),
+        error.to_string(),
+        "check the directory, its permissions and the room on the disk",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_only_once_it_is_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("export");
+        let mut file = NewFile::create(&path).expect("creates");
+        file.write(b"half").expect("writes");
+        drop(file);
+        assert_eq!(fs::read_dir(directory.path()).expect("reads").count(), 0);
+        let mut file = NewFile::create(&path).expect("creates");
+        file.write(b"whole").expect("writes");
+        file.finish().expect("finishes");
+        assert_eq!(fs::read(&path).expect("reads"), b"whole");
+        let mode = fs::metadata(&path).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(NewFile::create(&path).is_err(), "nothing is overwritten");
+    }
+}

@@ -1,0 +1,118 @@
+//! `consent`: the evidence.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueHint};
+
+use super::audit::{VerifyArgs, verdict};
+use super::body::NewFile;
+use super::context::{Context, Sinks};
+use super::prompt::{self, ADDRESS_HELP};
+use super::style::{Style, Tone, field, optional, time, toned};
+use crate::control::Failure;
+use crate::control::api::consent::{Bundle, EvidenceEvent, Show, Verify};
+
+/// Evidence: who said yes to what words, when, and when they stopped
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: ConsentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConsentCommand {
+    /// Show the logged events of an address
+    #[command(
+        after_help = "Examples:\n  hustings consent show -\n  echo jo@example.org | hustings consent show - --json"
+    )]
+    Show {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+    },
+    /// Check that the consent log is whole, and that it goes on from a checkpoint kept elsewhere
+    #[command(
+        after_help = "Examples:\n  hustings consent verify\n  hustings consent verify --against checkpoint-2026-05.txt"
+    )]
+    Verify(VerifyArgs),
+    /// Write the evidence about an address to a file that proves itself: events, wordings, proofs
+    #[command(
+        after_help = "Examples:\n  hustings consent bundle - --to evidence.json --reason \"complaint of 3 May\""
+    )]
+    Bundle {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+        /// The file to write; it must not exist
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        to: PathBuf,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        ConsentCommand::Show { address } => {
+            let address = prompt::address(address)?;
+            context
+                .print_rows(
+                    &Show { address },
+                    "The consent log has no event of this address.",
+                    table,
+                )
+                .map(drop)
+        }
+        ConsentCommand::Verify(args) => verdict(context.ask(&Verify(args.request()?))?, context),
+        ConsentCommand::Bundle {
+            address,
+            to,
+            reason,
+        } => {
+            let bundle = Bundle {
+                address: prompt::address(address)?,
+                reason: reason.clone(),
+            };
+            write_bundle(&bundle, to, context)
+        }
+    }
+}
+
+fn write_bundle(bundle: &Bundle, to: &std::path::Path, context: &Context) -> Result<(), Failure> {
+    let mut file = NewFile::create(to)?;
+    let sinks = Sinks {
+        row: &mut |_| Ok(()),
+        body: &mut |bytes| file.write(bytes),
+    };
+    let bundled = context.ask_into(bundle, None, sinks)?;
+    file.finish()?;
+    context.print(&bundled, |_| {
+        format!(
+            "Wrote {}: {} events, {} wordings, proofs up to entry {} of the log.\n",
+            to.display(),
+            bundled.events,
+            bundled.wordings,
+            bundled.log_size
+        )
+    })
+}
+
+pub(super) fn table(events: &[EvidenceEvent], style: Style) -> String {
+    let rows = events.iter().map(|event| {
+        vec![
+            field(event.seq),
+            optional(event.at.map(time)),
+            toned(&event.what, Tone::Strong),
+            field(event.lists.join(", ")),
+            optional(
+                event
+                    .wording
+                    .as_ref()
+                    .map(|digest| digest.chars().take(12).collect::<String>()),
+            ),
+        ]
+    });
+    style.table(
+        &["ENTRY", "AT", "EVENT", "LISTS", "WORDING"],
+        rows.collect(),
+    )
+}

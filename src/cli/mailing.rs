@@ -1,0 +1,300 @@
+//! `mailing`.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueHint};
+
+use super::body::NewFile;
+use super::context::{Context, Sinks, json_line, write_out};
+use super::prompt;
+use super::style::{Style, Tone, clean, clean_lines, field, time, toned};
+use crate::control::Failure;
+use crate::control::api::mailing::{
+    Approve, Approved, Cancel, Counts, List, MailingReport, Pause, Preview, PreviewReport, Resume,
+    Watch, WatchRow,
+};
+use crate::store::MailingState;
+
+/// The longest message that is shown in the terminal.
+const PREVIEW_MAX: usize = 64 * 1024;
+
+/// Messages to lists
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: MailingCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MailingCommand {
+    /// List mailings
+    #[command(
+        after_help = "Examples:\n  hustings mailing list\n  hustings mailing list --current --json"
+    )]
+    List {
+        /// Only those that are held, on their way or paused
+        #[arg(long)]
+        current: bool,
+    },
+    /// Show a mailing as a subscriber would get it
+    #[command(
+        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing preview 3f9c --to preview.eml"
+    )]
+    Preview {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+        /// Write the message to this file, to open it in a mail program
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        to: Option<PathBuf>,
+    },
+    /// Let a held mailing go
+    ///
+    /// The list's rule says who may: the sender, who has seen the preview, or a second person with the role approver.
+    #[command(
+        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing approve 3f9c"
+    )]
+    Approve {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+        /// Approve these bytes alone: the digest that the preview showed
+        #[arg(long, value_name = "HEX")]
+        digest: Option<String>,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Watch a mailing on its way until it ends
+    #[command(
+        after_help = "Examples:\n  hustings mailing watch 3f9c\n  hustings mailing watch 3f9c --json"
+    )]
+    Watch {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+    },
+    /// Stop a mailing for a while; copies that are being handed over end
+    #[command(after_help = "Examples:\n  hustings mailing pause 3f9c")]
+    Pause {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+    },
+    /// Let a paused mailing go on
+    #[command(after_help = "Examples:\n  hustings mailing resume 3f9c")]
+    Resume {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+    },
+    /// End a mailing for good; copies that were not sent are never sent
+    #[command(after_help = "Examples:\n  hustings mailing cancel 3f9c --reason \"wrong date\"")]
+    Cancel {
+        /// The mailing, by the first digits of its id
+        mailing: String,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        MailingCommand::List { current } => context
+            .print_rows(&List { current: *current }, "There is no mailing.", table)
+            .map(drop),
+        MailingCommand::Preview { mailing, to } => preview(mailing, to.as_deref(), context),
+        MailingCommand::Approve {
+            mailing,
+            digest,
+            yes,
+        } => {
+            prompt::confirm(&format!("approve mailing {mailing}"), *yes)?;
+            let approve = Approve {
+                mailing: mailing.clone(),
+                digest: digest.clone(),
+            };
+            context.print_answer(&approve, |approved, style| approved_text(approved, style))
+        }
+        MailingCommand::Watch { mailing } => watch(mailing, context),
+        MailingCommand::Pause { mailing } => context.print_answer(
+            &Pause {
+                mailing: mailing.clone(),
+            },
+            one,
+        ),
+        MailingCommand::Resume { mailing } => context.print_answer(
+            &Resume {
+                mailing: mailing.clone(),
+            },
+            one,
+        ),
+        MailingCommand::Cancel {
+            mailing,
+            reason,
+            yes,
+        } => {
+            prompt::confirm(&format!("end mailing {mailing} for good"), *yes)?;
+            let cancel = Cancel {
+                mailing: mailing.clone(),
+                reason: reason.clone(),
+            };
+            context.print_answer(&cancel, one)
+        }
+    }
+}
+
+fn preview(mailing: &str, to: Option<&std::path::Path>, context: &Context) -> Result<(), Failure> {
+    let mut file = to.map(NewFile::create).transpose()?;
+    let mut shown: Vec<u8> = Vec::new();
+    let sinks = Sinks {
+        row: &mut |_| Ok(()),
+        body: &mut |bytes| match &mut file {
+            Some(file) => file.write(bytes),
+            None => {
+                let room = PREVIEW_MAX.saturating_sub(shown.len());
+                shown.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                Ok(())
+            }
+        },
+    };
+    let ask = Preview {
+        mailing: mailing.to_owned(),
+    };
+    let report = context.ask_into(&ask, None, sinks)?;
+    if let Some(file) = file {
+        file.finish()?;
+    }
+    context.print(&report, |style| preview_text(&report, style))?;
+    if context.json || to.is_some() {
+        return Ok(());
+    }
+    let text = clean_lines(&String::from_utf8_lossy(&shown));
+    write_out(format!("\n{text}\n").as_bytes())?;
+    if shown.len() >= PREVIEW_MAX {
+        eprintln!("The message is longer; see it whole with --to FILE.");
+    }
+    Ok(())
+}
+
+fn watch(mailing: &str, context: &Context) -> Result<(), Failure> {
+    let ask = Watch {
+        mailing: mailing.to_owned(),
+    };
+    let mut show = |row: WatchRow| {
+        if context.json {
+            context.write(&json_line(&row)?)
+        } else {
+            context.write(&watch_line(&row, context.style))
+        }
+    };
+    let sinks = Sinks {
+        row: &mut show,
+        body: &mut |_| Ok(()),
+    };
+    let report = context.ask_into(&ask, None, sinks)?;
+    context.print(&report, |style| format!("\n{}", one(&report, style)))
+}
+
+pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
+    let mut line = format!(
+        "{}  {}  {}",
+        time(row.at),
+        state(row.state, style),
+        progress(&row.counts)
+    );
+    for (cause, count) in &row.causes {
+        line += &format!("; {} {}", count, clean(cause));
+    }
+    line + "\n"
+}
+
+fn progress(counts: &Counts) -> String {
+    format!(
+        "{} of {} sent, {} waiting, {} failed, {} withdrawn",
+        counts.sent, counts.audience, counts.waiting, counts.failed, counts.withdrawn
+    )
+}
+
+fn state_name(state: MailingState) -> (&'static str, Tone) {
+    match state {
+        MailingState::Held => ("held", Tone::Warning),
+        MailingState::Sending => ("sending", Tone::Good),
+        MailingState::Paused => ("paused", Tone::Warning),
+        MailingState::Cancelled => ("cancelled", Tone::Bad),
+        MailingState::Done => ("done", Tone::Plain),
+    }
+}
+
+fn state(state: MailingState, style: Style) -> String {
+    let (name, tone) = state_name(state);
+    style.paint(name, tone)
+}
+
+pub(super) fn table(mailings: &[MailingReport], style: Style) -> String {
+    let rows = mailings.iter().map(|mailing| {
+        let (name, tone) = state_name(mailing.state);
+        let to = match &mailing.constituencies {
+            Some(constituencies) => format!("{} ({})", mailing.list, constituencies.join(", ")),
+            None => mailing.list.clone(),
+        };
+        vec![
+            toned(short(&mailing.id.to_string()), Tone::Strong),
+            field(to),
+            toned(name, tone),
+            field(&mailing.subject),
+            field(&mailing.sender),
+            field(time(mailing.created_at)),
+            field(format!(
+                "{}/{}",
+                mailing.counts.sent, mailing.counts.audience
+            )),
+        ]
+    });
+    style.table(
+        &["MAILING", "TO", "STATE", "SUBJECT", "SENDER", "AT", "SENT"],
+        rows.collect(),
+    )
+}
+
+fn one(mailing: &MailingReport, style: Style) -> String {
+    format!(
+        "Mailing {} to {}: {}; {}.\n",
+        short(&mailing.id.to_string()),
+        clean(&mailing.list),
+        state(mailing.state, style),
+        progress(&mailing.counts)
+    )
+}
+
+fn approved_text(approved: &Approved, style: Style) -> String {
+    if approved.released {
+        one(&approved.mailing, style)
+    } else {
+        format!(
+            "{}It needs another approval before it goes.\n",
+            one(&approved.mailing, style)
+        )
+    }
+}
+
+pub(super) fn preview_text(report: &PreviewReport, style: Style) -> String {
+    let mut text = one(&report.mailing, style);
+    text += &format!(
+        "Subject: {}\nDigest:  {}\n",
+        clean(&report.mailing.subject),
+        clean(&report.digest)
+    );
+    for remark in &report.remarks {
+        text += &format!(
+            "{} {}\n",
+            style.paint("remark:", Tone::Warning),
+            clean(remark)
+        );
+    }
+    text
+}
+
+/// The first digits of an id: what people type.
+pub(super) fn short(id: &str) -> String {
+    id.chars().take(8).collect()
+}

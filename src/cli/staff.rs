@@ -1,0 +1,201 @@
+//! `staff`.
+
+use clap::{Subcommand, ValueEnum};
+
+use super::context::Context;
+use super::prompt;
+use super::style::{Style, Tone, field, optional, time, toned};
+use crate::control::Failure;
+use crate::control::api::staff::{Account, Add, List, NewPassword, Password, Revoke};
+use crate::staff::Role;
+
+/// Accounts of those who work for the party
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: StaffCommand,
+}
+
+/// What an account may do
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleArg {
+    /// Read and send their own mail
+    Reader,
+    /// Write to lists
+    Sender,
+    /// Approve what others write to lists
+    Approver,
+    /// Run the server and see addresses
+    Admin,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Reader => Self::Reader,
+            RoleArg::Sender => Self::Sender,
+            RoleArg::Approver => Self::Approver,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum StaffCommand {
+    /// Make an account and show its password, once
+    ///
+    /// Passwords are made here, never chosen. While there is no admin, root may make the first.
+    #[command(
+        after_help = "Examples:\n  hustings staff add ada --address ada@party.example --role reader,sender --uid 1001\n  hustings staff add ben --address ben@party.example,press@party.example --role reader"
+    )]
+    Add {
+        /// The login name: lower-case letters, digits, `.`, `-`, `_`
+        name: String,
+        /// An address in the party's own domains; the first is the main one
+        #[arg(
+            long = "address",
+            value_name = "ADDRESS",
+            required = true,
+            value_delimiter = ','
+        )]
+        addresses: Vec<String>,
+        /// What the account may do
+        #[arg(
+            long = "role",
+            value_name = "ROLE",
+            required = true,
+            value_delimiter = ','
+        )]
+        roles: Vec<RoleArg>,
+        /// The Unix user by which these commands know the person (id -u); never root
+        #[arg(long)]
+        uid: Option<u32>,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// List the accounts
+    #[command(
+        after_help = "Examples:\n  hustings staff list\n  hustings staff list --revoked --json"
+    )]
+    List {
+        /// Revoked accounts too
+        #[arg(long)]
+        revoked: bool,
+    },
+    /// End an account: nothing can be done with it from then on; its mail stays
+    #[command(after_help = "Examples:\n  hustings staff revoke ben --reason \"left the party\"")]
+    Revoke {
+        /// The login name
+        name: String,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Make a new password and show it, once; the old one stops working
+    #[command(after_help = "Examples:\n  hustings staff password\n  hustings staff password ben")]
+    Password {
+        /// Whose; one's own if not given
+        name: Option<String>,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        StaffCommand::Add {
+            name,
+            addresses,
+            roles,
+            uid,
+            reason,
+        } => {
+            let add = Add {
+                name: name.clone(),
+                addresses: addresses.clone(),
+                roles: roles.iter().copied().map(Role::from).collect(),
+                uid: *uid,
+                reason: reason.clone(),
+            };
+            context.print_answer(&add, password_text)
+        }
+        StaffCommand::List { revoked } => {
+            let list = List { revoked: *revoked };
+            context
+                .print_rows(
+                    &list,
+                    "There is no account yet; make the first: hustings staff add",
+                    table,
+                )
+                .map(drop)
+        }
+        StaffCommand::Revoke { name, reason, yes } => {
+            prompt::confirm(&format!("revoke {name}"), *yes)?;
+            let revoke = Revoke {
+                name: name.clone(),
+                reason: reason.clone(),
+            };
+            context.print_answer(&revoke, |_, _| format!("{name} is revoked.\n"))
+        }
+        StaffCommand::Password { name, reason, yes } => {
+            let whose = name.as_deref().unwrap_or("your own account");
+            prompt::confirm(&format!("replace the password of {whose}"), *yes)?;
+            let password = Password {
+                name: name.clone(),
+                reason: reason.clone(),
+            };
+            context.print_answer(&password, password_text)
+        }
+    }
+}
+
+pub(super) fn password_text(new: &NewPassword, style: Style) -> String {
+    format!(
+        "Account:   {}\nPassword:  {}\nServer:    {} (submission: port 465 with TLS, or 587 with STARTTLS)\n\nThe password is shown this once. Hand it over in person or by phone, not by mail.\n",
+        new.name,
+        style.paint(new.password.reveal(), Tone::Strong),
+        new.server,
+    )
+}
+
+pub(super) fn table(accounts: &[Account], style: Style) -> String {
+    let rows = accounts.iter().map(|account| {
+        let roles: Vec<&str> = account.roles.iter().map(|role| role_name(*role)).collect();
+        vec![
+            toned(
+                &account.name,
+                if account.revoked_at.is_some() {
+                    Tone::Quiet
+                } else {
+                    Tone::Strong
+                },
+            ),
+            field(account.addresses.join(", ")),
+            field(roles.join(", ")),
+            optional(account.uid),
+            field(time(account.created_at)),
+            optional(account.revoked_at.map(time)),
+        ]
+    });
+    style.table(
+        &["NAME", "ADDRESSES", "ROLES", "UID", "SINCE", "REVOKED"],
+        rows.collect(),
+    )
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Reader => "reader",
+        Role::Sender => "sender",
+        Role::Approver => "approver",
+        Role::Admin => "admin",
+    }
+}

@@ -1,0 +1,78 @@
+//! `status`.
+
+use super::context::Context;
+use super::style::{Style, Tone, clean, field, time, toned};
+use crate::control::Failure;
+use crate::control::api::service::{LockState, Status, StatusReport};
+
+/// Show how the service is: locked or not, its doors, its work, what needs your care
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hustings status\n  hustings status --json | jq .state")]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args, context: &Context) -> Result<(), Failure> {
+    context.print_answer(&Status {}, text)
+}
+
+pub(super) fn text(report: &StatusReport, style: Style) -> String {
+    let tone = match report.state {
+        LockState::Unlocked => Tone::Good,
+        LockState::Locked | LockState::Unlocking | LockState::Stopping => Tone::Warning,
+    };
+    let mut lines = vec![
+        ("state", style.paint(report.state.as_str(), tone)),
+        ("version", clean(&report.version)),
+        ("since", time(report.started_at)),
+        ("root key", clean(&report.key)),
+        ("store", clean(&report.store)),
+        ("you", clean(&report.you)),
+    ];
+    if let Some(work) = &report.work {
+        let mailings = format!(
+            "{} running, {} held",
+            work.mailings_running, work.mailings_held
+        );
+        lines.push(("queue", format!("{} waiting", work.queued)));
+        lines.push(("mailings", mailings));
+        lines.push(("staff", work.staff.to_string()));
+    }
+    if report.waiting_withdrawals > 0 {
+        let waiting = format!("{} wait for the unlock", report.waiting_withdrawals);
+        lines.push(("withdrawals", style.paint(&waiting, Tone::Warning)));
+    }
+    let mut text = String::new();
+    for (name, value) in lines {
+        text += &format!(
+            "{}{value}\n",
+            style.paint(&format!("{name:<13}"), Tone::Strong)
+        );
+    }
+    if !report.doors.is_empty() {
+        let rows = report.doors.iter().map(|door| {
+            let tone = if door.state == "open" {
+                Tone::Good
+            } else {
+                Tone::Warning
+            };
+            vec![
+                field(&door.name),
+                toned(&door.state, tone),
+                field(door.addresses.join(", ")),
+                field(door.connections),
+            ]
+        });
+        text += "\n";
+        text += &style.table(
+            &["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"],
+            rows.collect(),
+        );
+    }
+    for warning in &report.warnings {
+        text += &format!(
+            "\n{} {}\n",
+            style.paint("warning:", Tone::Warning),
+            clean(warning)
+        );
+    }
+    text
+}

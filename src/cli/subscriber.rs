@@ -1,0 +1,450 @@
+//! `subscriber`: for admins.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum, ValueHint};
+
+use super::body::{NewFile, open};
+use super::context::{Context, Sinks, json_line};
+use super::prompt::{self, ADDRESS_HELP};
+use super::style::{Style, Tone, clean, field, optional, time, toned};
+use crate::control::api::subscriber::{
+    Add, Added, Agree, Agreed, Erase, Erased, Export, Find, Found, Import, Imported, RowVerdict,
+    Share, Stats, StatsReport, Waiting, WaitingReport,
+};
+use crate::control::{Failure, parcel};
+
+/// People who subscribed; for admins alone
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: SubscriberCommand,
+}
+
+/// How somebody asked to be added
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Channel {
+    /// On paper
+    Paper,
+    /// At an event
+    Event,
+    /// By phone
+    Phone,
+    /// By letter or mail
+    Mail,
+}
+
+impl Channel {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Event => "event",
+            Self::Phone => "phone",
+            Self::Mail => "mail",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum SubscriberCommand {
+    /// Show what is held of an address
+    #[command(
+        after_help = "Examples:\n  hustings subscriber find -\n  echo jo@example.org | hustings subscriber find - --json"
+    )]
+    Find {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+    },
+    /// Ask an address for its consent, for somebody who asked on paper or in person
+    ///
+    /// It subscribes nobody: the address gets the usual "was it you?" mail, and only its link subscribes.
+    #[command(
+        after_help = "Examples:\n  hustings subscriber add - --list news --channel paper --asked-on 2026-11-21"
+    )]
+    Add {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+        /// For this list; may be given more than once
+        #[arg(
+            long = "list",
+            value_name = "LIST",
+            required = true,
+            value_delimiter = ','
+        )]
+        lists: Vec<String>,
+        /// The constituency's code or name, if they gave one
+        #[arg(long)]
+        constituency: Option<String>,
+        /// How they asked
+        #[arg(long)]
+        channel: Channel,
+        /// When they asked, as year-month-day
+        #[arg(long, value_name = "DATE")]
+        asked_on: String,
+    },
+    /// Ask many addresses for their consent, from a CSV file with the evidence of how they asked
+    ///
+    /// Columns: address, list, constituency (may be empty), channel, wording, date, batch. A row without evidence, or from
+    /// the electoral register, is refused with its reason; good rows are kept. A second person must agree (`subscriber
+    /// agree`); then challenges go out, so many a day. It subscribes nobody, and never writes to suppressed addresses.
+    #[command(
+        after_help = "Examples:\n  hustings subscriber import --batch fair-2026 --reason \"stall at the fair\" --dry-run rows.csv\n  hustings subscriber import --batch old-unsubscribes --suppressions --reason \"moved from the old system\" stop.csv"
+    )]
+    Import {
+        /// The CSV file, or `-` for standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// What the rows are called in evidence and audit log
+        #[arg(long)]
+        batch: String,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The file holds addresses that must not be written to, one a row
+        #[arg(long)]
+        suppressions: bool,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write all subscribers, suppressions and evidence to a sealed file; a second person must agree
+    ///
+    /// The command waits until another admin runs `hustings subscriber agree CODE`. The file is sealed; what opens it is
+    /// shown to the second person, so that neither reads it alone.
+    #[command(
+        after_help = "Examples:\n  hustings subscriber export --to party.sealed --reason \"move to another host\"\n  hustings subscriber open party.sealed --to party.jsonl"
+    )]
+    Export {
+        /// The file to write; it must not exist
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        to: PathBuf,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Open a sealed file that `subscriber export` wrote, with the phrase that the second person has
+    ///
+    /// Works without the daemon. The opened file holds personal data: keep it on an encrypted disk and delete it when done.
+    #[command(after_help = "Examples:\n  hustings subscriber open party.sealed --to party.jsonl")]
+    Open {
+        /// The sealed file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The file to write; it must not exist
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        to: PathBuf,
+    },
+    /// Show what waits for a second person
+    #[command(after_help = "Examples:\n  hustings subscriber waiting")]
+    Waiting,
+    /// Agree, as the second person, to an export or import that another admin asked for
+    #[command(
+        after_help = "Examples:\n  hustings subscriber waiting\n  hustings subscriber agree 7f3a91c2"
+    )]
+    Agree {
+        /// The code that `subscriber waiting` shows
+        code: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Erase an address and everything about it; only a keyed hash stays, so that it is never written to again
+    #[command(
+        after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\""
+    )]
+    Erase {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Count subscribers by list and constituency; numbers under five are shown to admins alone
+    #[command(
+        after_help = "Examples:\n  hustings subscriber stats\n  hustings subscriber stats --constituencies --json"
+    )]
+    Stats {
+        /// By constituency too
+        #[arg(long)]
+        constituencies: bool,
+    },
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        SubscriberCommand::Find { address } => {
+            let address = prompt::address(address)?;
+            context.print_answer(&Find { address }, found_text)
+        }
+        SubscriberCommand::Add {
+            address,
+            lists,
+            constituency,
+            channel,
+            asked_on,
+        } => {
+            let add = Add {
+                address: prompt::address(address)?,
+                lists: lists.clone(),
+                constituency: constituency.clone(),
+                channel: channel.as_str().to_owned(),
+                asked_on: asked_on.clone(),
+            };
+            context.print_answer(&add, |added, _| added_text(added))
+        }
+        SubscriberCommand::Import {
+            file,
+            batch,
+            reason,
+            suppressions,
+            dry_run,
+        } => {
+            let import = Import {
+                batch: batch.clone(),
+                suppressions: *suppressions,
+                dry_run: *dry_run,
+                reason: reason.clone(),
+            };
+            run_import(&import, file, context)
+        }
+        SubscriberCommand::Export { to, reason } => export(to, reason, context),
+        SubscriberCommand::Open { file, to } => open_parcel(file, to),
+        SubscriberCommand::Waiting => context
+            .print_rows(
+                &Waiting {},
+                "Nothing waits for a second person.",
+                waiting_table,
+            )
+            .map(drop),
+        SubscriberCommand::Agree { code, yes } => {
+            prompt::confirm(&format!("agree to what waits under {code}"), *yes)?;
+            context.print_answer(&Agree { code: code.clone() }, agreed_text)
+        }
+        SubscriberCommand::Erase {
+            address,
+            reason,
+            yes,
+        } => {
+            let address = prompt::address(address)?;
+            prompt::confirm("erase this address for good", *yes)?;
+            let erase = Erase {
+                address,
+                reason: reason.clone(),
+            };
+            context.print_answer(&erase, |erased, _| erased_text(erased))
+        }
+        SubscriberCommand::Stats { constituencies } => stats(*constituencies, context),
+    }
+}
+
+fn run_import(import: &Import, file: &std::path::Path, context: &Context) -> Result<(), Failure> {
+    let mut from = open(file)?;
+    let mut show = |verdict: RowVerdict| {
+        if context.json {
+            context.write(&json_line(&verdict)?)
+        } else {
+            context.write(&verdict_line(&verdict, context.style))
+        }
+    };
+    let sinks = Sinks {
+        row: &mut show,
+        body: &mut |_| Ok(()),
+    };
+    let imported = context.ask_into(import, Some(&mut *from), sinks)?;
+    context.print(&imported, |_| imported_text(&imported, import.dry_run))
+}
+
+fn export(to: &std::path::Path, reason: &str, context: &Context) -> Result<(), Failure> {
+    let mut file = NewFile::create(to)?;
+    let sinks = Sinks {
+        row: &mut |_| Ok(()),
+        body: &mut |bytes| file.write(bytes),
+    };
+    let export = Export {
+        reason: reason.to_owned(),
+    };
+    let exported = context.ask_into(&export, None, sinks)?;
+    file.finish()?;
+    context.print(&exported, |_| {
+        format!(
+            "Wrote {}: {} subscribers, {} suppressions, {} evidence events.\nSHA-256: {}\n{} holds the phrase that opens it: hustings subscriber open {}\n",
+            to.display(),
+            exported.subscribers,
+            exported.suppressions,
+            exported.evidence,
+            exported.sha256,
+            clean(&exported.second),
+            to.display(),
+        )
+    })
+}
+
+fn open_parcel(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failure> {
+    let what = || format!("can't open {}", file.display());
+    let failed = |error: &dyn std::error::Error| {
+        Failure::from_error(crate::control::Class::Failed, what(), error)
+    };
+    let sealed = File::open(file).map_err(|error| {
+        Failure::failed(
+            what(),
+            error.to_string(),
+            "check the path and its permissions",
+        )
+    })?;
+    let phrase = prompt::passphrase("Phrase that the second person has:")?;
+    let mut reader = parcel::Opener::new(std::io::BufReader::new(sealed), phrase.reveal())
+        .map_err(|error| failed(&error))?;
+    let mut out = NewFile::create(to)?;
+    while let Some(piece) = reader.next().map_err(|error| failed(&error))? {
+        out.write(&piece)?;
+    }
+    out.finish()
+}
+
+fn stats(constituencies: bool, context: &Context) -> Result<(), Failure> {
+    let none = "There is no list yet.";
+    let report = context.print_rows(&Stats { constituencies }, none, shares_table)?;
+    context.print(&report, |style| format!("\n{}", stats_text(&report, style)))
+}
+
+pub(super) fn found_text(found: &Found, style: Style) -> String {
+    let mut text = String::new();
+    match &found.subscriber {
+        None => text += "No subscriber has this address.\n",
+        Some(subscriber) => {
+            text += &format!("Address:       {}\n", clean(&subscriber.address));
+            let constituency = subscriber.constituency.as_deref().unwrap_or("-");
+            text += &format!("Constituency:  {}\n", clean(constituency));
+            let rows = subscriber
+                .subscriptions
+                .iter()
+                .map(|(list, at)| vec![toned(list, Tone::Strong), field(time(*at))]);
+            text += "\n";
+            text += &style.table(&["LIST", "CONFIRMED"], rows.collect());
+        }
+    }
+    if let Some(until) = found.pending_until {
+        text += &format!(
+            "A sign-up waits for its confirmation until {}.\n",
+            time(until)
+        );
+    }
+    if !found.suppressed.is_empty() {
+        text += &format!("Suppressed for: {}\n", clean(&found.suppressed.join(", ")));
+    }
+    text
+}
+
+fn added_text(added: &Added) -> String {
+    match &added.why {
+        Some(why) if !added.challenged => format!("No mail goes out: {}.\n", clean(why)),
+        _ => "The address is asked \"was it you?\". It is subscribed once its owner presses the button.\n".into(),
+    }
+}
+
+pub(super) fn verdict_line(verdict: &RowVerdict, style: Style) -> String {
+    let line = style.paint(&format!("line {}:", verdict.line), Tone::Warning);
+    format!("{line} {}\n", clean(&verdict.why))
+}
+
+pub(super) fn imported_text(imported: &Imported, dry_run: bool) -> String {
+    let would = if dry_run { "would be " } else { "" };
+    let mut text = format!(
+        "Batch {}: {} rows {would}taken, {} refused, {} left out (known, suppressed or twice in the file).\n",
+        clean(&imported.batch),
+        imported.taken,
+        imported.refused,
+        imported.left_out,
+    );
+    if let Some(code) = &imported.code {
+        text += &format!(
+            "Nothing is sent until another admin agrees: hustings subscriber agree {}\nThen at most {} challenges go out a day.\n",
+            clean(code),
+            imported.challenges_per_day,
+        );
+    }
+    text
+}
+
+pub(super) fn waiting_table(waiting: &[WaitingReport], style: Style) -> String {
+    let rows = waiting.iter().map(|one| {
+        vec![
+            toned(&one.code, Tone::Strong),
+            field(&one.verb),
+            field(&one.by),
+            field(time(one.at)),
+            field(&one.reason),
+        ]
+    });
+    style.table(&["CODE", "WHAT", "BY", "AT", "REASON"], rows.collect())
+}
+
+pub(super) fn agreed_text(agreed: &Agreed, style: Style) -> String {
+    let mut text = format!(
+        "{} of {} goes ahead (reason: {}).\n",
+        clean(&agreed.verb),
+        clean(&agreed.by),
+        clean(&agreed.reason)
+    );
+    if let Some(phrase) = &agreed.opens_with {
+        text += &format!(
+            "The file opens with:\n\n    {}\n\nIt is shown this once. Keep it apart from the file.\n",
+            style.paint(phrase.reveal(), Tone::Strong)
+        );
+    }
+    text
+}
+
+fn erased_text(erased: &Erased) -> String {
+    let held = if erased.held {
+        "Erased."
+    } else {
+        "Nothing was held of this address."
+    };
+    let stays = if erased.suppressed {
+        " A keyed hash stays, so that it is not written to again."
+    } else {
+        ""
+    };
+    format!("{held}{stays}\n")
+}
+
+pub(super) fn shares_table(shares: &[Share], style: Style) -> String {
+    let rows = shares.iter().map(|share| {
+        vec![
+            optional(share.list.as_ref()),
+            optional(share.constituency.as_ref()),
+            field(share.subscribed),
+        ]
+    });
+    style.table(&["LIST", "CONSTITUENCY", "SUBSCRIBED"], rows.collect())
+}
+
+fn stats_text(report: &StatsReport, _: Style) -> String {
+    format!(
+        "Subscribers: {}\nPending:     {}\nSuppressed:  {}\n",
+        report.subscribers, report.pending, report.suppressed
+    )
+}
+
+/// Reads a whole small file, such as a checkpoint; `-` is standard input.
+pub(super) fn read_small(path: &std::path::Path) -> Result<String, Failure> {
+    const MOST: u64 = 64 * 1024;
+    let mut text = String::new();
+    open(path)?
+        .take(MOST)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            Failure::failed(
+                format!("can't read {}", path.display()),
+                error.to_string(),
+                "check that it is the right file",
+            )
+        })?;
+    Ok(text)
+}

@@ -1,0 +1,106 @@
+//! Values that are one of a few words.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::declare::Leaf;
+use super::leaf::{quote, text_of};
+
+/// Enums whose value is one of a few words.
+macro_rules! choices {
+    ($($(#[doc = $doc:literal])* $name:ident {
+        $($(#[doc = $case_doc:literal])* $case:ident = $word:literal),* $(,)?
+    } expected $expected:literal;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $case_doc])* $case),*
+        }
+
+        impl $name {
+            /// The word that stands in the file.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$case => $word),* }
+            }
+        }
+
+        impl Leaf for $name {
+            const EXPECTED: &'static str = $expected;
+            fn read(
+                value: &Spanned<DeValue<'_>>,
+                bad: &mut dyn FnMut(Range<usize>, String),
+            ) -> Option<Self> {
+                match text_of(value, bad)? {
+                    $($word => Some(Self::$case),)*
+                    _ => {
+                        bad(value.span(), format!("expected {}", $expected));
+                        None
+                    }
+                }
+            }
+            fn to_toml(&self) -> String {
+                quote(self.as_str())
+            }
+        }
+    )*};
+}
+
+choices! {
+    /// Which bank holidays count in legal deadlines: those of the division the party has its seat in.
+    Division {
+        /// England and Wales.
+        EnglandAndWales = "england-and-wales",
+        /// Scotland.
+        Scotland = "scotland",
+        /// Northern Ireland.
+        NorthernIreland = "northern-ireland",
+    } expected "\"england-and-wales\", \"scotland\" or \"northern-ireland\"";
+
+    /// Where the root key comes from.
+    KeySource {
+        /// A systemd credential.
+        Credential = "credential",
+        /// A file that only the service can read.
+        File = "file",
+        /// A passphrase typed at `hustings unlock`.
+        Passphrase = "passphrase",
+    } expected "\"credential\", \"file\" or \"passphrase\"";
+
+    /// Who must approve a mailing before it leaves.
+    Approval {
+        /// The sender alone, who has seen the preview.
+        SelfApproved = "self",
+        /// Somebody else, once two people have the role `approver`.
+        SecondPerson = "second-person",
+    } expected "\"self\" or \"second-person\"";
+
+    /// How much is logged.
+    LogLevel {
+        /// What failed.
+        Error = "error",
+        /// And what looks wrong.
+        Warn = "warn",
+        /// And what happens.
+        Info = "info",
+        /// And how.
+        Debug = "debug",
+    } expected "\"error\", \"warn\", \"info\" or \"debug\"";
+
+    /// How a log line looks.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    } expected "\"text\" or \"json\"";
+
+    /// Where the log goes.
+    LogTarget {
+        /// The system's journal, with levels it understands.
+        Journald = "journald",
+        /// Standard error.
+        Stderr = "stderr",
+    } expected "\"journald\" or \"stderr\"";
+}

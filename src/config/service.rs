@@ -1,0 +1,412 @@
+//! How the service runs: keys, doors, certificates, delivery, limits and the log.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::choices::{KeySource, LogFormat, LogLevel, LogTarget};
+use super::declare::{Check, section};
+use super::problem::Place;
+use super::values::{ByteSize, HostPort, Name, WebAddress};
+use crate::address::Domain;
+
+section! {
+    /// Where the root key comes from. Only a passphrase, or a credential that is bound to a TPM, protects a stolen disk or
+    /// a snapshot of the machine; the others protect the database file and its backups.
+    pub struct RootKey {
+        /// "credential" (systemd gives it, see hustings.service), "file" or "passphrase" (typed at `hustings unlock` after
+        /// each start).
+        source: KeySource = default(KeySource::Credential),
+        /// The name of the systemd credential.
+        credential: String = default("hustings-root-key".to_owned()),
+        /// The key file, for "file": mode 0400, owned by the service, outside the data directory.
+        file: Option<PathBuf> = optional("/etc/hustings/root.key"),
+    }
+}
+
+impl Check for RootKey {
+    fn check(&self, at: &Place<'_>) {
+        at.expect(
+            self.source != KeySource::File || self.file.is_some(),
+            "source",
+            "`source` is \"file\", but `file` doesn't say which",
+            "add file = \"/etc/hustings/root.key\"; `hustings init` makes the file",
+        );
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        at.expect(
+            self.credential.chars().all(plain),
+            "credential",
+            "`credential` has a character that no systemd credential has",
+            "use letters, digits, `-`, `_` and `.`, as in LoadCredentialEncrypted= of the unit",
+        );
+    }
+}
+
+/// Declares a listener: the same two keys with other defaults.
+macro_rules! listener {
+    ($(#[doc = $doc:literal])* $name:ident, $port:literal, $fd:literal) => {
+        section! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                /// Where it listens if systemd hands over no socket. An empty list turns it off then.
+                addresses: Vec<SocketAddr> = default(vec![SocketAddr::from(([0u16; 8], $port))]),
+                /// The `FileDescriptorName=` of its socket in hustings.socket.
+                fd: String = default($fd.to_owned()),
+            }
+        }
+
+        impl Check for $name {}
+    };
+}
+
+listener!(
+    /// Mail from other servers (MX): port 25, STARTTLS.
+    ListenSmtp, 25, "smtp"
+);
+listener!(
+    /// Mail from staff, TLS from the first byte: port 465.
+    ListenSubmissions, 465, "submissions"
+);
+listener!(
+    /// Mail from staff, STARTTLS: port 587.
+    ListenSubmission, 587, "submission"
+);
+listener!(
+    /// The pages: port 443.
+    ListenHttps, 443, "https"
+);
+
+section! {
+    /// The doors. With hustings.socket, systemd opens the low ports and hands them over by name.
+    pub struct Listen {
+        /// Mail from other servers.
+        smtp: ListenSmtp = section(),
+        /// Mail from staff, TLS from the first byte.
+        submissions: ListenSubmissions = section(),
+        /// Mail from staff, STARTTLS.
+        submission: ListenSubmission = section(),
+        /// The pages.
+        https: ListenHttps = section(),
+    }
+}
+
+impl Listen {
+    /// Each listener's name here, its addresses and its socket's name.
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 4] {
+        [
+            ("smtp", &self.smtp.addresses, &self.smtp.fd),
+            (
+                "submissions",
+                &self.submissions.addresses,
+                &self.submissions.fd,
+            ),
+            (
+                "submission",
+                &self.submission.addresses,
+                &self.submission.fd,
+            ),
+            ("https", &self.https.addresses, &self.https.fd),
+        ]
+    }
+}
+
+impl Check for Listen {
+    fn check(&self, at: &Place<'_>) {
+        let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+        for (name, addresses, fd) in self.all() {
+            for address in addresses {
+                if let Some((other, _)) = taken.iter().find(|(_, taken)| clash(*taken, *address)) {
+                    at.problem(
+                        &format!("{name}.addresses"),
+                        format!("`{name}` and `{other}` both listen on {address}"),
+                        "give each its own port or address",
+                    );
+                }
+                taken.push((name, *address));
+            }
+            let same_fd = self
+                .all()
+                .iter()
+                .filter(|(_, _, other)| *other == fd)
+                .count();
+            at.expect(
+                same_fd == 1,
+                &format!("{name}.fd"),
+                format!("two listeners have the socket name \"{fd}\""),
+                "give each the name of its own FileDescriptorName= in hustings.socket",
+            );
+        }
+    }
+}
+
+/// Whether the second of two sockets could not be bound: the same port on the same or on every address. Port 0 is any
+/// free one.
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    // `[::]` takes IPv4 as well.
+    let dual = matches!((a.ip(), b.ip()), (IpAddr::V6(v6), _) | (_, IpAddr::V6(v6)) if v6.is_unspecified());
+    a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || (any && same_family) || dual)
+}
+
+section! {
+    /// Certificates. They're read again when the files change, and on `systemctl reload`.
+    pub struct Tls {
+        /// How often the files are looked at.
+        check_every: Duration = default(Duration::from_secs(60)),
+        /// Pairs of certificate and key. Two pairs for the same names, one ECDSA and one RSA, serve old peers as well.
+        certificate: Vec<CertificateFiles> = tables(),
+    }
+}
+
+impl Check for Tls {
+    fn check(&self, at: &Place<'_>) {
+        at.expect(
+            !self.certificate.is_empty(),
+            "",
+            "there's no certificate: nothing is served without TLS",
+            "add [[tls.certificate]] with the paths `chain` and `key`",
+        );
+    }
+}
+
+section! {
+    /// One certificate and its key.
+    pub struct CertificateFiles {
+        /// The certificate and those between it and the root, in PEM (`fullchain.pem`).
+        chain: PathBuf = required("/etc/hustings/tls/fullchain.pem"),
+        /// Its private key, in PEM, readable by the service alone.
+        key: PathBuf = required("/etc/hustings/tls/privkey.pem"),
+    }
+}
+
+impl Check for CertificateFiles {}
+
+section! {
+    /// The pages.
+    pub struct Pages {
+        /// Their address as people see it. If not set, https:// and the host name.
+        url: Option<WebAddress> = optional("https://mail.party.example"),
+    }
+}
+
+impl Check for Pages {}
+
+section! {
+    /// Signatures (DKIM). Two keys are made by `hustings init`; their public halves go into DNS under these selectors.
+    pub struct Dkim {
+        /// The selector of the RSA key, which all providers check.
+        rsa_selector: Name = default(Name::parse("hustings-rsa").expect("a valid name")),
+        /// The selector of the Ed25519 key.
+        ed25519_selector: Name = default(Name::parse("hustings-ed").expect("a valid name")),
+    }
+}
+
+impl Check for Dkim {
+    fn check(&self, at: &Place<'_>) {
+        at.expect(
+            self.rsa_selector != self.ed25519_selector,
+            "ed25519_selector",
+            "both keys have the same selector: DNS holds one key under each",
+            "choose another name for one of them",
+        );
+    }
+}
+
+section! {
+    /// Staff.
+    pub struct StaffLimits {
+        /// Mails a staff member may send in a day, list mailings aside.
+        messages_per_day: u32 = default(300),
+        /// Recipients outside the party in one mail, 10 at most: for more there are lists.
+        outside_recipients: u32 = default(10),
+        /// Wrong passwords from one network before it has to wait.
+        wrong_passwords: u32 = default(10),
+        /// How long it has to wait then.
+        wait_after_wrong_passwords: Duration = default(Duration::from_secs(15 * 60)),
+    }
+}
+
+impl Check for StaffLimits {
+    fn check(&self, at: &Place<'_>) {
+        between(at, "messages_per_day", self.messages_per_day, 1, 10_000);
+        between(at, "outside_recipients", self.outside_recipients, 1, 10);
+        between(at, "wrong_passwords", self.wrong_passwords, 3, 100);
+    }
+}
+
+section! {
+    /// Mail to other servers.
+    pub struct Delivery {
+        /// DNS servers to ask. If empty, those of the system.
+        resolver: Vec<SocketAddr> = default(Vec::new()),
+        /// Fixed routes instead of MX look-ups: a domain, "*.domain" or "*", and where its mail goes.
+        route: BTreeMap<String, HostPort> = map(("*", "127.0.0.1:2525")),
+        /// The name to say in EHLO. If not set, the host name. It should be what the sending address's PTR record says.
+        ehlo: Option<Domain> = optional("mail.party.example"),
+        /// Addresses to send from, one per family. If empty, the system chooses.
+        source_addresses: Vec<IpAddr> = default(Vec::new()),
+        /// Connections at once.
+        connections: u32 = default(40),
+        /// Connections at once to one destination.
+        connections_per_destination: u32 = default(4),
+        /// Waits between attempts; the last one repeats.
+        retry: Vec<Duration> = default([5, 15, 30, 60, 120, 240].map(|minutes| Duration::from_secs(minutes * 60)).to_vec()),
+        /// When a mail is given up.
+        expire: Duration = default(Duration::from_secs(5 * 86_400)),
+        /// When its sender is told that it's late.
+        late_notice: Duration = default(Duration::from_secs(4 * 3_600)),
+    }
+}
+
+impl Check for Delivery {
+    fn check(&self, at: &Place<'_>) {
+        between(at, "connections", self.connections, 1, 1_000);
+        between(
+            at,
+            "connections_per_destination",
+            self.connections_per_destination,
+            1,
+            100,
+        );
+        at.expect(
+            !self.retry.is_empty(),
+            "retry",
+            "`retry` is empty: mail that can't be delivered at once must be tried again",
+            "write waits such as [\"5m\", \"30m\", \"4h\"]",
+        );
+        at.expect(
+            self.retry
+                .iter()
+                .all(|wait| *wait >= Duration::from_secs(60)),
+            "retry",
+            "`retry` has a wait under a minute: other servers take that for an attack",
+            "write \"1m\" or more for each",
+        );
+        at.expect(
+            self.late_notice < self.expire,
+            "late_notice",
+            "`late_notice` comes after `expire`: the sender would hear that it's late after it was given up",
+            "make `expire` longer than `late_notice`",
+        );
+        let families = |v4| {
+            self.source_addresses
+                .iter()
+                .filter(|ip| ip.is_ipv4() == v4)
+                .count()
+        };
+        at.expect(
+            families(true) <= 1 && families(false) <= 1,
+            "source_addresses",
+            "`source_addresses` has two addresses of one family: mail leaves from one of each",
+            "keep one IPv4 and one IPv6 address",
+        );
+        for pattern in self.route.keys() {
+            let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
+            at.expect(
+                pattern == "*"
+                    || Domain::parse(domain)
+                        .is_ok_and(|domain| domain.as_str() == pattern.trim_start_matches("*.")),
+                &format!("route.{pattern}"),
+                format!(
+                    "`{}` is no route: expected a domain in lower case, \"*.domain\" or \"*\"",
+                    pattern.escape_debug()
+                ),
+                "write it as in route.\"*\" = \"127.0.0.1:2525\"",
+            );
+        }
+    }
+}
+
+section! {
+    /// Limits. They keep a small machine alive; the defaults are for 512 MB.
+    pub struct Limits {
+        /// The largest mail that is taken.
+        message_size: ByteSize = default(ByteSize::mib(35)),
+        /// Memory for mail on its way in and out, all connections together.
+        buffers: ByteSize = default(ByteSize::mib(64)),
+        /// Connections at once, per door.
+        connections: u32 = default(400),
+        /// Connections at once from one network (IPv4 /24, IPv6 /56).
+        connections_per_network: u32 = default(20),
+        /// Recipients of one mail from outside.
+        recipients: u32 = default(100),
+        /// Sign-up forms an hour from one network.
+        signups_per_network: u32 = default(20),
+        /// "Was it you?" mails an hour to one domain; more wait.
+        challenges_per_domain: u32 = default(200),
+        /// "Was it you?" mails a day for imported rows.
+        import_challenges_per_day: u32 = default(500),
+    }
+}
+
+impl Check for Limits {
+    fn check(&self, at: &Place<'_>) {
+        let sizes = [
+            ("message_size", self.message_size, 1, 200),
+            ("buffers", self.buffers, 8, 4_096),
+        ];
+        for (name, size, least, most) in sizes {
+            at.expect(
+                size >= ByteSize::mib(least) && size <= ByteSize::mib(most),
+                name,
+                format!("`{name}` is {size}: expected {least} to {most} MiB"),
+                format!("write a size from \"{least} MiB\" to \"{most} MiB\""),
+            );
+        }
+        between(at, "connections", self.connections, 1, 100_000);
+        between(
+            at,
+            "connections_per_network",
+            self.connections_per_network,
+            1,
+            100_000,
+        );
+        between(at, "recipients", self.recipients, 1, 1_000);
+        between(
+            at,
+            "signups_per_network",
+            self.signups_per_network,
+            1,
+            100_000,
+        );
+        between(
+            at,
+            "challenges_per_domain",
+            self.challenges_per_domain,
+            1,
+            100_000,
+        );
+        between(
+            at,
+            "import_challenges_per_day",
+            self.import_challenges_per_day,
+            1,
+            100_000,
+        );
+    }
+}
+
+section! {
+    /// The log. No level shows personal data.
+    pub struct Log {
+        /// "error", "warn", "info" or "debug".
+        level: LogLevel = default(LogLevel::Info),
+        /// "text" for people, "json" for machines.
+        format: LogFormat = default(LogFormat::Text),
+        /// "stderr", or "journald": the same with levels the journal understands.
+        to: LogTarget = default(LogTarget::Journald),
+    }
+}
+
+impl Check for Log {}
+
+fn between(at: &Place<'_>, name: &str, value: u32, least: u32, most: u32) {
+    at.expect(
+        (least..=most).contains(&value),
+        name,
+        format!("`{name}` is {value}: expected {least} to {most}"),
+        format!("write a number from {least} to {most}"),
+    );
+}

@@ -1,0 +1,147 @@
+//! Mailings.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Count, ask};
+use crate::control::{Needs, Nothing};
+use crate::id::MailingId;
+use crate::staff::Role;
+use crate::store::MailingState;
+
+/// `mailing list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct List {
+    /// Only those that are held, running or paused.
+    pub current: bool,
+}
+ask!(List, "mailing list", Needs::Staff, rows MailingReport, answer Nothing);
+
+/// A mailing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailingReport {
+    /// Which; commands take its first digits, if no other begins with them.
+    pub id: MailingId,
+    /// The list.
+    pub list: String,
+    /// The constituencies it goes to; none is the whole list.
+    pub constituencies: Option<Vec<String>>,
+    /// Its subject.
+    pub subject: String,
+    /// Who wrote it.
+    pub sender: String,
+    /// Where it stands.
+    pub state: MailingState,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// Who approved it.
+    pub approved_by: Vec<String>,
+    /// How far it has come.
+    pub counts: Counts,
+}
+
+impl std::fmt::Debug for MailingReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MailingReport({}, {:?})", self.id, self.state)
+    }
+}
+
+/// How far a mailing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How many it goes to.
+    pub audience: Count,
+    /// Handed over.
+    pub sent: Count,
+    /// Still to be sent.
+    pub waiting: Count,
+    /// Refused for good.
+    pub failed: Count,
+    /// Withdrawn meanwhile.
+    pub withdrawn: Count,
+}
+
+/// `mailing preview`: the message as a subscriber would get it. The body of the answer is the message.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Preview {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+}
+ask!(Preview, "mailing preview", Needs::Staff, answer PreviewReport);
+
+/// What is known of a prepared mailing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewReport {
+    /// The mailing.
+    pub mailing: MailingReport,
+    /// SHA-256 of the prepared bytes, in hexadecimal: what an approval is bound to.
+    pub digest: String,
+    /// What a careful reader would remark.
+    pub remarks: Vec<String>,
+}
+
+/// `mailing approve`. The list's rule says who may; the room decides.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Approve {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+    /// The digest that the preview showed; the approval is of these bytes and no others.
+    pub digest: Option<String>,
+}
+ask!(Approve, "mailing approve", Needs::Staff, answer Approved);
+
+/// The approval counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The mailing as it is now.
+    pub mailing: MailingReport,
+    /// Whether it is on its way, or needs another approval.
+    pub released: bool,
+}
+
+/// `mailing watch`: a row at each change, until it ends.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+}
+ask!(Watch, "mailing watch", Needs::Staff, rows WatchRow, answer MailingReport);
+
+/// How far it has come at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRow {
+    /// The moment.
+    pub at: Timestamp,
+    /// Where it stands.
+    pub state: MailingState,
+    /// How far it has come.
+    pub counts: Counts,
+    /// Failures by cause, in words, without addresses.
+    pub causes: Vec<(String, Count)>,
+}
+
+/// `mailing pause`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Pause {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+}
+ask!(Pause, "mailing pause", Needs::Role(Role::Sender), answer MailingReport);
+
+/// `mailing resume`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+}
+ask!(Resume, "mailing resume", Needs::Role(Role::Sender), answer MailingReport);
+
+/// `mailing cancel`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Cancel, "mailing cancel", Needs::Role(Role::Sender), answer MailingReport);

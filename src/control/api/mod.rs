@@ -1,0 +1,111 @@
+//! The requests, a file per noun. What stands here is what `--json` prints: shapes are stable.
+
+use super::ask::ask;
+
+pub mod audit;
+pub mod consent;
+pub mod key;
+pub mod list;
+pub mod mailbox;
+pub mod mailing;
+pub mod queue;
+pub mod service;
+pub mod staff;
+pub mod store;
+pub mod subscriber;
+
+/// The names of all requests that the command line makes.
+pub const ALL: &[&str] = &[
+    "audit show",
+    "audit verify",
+    "consent bundle",
+    "consent show",
+    "consent verify",
+    "key backup",
+    "list show",
+    "lock",
+    "mailbox list",
+    "mailing approve",
+    "mailing cancel",
+    "mailing list",
+    "mailing pause",
+    "mailing preview",
+    "mailing resume",
+    "mailing watch",
+    "queue drop",
+    "queue list",
+    "queue retry",
+    "queue show",
+    "reload",
+    "sandbox clock",
+    "staff add",
+    "staff list",
+    "staff password",
+    "staff revoke",
+    "status",
+    "store verify",
+    "subscriber add",
+    "subscriber agree",
+    "subscriber erase",
+    "subscriber export",
+    "subscriber find",
+    "subscriber import",
+    "subscriber stats",
+    "subscriber waiting",
+    "unlock",
+];
+
+/// A number of people. Under five it is hidden from all but admins, since it may point at somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// The number.
+    Exactly(u64),
+    /// Some or none, fewer than five.
+    Few,
+}
+
+impl Count {
+    /// The number as somebody may see it.
+    pub fn for_eyes(number: u64, admin: bool) -> Self {
+        if admin || number >= 5 {
+            Self::Exactly(number)
+        } else {
+            Self::Few
+        }
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exactly(number) => write!(f, "{number}"),
+            Self::Few => f.write_str("<5"),
+        }
+    }
+}
+
+/// In JSON a number, or `"<5"`.
+impl serde::Serialize for Count {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Exactly(number) => serializer.serialize_u64(*number),
+            Self::Few => serializer.serialize_str("<5"),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Count {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Shape {
+            Number(u64),
+            Text(String),
+        }
+        match Shape::deserialize(deserializer)? {
+            Shape::Number(number) => Ok(Self::Exactly(number)),
+            Shape::Text(text) if text == "<5" => Ok(Self::Few),
+            Shape::Text(_) => Err(serde::de::Error::custom("expected a number or \"<5\"")),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Mail that waits to go out. Staff see their own, admins all; recipients are shown to those who may see them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ask;
+use crate::control::{Needs, Nothing};
+use crate::id::QueueId;
+use crate::staff::Role;
+
+/// `queue list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct List {}
+ask!(List, "queue list", Needs::Staff, rows QueueReport, answer Nothing);
+
+/// A mail that waits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueReport {
+    /// Which; commands take its first digits, if no other begins with them.
+    pub id: QueueId,
+    /// Whose: the account's name, or `service` for our own mail.
+    pub from: String,
+    /// To whom; of service mail to admins alone.
+    pub to: Option<String>,
+    /// Since when.
+    pub queued_at: Timestamp,
+    /// When it is tried next.
+    pub due_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+}
+
+impl std::fmt::Debug for QueueReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "QueueReport({})", self.id)
+    }
+}
+
+/// `queue show`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Show {
+    /// Which, by the first digits of its id.
+    pub mail: String,
+}
+ask!(Show, "queue show", Needs::Staff, answer QueueReport);
+
+/// `queue retry`: tries it now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Retry {
+    /// Which, by the first digits of its id; none is all.
+    pub mail: Option<String>,
+}
+ask!(Retry, "queue retry", Needs::Staff, answer Retried);
+
+/// What is tried now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// How many.
+    pub mails: u64,
+}
+
+/// `queue drop`: gives it up; its sender gets a DSN.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Drop {
+    /// Which, by the first digits of its id.
+    pub mail: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Drop, "queue drop", Needs::Role(Role::Admin), answer Nothing);

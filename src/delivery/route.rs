@@ -1,0 +1,326 @@
+//! Where a domain's mail goes: by a static route if the configuration has one, else by MX; never to ourselves.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use rustls_pki_types::ServerName;
+
+use crate::address::Domain;
+use crate::dns::{LookupError, MailHosts, MxHost, Resolver, is_public};
+
+/// The port that servers take mail at.
+pub const SMTP_PORT: u16 = 25;
+
+/// A route in the configuration is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteSettingError {
+    /// The key.
+    #[error("route.{0:?}: the key must be a domain name or \"*\"")]
+    Key(String),
+    /// The value.
+    #[error("route.{0:?} = {1:?}: write it as host:port or address:port, as in \"127.0.0.1:2525\"")]
+    Value(String, String),
+}
+
+/// A domain's mail can't be brought anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// What DNS said.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// This host is the domain's best mail server, and it takes no mail for it (RFC 5321 §5.1).
+    #[error(
+        "the domain's MX points back at this server, which takes no mail for it: check its MX record or `domains`"
+    )]
+    Ourselves,
+    /// All its servers have private or loopback addresses.
+    #[error("the domain's mail servers have only private addresses, to which no mail is sent")]
+    Unreachable,
+}
+
+impl RouteError {
+    /// Whether the same question may be answered otherwise later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Lookup(error) if error.is_temporary())
+    }
+
+    /// The status code of the failure (RFC 3463, RFC 7505), for a DSN.
+    pub fn enhanced(&self) -> (u8, u16, u16) {
+        match self {
+            Self::Lookup(LookupError::NoSuchDomain) => (5, 1, 2),
+            Self::Lookup(LookupError::NullMx) => (5, 1, 10),
+            Self::Lookup(LookupError::NoAddress) | Self::Unreachable => (5, 4, 4),
+            Self::Lookup(LookupError::Temporary(_) | LookupError::Setup) => (4, 4, 3),
+            Self::Ourselves => (5, 4, 6),
+        }
+    }
+}
+
+/// How a target was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration says so.
+    Static,
+    /// An MX record.
+    Mx,
+    /// The domain's own address, for want of an MX record.
+    Implicit,
+}
+
+/// One mail server to try, with all its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name, or its address if a static route gives no name.
+    pub host: Box<str>,
+    /// Where to dial, in order.
+    pub addresses: Vec<SocketAddr>,
+    /// How it was found.
+    pub origin: Origin,
+}
+
+impl Target {
+    /// The name for SNI and for the certificate.
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
+        ServerName::try_from(self.host.to_string()).ok()
+    }
+}
+
+/// A static route's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Via {
+    Address(SocketAddr),
+    Host(Box<str>, u16),
+}
+
+/// The static routes of the configuration. They are the admin's word: neither private addresses nor loops are looked
+/// for behind them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StaticRoutes {
+    domains: HashMap<Domain, Via>,
+    all: Option<Via>,
+}
+
+impl StaticRoutes {
+    /// Reads `"*" = "127.0.0.1:2525"` and `"example.org" = "relay.example.org:25"`.
+    ///
+    /// # Errors
+    /// [`RouteSettingError`] with the key, and the value, that is wrong.
+    pub fn parse<'a>(
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, RouteSettingError> {
+        let mut routes = Self::default();
+        for (key, value) in settings {
+            let wrong = || RouteSettingError::Value(key.to_owned(), value.to_owned());
+            let via = Via::parse(value).ok_or_else(wrong)?;
+            if key == "*" {
+                routes.all = Some(via);
+            } else {
+                let domain =
+                    Domain::parse(key).map_err(|_| RouteSettingError::Key(key.to_owned()))?;
+                routes.domains.insert(domain, via);
+            }
+        }
+        Ok(routes)
+    }
+
+    fn find(&self, domain: &Domain) -> Option<&Via> {
+        self.domains.get(domain).or(self.all.as_ref())
+    }
+}
+
+impl Via {
+    fn parse(text: &str) -> Option<Self> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return (address.port() != 0).then_some(Self::Address(address));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let host = Domain::parse(host).ok()?;
+        let port = port.parse().ok().filter(|&port: &u16| port != 0)?;
+        Some(Self::Host(host.as_str().into(), port))
+    }
+}
+
+/// Who we are, so that mail is never sent in a circle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ourselves {
+    /// Our names, as MX records may have them.
+    pub names: Vec<Domain>,
+    /// Our addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Ourselves {
+    fn is_name(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name.as_str() == host)
+    }
+
+    fn has_any(&self, addresses: &[IpAddr]) -> bool {
+        addresses
+            .iter()
+            .any(|address| self.addresses.contains(&address.to_canonical()))
+    }
+}
+
+/// Which addresses a route found by DNS may lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Only the Internet.
+    #[default]
+    Public,
+    /// Loopback and private networks too; for stories on one host.
+    Anywhere,
+}
+
+/// Finds the servers for a domain.
+#[derive(Debug, Clone)]
+pub struct Router {
+    /// DNS.
+    pub resolver: Resolver,
+    /// Static routes, which go before DNS.
+    pub routes: StaticRoutes,
+    /// Who we are.
+    pub ourselves: Ourselves,
+    /// The port of servers found by DNS: [`SMTP_PORT`].
+    pub port: u16,
+    /// Where DNS may send us.
+    pub reach: Reach,
+}
+
+impl Router {
+    /// The servers to try for `domain`, best first; at least one, each with at least one address.
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub async fn targets(&self, domain: &Domain) -> Result<Vec<Target>, RouteError> {
+        match self.routes.find(domain) {
+            Some(via) => self.static_target(via).await.map(|target| vec![target]),
+            None => match self.resolver.mail_hosts(domain).await? {
+                MailHosts::Mx(hosts) => {
+                    self.mx_targets(before_ourselves(hosts, &self.ourselves)?)
+                        .await
+                }
+                MailHosts::Implicit => {
+                    // RFC 5321 §5.1: as if it had an MX with preference 0 that names the domain itself.
+                    let host = MxHost {
+                        preference: 0,
+                        name: domain.as_str().into(),
+                    };
+                    let hosts = before_ourselves(vec![host], &self.ourselves)?;
+                    let mut targets = self.mx_targets(hosts).await?;
+                    targets
+                        .iter_mut()
+                        .for_each(|target| target.origin = Origin::Implicit);
+                    Ok(targets)
+                }
+            },
+        }
+    }
+
+    async fn static_target(&self, via: &Via) -> Result<Target, RouteError> {
+        let (host, addresses) = match via {
+            Via::Address(address) => (address.ip().to_string().into(), vec![*address]),
+            Via::Host(host, port) => {
+                let found = self.resolver.addresses(host).await?;
+                (
+                    host.clone(),
+                    found
+                        .into_iter()
+                        .map(|ip| SocketAddr::new(ip, *port))
+                        .collect(),
+                )
+            }
+        };
+        Ok(Target {
+            host,
+            addresses,
+            origin: Origin::Static,
+        })
+    }
+
+    async fn mx_targets(&self, hosts: Vec<MxHost>) -> Result<Vec<Target>, RouteError> {
+        let lookups: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let (resolver, name) = (self.resolver.clone(), host.name.clone());
+                tokio::spawn(async move { resolver.addresses(&name).await })
+            })
+            .collect();
+        let mut found = Vec::with_capacity(hosts.len());
+        for (host, lookup) in hosts.into_iter().zip(lookups) {
+            // A look-up that panicked is one that failed.
+            let hitch = LookupError::Temporary(crate::dns::Hitch::Unreachable);
+            found.push((host, lookup.await.unwrap_or(Err(hitch))));
+        }
+        choose(found, &self.ourselves, self.reach, self.port)
+    }
+}
+
+/// RFC 5321 §5.1: when one of the hosts is ourselves, it and all that are no better than it are left out.
+fn before_ourselves(
+    mut hosts: Vec<MxHost>,
+    ourselves: &Ourselves,
+) -> Result<Vec<MxHost>, RouteError> {
+    let own = hosts
+        .iter()
+        .filter(|host| ourselves.is_name(&host.name))
+        .map(|host| host.preference)
+        .min();
+    if let Some(own) = own {
+        hosts.retain(|host| host.preference < own);
+    }
+    if hosts.is_empty() {
+        Err(RouteError::Ourselves)
+    } else {
+        Ok(hosts)
+    }
+}
+
+/// Makes targets of hosts (in their order) and what was found for each.
+fn choose(
+    found: Vec<(MxHost, Result<Vec<IpAddr>, LookupError>)>,
+    ourselves: &Ourselves,
+    reach: Reach,
+    port: u16,
+) -> Result<Vec<Target>, RouteError> {
+    let is_own = |answer: &Result<Vec<IpAddr>, LookupError>| matches!(answer, Ok(ips) if ourselves.has_any(ips));
+    let own = found
+        .iter()
+        .filter(|(_, answer)| is_own(answer))
+        .map(|(host, _)| host.preference)
+        .min();
+    let (mut targets, mut worst) = (Vec::new(), None);
+    for (host, answer) in found {
+        if own.is_some_and(|own| host.preference >= own) {
+            worst = worst.or(Some(RouteError::Ourselves));
+            continue;
+        }
+        match answer {
+            Ok(ips) => {
+                let ips = ips
+                    .into_iter()
+                    .filter(|ip| reach == Reach::Anywhere || is_public(*ip));
+                let addresses: Vec<_> = ips.map(|ip| SocketAddr::new(ip, port)).collect();
+                if addresses.is_empty() {
+                    worst = worst.or(Some(RouteError::Unreachable));
+                } else {
+                    targets.push(Target {
+                        host: host.name,
+                        addresses,
+                        origin: Origin::Mx,
+                    });
+                }
+            }
+            // Hope goes before all: a host that may be found later makes the whole answer a temporary one.
+            Err(error) if error.is_temporary() => worst = Some(error.into()),
+            // An MX that names nothing isn't the domain's own absence.
+            Err(_) => worst = worst.or(Some(LookupError::NoAddress.into())),
+        }
+    }
+    match worst {
+        Some(error) if targets.is_empty() => Err(error),
+        _ => Ok(targets),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::dns::{Hitch, ResolverSettings};
+
+fn host(preference: u16, name: &str) -> MxHost {
+    MxHost {
+        preference,
+        name: name.into(),
+    }
+}
+
+fn ips(text: &str) -> Vec<IpAddr> {
+    text.split(' ').map(|ip| ip.parse().unwrap()).collect()
+}
+
+fn us() -> Ourselves {
+    Ourselves {
+        names: vec![Domain::parse("mail.party.example").unwrap()],
+        addresses: ips("192.0.2.25 2001:db8::25"),
+    }
+}
+
+fn names(targets: &[Target]) -> Vec<&str> {
+    targets.iter().map(|target| &*target.host).collect()
+}
+
+#[test]
+fn settings() {
+    let routes = StaticRoutes::parse([
+        ("*", "127.0.0.1:2525"),
+        ("Bücher.example", "relay.example.org:2525"),
+        ("v6.example", "[::1]:25"),
+    ])
+    .unwrap();
+    let via = |name: &str| routes.find(&Domain::parse(name).unwrap()).cloned().unwrap();
+    assert_eq!(
+        via("xn--bcher-kva.example"),
+        Via::Host("relay.example.org".into(), 2525)
+    );
+    assert_eq!(via("v6.example"), Via::Address("[::1]:25".parse().unwrap()));
+    assert_eq!(
+        via("other.example"),
+        Via::Address("127.0.0.1:2525".parse().unwrap())
+    );
+    assert_eq!(
+        via("sub.v6.example"),
+        Via::Address("127.0.0.1:2525".parse().unwrap())
+    );
+
+    for value in [
+        "",
+        "127.0.0.1",
+        "host",
+        "host:",
+        "host:0",
+        "host:70000",
+        "127.0.0.1:0",
+        ":25",
+        "a b:25",
+        "::1:25",
+    ] {
+        let error = StaticRoutes::parse([("*", value)]).unwrap_err();
+        assert!(matches!(error, RouteSettingError::Value(..)), "{value}");
+    }
+    for key in ["", "**", "a b", "*.example", "127.0.0.1"] {
+        assert!(
+            matches!(
+                StaticRoutes::parse([(key, "h.example:25")]),
+                Err(RouteSettingError::Key(_))
+            ),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn our_own_name_and_what_is_no_better_are_left_out() {
+    let all = vec![
+        host(5, "a"),
+        host(10, "b"),
+        host(10, "mail.party.example"),
+        host(20, "c"),
+    ];
+    assert_eq!(before_ourselves(all, &us()).unwrap(), [host(5, "a")]);
+    let best = vec![host(10, "mail.party.example"), host(20, "c")];
+    assert_eq!(before_ourselves(best, &us()), Err(RouteError::Ourselves));
+}
+
+#[test]
+fn our_own_address_under_another_name_too() {
+    let found = |own: &str| {
+        vec![
+            (host(5, "a"), Ok(ips("198.51.100.1"))),
+            (host(10, "alias"), Ok(ips(own))),
+            (host(10, "b"), Ok(ips("198.51.100.2"))),
+            (host(20, "c"), Ok(ips("198.51.100.3"))),
+        ]
+    };
+    for own in [
+        "192.0.2.25",
+        "198.51.100.9 2001:db8::25",
+        "::ffff:192.0.2.25",
+    ] {
+        assert_eq!(
+            names(&choose(found(own), &us(), Reach::Public, 25).unwrap()),
+            ["a"],
+            "{own}"
+        );
+    }
+    let only = vec![(host(10, "alias"), Ok(ips("192.0.2.25")))];
+    assert_eq!(
+        choose(only, &us(), Reach::Public, 25),
+        Err(RouteError::Ourselves)
+    );
+}
+
+#[test]
+fn private_addresses_are_for_static_routes() {
+    let found = || {
+        vec![
+            (
+                host(10, "a"),
+                Ok(ips("127.0.0.1 198.51.100.1 10.0.0.1 ::1")),
+            ),
+            (host(20, "b"), Ok(ips("::1"))),
+        ]
+    };
+    let targets = choose(found(), &us(), Reach::Public, 25).unwrap();
+    assert_eq!(targets.len(), 1);
+    assert_eq!(targets[0].addresses, ["198.51.100.1:25".parse().unwrap()]);
+    let inside = vec![(host(10, "a"), Ok(ips("127.0.0.1")))];
+    assert_eq!(
+        choose(inside, &us(), Reach::Public, 25),
+        Err(RouteError::Unreachable)
+    );
+    assert_eq!(
+        choose(found(), &us(), Reach::Anywhere, 2525).unwrap()[0]
+            .addresses
+            .len(),
+        4
+    );
+}
+
+#[test]
+fn one_host_that_can_not_be_found_does_not_hide_another() {
+    let temporary = || Err(LookupError::Temporary(Hitch::ServerFailure));
+    let gone = || Err(LookupError::NoSuchDomain);
+    let good = || Ok(ips("198.51.100.1"));
+    let found = vec![
+        (host(10, "a"), temporary()),
+        (host(20, "b"), gone()),
+        (host(30, "c"), good()),
+    ];
+    assert_eq!(
+        names(&choose(found, &us(), Reach::Public, 25).unwrap()),
+        ["c"]
+    );
+    for order in [
+        [gone(), temporary()],
+        [temporary(), gone()],
+        [Ok(ips("::1")), temporary()],
+    ] {
+        let [first, second] = order;
+        let error = choose(
+            vec![(host(10, "a"), first), (host(20, "b"), second)],
+            &us(),
+            Reach::Public,
+            25,
+        );
+        assert!(error.unwrap_err().is_temporary());
+    }
+    let error = choose(vec![(host(10, "a"), gone())], &us(), Reach::Public, 25).unwrap_err();
+    assert_eq!(error, LookupError::NoAddress.into());
+    assert_eq!(error.enhanced(), (5, 4, 4));
+}
+
+#[tokio::test]
+async fn a_static_route_asks_no_dns() {
+    let settings = ResolverSettings {
+        server: Some("127.0.0.1:1".parse().unwrap()),
+        ..ResolverSettings::default()
+    };
+    let router = Router {
+        resolver: Resolver::new(settings).unwrap(),
+        routes: StaticRoutes::parse([("*", "127.0.0.1:2525")]).unwrap(),
+        ourselves: us(),
+        port: SMTP_PORT,
+        reach: Reach::Public,
+    };
+    let targets = router
+        .targets(&Domain::parse("any.example").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(targets[0].addresses, ["127.0.0.1:2525".parse().unwrap()]);
+    assert_eq!(targets[0].origin, Origin::Static);
+    assert!(matches!(
+        targets[0].server_name(),
+        Some(ServerName::IpAddress(_))
+    ));
+}

@@ -1,0 +1,222 @@
+//! The client's side of TLS: which certificate policy holds, what came of it, and the record for reports.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::delivery::policy::TlsPolicy;
+use crate::smtp::client::error::codes;
+use crate::smtp::reply::Reply;
+
+/// Why there is no encrypted session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// EHLO didn't offer STARTTLS.
+    #[error("the other server offers no encryption (STARTTLS)")]
+    NotOffered,
+    /// STARTTLS was refused.
+    #[error("the other server refused to encrypt ({code})", code = codes(.0))]
+    Refused(Reply),
+    /// Bytes came between the reply to STARTTLS and the handshake: somebody on the way wants them taken for words
+    /// spoken inside TLS.
+    #[error(
+        "the other server sent plaintext behind its reply to STARTTLS; the connection may be tampered with"
+    )]
+    Injected,
+    /// The handshake didn't end in time.
+    #[error("the TLS handshake with the other server stalled")]
+    Stalled,
+    /// The connection ended in the handshake.
+    #[error("the other server closed the connection in the TLS handshake")]
+    Closed,
+    /// The handshake failed.
+    #[error("the TLS handshake with the other server failed: {0}")]
+    Handshake(String),
+}
+
+/// What its certificate says about the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authentication {
+    /// Chain and name are good.
+    Verified,
+    /// Not proven, and why.
+    Unverified(String),
+}
+
+/// The record of one encrypted session, for the log and for TLSRPT (RFC 8460).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsRecord {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite's IANA name.
+    pub cipher: &'static str,
+    /// What was proven.
+    pub authentication: Authentication,
+}
+
+/// The TLS set-up shared by all outbound connections of one policy. (Sessions are resumed within it, and a resumed one
+/// asks for no certificate: a stricter policy needs a set-up of its own.)
+#[derive(Debug, Clone)]
+pub struct TlsSetup {
+    config: Arc<ClientConfig>,
+    verifier: Option<Arc<WebPkiServerVerifier>>,
+}
+
+/// The set-up can't be built.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS for outgoing mail can't be set up: {0}; check the trusted roots")]
+pub struct TlsSetupError(String);
+
+impl TlsSetup {
+    /// A set-up; with `roots`, certificates are checked against them for the record.
+    ///
+    /// # Errors
+    /// [`TlsSetupError`] if the roots are empty or unusable.
+    pub fn new(roots: Option<RootCertStore>) -> Result<Self, TlsSetupError> {
+        let failed = |error: &dyn std::fmt::Display| TlsSetupError(error.to_string());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = roots
+            .map(|roots| {
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                    .build()
+            })
+            .transpose()
+            .map_err(|error| failed(&error))?;
+        let config = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        Ok(Self {
+            config: Arc::new(config),
+            verifier,
+        })
+    }
+
+    pub(super) fn config(&self, policy: TlsPolicy) -> Arc<ClientConfig> {
+        match policy {
+            TlsPolicy::Opportunistic => self.config.clone(),
+        }
+    }
+
+    /// Reads the record off a finished handshake.
+    pub(super) fn record(&self, connection: &ClientConnection, name: &ServerName<'_>) -> TlsRecord {
+        TlsRecord {
+            version: match connection.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "TLSv1.2",
+            },
+            cipher: connection
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .unwrap_or("unknown"),
+            authentication: self.authenticate(connection.peer_certificates(), name),
+        }
+    }
+
+    fn authenticate(
+        &self,
+        chain: Option<&[CertificateDer<'_>]>,
+        name: &ServerName<'_>,
+    ) -> Authentication {
+        let unverified = |why: &str| Authentication::Unverified(why.to_owned());
+        let Some(verifier) = &self.verifier else {
+            return unverified("no trusted roots are set up");
+        };
+        let Some((leaf, others)) = chain.and_then(<[_]>::split_first) else {
+            return unverified("the server showed no certificate");
+        };
+        match verifier.verify_server_cert(leaf, others, name, &[], UnixTime::now()) {
+            Ok(_) => Authentication::Verified,
+            Err(error) => unverified(reason(&error)),
+        }
+    }
+}
+
+/// The kinds of RFC 8460 §4.3.2 in words.
+fn reason(error: &Error) -> &'static str {
+    match error {
+        Error::InvalidCertificate(kind) => match kind {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the certificate has expired"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the certificate is not valid yet"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the certificate is for another name"
+            }
+            CertificateError::UnknownIssuer => "the certificate's issuer is not trusted",
+            CertificateError::Revoked => "the certificate is revoked",
+            _ => "the certificate is not valid",
+        },
+        _ => "the certificate can't be read",
+    }
+}
+
+/// Takes any certificate. Handshake signatures are checked, so that a certificate that counts as verified can't be shown
+/// by somebody without its key; only of a certificate so odd that it can't be read (old appliances make X.509 v1)
+/// nothing is asked, as it will never count as verified.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        unless_unreadable(rustls::crypto::verify_tls12_signature(
+            message, cert, signature, algorithms,
+        ))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        unless_unreadable(rustls::crypto::verify_tls13_signature(
+            message, cert, signature, algorithms,
+        ))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn unless_unreadable(
+    checked: Result<HandshakeSignatureValid, Error>,
+) -> Result<HandshakeSignatureValid, Error> {
+    match checked {
+        Err(Error::InvalidCertificate(
+            CertificateError::BadEncoding | CertificateError::Other(_),
+        )) => Ok(HandshakeSignatureValid::assertion()),
+        checked => checked,
+    }
+}

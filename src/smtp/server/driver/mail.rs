@@ -1,0 +1,214 @@
+//! The encrypted part of a connection: a session, its host, and the wire between them.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::envelope::Envelope;
+use super::super::host::{Body, Host, LoginOutcome, Refusal};
+use super::super::received::received_field;
+use super::super::session::{
+    AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
+};
+use super::wire::Wire;
+use super::{Door, Gone, read};
+use crate::smtp::reply::Reply;
+
+/// What is left to do when the host has been asked.
+enum Action {
+    Read,
+    GoOn,
+    Say(Reply),
+    Close(Reply),
+}
+
+/// Until when the driver waits. A line has one deadline, however slowly its octets come; a message has one for its
+/// next octets and one for the whole.
+#[derive(Default)]
+struct Deadlines {
+    line: Option<Instant>,
+    message: Option<Instant>,
+}
+
+impl<H: Host> Door<H> {
+    /// Runs a session to its end.
+    pub(super) async fn take_mail<S>(
+        &self,
+        mut wire: Wire<S>,
+        secured: Secured,
+        stop: &CancellationToken,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut session = Session::new(secured, Arc::clone(&self.host_name), self.limits);
+        let last = match self.converse(&mut session, &mut wire, stop).await {
+            Ok(last) => Some(last),
+            Err(gone) => {
+                tracing::debug!(%gone, "ended");
+                gone.reply()
+            }
+        };
+        let _ = wire.close(last.as_ref()).await;
+    }
+
+    /// Answers until there is a last reply.
+    async fn converse<S>(
+        &self,
+        session: &mut Session,
+        wire: &mut Wire<S>,
+        stop: &CancellationToken,
+    ) -> Result<Reply, Gone>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        if self.role.is_implicit_tls() {
+            wire.queue(&session.greeting()).await?;
+        }
+        let mut body = None;
+        let mut deadlines = Deadlines::default();
+        loop {
+            let busy = session.awaiting() == Awaiting::Message || session.wants_body();
+            if stop.is_cancelled() && !busy {
+                return Err(Gone::Stopped);
+            }
+            let (used, step) = session.advance(wire.input());
+            let action = self.perform(session, &mut body, step).await;
+            wire.consume(used);
+            if !session.wants_body() {
+                body = None;
+            }
+            if session.envelope().is_none() {
+                deadlines.message = None;
+            }
+            match action {
+                Action::Read => {
+                    wire.flush().await?;
+                    let until = deadlines.next(session, &self.timeouts);
+                    let busy = deadlines.message.is_some();
+                    read(wire, until, (!busy).then_some(stop)).await?;
+                }
+                Action::GoOn => deadlines.line = None,
+                Action::Say(reply) => {
+                    deadlines.line = None;
+                    wire.queue(&reply).await?;
+                }
+                Action::Close(reply) => return Ok(reply),
+            }
+        }
+    }
+
+    /// Asks the host what the step asks, until something is left for the wire.
+    async fn perform(
+        &self,
+        session: &mut Session,
+        body: &mut Option<H::Body>,
+        mut step: Step<'_>,
+    ) -> Action {
+        loop {
+            step = match step {
+                Step::NeedInput => return Action::Read,
+                Step::Continue => return Action::GoOn,
+                Step::Reply(reply) => return Action::Say(reply),
+                Step::Close(reply) => return Action::Close(reply),
+                Step::Body(octets) => {
+                    if let Err(refusal) = write(body, octets).await {
+                        session.body_failed(refusal);
+                    }
+                    return Action::GoOn;
+                }
+                Step::AskSender(asked) => self.ask_sender(session, asked).await,
+                Step::AskRecipient(asked) => self.ask_recipient(session, asked).await,
+                Step::Begin(begin) => self.begin(session, body, begin).await,
+                Step::Finish(finish) => {
+                    let answer = match body.take() {
+                        Some(body) => body.finish().await,
+                        None => Err(Refusal::try_later()),
+                    };
+                    tracing::info!(committed = answer.is_ok(), "message");
+                    session.answer_finish(finish, answer)
+                }
+                Step::AskCredentials(asked) => self.ask_credentials(session, asked).await,
+                Step::Login(login) => self.log_in(session, login).await,
+            };
+        }
+    }
+
+    async fn ask_sender(&self, session: &mut Session, asked: AskSender) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.sender(caller, asked.path()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_sender(asked, answer)
+    }
+
+    async fn ask_recipient(&self, session: &mut Session, asked: AskRecipient) -> Step<'static> {
+        let answer = match session.envelope() {
+            Some(envelope) => self.host.recipient(envelope, asked.path()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_recipient(asked, answer)
+    }
+
+    async fn begin(
+        &self,
+        session: &mut Session,
+        body: &mut Option<H::Body>,
+        begin: Begin,
+    ) -> Step<'static> {
+        let opened = match session.envelope() {
+            Some(envelope) => self.open_body(envelope).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_begin(begin, opened.map(|opened| *body = Some(opened)))
+    }
+
+    async fn ask_credentials(&self, session: &mut Session, asked: AskCredentials) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.credentials(caller, asked.user()).await,
+            None => Err(Refusal::try_later()),
+        };
+        session.answer_credentials(asked, answer)
+    }
+
+    async fn log_in(&self, session: &mut Session, login: Login) -> Step<'static> {
+        let answer = match session.caller() {
+            Some(caller) => self.host.login(caller, login.outcome()).await,
+            None => Err(Refusal::try_later()),
+        };
+        tracing::info!(
+            proven = matches!(login.outcome(), LoginOutcome::Proven(_)),
+            "log-in"
+        );
+        session.answer_login(login, answer)
+    }
+
+    async fn open_body(&self, envelope: &Envelope) -> Result<H::Body, Refusal> {
+        let mut body = self.host.begin(envelope).await?;
+        let received = received_field(envelope, &self.host_name, self.clock.now());
+        body.write(received.as_bytes()).await?;
+        Ok(body)
+    }
+}
+
+async fn write<B: Body>(body: &mut Option<B>, octets: &[u8]) -> Result<(), Refusal> {
+    match body {
+        Some(body) => body.write(octets).await,
+        None => Err(Refusal::try_later()),
+    }
+}
+
+impl Deadlines {
+    /// The deadline of the next read.
+    fn next(&mut self, session: &Session, timeouts: &super::Timeouts) -> Instant {
+        let now = Instant::now();
+        let message_is_open = session.awaiting() == Awaiting::Message || session.wants_body();
+        self.message = message_is_open.then(|| self.message.unwrap_or(now + timeouts.message));
+        let next = match session.awaiting() {
+            Awaiting::Line => *self.line.get_or_insert(now + timeouts.command),
+            Awaiting::Message => now + timeouts.data,
+        };
+        self.message.map_or(next, |message| message.min(next))
+    }
+}

@@ -1,0 +1,277 @@
+//! The tokio driver: it moves octets between a socket, a session and a host, and keeps the time.
+//!
+//! There are two parts that can't be mixed up. [`Door::secure`] speaks with [`Open`] over the bare socket and has no
+//! use for the host; [`Door::take_mail`] runs a [`Session`], whose [`super::Secured`] only a TLS stream can give.
+
+mod mail;
+mod wire;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::admission::Admission;
+use super::envelope::{ConnectionId, Role, TlsInfo};
+use super::host::Host;
+use super::limits::{Limits, Timeouts};
+use super::listen::listen;
+use super::session::{Open, OpenStep, Secured};
+use crate::clock::Clock;
+use crate::smtp::reply::Reply;
+use wire::Wire;
+
+/// What those hear who come when there is no place.
+const TOO_MANY: &[u8] = b"421 4.7.0 Too many connections, please try again later\r\n";
+
+/// One SMTP door: its role, its host and its limits. All its connections share it.
+pub struct Door<H> {
+    role: Role,
+    host_name: Arc<str>,
+    host: Arc<H>,
+    tls: TlsAcceptor,
+    clock: Clock,
+    limits: Limits,
+    timeouts: Timeouts,
+}
+
+/// Why a connection ended other than by agreement.
+#[derive(Debug, thiserror::Error)]
+enum Gone {
+    /// The peer went, or its socket broke.
+    #[error("the peer is gone: {0}")]
+    Peer(#[from] io::Error),
+    /// The peer said nothing for too long.
+    #[error("the peer was silent for too long")]
+    Silent,
+    /// We are asked to stop.
+    #[error("the service stops")]
+    Stopped,
+}
+
+impl Gone {
+    /// The last words, where somebody may still hear them.
+    fn reply(&self) -> Option<Reply> {
+        match self {
+            Self::Peer(_) => None,
+            Self::Silent => Some(Reply::new(421, (4, 4, 2), "Waited too long")),
+            Self::Stopped => Some(Reply::new(
+                421,
+                (4, 3, 2),
+                "Service stops, please dial again",
+            )),
+        }
+    }
+}
+
+impl<H: Host> Door<H> {
+    /// A door with the usual limits. `host_name` is what we call ourselves; the certificate should name it too.
+    pub fn new(
+        role: Role,
+        host_name: impl Into<Arc<str>>,
+        host: Arc<H>,
+        tls: TlsAcceptor,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            role,
+            host_name: host_name.into(),
+            host,
+            tls,
+            clock,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// The same door with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same door with other time-outs.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// Serves a listener until `stop`, then lets each connection finish the mail in progress, and returns when all are
+    /// done. The caller bounds that wait.
+    pub async fn listen<A: Admission>(
+        self: Arc<Self>,
+        listener: TcpListener,
+        admission: Arc<A>,
+        stop: CancellationToken,
+    ) {
+        let sorry = if self.role.is_implicit_tls() {
+            &[]
+        } else {
+            TOO_MANY
+        };
+        let stopping = stop.clone();
+        let serve = move |socket, client| {
+            let (door, stop) = (Arc::clone(&self), stopping.clone());
+            async move { door.serve(socket, client, stop).await }
+        };
+        listen(listener, admission, sorry, stop, serve).await;
+    }
+
+    /// Serves one connection to its end.
+    pub async fn serve<S>(&self, socket: S, client: IpAddr, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let connection = ConnectionId::random();
+        let span = tracing::info_span!("smtp", %connection, role = self.role.as_str());
+        self.serve_as(connection, socket, client, &stop)
+            .instrument(span)
+            .await;
+    }
+
+    async fn serve_as<S>(
+        &self,
+        connection: ConnectionId,
+        socket: S,
+        client: IpAddr,
+        stop: &CancellationToken,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let socket = if self.role.is_implicit_tls() {
+            Some(socket)
+        } else {
+            self.secure(socket, stop).await
+        };
+        let Some(socket) = socket else { return };
+        let Some((stream, tls)) = self.handshake(socket, stop).await else {
+            return;
+        };
+        let secured = Secured::new(connection, self.role, client, tls);
+        self.take_mail(Wire::new(stream, self.timeouts), secured, stop)
+            .await;
+    }
+
+    /// Speaks in the clear up to STARTTLS. Only the socket goes on from here: not a buffer, not a name.
+    async fn secure<S>(&self, socket: S, stop: &CancellationToken) -> Option<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut open = Open::new(Arc::clone(&self.host_name), self.limits);
+        let mut wire = Wire::new(socket, self.timeouts);
+        let last = match self.speak_openly(&mut open, &mut wire, stop).await {
+            Ok(OpenStep::StartTls(reply)) => {
+                let ready = async {
+                    wire.queue(&reply).await?;
+                    wire.flush().await
+                };
+                return match ready.await {
+                    Ok(()) => wire.into_socket(),
+                    Err(_) => None,
+                };
+            }
+            Ok(OpenStep::Close(reply)) => Some(reply),
+            Ok(OpenStep::NeedInput | OpenStep::Reply(_)) => None,
+            Err(gone) => {
+                tracing::debug!(%gone, "ended before TLS");
+                gone.reply()
+            }
+        };
+        let _ = wire.close(last.as_ref()).await;
+        None
+    }
+
+    /// Answers until there is something final.
+    async fn speak_openly<S>(
+        &self,
+        open: &mut Open,
+        wire: &mut Wire<S>,
+        stop: &CancellationToken,
+    ) -> Result<OpenStep, Gone>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        wire.queue(&open.greeting()).await?;
+        let mut deadline = Instant::now() + self.timeouts.command;
+        loop {
+            let (used, step) = open.advance(wire.input());
+            wire.consume(used);
+            match step {
+                OpenStep::NeedInput => {
+                    wire.flush().await?;
+                    read(wire, deadline, Some(stop)).await?;
+                    continue;
+                }
+                OpenStep::Reply(reply) => wire.queue(&reply).await?,
+                last @ (OpenStep::StartTls(_) | OpenStep::Close(_)) => return Ok(last),
+            }
+            deadline = Instant::now() + self.timeouts.command;
+        }
+    }
+
+    /// A handshake that fails or stalls ends the connection; there is no way back to the clear.
+    async fn handshake<S>(
+        &self,
+        socket: S,
+        stop: &CancellationToken,
+    ) -> Option<(TlsStream<S>, TlsInfo)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            outcome = timeout(self.timeouts.handshake, self.tls.accept(socket)) => outcome,
+        };
+        match outcome {
+            Ok(Ok(stream)) => {
+                let tls = TlsInfo::of(stream.get_ref().1)?;
+                tracing::debug!(version = tls.version(), cipher = tls.cipher(), "encrypted");
+                Some((stream, tls))
+            }
+            Ok(Err(reason)) => {
+                tracing::info!(%reason, "TLS handshake refused");
+                None
+            }
+            Err(_) => {
+                tracing::info!(reason = "stalled", "TLS handshake refused");
+                None
+            }
+        }
+    }
+}
+
+/// Reads more before the deadline, unless a stop signal comes first.
+async fn read<S>(
+    wire: &mut Wire<S>,
+    deadline: Instant,
+    stop: Option<&CancellationToken>,
+) -> Result<(), Gone>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let stopped = async {
+        match stop {
+            Some(stop) => stop.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stopped => Err(Gone::Stopped),
+        outcome = timeout_at(deadline, wire.read()) => match outcome {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(Gone::Silent),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! What follows TLS, over an in-memory pipe that stands for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::super::super::envelope::{ConnectionId, Role, TlsInfo};
+use super::super::super::limits::{Limits, Timeouts};
+use super::super::super::session::Secured;
+use super::super::{Door, Wire};
+use super::host::Party;
+use crate::clock::Clock;
+
+const START: &[u8] = b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nDATA\r\n";
+
+fn quick() -> Timeouts {
+    Timeouts {
+        linger: Duration::from_millis(50),
+        ..Timeouts::default()
+    }
+}
+
+/// Starts an MX session that believes its pipe to be encrypted.
+fn start(party: &Arc<Party>, timeouts: Timeouts, limits: Limits) -> (DuplexStream, JoinHandle<()>) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let unused = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+    let door = Door::new(
+        Role::Mx,
+        "mx.party.example",
+        Arc::clone(party),
+        TlsAcceptor::from(Arc::new(unused)),
+        Clock::system(),
+    )
+    .with_timeouts(timeouts)
+    .with_limits(limits);
+    let (ours, theirs) = duplex(64 * 1024);
+    let client = std::net::Ipv4Addr::LOCALHOST.into();
+    let secured = Secured::new(
+        ConnectionId::random(),
+        Role::Mx,
+        client,
+        TlsInfo::pretended(),
+    );
+    let serving = tokio::spawn(async move {
+        let wire = Wire::new(theirs, timeouts);
+        door.take_mail(wire, secured, &CancellationToken::new())
+            .await;
+    });
+    (ours, serving)
+}
+
+async fn hear(socket: &mut DuplexStream) -> String {
+    let mut heard = String::new();
+    socket.read_to_string(&mut heard).await.expect("text");
+    heard
+}
+
+fn codes(heard: &str) -> Vec<&str> {
+    let lines = heard.lines().filter(|line| line.as_bytes()[3] == b' ');
+    lines.map(|line| &line[..3]).collect()
+}
+
+#[tokio::test]
+async fn a_hundred_mails_in_one_breath() {
+    let party = Arc::new(Party::default());
+    let (mut socket, serving) = start(&party, quick(), Limits::default());
+    let mail = b"MAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nDATA\r\n..x\r\n.\r\n".repeat(100);
+    socket.write_all(b"EHLO c\r\n").await.expect("writes");
+    socket.write_all(&mail).await.expect("writes");
+    socket.write_all(b"QUIT\r\n").await.expect("writes");
+    let heard = hear(&mut socket).await;
+    let mut expected = vec!["250"];
+    expected.extend(["250", "250", "354", "250"].repeat(100));
+    expected.push("221");
+    assert_eq!(codes(&heard), expected);
+    drop(socket);
+    serving.await.expect("ends");
+    let texts = party.texts();
+    assert_eq!(texts.len(), 100);
+    assert!(texts.iter().all(|text| text.ends_with("\r\n.x\r\n")));
+    assert!(texts[99].contains("-100 tls "));
+}
+
+#[tokio::test]
+async fn replies_to_what_came_together_go_out_together() {
+    let party = Arc::new(Party::default());
+    let (mut socket, _serving) = start(&party, quick(), Limits::default());
+    socket.write_all(START).await.expect("writes");
+    let mut buffer = vec![0; 4096];
+    let octets = socket.read(&mut buffer).await.expect("reads");
+    let heard = String::from_utf8_lossy(&buffer[..octets]).into_owned();
+    assert_eq!(codes(&heard), ["250", "250", "250", "354"], "in one write");
+}
+
+#[tokio::test]
+async fn no_yes_before_the_commit() {
+    let disk = Arc::new(Notify::new());
+    let party = Arc::new(Party {
+        disk: Some(Arc::clone(&disk)),
+        ..Party::default()
+    });
+    let (mut socket, _serving) = start(&party, quick(), Limits::default());
+    socket.write_all(START).await.expect("writes");
+    socket
+        .write_all(b"x\r\n.\r\nQUIT\r\n")
+        .await
+        .expect("writes");
+    let mut buffer = vec![0; 4096];
+    let mut heard = String::new();
+    while let Ok(octets) =
+        tokio::time::timeout(Duration::from_millis(100), socket.read(&mut buffer)).await
+    {
+        heard.push_str(&String::from_utf8_lossy(&buffer[..octets.expect("reads")]));
+    }
+    assert!(!heard.contains("Kept"), "{heard}");
+    disk.notify_one();
+    assert!(hear(&mut socket).await.contains("250 2.0.0 Kept\r\n221 "));
+}
+
+#[tokio::test]
+async fn a_mail_cut_off_is_abandoned() {
+    let party = Arc::new(Party::default());
+    let (mut socket, serving) = start(&party, quick(), Limits::default());
+    socket.write_all(START).await.expect("writes");
+    socket.write_all(b"half\r\n.\r").await.expect("writes");
+    drop(socket);
+    serving.await.expect("ends");
+    assert!(party.texts().is_empty());
+    assert_eq!(party.abandoned(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_the_session_goes_on() {
+    let party = Arc::new(Party {
+        disk_is_full: true,
+        ..Party::default()
+    });
+    let (mut socket, _serving) = start(&party, quick(), Limits::default());
+    socket.write_all(START).await.expect("writes");
+    socket
+        .write_all(&b"0123456789\r\n".repeat(3000))
+        .await
+        .expect("writes");
+    socket
+        .write_all(b".\r\nNOOP\r\nQUIT\r\n")
+        .await
+        .expect("writes");
+    let heard = hear(&mut socket).await;
+    assert_eq!(
+        codes(&heard),
+        ["250", "250", "250", "354", "451", "250", "221"]
+    );
+    assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
+}
+
+#[tokio::test]
+async fn silence_ends_the_connection_however_slowly_a_line_comes() {
+    let party = Arc::new(Party::default());
+    let timeouts = Timeouts {
+        command: Duration::from_millis(150),
+        ..quick()
+    };
+    let (socket, _serving) = start(&party, timeouts, Limits::default());
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    let dripping = tokio::spawn(async move {
+        for _ in 0..100 {
+            if writer.write_all(b"N").await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let started = std::time::Instant::now();
+    let mut heard = String::new();
+    reader.read_to_string(&mut heard).await.expect("text");
+    assert_eq!(heard, "421 4.4.2 Waited too long\r\n");
+    assert!(started.elapsed() < Duration::from_millis(1500));
+    dripping.abort();
+}
+
+#[tokio::test]
+async fn a_message_may_not_drip_for_ever() {
+    let party = Arc::new(Party::default());
+    let timeouts = Timeouts {
+        message: Duration::from_millis(200),
+        ..quick()
+    };
+    let (socket, _serving) = start(&party, timeouts, Limits::default());
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    let dripping = tokio::spawn(async move {
+        writer.write_all(START).await.expect("writes");
+        while writer.write_all(b"x\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut heard = String::new();
+    reader.read_to_string(&mut heard).await.expect("text");
+    assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
+    assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
+    dripping.abort();
+}
+
+#[tokio::test]
+async fn a_mail_given_up_is_abandoned_at_once() {
+    let party = Arc::new(Party::default());
+    let (mut socket, _serving) = start(&party, quick(), Limits::default());
+    socket
+        .write_all(
+            b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nBDAT 3\r\nx\r\nRSET\r\n",
+        )
+        .await
+        .expect("writes");
+    let mut heard = String::new();
+    let mut buffer = vec![0; 4096];
+    while !heard.contains("Mail forgotten") {
+        let octets = socket.read(&mut buffer).await.expect("reads");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..octets]));
+    }
+    assert_eq!(party.abandoned(), 1, "while the connection goes on");
+}

@@ -1,0 +1,203 @@
+//! What the door tells the rooms about a connection and a mail: who calls, over what, from whom, to whom.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use zeroize::Zeroizing;
+
+use crate::id::StaffId;
+use crate::smtp::path::{ForwardPath, ReversePath};
+
+/// Which of the doors a connection came in by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// Port 25: mail from strangers, after STARTTLS, never with AUTH.
+    Mx,
+    /// Port 465: mail from staff, TLS from the first byte (RFC 8314).
+    Submissions,
+    /// Port 587: mail from staff, after STARTTLS (RFC 6409).
+    Submission,
+}
+
+impl Role {
+    /// Whether TLS starts with the first byte.
+    pub const fn is_implicit_tls(self) -> bool {
+        matches!(self, Self::Submissions)
+    }
+
+    /// Whether mail is taken from authenticated staff alone.
+    pub const fn is_submission(self) -> bool {
+        !matches!(self, Self::Mx)
+    }
+
+    /// The role's name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mx => "mx",
+            Self::Submissions => "submissions",
+            Self::Submission => "submission",
+        }
+    }
+}
+
+/// A connection's random name, in each of its log lines and in the `Received:` field.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId([u8; 8]);
+
+impl ConnectionId {
+    /// A new random name.
+    pub fn random() -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = crate::id::random();
+        Self([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::id::write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Proof that a connection is encrypted: outside tests it is made from an established TLS session only, and
+/// nothing that takes mail can be made without it.
+#[derive(Clone)]
+pub struct TlsInfo {
+    version: &'static str,
+    cipher: String,
+    exporter: Option<Zeroizing<[u8; 32]>>,
+}
+
+impl TlsInfo {
+    /// What an established session has agreed on; `None` while its handshake still runs.
+    pub fn of(session: &rustls::ServerConnection) -> Option<Self> {
+        let version = match session.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_2 => "TLS1.2",
+            rustls::ProtocolVersion::TLSv1_3 => "TLS1.3",
+            _ => return None,
+        };
+        let suite = session.negotiated_cipher_suite()?.suite();
+        // The library's names differ from IANA's in the prefix of the TLS 1.3 suites alone.
+        let cipher = suite
+            .as_str()
+            .unwrap_or("unknown")
+            .replacen("TLS13_", "TLS_", 1);
+        let exporter = (version == "TLS1.3").then(|| tls_exporter(session));
+        Some(Self {
+            version,
+            cipher,
+            exporter: exporter.flatten(),
+        })
+    }
+
+    /// A stand-in for a session, for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn pretended() -> Self {
+        Self {
+            version: "TLS1.3",
+            cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+            exporter: Some(Zeroizing::new([7; 32])),
+        }
+    }
+
+    /// `TLS1.2` or `TLS1.3`.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// The cipher suite's IANA name.
+    pub fn cipher(&self) -> &str {
+        &self.cipher
+    }
+
+    /// The `tls-exporter` channel binding (RFC 9266). Below TLS 1.3 it would need the extended master secret, so
+    /// there it is not offered.
+    pub fn exporter(&self) -> Option<&[u8; 32]> {
+        self.exporter.as_deref()
+    }
+}
+
+impl fmt::Debug for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsInfo({} {})", self.version, self.cipher)
+    }
+}
+
+fn tls_exporter(session: &rustls::ServerConnection) -> Option<Zeroizing<[u8; 32]>> {
+    let mut value = Zeroizing::new([0; 32]);
+    session
+        .export_keying_material(value.as_mut_slice(), b"EXPORTER-Channel-Binding", Some(b""))
+        .ok()?;
+    Some(value)
+}
+
+/// The name a client gives in EHLO or HELO: a domain name or an address literal. It proves nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HelloName(pub(super) String);
+
+impl HelloName {
+    /// The name as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HelloName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HelloName(..)")
+    }
+}
+
+/// Who is at the other end of an encrypted connection that has said its name.
+#[derive(Clone)]
+pub struct Caller {
+    /// The connection's name in logs.
+    pub connection: ConnectionId,
+    /// The door it came in by.
+    pub role: Role,
+    /// The peer's address, for SPF and limits. It is never stored, and on submission never written into a mail.
+    pub client: IpAddr,
+    /// What it calls itself.
+    pub hello: HelloName,
+    /// Whether it said EHLO rather than HELO.
+    pub extended: bool,
+    /// What encrypts the connection.
+    pub tls: TlsInfo,
+    /// Who it has proven to be; always `None` on the MX, always `Some` in a mail on submission.
+    pub staff: Option<StaffId>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("connection", &self.connection)
+            .field("role", &self.role)
+            .field("extended", &self.extended)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One mail's envelope. It holds only recipients that the host has accepted.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Who hands the mail over.
+    pub caller: Caller,
+    /// The mail's number on this connection, from 1.
+    pub number: usize,
+    /// Where the mail says it comes from.
+    pub reverse_path: ReversePath,
+    /// The size the client announced, in octets.
+    pub declared_size: Option<u64>,
+    /// Whether `BODY=8BITMIME` was given.
+    pub eight_bit: bool,
+    /// Whether `SMTPUTF8` was given.
+    pub utf8: bool,
+    /// The accepted recipients, each once, in the order they were given.
+    pub recipients: Vec<ForwardPath>,
+}

@@ -1,0 +1,112 @@
+//! Why the staff room says no.
+
+use crate::store::{Role, StoreError};
+
+use super::actor::NotAllowed;
+
+/// Why something about an account could not be done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StaffError {
+    /// The name can't be a login name.
+    #[error(
+        "a login name has 1 to 32 lower-case letters, digits, \".\", \"-\" and \"_\", and starts with a letter; choose such a name"
+    )]
+    Name,
+    /// The name would be mistaken for somebody else.
+    #[error(
+        "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
+    )]
+    ReservedName(String),
+    /// The name was given before. Names are never given again: the audit log must stay clear.
+    #[error(
+        "the name {0} was given already, perhaps to an account that is revoked now; choose another"
+    )]
+    NameTaken(String),
+    /// There is no such account.
+    #[error("there is no account {0}; see them all with: hustings staff list")]
+    Unknown(String),
+    /// The account is revoked already.
+    #[error("the account {0} is revoked; make a new account with: hustings staff add")]
+    Revoked(String),
+    /// An account without a role could do nothing.
+    #[error("the account would have no role; give one or more of reader, sender, approver, admin")]
+    NoRole,
+    /// Root can't be a person.
+    #[error(
+        "uid 0 is root, and root is nobody: anybody may have become it; give the uid of a person's own account"
+    )]
+    Root,
+    /// The uid belongs to another account.
+    #[error("that uid belongs to the account {0} already; one Unix user is one person")]
+    UidTaken(String),
+    /// Too few or too many addresses.
+    #[error("an account has 1 to {most} addresses; give the main one first")]
+    Addresses {
+        /// How many at most.
+        most: usize,
+    },
+    /// The same address twice.
+    #[error("one address is given twice; leave one out")]
+    AddressTwice,
+    /// The address is not in one of our domains.
+    #[error("the address is not in the party's own domains ({own}); give one that is")]
+    OtherDomain {
+        /// Our domains.
+        own: String,
+    },
+    /// A `+` stands for lists' own addresses.
+    #[error("an address of staff has no \"+\": such addresses belong to lists; leave it out")]
+    Plus,
+    /// The address belongs to something else.
+    #[error("the address belongs to {0}; choose another")]
+    AddressTaken(String),
+    /// Somebody must stay who can administer.
+    #[error("{0} is the last admin; make another first: hustings staff add NAME --role admin ...")]
+    LastAdmin(String),
+    /// The first account must be able to make the others.
+    #[error(
+        "the first account must have the role admin, or nobody could make the next; add --role admin"
+    )]
+    FirstMustBeAdmin,
+    /// Whoever asks may not do this.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// Somebody else changed the account at the same time, again and again.
+    #[error("the account was changed at the same time by somebody else; look at it and try again")]
+    Conflict,
+    /// The password's verifier can't be made or read.
+    #[error("the password can't be used: {0}")]
+    Verifier(String),
+    /// The audit log's entry can't be made.
+    #[error("the act can't be written to the audit log, so it was not done: {0}")]
+    Audit(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing waits under this code.
+    #[error(
+        "nothing waits for a second person under this code; it was answered, withdrawn, or its time ran out"
+    )]
+    NothingWaits,
+    /// The second person is the first.
+    #[error("you asked for this yourself, and a second person must agree; ask another {0}")]
+    SamePerson(RoleName),
+    /// Too much waits already.
+    #[error("too many requests wait for a second person already; have them answered first")]
+    TooManyWait,
+}
+
+/// A role as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleName(pub Role);
+
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Role::Reader => "reader",
+            Role::Sender => "sender",
+            Role::Approver => "approver",
+            Role::Admin => "admin",
+        })
+    }
+}

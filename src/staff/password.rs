@@ -1,0 +1,79 @@
+//! Passwords, made by us: nobody chooses a weak one, nobody brings one from elsewhere, and what leaks is worth nothing
+//! anywhere else.
+
+use zeroize::Zeroizing;
+
+use super::error::StaffError;
+use super::scram::Verifier;
+
+/// Letters and digits that can be told apart when read aloud or from paper: no `l`, `o`, `0` or `1`. 32 of them, so that
+/// a byte's lower five bits choose one evenly.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+const GROUPS: usize = 6;
+const GROUP: usize = 4;
+
+/// A new password: six groups of four characters, 120 random bits. It is shown once and never kept.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// If the operating system has no random source; nothing here can run safely without one.
+    pub fn generate() -> Self {
+        let mut bytes = Zeroizing::new([0; GROUPS * GROUP]);
+        getrandom::fill(&mut *bytes).expect("the operating system gives random bytes");
+        let mut text = Zeroizing::new(String::with_capacity(GROUPS * (GROUP + 1)));
+        for (at, byte) in bytes.iter().enumerate() {
+            if at > 0 && at % GROUP == 0 {
+                text.push('-');
+            }
+            text.push(char::from(ALPHABET[usize::from(byte & 31)]));
+        }
+        Self(text)
+    }
+
+    /// The text, to be shown once.
+    pub fn reveal(&self) -> &Zeroizing<String> {
+        &self.0
+    }
+
+    /// What is kept of it.
+    pub(super) fn verifier(&self) -> Result<Verifier, StaffError> {
+        Verifier::new(&self.0).map_err(|error| StaffError::Verifier(error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_password_has_a_hundred_bits_and_groups() {
+        let different: HashSet<u8> = ALPHABET.iter().copied().collect();
+        assert_eq!(different.len(), 32, "five bits a character");
+        assert!(GROUPS * GROUP * 5 >= 100);
+        let password = Password::generate();
+        let groups: Vec<&str> = password.reveal().split('-').collect();
+        assert_eq!(groups.len(), GROUPS);
+        assert!(groups.iter().all(|group| group.len() == GROUP));
+        assert!(groups.concat().bytes().all(|byte| ALPHABET.contains(&byte)));
+        assert_ne!(**password.reveal(), **Password::generate().reveal());
+    }
+
+    #[test]
+    fn its_verifier_knows_it_and_nothing_else() {
+        let password = Password::generate();
+        let verifier = password.verifier().expect("printable");
+        assert!(verifier.check_password(password.reveal()));
+        assert!(!verifier.check_password(&password.reveal().replace('-', "")));
+    }
+}

@@ -1,0 +1,58 @@
+//! What the staff room must know of the configuration: the party's own domains, and addresses that belong to lists and
+//! role mailboxes. The daemon makes it from the configuration, anew at each reload.
+
+use std::collections::HashMap;
+
+use super::error::StaffError;
+use crate::address::{Domain, EmailAddress, MatchForm};
+
+/// Local parts that the server itself answers, in every own domain (RFC 2142 and our own return paths).
+const RESERVED_LOCALS: [&str; 2] = ["postmaster", "abuse"];
+
+/// The party's domains and the addresses in them that no account may have.
+#[derive(Clone, Default)]
+pub struct Premises {
+    domains: Vec<Domain>,
+    taken: HashMap<MatchForm, String>,
+}
+
+impl Premises {
+    /// The premises of a party with these domains.
+    pub fn new(domains: impl IntoIterator<Item = Domain>) -> Self {
+        Self {
+            domains: domains.into_iter().collect(),
+            taken: HashMap::new(),
+        }
+    }
+
+    /// Marks an address as taken by `what`, such as `the list news`.
+    pub fn taken(mut self, address: &EmailAddress, what: impl Into<String>) -> Self {
+        self.taken.insert(address.match_form(), what.into());
+        self
+    }
+
+    /// Checks that an account may have this address.
+    pub(super) fn check(&self, address: &EmailAddress) -> Result<(), StaffError> {
+        if !self.domains.contains(address.domain()) {
+            return Err(StaffError::OtherDomain {
+                own: self
+                    .domains
+                    .iter()
+                    .map(Domain::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
+        if address.local().contains('+') {
+            return Err(StaffError::Plus);
+        }
+        let local = address.local().to_ascii_lowercase();
+        if RESERVED_LOCALS.contains(&local.as_str()) {
+            return Err(StaffError::AddressTaken("the server itself".into()));
+        }
+        match self.taken.get(&address.match_form()) {
+            Some(what) => Err(StaffError::AddressTaken(what.clone())),
+            None => Ok(()),
+        }
+    }
+}

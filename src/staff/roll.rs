@@ -1,0 +1,164 @@
+//! Everybody, as looked up: by login name, by address, by Unix user. A snapshot, replaced whole after each change.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use super::scram::Verifier;
+use crate::address::{EmailAddress, MatchForm};
+use crate::id::StaffId;
+use crate::store::{Role, Staff};
+use crate::vault::{LogName, Vault};
+
+/// An account.
+pub struct Member {
+    /// Which.
+    pub id: StaffId,
+    /// The login name.
+    pub name: String,
+    /// The addresses; the first is the main one.
+    pub addresses: Vec<EmailAddress>,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// What its password is checked against.
+    pub verifier: Option<Verifier>,
+    /// The Unix user by which the command line knows this person.
+    pub uid: Option<u32>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Until when its data protection training counts.
+    pub trained_until: Option<Timestamp>,
+    /// How the service's log names it.
+    pub log_name: LogName,
+}
+
+impl Member {
+    fn read(vault: &Vault, staff: Staff) -> Self {
+        let record = staff.record;
+        let verifier = record
+            .verifier
+            .as_deref()
+            .and_then(|text| STANDARD.decode(text).ok())
+            .and_then(|bytes| Verifier::from_bytes(&bytes).ok());
+        Self {
+            id: staff.id,
+            log_name: vault.log_name(record.name.as_bytes()),
+            name: record.name,
+            addresses: record.addresses,
+            roles: record.roles,
+            verifier,
+            uid: record.uid,
+            created_at: record.created_at,
+            revoked_at: record.revoked_at,
+            trained_until: record.trained_until,
+        }
+    }
+
+    /// Whether it has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Whether it can be used.
+    pub fn is_live(&self) -> bool {
+        self.revoked_at.is_none()
+    }
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Member({}, {:?})", self.log_name, self.roles)
+    }
+}
+
+/// How a verifier stands in the store.
+pub(super) fn write_verifier(verifier: &Verifier) -> String {
+    STANDARD.encode(&*verifier.to_bytes())
+}
+
+/// All accounts at one moment. Look-ups find live accounts alone.
+#[derive(Default)]
+pub struct Roll {
+    all: Vec<Arc<Member>>,
+    by_name: HashMap<String, Arc<Member>>,
+    by_address: HashMap<MatchForm, Arc<Member>>,
+    by_uid: HashMap<u32, Arc<Member>>,
+    by_id: HashMap<StaffId, Arc<Member>>,
+}
+
+impl Roll {
+    pub(super) fn new(vault: &Vault, staff: Vec<Staff>) -> Self {
+        let mut all: Vec<_> = staff
+            .into_iter()
+            .map(|staff| Arc::new(Member::read(vault, staff)))
+            .collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut roll = Self::default();
+        for member in all.iter().filter(|member| member.is_live()) {
+            roll.by_name.insert(member.name.clone(), member.clone());
+            roll.by_id.insert(member.id, member.clone());
+            for address in &member.addresses {
+                roll.by_address.insert(address.match_form(), member.clone());
+            }
+            if let Some(uid) = member.uid {
+                roll.by_uid.insert(uid, member.clone());
+            }
+        }
+        roll.all = all;
+        roll
+    }
+
+    /// All accounts in the order of their names, revoked ones too.
+    pub fn all(&self) -> &[Arc<Member>] {
+        &self.all
+    }
+
+    /// The live accounts.
+    pub fn live(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.all.iter().filter(|member| member.is_live())
+    }
+
+    /// The live accounts with this role.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<Member>> {
+        self.live().filter(move |member| member.has(role))
+    }
+
+    /// The live account with this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Member>> {
+        self.by_name.get(name)
+    }
+
+    /// The live account with this id.
+    pub fn by_id(&self, id: StaffId) -> Option<&Arc<Member>> {
+        self.by_id.get(&id)
+    }
+
+    /// The live account that this address belongs to.
+    pub fn by_address(&self, address: &EmailAddress) -> Option<&Arc<Member>> {
+        self.by_address.get(&address.match_form())
+    }
+
+    /// The live account that this Unix user is; never root.
+    pub fn by_uid(&self, uid: u32) -> Option<&Arc<Member>> {
+        (uid != 0).then(|| self.by_uid.get(&uid)).flatten()
+    }
+
+    /// The live account that a mail program means: its name, or one of its addresses.
+    pub fn by_login(&self, user: &str) -> Option<&Arc<Member>> {
+        let user = normalised(user);
+        self.by_name(&user).or_else(|| {
+            let address = EmailAddress::parse(&user).ok()?;
+            self.by_address(&address)
+        })
+    }
+}
+
+/// A user name as it is compared: mail programs and telephones like to write the first letter large.
+pub(super) fn normalised(user: &str) -> String {
+    user.trim().to_lowercase()
+}

@@ -1,0 +1,299 @@
+//! The room itself: adding, revoking, new passwords. Each act is committed with its entry in the audit log.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use super::account::NewAccount;
+use super::actor::{Actor, Admin, Caller};
+use super::acts::{Acts, sign_checkpoint};
+use super::error::StaffError;
+use super::password::Password;
+use super::premises::Premises;
+use super::roll::{Member, Roll, normalised, write_verifier};
+use super::scram::Verifier;
+use super::second::SecondPerson;
+use crate::audit::{ActObject, LogKind};
+use crate::clock::Clock;
+use crate::id::StaffId;
+use crate::store::{
+    Change, ChangeOutcome, Guard, Role, Setting, Staff, StaffRecord, Step, Store, StoreError,
+};
+
+/// The secret that gives unknown names a salt of their own, so that they look like known ones.
+const DUMMY_SECRET: &str = "staff-dummy-secret";
+
+/// A password that was just made, to be shown once.
+#[derive(Debug)]
+pub struct Issued {
+    /// The account's name.
+    pub name: String,
+    /// The password.
+    pub password: Password,
+}
+
+/// The staff room. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct StaffRoom(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    acts: Acts,
+    roll: ArcSwap<Roll>,
+    premises: ArcSwap<Premises>,
+    dummy: Zeroizing<[u8; 32]>,
+    second: SecondPerson,
+    /// One change of accounts at a time: uniqueness is over all of them.
+    changing: Mutex<()>,
+}
+
+impl StaffRoom {
+    /// Reads all accounts.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if they can't be read.
+    pub async fn open(store: Store, clock: Clock, premises: Premises) -> Result<Self, StoreError> {
+        let roll = Roll::new(store.vault(), store.staff().await?);
+        let dummy = dummy_secret(&store).await?;
+        Ok(Self(Arc::new(Inner {
+            acts: Acts::new(clock.clone()),
+            second: SecondPerson::new(clock.clone()),
+            roll: ArcSwap::from_pointee(roll),
+            premises: ArcSwap::from_pointee(premises),
+            changing: Mutex::new(()),
+            dummy,
+            store,
+            clock,
+        })))
+    }
+
+    /// Everybody, as they are now.
+    pub fn roll(&self) -> Arc<Roll> {
+        self.0.roll.load_full()
+    }
+
+    /// The desk for what needs a second person.
+    pub fn second_person(&self) -> &SecondPerson {
+        &self.0.second
+    }
+
+    /// Takes the domains and taken addresses of a reloaded configuration. Accounts that are there stay as they are.
+    pub fn reload(&self, premises: Premises) {
+        self.0.premises.store(Arc::new(premises));
+    }
+
+    /// Who a Unix user is.
+    pub fn caller(&self, uid: u32) -> Caller {
+        match self.roll().by_uid(uid) {
+            Some(member) => Caller::Member(Actor::new(member.clone())),
+            None => Caller::Nobody { uid },
+        }
+    }
+
+    /// The actor of a live account, for rooms that know it by its id.
+    pub fn actor(&self, id: StaffId) -> Option<Actor> {
+        self.roll()
+            .by_id(id)
+            .map(|member| Actor::new(member.clone()))
+    }
+
+    /// What a password or proof is checked against, and whose it is. For a name that is unknown, revoked or without a
+    /// password it is a verifier that nothing fits, the same each time, and nobody.
+    pub fn credentials(&self, user: &str) -> (Verifier, Option<StaffId>) {
+        let roll = self.roll();
+        let dummy = Verifier::dummy(&self.0.dummy, &normalised(user));
+        match roll.by_login(user) {
+            Some(member) => match &member.verifier {
+                Some(verifier) => (verifier.clone(), Some(member.id)),
+                None => (dummy, None),
+            },
+            None => (dummy, None),
+        }
+    }
+
+    /// Makes an account and its password. It needs an admin; while there is none, anybody at the socket may make the
+    /// first.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: nothing was done.
+    pub async fn add(
+        &self,
+        by: &Caller,
+        new: NewAccount,
+        reason: Option<&str>,
+    ) -> Result<Issued, StaffError> {
+        let _one = self.0.changing.lock().await;
+        let new = new.checked(&self.0.premises.load())?;
+        let roll = self.roll();
+        if roll.with_role(Role::Admin).next().is_none() {
+            if !new.roles.contains(&Role::Admin) {
+                return Err(StaffError::FirstMustBeAdmin);
+            }
+        } else {
+            by.require(Role::Admin)?;
+        }
+        check_unique(&roll, &new)?;
+        let password = Password::generate();
+        let record = StaffRecord {
+            name: new.name,
+            addresses: new.addresses,
+            roles: new.roles,
+            verifier: Some(write_verifier(&password.verifier()?)),
+            uid: new.uid,
+            created_at: self.0.clock.now(),
+            revoked_at: None,
+            trained_until: None,
+        };
+        let name = record.name.clone();
+        let staff = Staff::new(self.0.store.vault(), record);
+        let guard = Guard::NoStaffNamed(staff.name_index);
+        self.commit(by, "staff add", guard, staff, reason).await?;
+        Ok(Issued { name, password })
+    }
+
+    /// Ends an account: it can't log in, send or act any more, and its name is never given again. Its mail stays.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: nothing was done.
+    pub async fn revoke(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        reason: Option<&str>,
+    ) -> Result<(), StaffError> {
+        let _one = self.0.changing.lock().await;
+        let roll = self.roll();
+        let member = live(&roll, name)?;
+        let mut admins = roll.with_role(Role::Admin);
+        if admins.all(|admin| admin.id == member.id) {
+            return Err(StaffError::LastAdmin(name.to_owned()));
+        }
+        let mut staff = self.stored(member.id, name).await?;
+        staff.record.revoked_at = Some(self.0.clock.now());
+        staff.record.verifier = None;
+        let guard = Guard::StaffAt(staff.id, staff.version);
+        let by = Caller::Member(by.actor().clone());
+        self.commit(&by, "staff revoke", guard, staff, reason).await
+    }
+
+    /// Makes a new password in place of the old one, which stops working at once. Everybody may for themselves, an admin
+    /// for all.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: nothing was done.
+    pub async fn new_password(
+        &self,
+        by: &Actor,
+        name: &str,
+        reason: Option<&str>,
+    ) -> Result<Issued, StaffError> {
+        let _one = self.0.changing.lock().await;
+        let roll = self.roll();
+        if by.name() != name {
+            by.require(Role::Admin)?;
+        }
+        let member = live(&roll, name)?;
+        let password = Password::generate();
+        let mut staff = self.stored(member.id, name).await?;
+        staff.record.verifier = Some(write_verifier(&password.verifier()?));
+        let guard = Guard::StaffAt(staff.id, staff.version);
+        let by = Caller::Member(by.clone());
+        self.commit(&by, "staff password", guard, staff, reason)
+            .await?;
+        Ok(Issued {
+            name: name.to_owned(),
+            password,
+        })
+    }
+
+    async fn stored(&self, id: StaffId, name: &str) -> Result<Staff, StaffError> {
+        let all = self.0.store.staff().await?;
+        all.into_iter()
+            .find(|staff| staff.id == id)
+            .ok_or_else(|| StaffError::Unknown(name.to_owned()))
+    }
+
+    /// Commits an account with its act, refreshes the roll and signs the log.
+    async fn commit(
+        &self,
+        by: &Caller,
+        verb: &str,
+        guard: Guard,
+        staff: Staff,
+        reason: Option<&str>,
+    ) -> Result<(), StaffError> {
+        let object = ActObject::new("staff", staff.id);
+        let act = self.0.acts.act(by, verb, Some(object), reason);
+        let change = Change::new()
+            .require(guard)
+            .then(Step::PutStaff(staff))
+            .then(Acts::step(&act)?);
+        let outcome = self.0.store.change(change).await?;
+        // Even after a conflict: what is in memory may be what was wrong.
+        let staff = self.0.store.staff().await?;
+        self.0
+            .roll
+            .store(Arc::new(Roll::new(self.0.store.vault(), staff)));
+        if outcome == ChangeOutcome::Conflict {
+            return Err(StaffError::Conflict);
+        }
+        // The act is committed whether or not the log could be signed just now; it is signed each day anyway.
+        if let Err(error) = sign_checkpoint(&self.0.store, &self.0.clock, LogKind::Audit).await {
+            tracing::warn!(%error, "the audit log could not be signed after an act");
+        }
+        Ok(())
+    }
+}
+
+async fn dummy_secret(store: &Store) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let kept = store.setting(DUMMY_SECRET).await?;
+    if let Some(secret) = kept.and_then(|kept| <[u8; 32]>::try_from(kept.as_slice()).ok()) {
+        return Ok(Zeroizing::new(secret));
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *secret).map_err(|cause| StoreError::Sql(cause.to_string()))?;
+    let setting = Setting {
+        name: DUMMY_SECRET,
+        value: Zeroizing::new(secret.to_vec()),
+    };
+    let _ = store
+        .change(Change::new().then(Step::PutSetting(setting)))
+        .await?;
+    Ok(secret)
+}
+
+fn live<'r>(roll: &'r Roll, name: &str) -> Result<&'r Arc<Member>, StaffError> {
+    if let Some(member) = roll.by_name(name) {
+        return Ok(member);
+    }
+    let revoked = roll.all().iter().any(|member| member.name == name);
+    Err(if revoked {
+        StaffError::Revoked(name.to_owned())
+    } else {
+        StaffError::Unknown(name.to_owned())
+    })
+}
+
+fn check_unique(roll: &Roll, new: &NewAccount) -> Result<(), StaffError> {
+    if roll.all().iter().any(|member| member.name == new.name) {
+        return Err(StaffError::NameTaken(new.name.clone()));
+    }
+    for address in &new.addresses {
+        if let Some(member) = roll.by_address(address) {
+            return Err(StaffError::AddressTaken(format!(
+                "the account {}",
+                member.name
+            )));
+        }
+    }
+    if let Some(member) = new.uid.and_then(|uid| roll.by_uid(uid)) {
+        return Err(StaffError::UidTaken(member.name.clone()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The server's side of TLS, per door.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::NoServerSessionStorage;
+
+use super::certificates::Certificates;
+
+/// Which door is asking for its TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Port 25. No session tickets and no resumption: Microsoft's servers drop a session in which they see a TLS 1.3
+    /// ticket, and a key that could open recorded sessions is better not there.
+    Mx,
+    /// Ports 465 and 587.
+    Submission,
+    /// Port 443: HTTP/2 and HTTP/1.1 by ALPN.
+    Https,
+}
+
+/// The TLS set-up of a door: TLS 1.2 and 1.3, the given certificates, no client certificates, no early data.
+///
+/// # Panics
+/// Never: AWS-LC has both versions.
+pub fn server_config(certificates: Arc<Certificates>, door: Door) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(super::provider())
+        .with_protocol_versions(super::VERSIONS)
+        .expect("the provider has suites for both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.max_early_data_size = 0;
+    match door {
+        Door::Mx => {
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+        Door::Submission => {}
+        Door::Https => config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    }
+    Arc::new(config)
+}

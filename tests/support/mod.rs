@@ -1,0 +1,6 @@
+//! What stories stand on: the world outside of a party's server.
+
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+
+pub mod outside;
+pub mod zone;

@@ -1,0 +1,239 @@
+//! An authoritative DNS server on an ephemeral port, UDP and TCP, whose one zone is the root: any name can be given
+//! records, and faults, while it runs. Nothing is cached by those who ask: every TTL is 0.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hickory_server::Server;
+use hickory_server::net::runtime::{Time, TokioRuntimeProvider};
+use hickory_server::proto::op::ResponseCode;
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, SOA, TXT};
+use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::store::in_memory::InMemoryZoneHandler;
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, MessageResponseBuilder, ZoneType};
+use tokio::net::{TcpListener, UdpSocket};
+
+/// What a name does instead of answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// SERVFAIL.
+    ServerFailure,
+    /// No answer at all.
+    Silence,
+}
+
+type Faults = Arc<Mutex<HashMap<LowerName, Fault>>>;
+
+/// A DNS server. Dropping it stops it.
+pub struct Zone {
+    address: SocketAddr,
+    handler: Arc<InMemoryZoneHandler>,
+    faults: Faults,
+    queries: Arc<Mutex<Vec<(String, RecordType)>>>,
+    // Its tasks end with it.
+    _server: Server<Answers>,
+}
+
+impl Zone {
+    /// An empty zone at a port of its own.
+    pub async fn start() -> Self {
+        let (udp, tcp) = sockets().await;
+        let address = udp.local_addr().unwrap();
+        let handler = Arc::new(empty_root());
+        let mut catalog = Catalog::new();
+        catalog.upsert(Name::root().into(), vec![handler.clone()]);
+        let (faults, queries) = (Faults::default(), Arc::default());
+        let answers = Answers {
+            catalog,
+            faults: faults.clone(),
+            queries: Arc::clone(&queries),
+        };
+        let mut server = Server::new(answers);
+        server.register_socket(udp);
+        server.register_listener(tcp, Duration::from_secs(5), 1024);
+        Self {
+            address,
+            handler,
+            faults,
+            queries,
+            _server: server,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Adds `MX preference host`; host `.` is a null MX.
+    pub async fn mx(&self, name: &str, preference: u16, host: &str) {
+        self.add(name, RData::MX(MX::new(preference, named(host))))
+            .await;
+    }
+
+    /// Adds an A or AAAA record.
+    pub async fn address_of(&self, name: &str, address: &str) {
+        let data = match address.parse().unwrap() {
+            IpAddr::V4(v4) => RData::A(A(v4)),
+            IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
+        };
+        self.add(name, data).await;
+    }
+
+    /// Adds a TXT record of one string, or of several if it's long.
+    pub async fn txt(&self, name: &str, text: &str) {
+        let parts = text
+            .as_bytes()
+            .chunks(255)
+            .map(|part| String::from_utf8(part.to_vec()).unwrap());
+        self.add(name, RData::TXT(TXT::new(parts.collect()))).await;
+    }
+
+    /// Adds a CNAME record.
+    pub async fn cname(&self, name: &str, target: &str) {
+        self.add(name, RData::CNAME(CNAME(named(target)))).await;
+    }
+
+    /// Adds a TLSA record (usage, selector, matching type, data).
+    pub async fn tlsa(&self, name: &str, kind: [u8; 3], data: &[u8]) {
+        // RFC 6698 §2.1, as an opaque record: no need for the typed form here.
+        let rdata = [&kind[..], data].concat();
+        let data = RData::Unknown {
+            code: RecordType::TLSA,
+            rdata: NULL::with(rdata),
+        };
+        self.add(name, data).await;
+    }
+
+    /// Adds any record.
+    pub async fn add(&self, name: &str, data: RData) {
+        let serial = self.handler.serial().await;
+        assert!(
+            self.handler
+                .upsert(Record::from_rdata(named(name), 0, data), serial)
+                .await,
+            "{name}: not taken"
+        );
+    }
+
+    /// Takes all records of a kind away from a name.
+    pub async fn remove(&self, name: &str, kind: RecordType) {
+        self.handler
+            .records_mut()
+            .await
+            .remove(&RrKey::new(named(name).into(), kind));
+    }
+
+    /// Makes a name fail, or behave again.
+    pub fn fault(&self, name: &str, fault: Option<Fault>) {
+        let mut faults = self.faults.lock().unwrap();
+        match fault {
+            Some(fault) => faults.insert(named(name).into(), fault),
+            None => faults.remove(&named(name).into()),
+        };
+    }
+
+    /// What was asked, in order: names without their last dot.
+    pub fn queries(&self) -> Vec<(String, RecordType)> {
+        self.queries.lock().unwrap().clone()
+    }
+}
+
+fn named(text: &str) -> Name {
+    let mut name = Name::from_str(text).unwrap();
+    name.set_fqdn(true);
+    name
+}
+
+/// UDP and TCP at the same port.
+async fn sockets() -> (UdpSocket, TcpListener) {
+    for _ in 0..100 {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+    panic!("no port is free for both UDP and TCP");
+}
+
+fn empty_root() -> InMemoryZoneHandler<TokioRuntimeProvider> {
+    let soa = SOA::new(
+        named("ns.test"),
+        named("hostmaster.test"),
+        1,
+        3600,
+        600,
+        86_400,
+        0,
+    );
+    let mut set = RecordSet::new(Name::root(), RecordType::SOA, 1);
+    set.insert(Record::from_rdata(Name::root(), 0, RData::SOA(soa)), 1);
+    let records = BTreeMap::from([(RrKey::new(Name::root().into(), RecordType::SOA), set)]);
+    InMemoryZoneHandler::new(
+        Name::root(),
+        records,
+        ZoneType::Primary,
+        AxfrPolicy::Deny,
+        None,
+    )
+    .unwrap()
+}
+
+/// The catalog, with faults in front.
+struct Answers {
+    catalog: Catalog,
+    faults: Faults,
+    queries: Arc<Mutex<Vec<(String, RecordType)>>>,
+}
+
+impl Answers {
+    async fn handle<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut response: R,
+    ) -> ResponseInfo {
+        let asked = request.request_info().ok().map(|info| info.query.clone());
+        let mut fault = None;
+        if let Some(query) = asked {
+            let name = query.name().to_string();
+            self.queries
+                .lock()
+                .unwrap()
+                .push((name.trim_end_matches('.').to_owned(), query.query_type()));
+            fault = self.faults.lock().unwrap().get(query.name()).copied();
+        }
+        match fault {
+            None => self.catalog.handle_request::<R, T>(request, response).await,
+            Some(Fault::Silence) => std::future::pending().await,
+            Some(Fault::ServerFailure) => {
+                let failed = MessageResponseBuilder::from_message_request(request)
+                    .error_msg(&request.metadata, ResponseCode::ServFail);
+                response.send_response(failed).await.unwrap()
+            }
+        }
+    }
+}
+
+// What `#[async_trait]` would write.
+impl RequestHandler for Answers {
+    fn handle_request<'a, 'b, 'c, R, T>(
+        &'a self,
+        request: &'b Request,
+        response: R,
+    ) -> Pin<Box<dyn Future<Output = ResponseInfo> + Send + 'c>>
+    where
+        R: ResponseHandler + 'c,
+        T: Time + 'c,
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        Box::pin(self.handle::<R, T>(request, response))
+    }
+}
