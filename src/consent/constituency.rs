@@ -137,6 +137,11 @@ impl Constituencies {
         list
     }
 
+    /// No constituencies: nobody is asked for one.
+    pub fn none() -> Self {
+        Self::index(Vec::new())
+    }
+
     fn index(mut all: Vec<Constituency>) -> Self {
         all.sort_by(|a, b| (&a.group, &a.slug).cmp(&(&b.group, &b.slug)));
         let by_code = all

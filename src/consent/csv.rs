@@ -80,12 +80,64 @@ pub enum CsvProblem {
     },
 }
 
+/// The columns of a file: all that is needed to read its rows one at a time.
+#[derive(Debug)]
+pub struct Header {
+    columns: Vec<&'static str>,
+    line_limit: usize,
+}
+
+impl Header {
+    /// Reads the first line of a file that must have the `required` columns and may have the `optional` ones, in any
+    /// order.
+    ///
+    /// # Errors
+    /// A [`CsvProblem`] if the header isn't as asked.
+    pub fn read(
+        line: &[u8],
+        line_limit: usize,
+        required: &[&'static str],
+        optional: &[&'static str],
+    ) -> Result<Self, CsvProblem> {
+        let known: Vec<_> = required.iter().chain(optional).copied().collect();
+        let names = known.join(",");
+        let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        let columns = read_header(&split(line, line_limit)?, &known, &names)?;
+        if let Some(missing) = required.iter().find(|name| !columns.contains(name)) {
+            return Err(CsvProblem::MissingColumn(missing, names));
+        }
+        Ok(Self {
+            columns,
+            line_limit,
+        })
+    }
+
+    /// Reads one row; `line` is its number in the file.
+    ///
+    /// # Errors
+    /// A [`CsvError`] if the line can't be read or has too few or too many fields.
+    pub fn row<'a>(&self, line: usize, bytes: &'a [u8]) -> Result<Row<'a, '_>, CsvError> {
+        let fields = split(bytes, self.line_limit).map_err(|problem| CsvError { line, problem })?;
+        let (found, expected) = (fields.len(), self.columns.len());
+        if found != expected {
+            return Err(CsvError {
+                line,
+                problem: CsvProblem::FieldCount { found, expected },
+            });
+        }
+        Ok(Row {
+            line,
+            columns: &self.columns,
+            fields,
+        })
+    }
+}
+
 /// A file whose header was read.
 #[derive(Debug)]
 pub struct Table<'a> {
     lines: Vec<(usize, &'a [u8])>,
-    columns: Vec<&'static str>,
-    limits: Limits,
+    header: Header,
 }
 
 /// One row, with its line for error messages.
@@ -121,8 +173,6 @@ impl<'a> Table<'a> {
         if bytes.len() > limits.bytes {
             return Err(at(1)(CsvProblem::FileTooLarge(limits.bytes)));
         }
-        let known: Vec<_> = required.iter().chain(optional).copied().collect();
-        let names = known.join(",");
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let mut lines = bytes
             .split(|b| *b == b'\n')
@@ -131,24 +181,17 @@ impl<'a> Table<'a> {
             .map(|(at, line)| (at + 1, line))
             .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace));
         let Some((line, header)) = lines.next() else {
-            return Err(at(1)(CsvProblem::NoHeader(names)));
+            let known: Vec<_> = required.iter().chain(optional).copied().collect();
+            return Err(at(1)(CsvProblem::NoHeader(known.join(","))));
         };
-        let header = split(header, limits.line).map_err(at(line))?;
-        let columns = read_header(&header, &known, &names).map_err(at(line))?;
-        if let Some(missing) = required.iter().find(|name| !columns.contains(name)) {
-            return Err(at(line)(CsvProblem::MissingColumn(missing, names)));
-        }
+        let header = Header::read(header, limits.line, required, optional).map_err(at(line))?;
         let lines: Vec<_> = lines.take(limits.rows + 1).collect();
         if lines.len() > limits.rows {
             return Err(at(lines[limits.rows].0)(CsvProblem::TooManyRows(
                 limits.rows,
             )));
         }
-        Ok(Self {
-            lines,
-            columns,
-            limits,
-        })
+        Ok(Self { lines, header })
     }
 
     /// Rows below the header, good or bad.
@@ -165,24 +208,7 @@ impl<'a> Table<'a> {
     pub fn rows(&self) -> impl Iterator<Item = Result<Row<'a, '_>, CsvError>> {
         self.lines
             .iter()
-            .map(|(line, bytes)| self.row(*line, bytes))
-    }
-
-    fn row(&self, line: usize, bytes: &'a [u8]) -> Result<Row<'a, '_>, CsvError> {
-        let fields =
-            split(bytes, self.limits.line).map_err(|problem| CsvError { line, problem })?;
-        let (found, expected) = (fields.len(), self.columns.len());
-        if found != expected {
-            return Err(CsvError {
-                line,
-                problem: CsvProblem::FieldCount { found, expected },
-            });
-        }
-        Ok(Row {
-            line,
-            columns: &self.columns,
-            fields,
-        })
+            .map(|(line, bytes)| self.header.row(*line, bytes))
     }
 }
 

@@ -11,13 +11,21 @@
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
 //! | `init` | sets a new installation up, step by step |
+//! | `settings` | from the configuration to what each room is told |
+//! | `rooms` | builds the rooms |
+//! | `mail_in` | answers the SMTP doors from the rooms |
+//! | `sandbox` | everything on one machine, to try it |
 
 pub mod hardening;
 pub mod init;
 pub mod keeper;
 pub mod locked_box;
 pub mod logging;
+pub mod mail_in;
 pub mod notify;
 mod ring_file;
+pub mod rooms;
+pub mod sandbox;
 pub mod service;
+pub mod settings;
 pub mod signals;

@@ -6,6 +6,7 @@
 
 pub mod classify;
 pub mod destination;
+pub mod parcel;
 pub mod policy;
 pub mod route;
 pub mod schedule;

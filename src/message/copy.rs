@@ -30,7 +30,7 @@ pub enum CopyError {
 
 /// A copy that isn't signed yet.
 #[derive(Clone)]
-pub struct Copy {
+pub struct UnsignedCopy {
     header: Bytes,
     body: Vec<Bytes>,
     body_hash: [u8; 32],
@@ -42,9 +42,9 @@ pub struct SignedCopy {
     chunks: Vec<Bytes>,
 }
 
-impl std::fmt::Debug for Copy {
+impl std::fmt::Debug for UnsignedCopy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Copy(..)")
+        f.write_str("UnsignedCopy(..)")
     }
 }
 
@@ -87,11 +87,11 @@ impl CopyPlan {
         &self.prepared
     }
 
-    /// Makes a copy and hashes its body. Cheap beside [`Copy::sign`].
+    /// Makes a copy and hashes its body. Cheap beside [`UnsignedCopy::sign`].
     ///
     /// # Errors
     /// [`SlotError`].
-    pub fn copy(&self, values: &SlotValues<'_>) -> Result<Copy, SlotError> {
+    pub fn copy(&self, values: &SlotValues<'_>) -> Result<UnsignedCopy, SlotError> {
         values.check()?;
         let mut header = Vec::with_capacity(2048);
         for segment in &self.prepared.header {
@@ -116,7 +116,7 @@ impl CopyPlan {
             }
             body.push(chunk);
         }
-        Ok(Copy {
+        Ok(UnsignedCopy {
             header: header.into(),
             body,
             body_hash: hasher.finish(),
@@ -138,7 +138,7 @@ impl CopyPlan {
     }
 }
 
-impl Copy {
+impl UnsignedCopy {
     /// Signs the copy. The dear step: call it where blocking is fine.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ mod roll;
 mod room;
 pub mod scram;
 mod second;
+mod tries;
 
 pub use account::{NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
@@ -35,5 +36,6 @@ pub use premises::Premises;
 pub use roll::{Member, Roll};
 pub use room::{Issued, StaffRoom};
 pub use second::{Pending, SecondPerson, Waiting};
+pub use tries::WrongPasswords;
 
 pub use crate::store::Role;

@@ -32,6 +32,8 @@ pub enum Guard {
     SubscriberAt(SubscriberId, i64),
     /// No subscriber has this address.
     NoSubscriber(Index),
+    /// No subscriber has this suppression index.
+    NobodyUnder(Index),
     /// These suppressions have not been changed since they were read (0: there are none).
     SuppressionAt(Index, i64),
     /// This request still waits.
@@ -201,6 +203,11 @@ impl Guard {
             ),
             Self::NoSubscriber(index) => (
                 "SELECT 1 FROM subscriber WHERE address_index = $1",
+                index.as_bytes(),
+                None,
+            ),
+            Self::NobodyUnder(index) => (
+                "SELECT 1 FROM subscriber WHERE suppression_index = $1",
                 index.as_bytes(),
                 None,
             ),

@@ -1,14 +1,16 @@
 //! What public pages and mails left for a worker to decide. A public handler looks nothing up: it commits one sealed
 //! row and answers, so that neither its answer nor its timing tells who is known (design §1.6).
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
 use super::request::AskedFor;
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::address::EmailAddress;
 use crate::id::IntakeId;
 use crate::vault::{Clear, Purpose, Vault};
@@ -31,6 +33,23 @@ pub enum IntakeRecord {
         /// When it came.
         at: Timestamp,
     },
+    /// A row of an import. It waits for a second person's approval, and then for its turn.
+    Import {
+        /// The import that it came with.
+        batch: String,
+        /// What was asked, as the imported evidence says.
+        asked: AskedFor,
+    },
+}
+
+impl IntakeRecord {
+    /// The address that it is about.
+    pub fn address(&self) -> &EmailAddress {
+        match self {
+            Self::SignUp { asked } | Self::Import { asked, .. } => &asked.address,
+            Self::BareStop { address, .. } => address,
+        }
+    }
 }
 
 impl std::fmt::Debug for IntakeRecord {
@@ -38,6 +57,7 @@ impl std::fmt::Debug for IntakeRecord {
         f.write_str(match self {
             Self::SignUp { .. } => "SignUp(..)",
             Self::BareStop { .. } => "BareStop(..)",
+            Self::Import { .. } => "Import(..)",
         })
     }
 }
@@ -66,6 +86,18 @@ impl Intake {
             due_at,
             record,
         }
+    }
+
+    fn from_row(vault: &Vault, row: &SqliteRow) -> Result<Self, StoreError> {
+        let id = super::id_of(row.try_get(0)?, IntakeId::from_slice, "intake")?;
+        let due_at: i64 = row.try_get(1)?;
+        let clear = [Clear::Int(due_at)];
+        let record = record::open(vault, id.as_bytes(), &clear, row.try_get(2)?)?;
+        Ok(Self {
+            id,
+            due_at: super::time_of(due_at, "intake")?,
+            record,
+        })
     }
 
     fn seal(&self, vault: &Vault) -> Vec<u8> {
@@ -97,31 +129,47 @@ pub(super) async fn remove(id: IntakeId, tx: &mut Tx<'_>) -> Result<(), StoreErr
 }
 
 impl Store {
-    /// The oldest work that is due, at most `limit` rows.
+    /// The oldest work that is due, at most `limit` rows. Rows that don't open are passed over, so that a broken one
+    /// holds nothing up.
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
+    /// A [`StoreError`] if the table can't be read.
     pub async fn due_intake(&self, now: Timestamp, limit: u32) -> Result<Vec<Intake>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, due_at, sealed FROM intake WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-        )
-        .bind(now.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let id = super::id_of(row.try_get(0)?, IntakeId::from_slice, "intake")?;
-                let due_at: i64 = row.try_get(1)?;
-                let clear = [Clear::Int(due_at)];
-                let record = record::open(&self.vault, id.as_bytes(), &clear, row.try_get(2)?)?;
-                Ok(Intake {
-                    id,
-                    due_at: super::time_of(due_at, "intake")?,
-                    record,
-                })
-            })
-            .collect()
+        let mut rows =
+            sqlx::query("SELECT id, due_at, sealed FROM intake WHERE due_at <= $1 ORDER BY due_at")
+                .bind(now.as_millisecond())
+                .fetch(&self.readers);
+        let mut due = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            match Intake::from_row(&self.vault, &row) {
+                Ok(intake) => due.push(intake),
+                Err(error) => tracing::error!(%error, "passed over a row of intake"),
+            }
+            if due.len() >= limit as usize {
+                break;
+            }
+        }
+        Ok(due)
+    }
+
+    /// A page of work, due or not, in the order of its ids, after the id given.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
+    pub async fn intake_after(
+        &self,
+        after: Option<IntakeId>,
+        limit: u32,
+    ) -> Result<Page<Intake, IntakeId>, StoreError> {
+        let rows =
+            sqlx::query("SELECT id, due_at, sealed FROM intake WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+                .bind(i64::from(limit))
+                .fetch_all(&self.readers)
+                .await?;
+        Page::of(&rows, limit, "intake", IntakeId::from_slice, |row| {
+            Intake::from_row(&self.vault, row)
+        })
     }
 
     /// When the next work is due.

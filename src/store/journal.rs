@@ -44,6 +44,13 @@ pub enum JournalEntry {
         /// On which list.
         scope: Scope,
     },
+    /// A log's size and root were signed.
+    Checkpoint {
+        /// When.
+        at: Timestamp,
+        /// The signed text.
+        text: String,
+    },
     /// Everything about an address was erased.
     Erased {
         /// When.

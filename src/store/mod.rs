@@ -20,6 +20,7 @@ mod mailbox;
 mod mailing;
 mod message;
 mod open;
+mod page;
 mod queue;
 mod record;
 mod request;
@@ -56,13 +57,14 @@ pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord};
 pub use mailing::{Approval, Mailing, MailingCounts, MailingRecord, MailingState};
 pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
 pub use open::Files;
+pub use page::Page;
 pub use queue::{MailClass, Needs, QueueRecord, Queued};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
 pub use setting::Setting;
 pub use staff::{Role, Staff, StaffRecord};
-pub use subscriber::{Subscriber, SubscriberRecord, SubscriptionRecord};
+pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};
 pub use verify::{Finding, Verification};
 pub use wording::{Wording, WordingRecord};

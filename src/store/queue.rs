@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
 use super::writer::Tx;
-use super::{Store, StoreError, message};
+use super::{Page, Store, StoreError, message};
 use crate::address::EmailAddress;
 use crate::id::{MessageId, QueueId, StaffId};
 use crate::vault::{Clear, Purpose, Vault};
@@ -190,6 +190,27 @@ impl Store {
             .await?;
         row.map(|row| Queued::from_row(&self.vault, &row))
             .transpose()
+    }
+
+    /// A page of the queue in the order of its ids, after the id given.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
+    pub async fn queue_page(
+        &self,
+        after: Option<QueueId>,
+        limit: u32,
+    ) -> Result<Page<Queued, QueueId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, message_id, due_at, sealed FROM queue WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        Page::of(&rows, limit, "queue", QueueId::from_slice, |row| {
+            Queued::from_row(&self.vault, row)
+        })
     }
 
     /// A page of the queue in the order of its ids, after the id given. An empty page is the end.

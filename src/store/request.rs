@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::address::{EmailAddress, MatchForm};
 use crate::id::RequestId;
 use crate::vault::{Clear, Index, IndexColumn, Purpose, TokenHash, Vault};
@@ -298,6 +298,28 @@ impl Store {
         .await?;
         row.map(|row| Request::from_row(&self.vault, &row))
             .transpose()
+    }
+
+    /// A page of requests, live or not, in the order of their ids, after the id given.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
+    pub async fn requests_after(
+        &self,
+        after: Option<RequestId>,
+        limit: u32,
+    ) -> Result<Page<Request, RequestId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, address_index, token_hash, expires_at, sealed FROM request
+             WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        Page::of(&rows, limit, "request", RequestId::from_slice, |row| {
+            Request::from_row(&self.vault, row)
+        })
     }
 
     /// How many sign-ups wait for their confirmation, and how many of them have expired and will be deleted.

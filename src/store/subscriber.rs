@@ -6,8 +6,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
+use super::suppression::{self, SuppressionRecord};
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::address::{EmailAddress, MatchForm};
 use crate::id::SubscriberId;
 use crate::vault::{Clear, Index, IndexColumn, Purpose, Vault};
@@ -19,6 +20,9 @@ pub struct SubscriptionRecord {
     pub list: String,
     /// When the owner of the address confirmed it.
     pub confirmed_at: Timestamp,
+    /// Nothing is sent before: a mail said "stop" without proving whose address it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
 }
 
 /// What a subscriber's row holds (design §1.11: nothing else has a place).
@@ -135,7 +139,83 @@ pub(super) async fn remove(id: SubscriberId, tx: &mut Tx<'_>) -> Result<(), Stor
     Ok(())
 }
 
+/// A subscriber with what forbids writing to the same address, read in one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The subscriber.
+    pub subscriber: Subscriber,
+    /// The suppressions under the row's own suppression index; empty for most.
+    pub suppression: SuppressionRecord,
+}
+
+impl Standing {
+    fn from_row(vault: &Vault, row: &SqliteRow) -> Result<Self, StoreError> {
+        let subscriber = Subscriber::from_row(vault, row)?;
+        let suppression = match row.try_get::<Option<i64>, _>(5)? {
+            None => SuppressionRecord::default(),
+            Some(version) => suppression::open(
+                vault,
+                &subscriber.suppression_index,
+                version,
+                row.try_get(6)?,
+            )?,
+        };
+        Ok(Self {
+            subscriber,
+            suppression,
+        })
+    }
+}
+
 impl Store {
+    /// The subscriber with this id, with what forbids writing to it. This is what is read just before a final dot.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if a row can't be read or does not open.
+    pub async fn standing(&self, id: SubscriberId) -> Result<Option<Standing>, StoreError> {
+        let row = sqlx::query(
+            "SELECT subscriber.id, address_index, subscriber.suppression_index,
+                subscriber.version, subscriber.sealed, suppression.version, suppression.sealed
+             FROM subscriber LEFT JOIN suppression
+                ON suppression.suppression_index = subscriber.suppression_index
+             WHERE subscriber.id = $1",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| Standing::from_row(&self.vault, &row))
+            .transpose()
+    }
+
+    /// A page of subscribers with what forbids writing to them, in the order of their ids, after the id given.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the tables can't be read. A row that does not open is left out.
+    pub async fn standings_after(
+        &self,
+        after: Option<SubscriberId>,
+        limit: u32,
+    ) -> Result<Page<Standing, SubscriberId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT subscriber.id, address_index, subscriber.suppression_index,
+                subscriber.version, subscriber.sealed, suppression.version, suppression.sealed
+             FROM subscriber LEFT JOIN suppression
+                ON suppression.suppression_index = subscriber.suppression_index
+             WHERE subscriber.id > $1 ORDER BY subscriber.id LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        Page::of(
+            &rows,
+            limit,
+            "subscriber",
+            SubscriberId::from_slice,
+            |row| Standing::from_row(&self.vault, row),
+        )
+    }
+
     /// The subscriber with this address.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use sqlx::Row;
 
 use super::record::{self, Record};
 use super::writer::Tx;
-use super::{Store, StoreError};
-use crate::vault::{Clear, Index, ListTag, Purpose};
+use super::{Page, Store, StoreError};
+use crate::vault::{Clear, Index, ListTag, Purpose, Vault};
 
 /// On what a suppression holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +122,16 @@ impl Suppression {
     }
 }
 
+/// Opens a row's record.
+pub(super) fn open(
+    vault: &Vault,
+    index: &Index,
+    version: i64,
+    sealed: &[u8],
+) -> Result<SuppressionRecord, StoreError> {
+    record::open(vault, index.as_bytes(), &[Clear::Int(version)], sealed)
+}
+
 impl Store {
     /// The suppressions of the address with this index; an empty row if there are none.
     ///
@@ -137,16 +147,41 @@ impl Store {
             return Ok(Suppression::none(index));
         };
         let version = row.try_get(0)?;
-        let record = record::open(
-            &self.vault,
-            index.as_bytes(),
-            &[Clear::Int(version)],
-            row.try_get(1)?,
-        )?;
+        let record = open(&self.vault, &index, version, row.try_get(1)?)?;
         Ok(Suppression {
             index,
             version,
             record,
+        })
+    }
+
+    /// A page of suppressions in the order of their indexes, after the index given.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
+    pub async fn suppressions_after(
+        &self,
+        after: Option<Index>,
+        limit: u32,
+    ) -> Result<Page<Suppression, Index>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT suppression_index, version, sealed FROM suppression
+             WHERE suppression_index > $1 ORDER BY suppression_index LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |index| index.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let cursor = |bytes: &[u8]| Index::from_slice(bytes).ok_or(());
+        Page::of(&rows, limit, "suppression", cursor, |row| {
+            let index = super::index_of(row.try_get(0)?, "suppression")?;
+            let version = row.try_get(1)?;
+            let record = open(&self.vault, &index, version, row.try_get(2)?)?;
+            Ok(Suppression {
+                index,
+                version,
+                record,
+            })
         })
     }
 

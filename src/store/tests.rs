@@ -94,6 +94,7 @@ fn subscriber(store: &Store, address: &str) -> Subscriber {
             subscriptions: vec![SubscriptionRecord {
                 list: "news".into(),
                 confirmed_at: now(),
+                paused_until: None,
             }],
         },
     )

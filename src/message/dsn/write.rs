@@ -57,8 +57,8 @@ impl std::fmt::Debug for Outcome<'_> {
     }
 }
 
-/// A notification. It must be sent from the null reverse-path.
-#[derive(Debug, Clone, Copy)]
+/// A notification. It must be sent from the null reverse-path. `Debug` shows its outcomes alone.
+#[derive(Clone, Copy)]
 pub struct Report<'a> {
     /// Our own name.
     pub reporting_mta: &'a str,
@@ -78,6 +78,14 @@ pub struct Report<'a> {
     pub original: &'a [u8],
     /// What became of its recipients; one at least.
     pub outcomes: &'a [Outcome<'a>],
+}
+
+impl std::fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report")
+            .field("outcomes", &self.outcomes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a notification could not be written.

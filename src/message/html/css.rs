@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// Something in a style that loads or runs, or may.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Load {
     /// `url(...)`: the target.
     Url(String),

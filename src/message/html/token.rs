@@ -8,7 +8,7 @@ use super::entity;
 const MAX_ATTRIBUTES: usize = 200;
 
 /// An attribute: its name in lower case without NULs, its value with character references resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// The name.
     pub name: String,
@@ -17,7 +17,7 @@ pub struct Attribute {
 }
 
 /// What a token is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Text with its character references resolved.
     Text(String),
@@ -44,7 +44,7 @@ pub enum Kind {
 }
 
 /// A token and where it stands in the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// What it is.
     pub kind: Kind,
@@ -53,7 +53,7 @@ pub struct Token {
 }
 
 /// The tokens of an HTML text.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tokens<'h> {
     html: &'h str,
     at: usize,

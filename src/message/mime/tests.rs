@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::encode::{self, QuotedPrintable};
 use super::field;
-use super::tree::Part;
+use super::tree::{Part, check_for_mail_parser};
 use super::*;
 
 fn parse(message: &str) -> Result<Part<'_>, MimeError> {
@@ -62,6 +62,25 @@ fn what_costs_too_much_is_refused() {
     // Embedded messages aren't opened, however deep they nest: mail-parser 0.11 would open them all.
     let messages = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
     assert!(parse(&messages).unwrap().children.is_empty());
+}
+
+/// mail-parser 0.11 nests embedded messages without a limit; dropping 100,000 of them ends the process.
+#[test]
+fn what_would_overflow_mail_parser_s_stack_is_told_apart() {
+    let limits = Limits::default();
+    let nested = |depth: usize| "Content-Type: message/RFC822\r\n\r\n".repeat(depth);
+    assert_eq!(
+        check_for_mail_parser(nested(100_000).as_bytes(), &limits),
+        Err(MimeError::TooDeep(20))
+    );
+    let fine = nested(limits.parts);
+    assert_eq!(check_for_mail_parser(fine.as_bytes(), &limits), Ok(()));
+    assert!(
+        mail_parser::MessageParser::new()
+            .parse(fine.as_bytes())
+            .is_some()
+    );
+    assert_eq!(check_for_mail_parser(b"", &limits), Ok(()));
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub enum TransferEncoding {
 }
 
 /// A part: the message itself, or one of a multipart's parts. Embedded messages (`message/*`) are leaves.
-#[derive(Debug, Clone)]
+/// `Debug` shows its type, never its content.
+#[derive(Clone)]
 pub struct Part<'m> {
     /// The header fields as they stand.
     pub fields: Vec<Field<'m>>,
@@ -35,6 +36,15 @@ pub struct Part<'m> {
     pub body: &'m [u8],
     /// A multipart's parts, in their order.
     pub children: Vec<Part<'m>>,
+}
+
+impl std::fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part")
+            .field("content_type", &self.content_type)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'m> Part<'m> {
@@ -209,6 +219,27 @@ fn transfer_encoding(fields: &[Field<'_>]) -> TransferEncoding {
         b"quoted-printable" => TransferEncoding::QuotedPrintable,
         b"base64" => TransferEncoding::Base64,
         _ => TransferEncoding::Unknown,
+    }
+}
+
+/// Whether mail-parser may read this message whole. Its 0.11 line opens embedded messages within embedded messages
+/// without a limit, and dropping what it read then overflows the stack: three megabytes suffice. Whoever calls
+/// `MessageParser::parse` on a stranger's mail asks this first.
+///
+/// # Errors
+/// [`MimeError::TooDeep`] when the message names more embedded messages than could be harmless.
+pub fn check_for_mail_parser(message: &[u8], limits: &Limits) -> Result<(), MimeError> {
+    // What can open a message within a message: message/rfc822, message/global and multipart/digest.
+    let words: [&[u8]; 3] = [b"rfc822", b"global", b"digest"];
+    let found = message
+        .windows(6)
+        .filter(|window| words.iter().any(|word| window.eq_ignore_ascii_case(word)))
+        .take(limits.parts + 1)
+        .count();
+    if found > limits.parts {
+        Err(MimeError::TooDeep(limits.depth))
+    } else {
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where the footer goes in a page of HTML.
 
-use crate::message::html::token::{Kind, Tokens};
+use std::ops::Range;
+
+use crate::message::html::token::{Attribute, Kind, Tokens};
 
 /// HTML cut in two.
 pub(super) struct SplitHtml {
@@ -12,31 +14,64 @@ pub(super) struct SplitHtml {
     pub(super) after: String,
 }
 
+/// How many open elements are kept track of, as browsers do; a page that nests deeper is closed that far.
+const DEEPEST: usize = 512;
+
 /// Cuts HTML where the footer goes: before the last `</body>`, else before the last `</html>`, else at its end. Charset
 /// declarations are left out: the text is UTF-8 now.
 pub(super) fn split_html(html: &str) -> SplitHtml {
-    let mut open: Vec<String> = Vec::new();
-    let mut place: Option<(bool, usize, Vec<String>)> = None;
+    let (mut body_end, mut html_end) = (None, None);
     let mut charsets = Vec::new();
     for token in Tokens::new(html) {
         match token.kind {
-            Kind::Start { name, attributes } => {
-                let has = |wanted: &str, value: &str| {
-                    let mut found = attributes.iter().filter(|a| a.name == wanted);
-                    found.any(|a| value.is_empty() || a.value.trim().eq_ignore_ascii_case(value))
-                };
-                if name == "meta" && (has("charset", "") || has("http-equiv", "content-type")) {
-                    charsets.push(token.at.clone());
-                }
-                if !is_void(&name) {
-                    open.push(name);
-                }
+            Kind::Start { name, attributes } if name == "meta" && is_charset(&attributes) => {
+                charsets.push(token.at);
             }
+            Kind::End(name) if name == "body" => body_end = Some(token.at.start),
+            Kind::End(name) if name == "html" => html_end = Some(token.at.start),
+            _ => {}
+        }
+    }
+    let at = body_end.or(html_end).unwrap_or(html.len());
+    SplitHtml {
+        before: without(html, 0..at, &charsets),
+        closing: closing_tags(&html[..at]),
+        after: without(html, at..html.len(), &charsets),
+    }
+}
+
+fn is_charset(attributes: &[Attribute]) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| match attribute.name.as_str() {
+            "charset" => true,
+            "http-equiv" => attribute.value.trim().eq_ignore_ascii_case("content-type"),
+            _ => false,
+        })
+}
+
+/// The range of the text without these cuts.
+fn without(html: &str, range: Range<usize>, cuts: &[Range<usize>]) -> String {
+    let mut text = String::with_capacity(range.len());
+    let mut start = range.start;
+    for cut in cuts
+        .iter()
+        .filter(|cut| cut.start >= range.start && cut.end <= range.end)
+    {
+        text.push_str(&html[start..cut.start]);
+        start = cut.end;
+    }
+    text.push_str(&html[start..range.end]);
+    text
+}
+
+/// End tags for the elements that this beginning of a page leaves open.
+fn closing_tags(html: &str) -> String {
+    let mut open: Vec<String> = Vec::new();
+    for token in Tokens::new(html) {
+        match token.kind {
+            Kind::Start { name, .. } if !is_void(&name) && open.len() < DEEPEST => open.push(name),
             Kind::End(name) => {
-                let body = name == "body";
-                if body || name == "html" && !matches!(place, Some((true, ..))) {
-                    place = Some((body, token.at.start, open.clone()));
-                }
                 if let Some(at) = open.iter().rposition(|known| *known == name) {
                     open.truncate(at);
                 }
@@ -44,31 +79,8 @@ pub(super) fn split_html(html: &str) -> SplitHtml {
             _ => {}
         }
     }
-    let (_, at, open) = place.unwrap_or((false, html.len(), open));
-    let closing = open
-        .iter()
-        .rev()
-        .filter(|name| needs_end(name))
-        .map(|name| format!("</{name}>"))
-        .collect();
-    let without = |from: usize, to: usize| {
-        let mut text = String::with_capacity(to - from);
-        let mut start = from;
-        for cut in charsets
-            .iter()
-            .filter(|cut| cut.start >= from && cut.end <= to)
-        {
-            text.push_str(&html[start..cut.start]);
-            start = cut.end;
-        }
-        text.push_str(&html[start..to]);
-        text
-    };
-    SplitHtml {
-        before: without(0, at),
-        closing,
-        after: without(at, html.len()),
-    }
+    let open = open.iter().rev().filter(|name| needs_end(name));
+    open.map(|name| format!("</{name}>")).collect()
 }
 
 fn is_void(name: &str) -> bool {

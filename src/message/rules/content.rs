@@ -1,15 +1,12 @@
-//! The rules for what a mail holds.
+//! The rules for HTML.
 
 use crate::message::html::css::{self, Load};
 use crate::message::html::token::{Attribute, Kind, Tokens};
-use crate::message::inspect::Inspection;
-use crate::message::mime::text;
-use crate::message::mime::tree::Part;
 
-use super::refusal::{Hidden, Refusal};
+use super::refusal::Refusal;
 
 /// Elements that no list mail may hold: they run, load, nest a page, ask for input, or change what links mean.
-const ELEMENTS: [&str; 38] = [
+const ELEMENTS: [&str; 45] = [
     "script",
     "form",
     "input",
@@ -48,6 +45,13 @@ const ELEMENTS: [&str; 38] = [
     "marquee",
     "fencedframe",
     "image",
+    "animate",
+    "animatetransform",
+    "set",
+    "foreignobject",
+    "handler",
+    "listener",
+    "import",
 ];
 /// Attributes whose value is loaded when the mail is opened.
 const LOADING: [&str; 15] = [
@@ -68,7 +72,14 @@ const LOADING: [&str; 15] = [
     "xml:base",
 ];
 /// Attributes that hold several targets, or tell somebody that a link was followed. Nothing in a mail needs them.
-const FORBIDDEN: [&str; 5] = ["srcset", "imagesrcset", "ping", "srcdoc", "formaction"];
+const FORBIDDEN: [&str; 6] = [
+    "srcset",
+    "imagesrcset",
+    "ping",
+    "srcdoc",
+    "formaction",
+    "attributionsrc",
+];
 /// What a link may begin with.
 const SCHEMES: [&str; 6] = ["https:", "http:", "mailto:", "tel:", "sms:", "#"];
 /// Pictures that may stand in the HTML itself.
@@ -81,70 +92,6 @@ const PICTURES: [&str; 5] = [
 ];
 /// How deep conditional comments are read.
 const NESTING: usize = 3;
-
-/// Vets the content of all parts.
-pub(super) fn check(mail: &Inspection<'_>, refusals: &mut Vec<Refusal>) {
-    let mut parts = Vec::new();
-    mail.root.walk(&mut |part| parts.push(part));
-    let ids: Vec<String> = parts
-        .iter()
-        .filter_map(|part| part.content_id())
-        .map(str::to_lowercase)
-        .collect();
-    let mut has_text = false;
-    for part in parts {
-        if let Some(hidden) = hidden(part) {
-            refusals.push(Refusal::Hidden(hidden));
-            has_text = true;
-        } else if !part.is_multipart() {
-            has_text |= part.is_body_text() && !part.body.trim_ascii().is_empty();
-            check_leaf(part, &ids, refusals);
-        }
-    }
-    if !has_text {
-        refusals.push(Refusal::NoText);
-    }
-}
-
-fn hidden(part: &Part<'_>) -> Option<Hidden> {
-    match part.content_type.value.as_str() {
-        "multipart/encrypted" => Some(Hidden::Encrypted),
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
-            let kind = part.content_type.get("smime-type").unwrap_or_default();
-            let signed = kind.eq_ignore_ascii_case("signed-data");
-            Some(if signed {
-                Hidden::OpaqueSignature
-            } else {
-                Hidden::Encrypted
-            })
-        }
-        "text/x-amp-html" => Some(Hidden::Amp),
-        other if other.starts_with("message/") => Some(Hidden::AttachedMessage),
-        _ => None,
-    }
-}
-
-fn check_leaf(part: &Part<'_>, ids: &[String], refusals: &mut Vec<Refusal>) {
-    let result = if part.is("text/html") || (!part.is_body_text() && is_markup(part)) {
-        text::decode(part).map(|html| check_html(&html, ids, part.is_body_text(), refusals))
-    } else if part.is_body_text() {
-        text::decode(part).map(|_| ())
-    } else {
-        part.decoded().map(|_| ())
-    };
-    if let Err(error) = result {
-        refusals.push(error.into());
-    }
-}
-
-/// Whether an attachment is HTML or SVG, by its type or by the name that a program would open it by.
-fn is_markup(part: &Part<'_>) -> bool {
-    let by_type = ["text/html", "application/xhtml+xml", "image/svg+xml"];
-    let by_name = [".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg"];
-    let name = part.file_name().unwrap_or_default().to_lowercase();
-    by_type.iter().any(|known| part.is(known))
-        || by_name.iter().any(|end| name.trim().ends_with(end))
-}
 
 /// Vets one HTML text. `ids` are the content identifiers of the mail's parts in lower case; `body` says that a
 /// footer will be put into it, so that nothing may be left open.
@@ -165,7 +112,8 @@ struct Check<'c> {
 
 impl Check<'_> {
     fn refuse(&mut self, refusal: Refusal) {
-        if !self.refusals.contains(&refusal) {
+        // Bounded: a page made of mistakes mustn't cost more than its reading.
+        if self.refusals.len() < super::MOST && !self.refusals.contains(&refusal) {
             self.refusals.push(refusal);
         }
     }
@@ -179,17 +127,32 @@ impl Check<'_> {
                 Kind::Comment(text) if text.trim_start().starts_with("[if") => {
                     let inner = text.split_once(']').map_or("", |(_, inner)| inner);
                     let inner = inner.strip_prefix('>').unwrap_or(inner);
-                    let inner = inner.rsplit_once("<!").map_or(inner, |(inner, _)| inner);
+                    let inner = match inner.rsplit_once("<!") {
+                        Some((inner, end)) if end.trim().eq_ignore_ascii_case("[endif]") => inner,
+                        _ => inner,
+                    };
                     if depth == NESTING {
                         self.refuse(Refusal::Unclosed);
                     } else {
                         self.html(inner, depth + 1);
                     }
                 }
+                Kind::Comment(text) => self.instruction(&text),
                 // In a body it would swallow the footer; an attachment stands alone.
                 Kind::Unclosed if self.body => self.refuse(Refusal::Unclosed),
                 _ => {}
             }
+        }
+    }
+
+    /// Instructions that XML readers follow: a style sheet from elsewhere, entities that hide markup.
+    fn instruction(&mut self, text: &str) {
+        let text = text.to_ascii_lowercase();
+        if text.trim_start().starts_with("xml-stylesheet") {
+            self.refuse(Refusal::Element("xml-stylesheet".into()));
+        }
+        if !self.body && text.contains("<!entity") {
+            self.refuse(Refusal::Element("ENTITY".into()));
         }
     }
 
@@ -201,10 +164,9 @@ impl Check<'_> {
                 .map(|a| a.value.trim())
         };
         // In an attached SVG the outer element is what it is; inside a body it's refused.
-        let forbidden = ELEMENTS.contains(&name) && (self.body || !matches!(name, "svg" | "image"));
-        if forbidden
-            || name.contains(':') && ["script", "import"].iter().any(|end| name.ends_with(end))
-        {
+        let forbidden =
+            ELEMENTS.contains(&local(name)) && (self.body || !matches!(name, "svg" | "image"));
+        if forbidden {
             self.refuse(Refusal::Element(shown(name)));
         }
         if name == "meta" {
@@ -236,7 +198,7 @@ impl Check<'_> {
                 element: shown(element),
                 attribute: shown(name),
             });
-        } else if FORBIDDEN.contains(&name) && !attribute.value.trim().is_empty() {
+        } else if FORBIDDEN.contains(&name) {
             self.refuse(Refusal::Remote {
                 element: shown(element),
             });
@@ -320,6 +282,17 @@ impl Check<'_> {
         } else {
             Source::Remote
         }
+    }
+}
+
+/// An element's name without its namespace, but for what Word writes, which only Word reads.
+fn local(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some(("v" | "o" | "w" | "m" | "st1", local)) if !matches!(local, "script" | "import") => {
+            name
+        }
+        Some((_, local)) => local,
+        None => name,
     }
 }
 

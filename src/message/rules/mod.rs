@@ -10,6 +10,7 @@
 //! - Any other attachment is octets that the reader opens or not.
 
 mod content;
+mod parts;
 mod refusal;
 mod subject;
 
@@ -50,7 +51,7 @@ pub fn check(mail: &Inspection<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
         });
     }
     check_header(mail, policy, &mut refusals);
-    content::check(mail, &mut refusals);
+    parts::check(mail, &mut refusals);
     refusals.dedup();
     refusals.truncate(MOST);
     refusals

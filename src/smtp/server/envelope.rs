@@ -160,8 +160,8 @@ pub struct Caller {
     pub connection: ConnectionId,
     /// The door it came in by.
     pub role: Role,
-    /// The peer's address, for SPF and limits; `None` on submission. It is never stored.
-    pub client: Option<IpAddr>,
+    /// The peer's address, for SPF and limits. It is never stored, and on submission never written into a mail.
+    pub client: IpAddr,
     /// What it calls itself.
     pub hello: HelloName,
     /// Whether it said EHLO rather than HELO.

@@ -139,7 +139,7 @@ fn names_generations_and_halves_are_checked_too() {
 #[test]
 fn the_end_is_checked() {
     let text = printed().text;
-    let end = text.find("END ").expect("there");
+    let end = text.rfind("\nEND ").expect("there");
     assert_eq!(error(&text[..end]), SheetError::BadEnd);
     assert_eq!(
         error(&text.replace("END 38 ", "END 40 ")),

@@ -90,6 +90,14 @@ fn the_footer_stands_where_it_is_seen() {
 }
 
 #[test]
+fn a_page_that_nests_without_end_is_closed_in_bounded_time() {
+    let body = format!("{}x{}", "<b>".repeat(20_000), "</i></body>".repeat(20_000));
+    let message = mail("Content-Type: text/html\n", &body);
+    let page = texts(&copy(&prepared(&message), &values()), "text/html").remove(0);
+    assert!(page.contains(&format!("{}\n<div style", "</b>".repeat(512))));
+}
+
+#[test]
 fn a_subject_keeps_its_words_and_can_not_end_its_line() {
     for (subject, expected) in [
         ("=?utf-8?q?Caf=C3=A9?= =?utf-8?q?_open?=", "Café open"),

@@ -92,6 +92,9 @@ fn nothing_runs_asks_or_nests() {
         ("<plaintext>", "plaintext"),
         ("<svg:script>x</svg:script>", "svg:script"),
         ("<!--[if mso]><script>x</script><![endif]-->", "script"),
+        ("<!--[if mso]><!x><script>x</script><!-->", "script"),
+        ("<x:iframe src=x>", "x:iframe"),
+        ("<?xml-stylesheet href='http://x'?>", "xml-stylesheet"),
     ] {
         let found = html(&format!("x{body}"));
         assert!(
@@ -200,6 +203,17 @@ fn what_can_not_be_checked_is_refused() {
         )),
         []
     );
+    for svg in [
+        "<!DOCTYPE svg [<!ENTITY a \"<image href='http://x'/>\">]><svg>&a;</svg>",
+        "<svg><set attributeName=href to='http://x'/></svg>",
+        "<svg><foreignObject><p>x</p></foreignObject></svg>",
+    ] {
+        let found = refusals(&mixed(&format!("Content-Type: image/svg+xml\n\n{svg}")));
+        assert!(
+            matches!(found[..], [Refusal::Element(_), ..]),
+            "{svg}: {found:?}"
+        );
+    }
     // A clear-signed body is read too.
     let signed = "Content-Type: multipart/signed; boundary=s\n\n--s\nContent-Type: text/html\n\n<img src=http://x>\n--s\nContent-Type: application/pgp-signature\n\nx\n--s--";
     assert!(matches!(

@@ -16,17 +16,18 @@ use crate::smtp::path::{ForwardPath, ReversePath};
 pub struct Secured {
     connection: ConnectionId,
     role: Role,
-    client: Option<IpAddr>,
+    client: IpAddr,
     tls: TlsInfo,
 }
 
 impl Secured {
-    /// The start of everything that can carry mail. On submission the client's address is dropped here already.
+    /// The start of everything that can carry mail. The client's address is for limits and
+    /// checks; [`super::super::received_field`] leaves it out on submission.
     pub fn new(connection: ConnectionId, role: Role, client: IpAddr, tls: TlsInfo) -> Self {
         Self {
             connection,
             role,
-            client: (!role.is_submission()).then_some(client),
+            client,
             tls,
         }
     }

@@ -1,7 +1,14 @@
 //! The footer of every list mail: who sent it, the imprint, why it came, the right to object, the way out (law rows
 //! C2, C4, G1-G3). It can't be left out, and it's never a picture.
 
-use super::html::entity::escape;
+mod default;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use default::FooterText;
+
 use super::mime::encode::QuotedPrintable;
 use super::rules;
 use super::segment::{Form, SegmentWriter, Slot};
@@ -232,89 +239,5 @@ impl Footer {
     /// The footer for HTML.
     pub fn html(&self) -> &Template {
         &self.html
-    }
-}
-
-/// What the default footer says; each is plain text in the list's language.
-#[derive(Debug, Clone, Copy)]
-pub struct FooterText<'a> {
-    /// The party's registered name.
-    pub party: &'a str,
-    /// The imprint (`Promoted by ... of ...`).
-    pub imprint: &'a str,
-    /// Why the subscriber gets this mail.
-    pub why: &'a str,
-    /// The heading of the right to object (law row C2).
-    pub right_heading: &'a str,
-    /// The right to object, in a paragraph of its own.
-    pub right: &'a str,
-    /// The words of the way out.
-    pub way_out: &'a str,
-    /// The party's postal address.
-    pub postal_address: &'a str,
-    /// Where to complain.
-    pub complaints: &'a str,
-}
-
-/// The style of the HTML footer: dark on light (16:1) whatever stands around it, no smaller than the text above, and
-/// not to be hidden by a style sheet.
-const BLOCK: &str = "display:block !important;visibility:visible !important;opacity:1 !important;clear:both;\
-    margin:24px 0 0;padding:16px;border-top:1px solid #767676;background:#ffffff;color:#1f1f1f;\
-    font-family:Arial,Helvetica,sans-serif;font-size:100%;line-height:1.5;text-align:left";
-const PARAGRAPH: &str = "margin:0 0 12px;font-size:100%;color:#1f1f1f";
-
-impl FooterText<'_> {
-    /// The default footer of these words.
-    ///
-    /// # Errors
-    /// [`FooterError`].
-    pub fn footer(&self) -> Result<Footer, FooterError> {
-        Footer::new(
-            Template::new(&self.as_text())?,
-            Template::new(&self.as_html())?,
-            self.imprint,
-        )
-    }
-
-    fn as_text(&self) -> String {
-        let url = Slot::UnsubscribeUrl.marker();
-        format!(
-            "{}\n{}\n\n{}\n\n{}\n{}\n\n{}\n{url}\n\n{}\n\n{}\n",
-            self.party,
-            self.imprint,
-            self.why,
-            self.right_heading,
-            self.right,
-            self.way_out,
-            self.postal_address,
-            self.complaints
-        )
-    }
-
-    fn as_html(&self) -> String {
-        let url = Slot::UnsubscribeUrl.marker();
-        let p = |inner: String| format!("<p style=\"{PARAGRAPH}\">{inner}</p>\n");
-        let lines = |text: &str| escape(text.trim()).replace('\n', "<br>\n");
-        let link = format!(
-            "<a href=\"{url}\" style=\"color:#0b3d91;text-decoration:underline\">{}</a>",
-            lines(self.way_out)
-        );
-        format!(
-            "<div style=\"{BLOCK}\">\n{}{}{}{}{}{}</div>\n",
-            p(format!(
-                "<strong>{}</strong><br>\n{}",
-                lines(self.party),
-                lines(self.imprint)
-            )),
-            p(lines(self.why)),
-            p(format!(
-                "<strong>{}</strong><br>\n{}",
-                lines(self.right_heading),
-                lines(self.right)
-            )),
-            p(link),
-            p(lines(self.postal_address)),
-            p(lines(self.complaints)),
-        )
     }
 }

@@ -1,0 +1,433 @@
+//! The button in the challenge's page: the one place where a subscription is made.
+
+use jiff::Timestamp;
+
+use super::constituency::Code;
+use super::event::ConfirmedEvent;
+use super::letter::Letter;
+use super::person::{Person, Suppressions};
+use super::{
+    ATTEMPTS, Confirmed, Consent, ConsentError, ConsentEvent, FormProblem, FormVersion, Lang,
+    Subscription, Text, WordingDigest,
+};
+use crate::id::write_hex;
+use crate::store::{
+    AskedFor, AskedList, Change, ChangeOutcome, Guard, JournalEntry, Request, Scope, Standing,
+    Step, Subscriber, SubscriberRecord, SubscriptionRecord, SuppressionRecord,
+};
+use crate::vault::{ConfirmToken, Index, TokenHash};
+
+/// What the page behind a challenge's link shows. It doesn't name the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestView {
+    /// What was asked for.
+    pub lists: Vec<RequestedList>,
+    /// The constituency that was chosen, to be mended if it's wrong.
+    pub constituency: Option<Code>,
+    /// The language of the form.
+    pub language: Lang,
+    /// Whether the full form is to be shown (after a mail to `+subscribe`): its post is the consent.
+    pub full_form: bool,
+    /// When the request is erased.
+    pub expires_at: Timestamp,
+}
+
+/// One list of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedList {
+    /// Its key.
+    pub key: String,
+    /// Its title.
+    pub title: Text,
+    /// The statement as it was shown when the box was ticked; none where the full form is to be shown.
+    pub statement: Option<String>,
+}
+
+/// What was posted with the button.
+#[derive(Clone)]
+pub struct Confirmation {
+    /// The keys of the lists that stay ticked; none means all that were asked for. The full form gives its own.
+    pub lists: Option<Vec<String>>,
+    /// The constituency as it stands in the form now.
+    pub constituency: Option<Code>,
+    /// The language in which the page was shown.
+    pub language: Lang,
+    /// Full form only: whether the statement of minimum age was ticked.
+    pub age_stated: bool,
+    /// Full form only: what the form carried of the words that it was shown with.
+    pub shown: Option<FormVersion>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum ConfirmOutcome {
+    /// Subscribed, on the disk.
+    Subscribed(Vec<Confirmed<Subscription>>),
+    /// The link is unknown, was used, or has expired; nobody is told which.
+    LinkUnknown,
+    /// The form can't be taken as it is; the link stays good.
+    Refused(Vec<FormProblem>),
+}
+
+impl Consent {
+    /// What the page behind a challenge's link shows; none for a link that is unknown, used or expired. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn open_request(&self, token: &str) -> Result<Option<RequestView>, ConsentError> {
+        let Some(hash) = ConfirmToken::parse(token).map(|token| token.hash()) else {
+            return Ok(None);
+        };
+        let Some((request, _)) = self.live_request(&hash).await? else {
+            return Ok(None);
+        };
+        let asked = &request.record.asked;
+        let code = asked.constituency.as_deref();
+        Ok(Some(RequestView {
+            lists: self.requested(&asked.lists).await?,
+            constituency: code.and_then(|code| Code::parse(code).ok()),
+            language: Lang::from_tag(&asked.language),
+            full_form: wants_full_form(asked),
+            expires_at: request.expires_at,
+        }))
+    }
+
+    async fn requested(&self, asked: &[AskedList]) -> Result<Vec<RequestedList>, ConsentError> {
+        let mut lists = Vec::with_capacity(asked.len());
+        for one in asked {
+            let Some(title) = self
+                .live()
+                .settings
+                .list(&one.list)
+                .map(|list| list.title.clone())
+            else {
+                continue;
+            };
+            let digest = one.wording.as_deref().and_then(WordingDigest::parse);
+            let wording = match digest {
+                None => None,
+                Some(digest) => self.store().wording(&digest.0).await?,
+            };
+            lists.push(RequestedList {
+                key: one.list.clone(),
+                title,
+                statement: wording.map(|wording| wording.text),
+            });
+        }
+        Ok(lists)
+    }
+
+    /// The request of this token, with what forbids writing to its person. "Never again" makes it void.
+    async fn live_request(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<(Request, Suppressions)>, ConsentError> {
+        let now = self.clock().now();
+        let Some(request) = self.store().request_by_token(hash, now).await? else {
+            return Ok(None);
+        };
+        let person = Person::of(self.vault(), &request.record.asked.address);
+        let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
+        Ok((!suppressions.never_again()).then_some((request, suppressions)))
+    }
+
+    /// Makes the subscriptions that a request asked for: subscriber, evidence, lifted suppressions and welcome mail in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`], [`ConsentError::Busy`] or [`ConsentError::Letter`]: nothing was done, the link stays good.
+    pub async fn confirm(
+        &self,
+        token: &str,
+        choice: Confirmation,
+    ) -> Result<ConfirmOutcome, ConsentError> {
+        let Some(hash) = ConfirmToken::parse(token).map(|token| token.hash()) else {
+            return Ok(ConfirmOutcome::LinkUnknown);
+        };
+        for _ in 0..ATTEMPTS {
+            if let Some(outcome) = self.try_confirm(&hash, &choice).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(ConsentError::Busy)
+    }
+
+    async fn try_confirm(
+        &self,
+        hash: &TokenHash,
+        choice: &Confirmation,
+    ) -> Result<Option<ConfirmOutcome>, ConsentError> {
+        let Some((request, suppressions)) = self.live_request(hash).await? else {
+            return Ok(Some(ConfirmOutcome::LinkUnknown));
+        };
+        let asked = match self.chosen(&request.record.asked, choice) {
+            Ok(asked) => asked,
+            Err(problems) => return Ok(Some(ConfirmOutcome::Refused(problems))),
+        };
+        if asked.lists.is_empty() {
+            return Ok(Some(ConfirmOutcome::LinkUnknown));
+        }
+        let person = Person::of(self.vault(), &asked.address);
+        let before = self.find_person(&person).await?;
+        let mut making = Making {
+            after: self.merged(before.as_ref(), &asked),
+            before,
+            request,
+            person,
+            suppressions,
+            asked,
+        };
+        let (change, lifted) = self.confirm_change(&mut making)?;
+        if self.store().change(change).await? == ChangeOutcome::Conflict {
+            return Ok(None);
+        }
+        let before = making.before.as_ref().map(|before| &before.record);
+        self.tally().change(before, Some(&making.after.record));
+        self.journal_lifted(&making.suppressions, lifted).await;
+        Ok(Some(ConfirmOutcome::Subscribed(self.made(&making))))
+    }
+
+    /// What is consented to in the end: the request, with what the page let its reader change.
+    fn chosen(
+        &self,
+        asked: &AskedFor,
+        choice: &Confirmation,
+    ) -> Result<AskedFor, Vec<FormProblem>> {
+        let mut chosen = asked.clone();
+        chosen.constituency = choice.constituency.map(|code| code.to_string());
+        if wants_full_form(asked) {
+            self.choose_in_full(&mut chosen, choice)?;
+        } else {
+            let live = self.live();
+            let known = |code| live.settings.constituencies.get(code).is_some();
+            if choice.constituency.is_some_and(|code| !known(code)) {
+                return Err(vec![FormProblem::ConstituencyUnknown]);
+            }
+            if let Some(kept) = &choice.lists {
+                chosen.lists.retain(|one| kept.contains(&one.list));
+                if chosen.lists.is_empty() {
+                    return Err(vec![FormProblem::ListsMissing]);
+                }
+            }
+            chosen
+                .lists
+                .retain(|one| live.settings.list(&one.list).is_some());
+        }
+        Ok(chosen)
+    }
+
+    /// The full form after a mail: nothing was shown before, so its boxes and words are the consent.
+    fn choose_in_full(
+        &self,
+        chosen: &mut AskedFor,
+        choice: &Confirmation,
+    ) -> Result<(), Vec<FormProblem>> {
+        let lists = choice.lists.clone().unwrap_or_default();
+        let shown = choice
+            .shown
+            .clone()
+            .unwrap_or_else(|| FormVersion(String::new()));
+        let problems = self.form_problems(
+            &lists,
+            choice.constituency,
+            choice.age_stated,
+            &shown,
+            choice.language,
+        );
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let live = self.live();
+        chosen.lists = self.ticked(&lists, choice.language);
+        chosen.language = choice.language.tag().into();
+        chosen.notice = live.wordings.notice(choice.language).digest.to_string();
+        chosen.stated_age = Some(live.settings.minimum_age);
+        Ok(())
+    }
+
+    /// The subscriber as it is after the confirmation. Who was on a list stays on it since then; a pause ends.
+    fn merged(&self, before: Option<&Subscriber>, asked: &AskedFor) -> Subscriber {
+        let mut subscriptions =
+            before.map_or_else(Vec::new, |one| one.record.subscriptions.clone());
+        for one in &asked.lists {
+            match subscriptions.iter_mut().find(|old| old.list == one.list) {
+                Some(old) => old.paused_until = None,
+                None => subscriptions.push(SubscriptionRecord {
+                    list: one.list.clone(),
+                    confirmed_at: self.clock().now(),
+                    paused_until: None,
+                }),
+            }
+        }
+        let record = SubscriberRecord {
+            address: asked.address.clone(),
+            constituency: asked.constituency.clone(),
+            subscriptions,
+        };
+        match before {
+            None => Subscriber::new(self.vault(), record),
+            Some(before) => Subscriber {
+                record,
+                ..before.clone()
+            },
+        }
+    }
+
+    fn confirm_change(&self, making: &mut Making) -> Result<(Change, Vec<Scope>), ConsentError> {
+        let guard = match &making.before {
+            Some(before) => Guard::SubscriberAt(before.id, before.version),
+            None => Guard::NoSubscriber(making.after.address_index),
+        };
+        let mut change = Change::new()
+            .require(Guard::RequestWaits(making.request.id))
+            .require(guard);
+        for guard in making.suppressions.guards() {
+            change = change.require(guard);
+        }
+        let challenged = self.vault().index(
+            crate::vault::IndexColumn::ChallengeAddress,
+            making.person.form.as_bytes(),
+        );
+        let (confirmed, others) = self.scopes(&making.asked.lists);
+        let (lifted, lifting) = making.suppressions.lift(&confirmed, &others);
+        change = change
+            .then(Step::PutSubscriber(making.after.clone()))
+            .then(Step::RemoveRequest(making.request.id))
+            .then(Step::RemoveChallenge(challenged))
+            .then_all(lifting)
+            .then_all(self.confirmed_events(making)?)
+            .then_all(self.welcome(making)?);
+        Ok((change, lifted))
+    }
+
+    /// The scopes of the lists that were confirmed, and of those that were not.
+    fn scopes(&self, confirmed: &[AskedList]) -> (Vec<Scope>, Vec<Scope>) {
+        let live = self.live();
+        let tags = |key: &str| self.vault().list_tags(key).into_iter().map(Scope::List);
+        let yes: Vec<_> = confirmed.iter().flat_map(|one| tags(&one.list)).collect();
+        let all = live.settings.lists.iter();
+        let others = all
+            .filter(|list| !confirmed.iter().any(|one| one.list == list.key))
+            .map(|list| Scope::List(self.vault().list_tag(&list.key)))
+            .collect();
+        (yes, others)
+    }
+
+    fn confirmed_events(&self, making: &Making) -> Result<Vec<Step>, ConsentError> {
+        let asked = &making.asked;
+        let events = asked.lists.iter().map(|one| {
+            ConsentEvent::Confirmed(ConfirmedEvent {
+                subject: making.person.subject(self.vault()),
+                list: one.list.clone(),
+                channel: asked.channel,
+                wording: one.wording.clone().unwrap_or_default(),
+                language: asked.language.clone(),
+                notice: asked.notice.clone(),
+                asked_at: asked.asked_at,
+                confirmed_at: self.clock().now(),
+                token: Hex(making.request.token_hash.as_bytes()).to_string(),
+                stated_age: asked.stated_age,
+                batch: asked.batch.clone(),
+                entered_by: asked.entered_by.clone(),
+            })
+            .append()
+        });
+        events.collect()
+    }
+
+    fn welcome(&self, making: &Making) -> Result<[Step; 2], ConsentError> {
+        let lists = making.asked.lists.iter().map(|one| one.list.as_str());
+        let letter = Letter::Welcome {
+            lists: self.ways_out(lists, &making.after.suppression_index),
+        };
+        let bilingual = self.is_bilingual(&making.asked);
+        self.post(&making.asked.address, bilingual, &letter)
+    }
+
+    /// Mail is in both languages for a Welsh constituency, and for somebody who read the form in Welsh (law G15).
+    pub(super) fn is_bilingual(&self, asked: &AskedFor) -> bool {
+        let code = asked.constituency.as_deref();
+        Lang::from_tag(&asked.language) == Lang::Cy || self.is_welsh(code)
+    }
+
+    pub(super) fn is_welsh(&self, code: Option<&str>) -> bool {
+        let live = self.live();
+        let code = code.and_then(|code| Code::parse(code).ok());
+        code.and_then(|code| live.settings.constituencies.get(code))
+            .is_some_and(super::constituency::Constituency::is_in_wales)
+    }
+
+    /// The journal is written before a change's guards are looked at, so a lifting goes there only once it is done: a
+    /// crash in between leaves a restored backup too silent, never too loud.
+    async fn journal_lifted(&self, suppressions: &Suppressions, lifted: Vec<Scope>) {
+        if lifted.is_empty() {
+            return;
+        }
+        let at = self.clock().now();
+        let mut change = Change::new();
+        for row in &suppressions.0 {
+            let index = row.index;
+            change = change.then_all(lifted.iter().map(|scope| {
+                Step::Journal(JournalEntry::Lifted {
+                    at,
+                    index,
+                    scope: *scope,
+                })
+            }));
+            // What a suppression on everything shrank to is suppressed anew.
+            change = change.then_all(row.record.scopes.iter().map(|one| {
+                Step::Journal(JournalEntry::Suppressed {
+                    at: one.at,
+                    index,
+                    scope: one.scope,
+                    reason: one.reason,
+                })
+            }));
+        }
+        if let Err(error) = self.commit(change).await {
+            tracing::warn!(%error, "a lifted suppression is not in the journal");
+        }
+    }
+
+    fn made(&self, making: &Making) -> Vec<Confirmed<Subscription>> {
+        let own: Option<&Index> = Some(&making.after.suppression_index);
+        let rows = making.suppressions.0.iter();
+        let suppression = rows
+            .filter(|row| own == Some(&row.index))
+            .map(|row| row.record.clone())
+            .next();
+        let standing = Standing {
+            subscriber: making.after.clone(),
+            suppression: suppression.unwrap_or_else(SuppressionRecord::default),
+        };
+        let lists = making.asked.lists.iter();
+        lists
+            .filter_map(|one| self.confirmed_from(&standing, &one.list))
+            .collect()
+    }
+}
+
+/// A confirmation in the making.
+struct Making {
+    request: Request,
+    asked: AskedFor,
+    person: Person,
+    before: Option<Subscriber>,
+    after: Subscriber,
+    suppressions: Suppressions,
+}
+
+/// Whether no words were shown yet, or no age was stated.
+pub(super) fn wants_full_form(asked: &AskedFor) -> bool {
+    asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none())
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_hex(self.0, f)
+    }
+}

@@ -1,0 +1,39 @@
+//! What is erased by itself: requests that nobody confirmed, of which a count stays (law B8), and challenge counts that
+//! are of no use any more.
+
+use zeroize::Zeroizing;
+
+use super::{Consent, ConsentError};
+use crate::store::{Change, Setting, Step};
+
+const EXPIRED: &str = "consent.expired";
+
+impl Consent {
+    /// Erases what has expired. Answers how many requests that were; the daemon calls it every hour.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn expire(&self) -> Result<u64, ConsentError> {
+        let now = self.clock().now();
+        let (_, expired) = self.store().count_requests(now).await?;
+        let mut change = Change::new().then(Step::ExpireRequests(now));
+        if expired > 0 {
+            let all = self.expired_so_far().await?.saturating_add(expired);
+            change = change.then(Step::PutSetting(Setting {
+                name: EXPIRED,
+                value: Zeroizing::new(all.to_string().into_bytes()),
+            }));
+        }
+        self.commit(change).await?;
+        self.tend_imports().await?;
+        Ok(expired)
+    }
+
+    pub(super) async fn expired_so_far(&self) -> Result<u64, ConsentError> {
+        let value = self.store().setting(EXPIRED).await?;
+        let text = value
+            .as_ref()
+            .and_then(|value| std::str::from_utf8(value).ok());
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+}

@@ -1,0 +1,281 @@
+//! Imports as a whole: each waits for a second person, then its rows get their turns.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::act::{By, act_step};
+use super::super::pace::add;
+use super::super::{Consent, ConsentError};
+use crate::audit::ActObject;
+use crate::id::{IntakeId, StaffId};
+use crate::store::{Change, Intake, IntakeRecord, Setting, Step, StoreError};
+
+/// When a row is due that has no turn yet: never.
+pub(in crate::consent) const HELD: Timestamp = Timestamp::constant(253_370_764_800, 0);
+
+const BATCHES: &str = "consent.imports";
+const PACE: &str = "consent.import-pace";
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// An import that was begun and not ended is given up after this.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
+/// An import that nobody approves is erased after this.
+const UNAPPROVED: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// How many imports may wait.
+const MOST: usize = 100;
+const PAGE: u32 = 500;
+
+/// Where an import stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum ImportState {
+    /// Its file is being read.
+    Reading,
+    /// It waits for a second person.
+    Waiting,
+    /// Its rows are asked, so many a day.
+    Released {
+        /// By whom.
+        by: StaffId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// An import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportBatch {
+    /// The number by which it's approved.
+    pub id: String,
+    /// Who brought it.
+    pub staff: StaffId,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// How many rows were taken.
+    pub rows: u64,
+    /// Whether a suppression file, or the statement that there's none, came with it.
+    pub suppressions_given: bool,
+    /// Whether it was stated that there is none.
+    pub stated_no_suppressions: bool,
+    /// Where it stands.
+    pub state: ImportState,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PaceMark {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Consent {
+    /// The imports that wait or are being asked.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn imports(&self) -> Result<Vec<ImportBatch>, ConsentError> {
+        let value = self.store().setting(BATCHES).await?;
+        let Some(value) = value else {
+            return Ok(Vec::new());
+        };
+        let unreadable = StoreError::Record { table: "setting" };
+        serde_json::from_slice(&value).map_err(|_| unreadable.into())
+    }
+
+    /// Lets an import's rows be asked. The second person must be another than the one who brought it.
+    ///
+    /// # Errors
+    /// [`ConsentError::UnknownImport`], [`ConsentError::SecondPerson`], [`ConsentError::NoReason`] or
+    /// [`ConsentError::Store`].
+    pub async fn approve_import(&self, id: &str, by: &By) -> Result<u64, ConsentError> {
+        let waiting = |batch: &ImportBatch| batch.id == id && batch.state == ImportState::Waiting;
+        let found = self.imports().await?.into_iter().find(waiting);
+        let mut batch = found.ok_or_else(|| ConsentError::UnknownImport(id.to_owned()))?;
+        if batch.staff == by.staff {
+            return Err(ConsentError::SecondPerson);
+        }
+        let act = self
+            .act(by, "subscriber import approve")?
+            .to(ActObject::new("import", id))
+            .with(batch.staff);
+        batch.state = ImportState::Released {
+            by: by.staff,
+            at: self.clock().now(),
+        };
+        self.write_batch(&batch, Some(act_step(&act)?)).await?;
+        self.give_turns(id).await?;
+        self.sign_checkpoints_quietly().await;
+        self.work_came();
+        Ok(batch.rows)
+    }
+
+    /// Gives an import up and erases its rows that were not asked yet.
+    ///
+    /// # Errors
+    /// [`ConsentError::UnknownImport`], [`ConsentError::NoReason`] or [`ConsentError::Store`].
+    pub async fn cancel_import(&self, id: &str, by: &By) -> Result<(), ConsentError> {
+        if !self.imports().await?.iter().any(|batch| batch.id == id) {
+            return Err(ConsentError::UnknownImport(id.to_owned()));
+        }
+        let act = self
+            .act(by, "subscriber import cancel")?
+            .to(ActObject::new("import", id));
+        self.erase_batch(id, Some(act_step(&act)?)).await?;
+        self.sign_checkpoints_quietly().await;
+        Ok(())
+    }
+
+    pub(super) async fn open_batch(&self, by: &By) -> Result<ImportBatch, ConsentError> {
+        let mut id = IntakeId::random().to_string();
+        id.truncate(8);
+        let batch = ImportBatch {
+            id,
+            staff: by.staff,
+            reason: by.reason.clone(),
+            at: self.clock().now(),
+            rows: 0,
+            suppressions_given: false,
+            stated_no_suppressions: false,
+            state: ImportState::Reading,
+        };
+        if self.imports().await?.len() >= MOST {
+            return Err(ConsentError::Busy);
+        }
+        self.write_batch(&batch, None).await?;
+        Ok(batch)
+    }
+
+    /// Writes an import's new state. Only the control room's one task at a time does so.
+    pub(super) async fn write_batch(
+        &self,
+        batch: &ImportBatch,
+        and: Option<Step>,
+    ) -> Result<(), ConsentError> {
+        let _alone = self.0.imports.lock().await;
+        let mut all = self.imports().await?;
+        all.retain(|one| one.id != batch.id);
+        all.push(batch.clone());
+        self.commit(Change::new().then(put(&all)).then_all(and))
+            .await
+    }
+
+    pub(super) async fn erase_batch(
+        &self,
+        id: &str,
+        and: Option<Step>,
+    ) -> Result<(), ConsentError> {
+        self.each_row(id, |row| Some(Step::RemoveIntake(row.id)))
+            .await?;
+        let _alone = self.0.imports.lock().await;
+        let mut all = self.imports().await?;
+        all.retain(|one| one.id != id);
+        self.commit(Change::new().then(put(&all)).then_all(and))
+            .await
+    }
+
+    /// Goes over the rows of an import, page by page, and does what is answered.
+    async fn each_row(
+        &self,
+        id: &str,
+        mut step: impl FnMut(Intake) -> Option<Step>,
+    ) -> Result<u64, ConsentError> {
+        let (mut after, mut rows) = (None, 0);
+        loop {
+            let page = self.store().intake_after(after, PAGE).await?;
+            after = page.next;
+            let own = page.rows.into_iter().filter(
+                |row| matches!(&row.record, IntakeRecord::Import { batch, .. } if batch == id),
+            );
+            let mut change = Change::new();
+            for row in own {
+                rows += 1;
+                change = change.then_all(step(row));
+            }
+            self.commit(change).await?;
+            if after.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Spreads an import's rows over the coming days.
+    async fn give_turns(&self, id: &str) -> Result<u64, ConsentError> {
+        let per_day = self.live().settings.limits.imported_per_day.max(1);
+        let between = DAY.as_millis() / i128::from(per_day);
+        let between = SignedDuration::from_millis(i64::try_from(between).unwrap_or(i64::MAX));
+        let mut turn = self.clock().now();
+        self.each_row(id, |mut row| {
+            if row.due_at != HELD {
+                return None;
+            }
+            row.due_at = turn;
+            turn = add(turn, between);
+            Some(Step::PutIntake(row))
+        })
+        .await
+    }
+
+    pub(in crate::consent) async fn import_is_released(
+        &self,
+        id: &str,
+    ) -> Result<bool, ConsentError> {
+        let all = self.imports().await?;
+        let released = |batch: &ImportBatch| {
+            batch.id == id && matches!(batch.state, ImportState::Released { .. })
+        };
+        Ok(all.iter().any(released))
+    }
+
+    /// The step that counts one more challenge of today's share; and if the share is used up, when the next begins.
+    pub(in crate::consent) async fn import_pace(
+        &self,
+    ) -> Result<(Step, Option<Timestamp>), ConsentError> {
+        let now = self.clock().now();
+        let value = self.store().setting(PACE).await?;
+        let read: Option<PaceMark> = value.and_then(|value| serde_json::from_slice(&value).ok());
+        let running = read.filter(|mark| mark.since <= now && now < add(mark.since, DAY));
+        let mut mark = running.unwrap_or(PaceMark {
+            since: now,
+            count: 0,
+        });
+        let most = self.live().settings.limits.imported_per_day.max(1);
+        let free = (mark.count >= most).then(|| add(mark.since, DAY));
+        mark.count = mark.count.saturating_add(1);
+        Ok((put_setting(PACE, &mark), free))
+    }
+
+    /// Mends and clears: an import that a crash left half-read is erased, one that nobody approved too, rows that a
+    /// crash left without a turn get one, an import without rows is forgotten.
+    pub(in crate::consent) async fn tend_imports(&self) -> Result<(), ConsentError> {
+        let now = self.clock().now();
+        for batch in self.imports().await? {
+            let over = |span| now >= add(batch.at, span);
+            match batch.state {
+                ImportState::Reading if over(STALE) => self.erase_batch(&batch.id, None).await?,
+                ImportState::Waiting if over(UNAPPROVED) => {
+                    self.erase_batch(&batch.id, None).await?;
+                }
+                ImportState::Released { .. } => {
+                    if self.give_turns(&batch.id).await? == 0 {
+                        self.erase_batch(&batch.id, None).await?;
+                    }
+                }
+                ImportState::Reading | ImportState::Waiting => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(all: &[ImportBatch]) -> Step {
+    put_setting(BATCHES, &all)
+}
+
+fn put_setting(name: &'static str, value: &impl Serialize) -> Step {
+    let bytes = serde_json::to_vec(value).expect("plain data is written as JSON");
+    Step::PutSetting(Setting {
+        name,
+        value: Zeroizing::new(bytes),
+    })
+}

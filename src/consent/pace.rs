@@ -1,0 +1,201 @@
+//! How often a person, and a domain, is written to by this room. A challenge is a mail that nobody proved to have asked
+//! for, so it is rationed: one address a day, three in a row without an answer, so many to a domain in an hour.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::address::Domain;
+use crate::store::ChallengeRecord;
+
+/// Between two challenges to one address.
+const BETWEEN: SignedDuration = SignedDuration::from_hours(24);
+/// So many in a row may stay unanswered.
+const UNANSWERED: u32 = 3;
+/// Then there's silence for so long.
+const SILENCE: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// How many times are remembered.
+const REMEMBERED: usize = 4;
+/// How many domains are counted at once.
+const DOMAINS: usize = 10_000;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether an address may be challenged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Yes; this is what is then remembered, and until when.
+    Now(ChallengeRecord, Timestamp),
+    /// It was challenged within a day.
+    After(Timestamp),
+    /// It left too many unanswered.
+    Silent,
+}
+
+pub(super) fn add(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// What the counts of an address allow now.
+pub(super) fn next(record: &ChallengeRecord, now: Timestamp) -> Pace {
+    let mut record = record.clone();
+    // A time beyond any silence is from a clock that was wrong then; it must not silence us for years.
+    record.sent.retain(|at| *at <= add(now, BETWEEN));
+    record.quiet_until = record.quiet_until.filter(|at| *at <= add(now, SILENCE));
+    match record.quiet_until {
+        Some(until) if now < until => return Pace::Silent,
+        Some(_) => (record.unanswered, record.quiet_until) = (0, None),
+        None => {}
+    }
+    let free = record.sent.iter().max().map(|last| add(*last, BETWEEN));
+    if let Some(free) = free.filter(|free| now < *free) {
+        return Pace::After(free);
+    }
+    record.sent.push(now);
+    let forgotten = record.sent.len().saturating_sub(REMEMBERED);
+    record.sent.drain(..forgotten);
+    record.unanswered += 1;
+    if record.unanswered >= UNANSWERED {
+        record.quiet_until = Some(add(now, SILENCE));
+    }
+    Pace::Now(record, add(now, SILENCE))
+}
+
+/// Counts mails to each recipient domain in the current hour. It lives in memory: after a restart a domain may get one
+/// hour's share again.
+#[derive(Default)]
+pub(super) struct DomainPace {
+    hours: HashMap<Domain, Hour>,
+}
+
+struct Hour {
+    ends: Timestamp,
+    sent: u32,
+    delayed: u32,
+}
+
+impl DomainPace {
+    /// Counts a mail to this domain.
+    ///
+    /// # Errors
+    /// When it may go instead: nothing is ever dropped. Mails that wait are spread over the coming hours.
+    pub(super) fn take(
+        &mut self,
+        domain: &Domain,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        if self.hours.len() >= DOMAINS {
+            self.hours.retain(|_, hour| now < hour.ends);
+        }
+        let fresh = || Hour {
+            ends: add(now, HOUR),
+            sent: 0,
+            delayed: 0,
+        };
+        let hour = self.hours.entry(domain.clone()).or_insert_with(fresh);
+        if now >= hour.ends || hour.ends > add(now, HOUR) {
+            *hour = fresh();
+        }
+        let limit = limit.max(1);
+        if hour.sent < limit {
+            hour.sent += 1;
+            return Ok(());
+        }
+        let later = i64::from(hour.delayed / limit);
+        hour.delayed = hour.delayed.saturating_add(1);
+        Err(add(
+            hour.ends,
+            HOUR * i32::try_from(later).unwrap_or(i32::MAX),
+        ))
+    }
+
+    /// Gives a place back that was not used.
+    pub(super) fn give_back(&mut self, domain: &Domain) {
+        if let Some(hour) = self.hours.get_mut(domain) {
+            hour.sent = hour.sent.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn noon() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().expect("a time")
+    }
+
+    fn hours(n: i64) -> Timestamp {
+        add(noon(), SignedDuration::from_hours(n))
+    }
+
+    #[test]
+    fn once_a_day_and_after_three_without_answer_ninety_days_of_silence() {
+        let mut record = ChallengeRecord::default();
+        for day in 0..3 {
+            let Pace::Now(next_record, _) = next(&record, hours(day * 24)) else {
+                panic!("day {day} allows one");
+            };
+            record = next_record;
+            let soon = next(&record, hours(day * 24 + 23));
+            assert!(matches!(soon, Pace::After(_) | Pace::Silent), "day {day}");
+        }
+        assert_eq!(next(&record, hours(3 * 24)), Pace::Silent);
+        assert_eq!(next(&record, hours((2 + 90) * 24 - 1)), Pace::Silent);
+        let Pace::Now(after, _) = next(&record, hours((2 + 90) * 24)) else {
+            panic!("the silence is over");
+        };
+        assert_eq!((after.unanswered, after.quiet_until), (1, None));
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_silences_nobody_for_years() {
+        let record = ChallengeRecord {
+            sent: vec![hours(24 * 3650)],
+            unanswered: 1,
+            quiet_until: Some(hours(24 * 3650)),
+        };
+        assert!(matches!(next(&record, noon()), Pace::Now(..)));
+    }
+
+    #[test]
+    fn a_busy_domain_waits_and_loses_nothing() {
+        let mut pace = DomainPace::default();
+        let domain = Domain::parse("big.example").expect("a domain");
+        let other = Domain::parse("small.example").expect("a domain");
+        assert_eq!(pace.take(&domain, 2, noon()), Ok(()));
+        assert_eq!(pace.take(&domain, 2, noon()), Ok(()));
+        let waits: Vec<_> = (0..4).map(|_| pace.take(&domain, 2, noon())).collect();
+        assert_eq!(
+            waits,
+            [Err(hours(1)), Err(hours(1)), Err(hours(2)), Err(hours(2))]
+        );
+        assert_eq!(pace.take(&other, 2, noon()), Ok(()));
+        pace.give_back(&domain);
+        assert_eq!(pace.take(&domain, 2, noon()), Ok(()));
+        assert_eq!(pace.take(&domain, 2, hours(1)), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_day_has_two_and_no_ninety_days_have_more_than_four(
+            gaps in prop::collection::vec(1_i64..80, 1..120),
+        ) {
+            let (mut record, mut now, mut sent) = (ChallengeRecord::default(), noon(), Vec::new());
+            for gap in gaps {
+                now = add(now, SignedDuration::from_hours(gap));
+                if let Pace::Now(after, _) = next(&record, now) {
+                    record = after;
+                    sent.push(now);
+                }
+            }
+            for pair in sent.windows(2) {
+                prop_assert!(pair[1].duration_since(pair[0]) >= BETWEEN);
+            }
+            for four in sent.windows(4) {
+                prop_assert!(four[3].duration_since(four[0]) >= SILENCE);
+            }
+        }
+    }
+}

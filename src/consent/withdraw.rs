@@ -1,0 +1,426 @@
+//! Every way out: a link, a mail program's button, a mail, a reply, a staff member. In one transaction the subscription
+//! goes (and the row with it when none is left), the suppression stands, the journal has it, the ledger forgets the
+//! person. It is idempotent, and the same work for somebody who is known and for somebody who isn't.
+
+use super::event::WithdrawalChannel;
+use super::person::{Person, Suppressions, is_person};
+use super::{ATTEMPTS, Consent, ConsentError, ConsentEvent, Text, letter};
+use crate::address::EmailAddress;
+use crate::audit::Act;
+use crate::id::MailingId;
+use crate::store::{
+    Change, ChangeOutcome, Guard, JournalEntry, MailClass, Scope, Step, Subscriber, Suppressed,
+    SuppressionReason,
+};
+use crate::vault::{CopyTokenKind, Index, IndexColumn, ListTag};
+
+/// How many rows a search reads at once.
+const PAGE: u32 = 500;
+
+/// From how much somebody withdraws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// From the list that the token names, or from all if it names all.
+    AsToken,
+    /// From all lists.
+    AllLists,
+    /// "Never write to me again": from all, and not even a challenge.
+    NeverAgain,
+}
+
+/// What a withdrawal page says, from the token alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WithdrawalView {
+    /// This list; none if it is no longer configured.
+    List(Option<Text>),
+    /// All lists.
+    All,
+}
+
+impl Consent {
+    /// What the page behind an unsubscribe link shows. Looks nothing up; none for a token that isn't ours (a link that was
+    /// cut, say), about which nobody must be told that it worked.
+    pub fn withdrawal_page(&self, token: &str) -> Option<WithdrawalView> {
+        let (tag, _) = self.vault().open_withdrawal_token(token)?;
+        Some(self.view_of(tag))
+    }
+
+    fn view_of(&self, tag: ListTag) -> WithdrawalView {
+        if tag == ListTag::ALL {
+            return WithdrawalView::All;
+        }
+        let live = self.live();
+        let list = live.settings.list_of_tag(self.vault(), tag);
+        WithdrawalView::List(list.map(|list| list.title.clone()))
+    }
+
+    /// Withdraws whom the token stands for. Once this answers, it is on the disk and no final dot leaves for that person.
+    /// The same answer whether or not there was anything to withdraw; none only for a token that isn't ours.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`] or [`ConsentError::Busy`]: it is not known to have worked; the page says so.
+    pub async fn withdraw(
+        &self,
+        token: &str,
+        extent: Extent,
+        channel: WithdrawalChannel,
+    ) -> Result<Option<WithdrawalView>, ConsentError> {
+        let Some((tag, index)) = self.vault().open_withdrawal_token(token) else {
+            return Ok(None);
+        };
+        let (scope, reason) = match (extent, tag) {
+            (Extent::NeverAgain, _) => (Scope::All, SuppressionReason::NeverAgain),
+            (Extent::AllLists, _) | (Extent::AsToken, ListTag::ALL) => {
+                (Scope::All, SuppressionReason::Withdrawn)
+            }
+            (Extent::AsToken, tag) => (Scope::List(tag), SuppressionReason::Withdrawn),
+        };
+        self.withdraw_indexes(&[index], &Withdrawal::new(scope, reason, channel))
+            .await?;
+        Ok(Some(match scope {
+            Scope::All => WithdrawalView::All,
+            Scope::List(tag) => self.view_of(tag),
+        }))
+    }
+
+    /// Withdraws whoever got the copy whose signed Message-ID a reply names, from that copy's list. False if the token
+    /// isn't ours.
+    ///
+    /// # Errors
+    /// As [`Consent::withdraw`].
+    pub async fn withdraw_by_reply(&self, message_id_token: &str) -> Result<bool, ConsentError> {
+        let kind = CopyTokenKind::MessageId;
+        let Some(copy) = self.vault().open_copy_token(kind, message_id_token) else {
+            return Ok(false);
+        };
+        let Some(row) = self.store().copy(copy).await? else {
+            return Ok(true);
+        };
+        let Some(id) = row.subscriber else {
+            return Ok(true);
+        };
+        let mailing = self.store().mailing(row.mailing).await?;
+        let subscriber = self.store().subscriber_by_id(id).await?;
+        if let (Some(mailing), Some(subscriber)) = (mailing, subscriber) {
+            let scope = Scope::List(self.vault().list_tag(&mailing.record.list));
+            let reason = SuppressionReason::Withdrawn;
+            let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Reply);
+            self.withdraw_indexes(&[subscriber.suppression_index], &withdrawal)
+                .await?;
+        }
+        Ok(true)
+    }
+
+    /// Withdraws an address for somebody who wrote or rang: from one list, or from all. The act goes into the audit log.
+    ///
+    /// # Errors
+    /// [`ConsentError::UnknownList`]; otherwise as [`Consent::withdraw`].
+    pub async fn withdraw_address(
+        &self,
+        address: &EmailAddress,
+        list: Option<&str>,
+        never_again: bool,
+        by: &super::By,
+    ) -> Result<(), ConsentError> {
+        let scope = match list {
+            None => Scope::All,
+            Some(key) => {
+                if self.live().settings.list(key).is_none() {
+                    return Err(ConsentError::UnknownList(key.to_owned()));
+                }
+                Scope::List(self.vault().list_tag(key))
+            }
+        };
+        let (scope, reason) = match never_again {
+            true => (Scope::All, SuppressionReason::NeverAgain),
+            false => (scope, SuppressionReason::Withdrawn),
+        };
+        let person = Person::of(self.vault(), address);
+        let act = self
+            .act(by, "subscriber withdraw")?
+            .to(self.object_of(&person));
+        let mut withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Staff);
+        withdrawal.act = Some(act);
+        self.withdraw_indexes(&person.indexes, &withdrawal).await?;
+        self.sign_checkpoints_quietly().await;
+        Ok(())
+    }
+
+    /// Withdraws the person of these suppression indexes, and waits until what was departing has left or was called off.
+    pub(super) async fn withdraw_indexes(
+        &self,
+        indexes: &[Index],
+        withdrawal: &Withdrawal,
+    ) -> Result<(), ConsentError> {
+        for _ in 0..ATTEMPTS {
+            let Some(persons) = self.try_withdraw(indexes, withdrawal).await? else {
+                continue;
+            };
+            for person in &persons {
+                self.gate().settle(person).await;
+            }
+            return Ok(());
+        }
+        Err(ConsentError::Busy)
+    }
+
+    /// Answers the indexes of the person, or none if others changed the same rows meanwhile.
+    async fn try_withdraw(
+        &self,
+        indexes: &[Index],
+        withdrawal: &Withdrawal,
+    ) -> Result<Option<Vec<Index>>, ConsentError> {
+        let before = self.find_by_suppression(indexes).await?;
+        let mut persons = indexes.to_vec();
+        if let Found::Subscriber(before) = &before
+            && !persons.contains(&before.suppression_index)
+        {
+            persons.push(before.suppression_index);
+        }
+        let mut change = Change::new().require_found(&before, &persons);
+        let mut suppressions = Suppressions::read(self.store(), &persons).await?;
+        for guard in suppressions.guards() {
+            change = change.require(guard);
+        }
+        let entry = Suppressed {
+            scope: withdrawal.scope,
+            at: self.clock().now(),
+            reason: withdrawal.reason,
+        };
+        change = change
+            .then_all(suppressions.add(&entry))
+            .then_all(persons.iter().map(|index| journal(*index, &entry)));
+        // Read for everybody, so that somebody who is not subscribed takes as long.
+        let mailings = self.mailings_within(withdrawal.scope).await?;
+        let mut after = None;
+        if let Found::Subscriber(before) = &before {
+            let left = self.without(before, withdrawal.scope);
+            change = change.then_all(self.leave(before, &left, withdrawal, mailings)?);
+            after = Some(left);
+        }
+        if withdrawal.reason == SuppressionReason::NeverAgain {
+            change = change.then_all(self.forget_pending(&persons).await?);
+        }
+        if let Some(act) = &withdrawal.act {
+            change = change.then(super::act_step(act)?);
+        }
+        if self.store().change(change).await? == ChangeOutcome::Conflict {
+            return Ok(None);
+        }
+        if let (Found::Subscriber(before), Some(after)) = (&before, &after) {
+            let stays = Some(&after.record).filter(|record| !record.subscriptions.is_empty());
+            self.tally().change(Some(&before.record), stays);
+        }
+        Ok(Some(persons))
+    }
+
+    /// The subscriber without the subscriptions that are withdrawn.
+    fn without(&self, before: &Subscriber, scope: Scope) -> Subscriber {
+        let mut left = before.clone();
+        left.record
+            .subscriptions
+            .retain(|one| !self.is_within(&one.list, scope));
+        left
+    }
+
+    fn is_within(&self, list: &str, scope: Scope) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::List(tag) => self.vault().list_tags(list).contains(&tag),
+        }
+    }
+
+    /// The steps by which a subscriber leaves: the row, the ledger, the evidence.
+    fn leave(
+        &self,
+        before: &Subscriber,
+        left: &Subscriber,
+        withdrawal: &Withdrawal,
+        mailings: Vec<MailingId>,
+    ) -> Result<Vec<Step>, ConsentError> {
+        let now = self.clock().now();
+        let gone = before
+            .record
+            .subscriptions
+            .iter()
+            .filter(|one| !left.record.subscriptions.contains(one));
+        let subject = Person::of(self.vault(), &before.record.address).subject(self.vault());
+        let mut steps = Vec::new();
+        for one in gone {
+            let event = ConsentEvent::Withdrawn {
+                subject,
+                list: one.list.clone(),
+                channel: withdrawal.channel,
+                reason: withdrawal.reason,
+                at: now,
+            };
+            steps.push(event.append()?);
+        }
+        if left.record.subscriptions.is_empty() {
+            steps.push(Step::RemoveSubscriber(before.id));
+            steps.push(Step::UnlinkCopies(before.id, None, now));
+        } else if !steps.is_empty() {
+            steps.push(Step::PutSubscriber(left.clone()));
+            steps.push(Step::UnlinkCopies(before.id, Some(mailings), now));
+        }
+        Ok(steps)
+    }
+
+    async fn mailings_within(&self, scope: Scope) -> Result<Vec<MailingId>, ConsentError> {
+        let all = self.store().mailings().await?.into_iter();
+        Ok(all
+            .filter(|mailing| self.is_within(&mailing.record.list, scope))
+            .map(|mailing| mailing.id)
+            .collect())
+    }
+
+    /// The steps that erase what still waits for a person: requests, service mail in the queue, intake. The rows are
+    /// found by opening them, so that no column tells whose they are.
+    pub(super) async fn forget_pending(
+        &self,
+        persons: &[Index],
+    ) -> Result<Vec<Step>, ConsentError> {
+        let mut steps = Vec::new();
+        let theirs = |address: &EmailAddress| is_person(self.vault(), address, persons);
+        let mut after = None;
+        loop {
+            let page = self.store().requests_after(after, PAGE).await?;
+            let found = page
+                .rows
+                .iter()
+                .filter(|row| theirs(&row.record.asked.address));
+            steps.extend(found.map(|row| Step::RemoveRequest(row.id)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = self.store().queue_page(after, PAGE).await?;
+            let found = page
+                .rows
+                .iter()
+                .filter(|row| is_ours(&row.record.class) && theirs(&row.record.recipient));
+            steps.extend(found.map(|row| Step::RemoveQueued(row.id)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = self.store().intake_after(after, PAGE).await?;
+            let found = page.rows.iter().filter(|row| theirs(row.record.address()));
+            steps.extend(found.map(|row| Step::RemoveIntake(row.id)));
+            after = page.next;
+            if after.is_none() {
+                return Ok(steps);
+            }
+        }
+    }
+
+    /// The subscriber of a person, whatever the generation of the keys it was written under.
+    pub(super) async fn find_person(
+        &self,
+        person: &Person,
+    ) -> Result<Option<Subscriber>, ConsentError> {
+        if let Some(found) = self.store().subscriber(&person.form).await? {
+            return Ok(Some(found));
+        }
+        for index in &person.indexes {
+            if let Some(found) = self.store().subscriber_by_suppression(index).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The subscriber whom one of these indexes stands for. A token keeps the index of its time: once there are several
+    /// generations of the key, a row that isn't found by it is looked for among all.
+    async fn find_by_suppression(&self, indexes: &[Index]) -> Result<Found, ConsentError> {
+        for index in indexes {
+            match self.store().subscriber_by_suppression(index).await {
+                Ok(Some(found)) => return Ok(Found::Subscriber(Box::new(found))),
+                Ok(None) => {}
+                // A damaged row can't be read to be sent to either; the suppression must stand all the same.
+                Err(error) if !error.is_temporary() => return Ok(Found::Damaged),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let generations = self.vault().index_all(IndexColumn::Suppression, b"").len();
+        if generations < 2 {
+            return Ok(Found::Nobody);
+        }
+        let mut after = None;
+        loop {
+            let page = self.store().standings_after(after, PAGE).await?;
+            let theirs = page
+                .rows
+                .into_iter()
+                .find(|row| is_person(self.vault(), &row.subscriber.record.address, indexes));
+            if let Some(row) = theirs {
+                return Ok(Found::Subscriber(Box::new(row.subscriber)));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(Found::Nobody);
+            }
+        }
+    }
+}
+
+/// What stands under a suppression index.
+pub(super) enum Found {
+    /// This subscriber.
+    Subscriber(Box<Subscriber>),
+    /// A row that does not open.
+    Damaged,
+    /// Nobody.
+    Nobody,
+}
+
+impl Change {
+    /// What was found must still be so.
+    fn require_found(self, found: &Found, persons: &[Index]) -> Self {
+        match found {
+            Found::Subscriber(one) => self.require(Guard::SubscriberAt(one.id, one.version)),
+            Found::Damaged => self,
+            Found::Nobody => persons.iter().fold(self, |change, index| {
+                change.require(Guard::NobodyUnder(*index))
+            }),
+        }
+    }
+}
+
+/// A withdrawal, by whichever way.
+pub(super) struct Withdrawal {
+    pub(super) scope: Scope,
+    pub(super) reason: SuppressionReason,
+    pub(super) channel: WithdrawalChannel,
+    pub(super) act: Option<Act>,
+}
+
+impl Withdrawal {
+    pub(super) fn new(scope: Scope, reason: SuppressionReason, channel: WithdrawalChannel) -> Self {
+        Self {
+            scope,
+            reason,
+            channel,
+            act: None,
+        }
+    }
+}
+
+fn journal(index: Index, entry: &Suppressed) -> Step {
+    Step::Journal(JournalEntry::Suppressed {
+        at: entry.at,
+        index,
+        scope: entry.scope,
+        reason: entry.reason,
+    })
+}
+
+fn is_ours(class: &MailClass) -> bool {
+    matches!(class, MailClass::Service { kind } if letter::KINDS.contains(&kind.as_str()))
+}

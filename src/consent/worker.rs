@@ -1,0 +1,319 @@
+//! The worker: decides, for each piece of intake, which mail answers it, if any. What it decides is one transaction with
+//! the removal of the intake, so that a crash in between loses nothing and sends nothing twice.
+
+use std::sync::PoisonError;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::confirm::wants_full_form;
+use super::letter::Letter;
+use super::pace::{self, Pace, add};
+use super::person::{Person, Suppressions};
+use super::{ATTEMPTS, Consent, ConsentError};
+use crate::address::EmailAddress;
+use crate::store::{
+    AskedFor, Challenge, Change, ChangeOutcome, Guard, Intake, IntakeRecord, Request,
+    RequestRecord, Scope, Step, Subscriber,
+};
+use crate::vault::{ConfirmToken, ListTag};
+
+/// How many pieces one step takes.
+const PIECES: u32 = 64;
+/// When to try again what failed: a template that doesn't render, a store that is full.
+const LATER: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worked {
+    /// How many pieces were decided or put off.
+    pub pieces: usize,
+    /// Whether more are due at once.
+    pub more: bool,
+}
+
+/// Decides intake, one piece after the other. One worker is enough, and more do no harm.
+#[derive(Debug, Clone)]
+pub struct IntakeWorker(Consent);
+
+/// What is to become of a piece.
+enum Decision {
+    /// Nothing answers it.
+    Nothing,
+    /// It is answered, with these steps.
+    Done(Change),
+    /// Not now.
+    Later(Timestamp),
+}
+
+impl IntakeWorker {
+    /// The worker of a room.
+    pub fn new(consent: Consent) -> Self {
+        Self(consent)
+    }
+
+    /// Works until it is dropped.
+    pub async fn run(&self) {
+        let consent = &self.0;
+        loop {
+            let wait = match self.step().await {
+                Ok(worked) if worked.more => continue,
+                Ok(_) => self.next_due().await,
+                Err(error) => Err(error),
+            };
+            let now = consent.clock().now();
+            let until = wait.unwrap_or_else(|error| {
+                tracing::warn!(%error, "sign-ups wait");
+                Some(add(now, LATER))
+            });
+            tokio::select! {
+                () = consent.0.work.notified() => {}
+                () = consent.clock().sleep_until(until.unwrap_or(Timestamp::MAX)) => {}
+            }
+        }
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, ConsentError> {
+        let next = self.0.store().next_intake().await?;
+        // A row that does not open stays due for ever; it must not turn this into a busy loop.
+        let soonest = add(self.0.clock().now(), SignedDuration::from_secs(1));
+        Ok(next.map(|next| next.max(soonest)))
+    }
+
+    /// Decides what is due now.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`] if the store can't be read or written; what was not decided stays.
+    pub async fn step(&self) -> Result<Worked, ConsentError> {
+        let due = self
+            .0
+            .store()
+            .due_intake(self.0.clock().now(), PIECES)
+            .await?;
+        for intake in &due {
+            self.decide(intake).await?;
+        }
+        Ok(Worked {
+            pieces: due.len(),
+            more: due.len() >= PIECES as usize,
+        })
+    }
+
+    async fn decide(&self, intake: &Intake) -> Result<(), ConsentError> {
+        for _ in 0..ATTEMPTS {
+            let decision = match self.0.decision(intake).await {
+                Ok(decision) => decision,
+                Err(error @ (ConsentError::Letter(_) | ConsentError::Event(_))) => {
+                    tracing::error!(%error, "a sign-up waits until its mail can be written");
+                    Decision::Later(add(self.0.clock().now(), LATER))
+                }
+                Err(error) => return Err(error),
+            };
+            let change = match decision {
+                Decision::Nothing => Change::new().then(Step::RemoveIntake(intake.id)),
+                Decision::Done(change) => change.then(Step::RemoveIntake(intake.id)),
+                Decision::Later(due_at) => Change::new().then(Step::PutIntake(Intake {
+                    due_at,
+                    ..intake.clone()
+                })),
+            };
+            let change = change.require(Guard::IntakeWaits(intake.id));
+            if self.0.store().change(change).await? == ChangeOutcome::Done {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a sign-up comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The person, or somebody who typed that address.
+    Stranger,
+    /// Staff, who entered a card or imported a file.
+    Staff,
+}
+
+impl Consent {
+    async fn decision(&self, intake: &Intake) -> Result<Decision, ConsentError> {
+        match &intake.record {
+            IntakeRecord::SignUp { asked } => {
+                let origin = match asked.entered_by {
+                    Some(_) => Origin::Staff,
+                    None => Origin::Stranger,
+                };
+                self.decide_sign_up(asked, origin).await
+            }
+            IntakeRecord::BareStop { address, list, at } => self
+                .decide_stop(address, list.as_deref(), *at)
+                .await
+                .map(Decision::Done),
+            IntakeRecord::Import { batch, asked } => self.decide_import(batch, asked).await,
+        }
+    }
+
+    /// An imported row: only once approved, only so many a day.
+    async fn decide_import(&self, batch: &str, asked: &AskedFor) -> Result<Decision, ConsentError> {
+        if !self.import_is_released(batch).await? {
+            return Ok(Decision::Later(super::import::HELD));
+        }
+        let (pace, free) = self.import_pace().await?;
+        if let Some(free) = free {
+            return Ok(Decision::Later(free));
+        }
+        match self.decide_sign_up(asked, Origin::Staff).await? {
+            Decision::Done(change) => Ok(Decision::Done(change.then(pace))),
+            other @ (Decision::Nothing | Decision::Later(_)) => Ok(other),
+        }
+    }
+
+    async fn decide_sign_up(
+        &self,
+        asked: &AskedFor,
+        origin: Origin,
+    ) -> Result<Decision, ConsentError> {
+        let nothing = Ok(Decision::Nothing);
+        let person = Person::of(self.vault(), &asked.address);
+        let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
+        if suppressions.never_again() {
+            return nothing;
+        }
+        let asked = self.askable(asked, origin, &suppressions);
+        if asked.lists.is_empty() {
+            return nothing;
+        }
+        let subscriber = self.find_person(&person).await?;
+        let already = subscriber.as_ref().filter(|one| on_all(one, &asked));
+        if already.is_some() && origin == Origin::Staff {
+            return nothing;
+        }
+        let now = self.clock().now();
+        let counted = self.store().challenge(&person.form).await?;
+        let (record, expires_at) = match pace::next(&counted.record, now) {
+            Pace::Now(record, expires_at) => (record, expires_at),
+            Pace::After(free) if origin == Origin::Staff => return Ok(Decision::Later(free)),
+            Pace::After(_) | Pace::Silent => return nothing,
+        };
+        if let Err(free) = self.take_place(&asked.address) {
+            return Ok(Decision::Later(free));
+        }
+        let mut change = Change::new()
+            .require(Guard::ChallengeAt(counted.address_index, counted.version))
+            .then(Step::PutChallenge(Challenge {
+                expires_at,
+                record,
+                ..counted
+            }));
+        for guard in suppressions.guards() {
+            change = change.require(guard);
+        }
+        let steps = match already {
+            Some(subscriber) => self.already(subscriber, &asked),
+            None => self.challenge(&asked, &person),
+        };
+        match steps {
+            Ok(steps) => Ok(Decision::Done(change.then_all(steps))),
+            Err(error) => {
+                self.give_place_back(&asked.address);
+                Err(error)
+            }
+        }
+    }
+
+    /// What may be asked: lists that are there and open. Who left a list comes back only by their own asking, so what
+    /// staff enter never reaches a suppressed list.
+    fn askable(&self, asked: &AskedFor, origin: Origin, suppressions: &Suppressions) -> AskedFor {
+        let live = self.live();
+        let mut asked = asked.clone();
+        asked.lists.retain(|one| {
+            let open = live.settings.list(&one.list).is_some_and(|list| list.open);
+            let mut tags = self.vault().list_tags(&one.list).into_iter();
+            let left = tags.any(|tag| suppressions.forbids(Scope::List(tag)));
+            open && (origin == Origin::Stranger || !left)
+        });
+        asked
+    }
+
+    fn take_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
+        let limit = self.live().settings.limits.per_domain_hour;
+        let mut domains = self
+            .0
+            .domains
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        domains.take(address.domain(), limit, self.clock().now())
+    }
+
+    fn give_place_back(&self, address: &EmailAddress) {
+        let mut domains = self
+            .0
+            .domains
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        domains.give_back(address.domain());
+    }
+
+    /// The steps that write the request and its challenge.
+    fn challenge(&self, asked: &AskedFor, person: &Person) -> Result<Vec<Step>, ConsentError> {
+        let token = ConfirmToken::generate();
+        let live = self.live();
+        let days = live.settings.limits.request_days;
+        let never = self.vault().withdrawal_token(ListTag::ALL, &person.index());
+        let link = live.settings.confirm_url(&token.to_text());
+        let never_link = live.settings.never_url(&never);
+        let letter = if wants_full_form(asked) {
+            Letter::OpenChallenge {
+                link,
+                never_link,
+                days,
+            }
+        } else {
+            let title = |key: &str| live.settings.list(key).map(|list| list.title.clone());
+            Letter::Challenge {
+                lists: asked
+                    .lists
+                    .iter()
+                    .filter_map(|one| title(&one.list))
+                    .collect(),
+                link,
+                never_link,
+                days,
+            }
+        };
+        let expires_at = add(
+            self.clock().now(),
+            SignedDuration::from_hours(24 * i64::from(days)),
+        );
+        let record = RequestRecord {
+            asked: asked.clone(),
+        };
+        let request = Request::new(self.vault(), token.hash(), expires_at, record);
+        let mut steps = vec![Step::PutRequest(request)];
+        steps.extend(self.post(&asked.address, self.is_bilingual(asked), &letter)?);
+        Ok(steps)
+    }
+
+    /// The steps that tell a subscriber that they are one, at the address that they confirmed.
+    fn already(
+        &self,
+        subscriber: &Subscriber,
+        asked: &AskedFor,
+    ) -> Result<Vec<Step>, ConsentError> {
+        let record = &subscriber.record;
+        let lists = record.subscriptions.iter().map(|one| one.list.as_str());
+        let letter = Letter::AlreadySubscribed {
+            lists: self.ways_out(lists, &subscriber.suppression_index),
+        };
+        let bilingual = self.is_bilingual(asked) || self.is_welsh(record.constituency.as_deref());
+        Ok(self.post(&record.address, bilingual, &letter)?.into())
+    }
+}
+
+/// Whether a subscriber is on everything that is asked for, unpaused or not.
+fn on_all(subscriber: &Subscriber, asked: &AskedFor) -> bool {
+    let on = |list: &str| {
+        let mut all = subscriber.record.subscriptions.iter();
+        all.any(|one| one.list == list)
+    };
+    asked.lists.iter().all(|one| on(&one.list))
+}

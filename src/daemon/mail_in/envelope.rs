@@ -1,0 +1,80 @@
+//! Where one mail is bound: its recipients, sorted by what becomes of them.
+
+use std::collections::BTreeSet;
+
+use super::super::rooms::{Rooms, read};
+use super::verdict;
+use crate::address::EmailAddress;
+use crate::id::{CopyId, MailboxId};
+use crate::mailbox::directory::{Destination, NotHere};
+use crate::smtp::path::ForwardPath;
+use crate::smtp::server::Refusal;
+use crate::vault::{Index, ListTag};
+
+/// The destinations of one mail, each once.
+#[derive(Default)]
+pub(super) struct Bound {
+    pub(super) mailboxes: BTreeSet<MailboxId>,
+    pub(super) lists: Vec<(String, Option<String>)>,
+    pub(super) subscribe: BTreeSet<String>,
+    pub(super) withdrawals: Vec<(ListTag, Index)>,
+    pub(super) returned: Vec<CopyId>,
+    pub(super) outside: Vec<EmailAddress>,
+}
+
+impl Bound {
+    /// Where these recipients lead.
+    pub(super) fn of(rooms: &Rooms, recipients: &[ForwardPath]) -> Result<Self, Refusal> {
+        let mut bound = Self::default();
+        for path in recipients {
+            bound.add(rooms, path)?;
+        }
+        Ok(bound)
+    }
+
+    /// Adds a recipient. One that is not ours is taken for an outside one; whether it may be is asked elsewhere.
+    pub(super) fn add(&mut self, rooms: &Rooms, path: &ForwardPath) -> Result<(), Refusal> {
+        match rooms.find(path) {
+            Ok(Destination::Mailbox(mailbox)) => {
+                self.mailboxes.insert(mailbox);
+            }
+            Ok(Destination::List { list, constituency }) => {
+                let post = (list, constituency);
+                if !self.lists.contains(&post) {
+                    self.lists.push(post);
+                }
+            }
+            Ok(Destination::Subscribe { list }) => {
+                self.subscribe.insert(list);
+            }
+            Ok(Destination::Withdrawal { list, who }) => self.withdrawals.push((list, who)),
+            Ok(Destination::Returned(copy)) => self.returned.push(copy),
+            Err(verdict::Unknown::NotHere(NotHere::OtherDomain)) => {
+                if let ForwardPath::Mailbox(mailbox) = path {
+                    self.add_outside(read(mailbox).map_err(|unknown| unknown.refusal(true))?);
+                }
+            }
+            Err(unknown) => return Err(unknown.refusal(false)),
+        }
+        Ok(())
+    }
+
+    fn add_outside(&mut self, address: EmailAddress) {
+        let form = address.match_form();
+        if self.outside.iter().all(|other| other.match_form() != form) {
+            self.outside.push(address);
+        }
+    }
+
+    /// What may not go together: a list with anything else, and too many people outside (design §1.7).
+    pub(super) fn check(&self, outside_at_most: u32) -> Result<(), Refusal> {
+        let others = self.mailboxes.len() + self.outside.len() + self.subscribe.len();
+        if self.lists.len() > 1 || (!self.lists.is_empty() && others > 0) {
+            return Err(verdict::list_goes_alone());
+        }
+        if self.outside.len() > usize::try_from(outside_at_most).unwrap_or(usize::MAX) {
+            return Err(verdict::too_many_outside());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Mail that comes in by SMTP: what the doors ask, answered by the rooms. It translates and wires; which address is
+//! whose, who may send and what is consent, the rooms decide.
+
+mod arrival;
+mod envelope;
+mod verdict;
+
+use std::sync::Arc;
+
+pub use arrival::Arrival;
+pub(super) use verdict::Unknown;
+
+use super::rooms::{Rooms, RoomsCell};
+use crate::address::EmailAddress;
+use crate::mailbox::directory::{Destination, NotHere};
+use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::smtp::server::{Caller, Credentials, Envelope, Host, LoginOutcome, Refusal};
+use crate::staff::Role;
+use crate::store::Health;
+use envelope::Bound;
+
+/// The host of all SMTP doors. While the vault is locked there are no rooms, and every answer is 421.
+pub struct MailIn {
+    rooms: RoomsCell,
+}
+
+impl MailIn {
+    /// A host over these rooms.
+    pub fn new(rooms: RoomsCell) -> Self {
+        Self { rooms }
+    }
+
+    fn rooms(&self) -> Result<Arc<Rooms>, Refusal> {
+        let rooms = self.rooms.get().ok_or_else(Refusal::not_in_service)?;
+        match rooms.store.health() {
+            Health::Well => Ok(rooms),
+            // A full disk is noticed to have room again by the next write, so those are let through to try.
+            Health::Refusing(error) if matches!(error, crate::store::StoreError::Full) => Ok(rooms),
+            Health::Refusing(_) => Err(Refusal::not_in_service()),
+        }
+    }
+}
+
+impl Host for MailIn {
+    type Body = Arrival;
+
+    /// On the MX anybody may claim any sender. On submission it is one of the staff member's own addresses.
+    async fn sender(&self, caller: &Caller, path: &ReversePath) -> Result<(), Refusal> {
+        let rooms = self.rooms()?;
+        let Some(staff) = caller.staff else {
+            return Ok(());
+        };
+        let roll = rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+        let own = path
+            .mailbox()
+            .and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok())
+            .is_some_and(|address| rooms.may_send_as(member, &address));
+        if own {
+            Ok(())
+        } else {
+            Err(verdict::not_your_address())
+        }
+    }
+
+    async fn recipient(&self, envelope: &Envelope, path: &ForwardPath) -> Result<(), Refusal> {
+        let rooms = self.rooms()?;
+        let staff = envelope.caller.staff;
+        let mut bound = Bound::of(&rooms, &envelope.recipients)?;
+        let found = rooms.find(path);
+        match (found, staff) {
+            (Err(verdict::Unknown::NotHere(NotHere::OtherDomain)), Some(_)) => {}
+            (Err(unknown), _) => return Err(unknown.refusal(staff.is_some())),
+            (Ok(Destination::List { .. }), None) => return Err(verdict::list_is_for_staff()),
+            (Ok(Destination::List { .. }), Some(staff)) => {
+                let roll = rooms.staff.roll();
+                let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+                if !member.has(Role::Sender) {
+                    return Err(verdict::no_sender_role());
+                }
+            }
+            (Ok(_), _) => {}
+        }
+        bound.add(&rooms, path)?;
+        bound.check(rooms.config().staff.outside_recipients)
+    }
+
+    async fn begin(&self, envelope: &Envelope) -> Result<Arrival, Refusal> {
+        let rooms = self.rooms()?;
+        let bound = Bound::of(&rooms, &envelope.recipients)?;
+        Arrival::begin(rooms, envelope, bound).await
+    }
+
+    async fn credentials(&self, caller: &Caller, user: &str) -> Result<Credentials, Refusal> {
+        let rooms = self.rooms()?;
+        if !rooms.wrong_passwords.may_try(caller.client) {
+            return Err(verdict::too_many_wrong_passwords());
+        }
+        let (verifier, staff) = rooms.staff.credentials(user);
+        Ok(Credentials { verifier, staff })
+    }
+
+    async fn login(&self, caller: &Caller, outcome: LoginOutcome) -> Result<(), Refusal> {
+        let rooms = self.rooms()?;
+        let LoginOutcome::Proven(staff) = outcome else {
+            rooms.wrong_passwords.wrong(caller.client);
+            return Ok(());
+        };
+        let roll = rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+        rooms.wrong_passwords.right(caller.client);
+        tracing::info!(staff = %member.log_name, "logged in");
+        Ok(())
+    }
+}

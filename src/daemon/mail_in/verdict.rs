@@ -1,0 +1,108 @@
+//! What the rooms say, as SMTP replies (RFC 5321 §4.2, RFC 3463). Each says what is wrong and what to do about it, and
+//! none tells a stranger anything about people.
+
+use crate::mailbox::directory::NotHere;
+use crate::smtp::reply::Reply;
+use crate::smtp::server::Refusal;
+
+/// Why a path leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::daemon) enum Unknown {
+    /// It isn't ours, or nobody's.
+    #[error(transparent)]
+    NotHere(#[from] NotHere),
+    /// It is no address that mail can be kept for.
+    #[error("this is no mail address")]
+    NoAddress,
+}
+
+impl Unknown {
+    /// The reply: for strangers `staff` is false.
+    pub(super) fn refusal(self, staff: bool) -> Refusal {
+        match self {
+            Self::NotHere(NotHere::OtherDomain) => Refusal::no_relay(),
+            Self::NotHere(NotHere::NoSuchPart) if staff => refuse(
+                550,
+                (5, 1, 1),
+                "The list has no such part: write to LIST+CONSTITUENCY, as in news+leeds-east",
+            ),
+            Self::NotHere(_) => Refusal::no_such_mailbox(),
+            Self::NoAddress => refuse(553, (5, 1, 3), "Not a mail address that we can use"),
+        }
+    }
+}
+
+fn refuse(code: u16, enhanced: (u8, u16, u16), text: &'static str) -> Refusal {
+    Refusal::new(Reply::new(code, enhanced, text))
+}
+
+pub(super) fn revoked() -> Refusal {
+    refuse(421, (4, 7, 0), "This account was closed")
+}
+
+pub(super) fn not_your_address() -> Refusal {
+    refuse(
+        553,
+        (5, 7, 1),
+        "You may send from your own addresses only; set the sender in your mail program",
+    )
+}
+
+pub(super) fn list_is_for_staff() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Only the party's staff can write to this list",
+    )
+}
+
+pub(super) fn no_sender_role() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Your account may not write to lists; an admin can give it the role sender",
+    )
+}
+
+pub(super) fn too_many_wrong_passwords() -> Refusal {
+    refuse(
+        421,
+        (4, 7, 0),
+        "Too many wrong passwords from your network; wait a quarter of an hour",
+    )
+}
+
+pub(super) fn list_goes_alone() -> Refusal {
+    refuse(
+        550,
+        (5, 5, 3),
+        "Write to a list alone: one list, and no other recipient",
+    )
+}
+
+pub(super) fn too_many_outside() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Too many recipients outside the party in one mail: use a list",
+    )
+}
+
+pub(super) fn loops() -> Refusal {
+    refuse(
+        554,
+        (5, 4, 6),
+        "This mail has come through too many servers: it goes in a circle",
+    )
+}
+
+/// A store that can't take it now.
+pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
+    tracing::warn!(%error, "mail was not taken");
+    match error {
+        crate::store::StoreError::Full => {
+            refuse(452, (4, 3, 1), "No room at present, please try again later")
+        }
+        _ => Refusal::try_later(),
+    }
+}

@@ -1,0 +1,401 @@
+//! What each page shows: one plain struct per page, filled by the web door. No struct here holds anything that
+//! tells whether an address is known, so no page can (invariant 6).
+
+use serde::Serialize;
+
+use super::party::{Lang, Text};
+
+/// A page: the data that its template shows, under the name `page`.
+pub trait Page: Serialize {
+    /// The template's name without folder and ending.
+    const NAME: &'static str;
+}
+
+/// How a page is being looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// The language.
+    pub lang: Lang,
+    /// The path at which GET shows this same page, for the link to the other language. `None` where only a POST
+    /// shows it: the link then leads to the first page.
+    pub path: Option<&'a str>,
+}
+
+impl Visit<'_> {
+    /// A page that only a POST shows.
+    pub fn answer(lang: Lang) -> Self {
+        Self { lang, path: None }
+    }
+}
+
+/// One list on a form, with the words of its box.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListChoice {
+    /// The list's key in the config; the value of the box.
+    pub key: String,
+    /// Its title.
+    pub title: Text,
+    /// The consent statement, byte for byte as the evidence will hold it.
+    pub statement: Text,
+}
+
+/// The constituencies of one nation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Nation {
+    /// Its English name as in the list of constituencies.
+    pub nation: String,
+    /// Its constituencies in order.
+    pub seats: Vec<Seat>,
+}
+
+/// One constituency.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seat {
+    /// Its code, the value that is posted.
+    pub code: String,
+    /// Its name in English.
+    pub name: String,
+    /// Its name in Welsh, for Welsh ones.
+    pub cy: Option<String>,
+}
+
+/// What was wrong with a posted form. Each leads to the field that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// No e-mail address.
+    EmailMissing,
+    /// Not an e-mail address.
+    EmailInvalid,
+    /// No list was ticked.
+    ListsMissing,
+    /// The statement of age was not ticked.
+    AgeMissing,
+    /// A constituency that isn't in the list.
+    ConstituencyUnknown,
+    /// The form's time stamp is missing, forged or too old.
+    FormStale,
+    /// The wording changed between showing and posting.
+    WordingChanged,
+}
+
+impl Problem {
+    /// Every problem, for tests and rehearsals.
+    pub const ALL: [Self; 7] = [
+        Self::EmailMissing,
+        Self::EmailInvalid,
+        Self::ListsMissing,
+        Self::AgeMissing,
+        Self::ConstituencyUnknown,
+        Self::FormStale,
+        Self::WordingChanged,
+    ];
+
+    /// The key of its text, below `problem.`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::EmailMissing => "email_missing",
+            Self::EmailInvalid => "email_invalid",
+            Self::ListsMissing => "lists_missing",
+            Self::AgeMissing => "age_missing",
+            Self::ConstituencyUnknown => "constituency_unknown",
+            Self::FormStale => "form_stale",
+            Self::WordingChanged => "wording_changed",
+        }
+    }
+
+    /// The id of the field that it is about.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::EmailMissing | Self::EmailInvalid => "email",
+            Self::ListsMissing | Self::WordingChanged | Self::FormStale => "list-1",
+            Self::AgeMissing => "age",
+            Self::ConstituencyUnknown => "constituency",
+        }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Problem", 2)?;
+        fields.serialize_field("key", self.key())?;
+        fields.serialize_field("field", self.field())?;
+        fields.end()
+    }
+}
+
+/// The first page: the sign-up form. Boxes are never shown ticked, so there is no field for it (law B1).
+#[derive(Clone, Debug, Serialize)]
+pub struct SignUp<'a> {
+    /// What was wrong with the last attempt.
+    pub problems: Vec<Problem>,
+    /// The address as it was typed.
+    pub email: &'a str,
+    /// The chosen constituency's code, or nothing.
+    pub constituency: &'a str,
+    /// The lists that one can sign up for.
+    pub lists: &'a [ListChoice],
+    /// The statement of minimum age.
+    pub age: &'a Text,
+    /// The constituencies to choose from.
+    pub constituencies: &'a [Nation],
+    /// The signed time stamp.
+    pub stamp: &'a str,
+    /// Whether the constituencies are the built-in ones, whose licence asks for a credit.
+    pub ogl: bool,
+}
+
+impl Page for SignUp<'_> {
+    const NAME: &'static str = "signup";
+}
+
+/// The form behind the link of a challenge that a mail to `+subscribe` brought: its POST is the consent.
+#[derive(Clone, Debug, Serialize)]
+pub struct FullForm<'a> {
+    /// What was wrong with the last attempt.
+    pub problems: Vec<Problem>,
+    /// The chosen constituency's code, or nothing.
+    pub constituency: &'a str,
+    /// The lists that one can sign up for.
+    pub lists: &'a [ListChoice],
+    /// The statement of minimum age.
+    pub age: &'a Text,
+    /// The constituencies to choose from.
+    pub constituencies: &'a [Nation],
+    /// The signed time stamp.
+    pub stamp: &'a str,
+    /// Where the form is posted: the path with the token.
+    pub action: &'a str,
+    /// As in [`SignUp::ogl`].
+    pub ogl: bool,
+}
+
+impl Page for FullForm<'_> {
+    const NAME: &'static str = "full_form";
+}
+
+/// One list of a request that waits for its button.
+#[derive(Clone, Debug, Serialize)]
+pub struct Requested {
+    /// The list's title.
+    pub title: Text,
+    /// The statement as it was shown when the box was ticked.
+    pub statement: String,
+    /// The language it was shown in.
+    pub statement_lang: Lang,
+}
+
+/// The page behind a challenge's link: one button.
+#[derive(Clone, Debug, Serialize)]
+pub struct Confirm<'a> {
+    /// What was wrong with the last attempt.
+    pub problems: Vec<Problem>,
+    /// What was asked for.
+    pub lists: &'a [Requested],
+    /// The code of the request's constituency, or nothing.
+    pub constituency: &'a str,
+    /// The constituencies to choose from.
+    pub constituencies: &'a [Nation],
+    /// Where the button posts to.
+    pub action: &'a str,
+    /// Days after which the request is erased.
+    pub days: u32,
+    /// As in [`SignUp::ogl`].
+    pub ogl: bool,
+}
+
+impl Page for Confirm<'_> {
+    const NAME: &'static str = "confirm";
+}
+
+/// A list with its way out.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayOut {
+    /// The list's title.
+    pub title: Text,
+    /// Path of the page that ends the subscription (in mails: its whole address).
+    pub way_out: String,
+}
+
+/// The page after the button of [`Confirm`] or [`FullForm`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Subscribed<'a> {
+    /// The lists and the way out of each.
+    pub lists: &'a [WayOut],
+}
+
+impl Page for Subscribed<'_> {
+    const NAME: &'static str = "subscribed";
+}
+
+/// The page behind an unsubscribe link. It is the same whether or not anybody is subscribed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unsubscribe<'a> {
+    /// The list's title.
+    pub list: &'a Text,
+    /// Where the buttons post to.
+    pub action: &'a str,
+}
+
+impl Page for Unsubscribe<'_> {
+    const NAME: &'static str = "unsubscribe";
+}
+
+/// The page after a withdrawal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unsubscribed<'a> {
+    /// The list that was left; `None` for all of them.
+    pub list: Option<&'a Text>,
+}
+
+impl Page for Unsubscribed<'_> {
+    const NAME: &'static str = "unsubscribed";
+}
+
+/// The page behind a challenge's "never write to me again" link.
+#[derive(Clone, Debug, Serialize)]
+pub struct Never<'a> {
+    /// Where the button posts to.
+    pub action: &'a str,
+}
+
+impl Page for Never<'_> {
+    const NAME: &'static str = "never";
+}
+
+/// A page that says one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// After a sign-up, for everybody alike: look into your inbox.
+    Inbox,
+    /// After "never write to me again".
+    NeverDone,
+    /// A link that is unknown, used or expired: one page for all three.
+    LinkUnknown,
+    /// 404.
+    NotFound,
+    /// 503 while the vault is locked or the store is closed.
+    Locked,
+    /// 429.
+    TooMany,
+    /// 400, 415, 414.
+    BadRequest,
+    /// 413.
+    TooLarge,
+    /// 408.
+    TooSlow,
+    /// 405.
+    Method,
+    /// 500.
+    ServerError,
+}
+
+impl NoticeKind {
+    /// Every kind, for tests and rehearsals.
+    pub const ALL: [Self; 11] = [
+        Self::Inbox,
+        Self::NeverDone,
+        Self::LinkUnknown,
+        Self::NotFound,
+        Self::Locked,
+        Self::TooMany,
+        Self::BadRequest,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::Method,
+        Self::ServerError,
+    ];
+
+    /// The page for this kind.
+    pub fn page(self) -> Notice {
+        let front = !matches!(
+            self,
+            Self::Inbox | Self::NeverDone | Self::Locked | Self::TooMany
+        );
+        Notice { kind: self, front }
+    }
+}
+
+/// The page of a [`NoticeKind`].
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Notice {
+    /// What it says.
+    pub kind: NoticeKind,
+    /// Whether it links to the first page.
+    pub front: bool,
+}
+
+impl Page for Notice {
+    const NAME: &'static str = "notice";
+}
+
+/// The privacy notice (law A12), rendered from the config.
+#[derive(Clone, Debug, Serialize)]
+pub struct Privacy {
+    /// The date of this version, as people write it.
+    pub date: String,
+    /// Number in the register of fee payers.
+    pub ico_number: Option<String>,
+    /// Name and contact of the data protection officer.
+    pub dpo: Option<String>,
+    /// The age that the form asks people to state.
+    pub minimum_age: u8,
+    /// The lists: one purpose each.
+    pub lists: Vec<ListPurpose>,
+    /// Who else handles the data, and for what.
+    pub recipients: Vec<Text>,
+    /// Where the data is held.
+    pub location: Text,
+    /// Transfers out of the United Kingdom and their safeguard; `None` for none.
+    pub transfers: Option<Text>,
+    /// How long what is kept.
+    pub retention: Retention,
+    /// Path of the complaint form, where there is one.
+    pub complaint_form: Option<String>,
+    /// As in [`SignUp::ogl`].
+    pub ogl: bool,
+}
+
+impl Page for Privacy {
+    const NAME: &'static str = "privacy";
+}
+
+/// A list and what it is for.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListPurpose {
+    /// The list's title.
+    pub title: Text,
+    /// Its purpose, a noun phrase such as "news of our campaigns".
+    pub purpose: Text,
+}
+
+/// How long what is kept (law 3.2). The defaults are the law table's.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Retention {
+    /// A request that nobody confirmed.
+    pub pending_days: u32,
+    /// Months between "do you still want this?" mails.
+    pub reconfirm_months: u32,
+    /// Backups.
+    pub backup_days: u32,
+    /// Evidence without address, after withdrawal.
+    pub evidence_years: u32,
+    /// Technical logs.
+    pub log_days: u32,
+    /// Correspondence after its last message.
+    pub mail_months: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            pending_days: 7,
+            reconfirm_months: 24,
+            backup_days: 35,
+            evidence_years: 6,
+            log_days: 30,
+            mail_months: 24,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Sample data for the rehearsal of overrides, for the previews and for the tests: every page and mail once, with
+//! everything in it that a page can hold, and with values that would show if escaping were lost.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use super::*;
+
+/// What a page is named in a rehearsal, its data, and the path that shows it by GET.
+pub(super) struct Scene {
+    /// The page's template.
+    pub(super) name: &'static str,
+    /// A name for the preview of this scene.
+    pub(super) title: String,
+    /// The page's data.
+    pub(super) view: Value,
+    /// The path of the page, if GET shows it.
+    pub(super) path: Option<&'static str>,
+}
+
+/// An address with markup in it, as a stranger may type it.
+pub(super) const TYPED: &str = "<b>typed</b>\"&'@x.example";
+/// The hidden time stamp.
+pub(super) const STAMP: &str = "sample-stamp";
+/// Where a button posts to.
+pub(super) const ACTION: &str = "/sample/action";
+/// The link of a mail.
+pub(super) const LINK: &str = "https://lists.party.example/c/sampletoken";
+/// The second link of a challenge.
+pub(super) const NEVER: &str = "https://lists.party.example/n/sampletoken";
+/// The way out in a mail.
+pub(super) const WAY_OUT: &str = "https://lists.party.example/u/sampletoken";
+
+pub(super) fn party() -> Party {
+    Party {
+        name: "The Fair & Open Party".to_owned(),
+        address: "12 Mill Lane, Leeds LS1 4AP".to_owned(),
+        email: "privacy@party.example".to_owned(),
+        url: "https://lists.party.example".to_owned(),
+        promoter: None,
+        colour: Colour::parse("#0b6e4f").unwrap_or(Colour::INK),
+    }
+}
+
+pub(super) fn titles() -> Vec<Text> {
+    vec![
+        Text::both("News & campaigns", "Newyddion ac ymgyrchoedd"),
+        Text::english("Events and volunteering"),
+    ]
+}
+
+pub(super) fn purposes() -> Vec<Text> {
+    vec![
+        Text::both(
+            "news of its campaigns and elections",
+            "newyddion am ei hymgyrchoedd a'i hetholiadau",
+        ),
+        Text::english("invitations to events and to lend a hand"),
+    ]
+}
+
+pub(super) fn choices(templates: &Templates) -> Vec<ListChoice> {
+    let keys = ["news", "events"];
+    let both = titles().into_iter().zip(purposes());
+    keys.into_iter()
+        .zip(both)
+        .map(|(key, (title, purpose))| ListChoice {
+            key: key.to_owned(),
+            title,
+            statement: templates.consent_statement(&purpose),
+        })
+        .collect()
+}
+
+pub(super) fn nations() -> Vec<Nation> {
+    let seat = |code: &str, name: &str, cy: Option<&str>| Seat {
+        code: code.to_owned(),
+        name: name.to_owned(),
+        cy: cy.map(str::to_owned),
+    };
+    let nation = |name: &str, seats| Nation {
+        nation: name.to_owned(),
+        seats,
+    };
+    vec![
+        nation(
+            "England",
+            vec![
+                seat("E14001063", "Aldershot", None),
+                seat("E14001319", "Leeds East", None),
+            ],
+        ),
+        nation(
+            "Northern Ireland",
+            vec![seat("N05000001", "Belfast East", None)],
+        ),
+        nation(
+            "Scotland",
+            vec![seat("S14000027", "Na h-Eileanan an Iar", None)],
+        ),
+        nation(
+            "Wales",
+            vec![
+                seat("W07000089", "Clwyd East", Some("Dwyrain Clwyd")),
+                seat("W07000112", "Ynys Môn", Some("Ynys Môn")),
+            ],
+        ),
+    ]
+}
+
+fn ways_out(path: &str) -> Vec<WayOut> {
+    titles()
+        .into_iter()
+        .map(|title| WayOut {
+            title,
+            way_out: path.to_owned(),
+        })
+        .collect()
+}
+
+pub(super) fn privacy() -> Privacy {
+    let lists = titles().into_iter().zip(purposes());
+    Privacy {
+        date: "1 November 2026".to_owned(),
+        ico_number: Some("ZA123456".to_owned()),
+        dpo: Some("Ann Example, dpo@party.example".to_owned()),
+        minimum_age: 16,
+        lists: lists
+            .map(|(title, purpose)| ListPurpose { title, purpose })
+            .collect(),
+        recipients: vec![Text::english("Example Hosting Ltd, London: the server")],
+        location: Text::both("the United Kingdom", "y Deyrnas Unedig"),
+        transfers: None,
+        retention: Retention::default(),
+        complaint_form: None,
+        ogl: true,
+    }
+}
+
+/// Every page, some of them in several states.
+pub(super) fn pages(templates: &Templates) -> Vec<Scene> {
+    let mut scenes = forms(templates);
+    let (list, action) = (&titles()[0], ACTION);
+    let lists = &ways_out("/u/sampletoken");
+    let requested = &requested(templates);
+    let nations = &nations();
+    scenes.push(scene(
+        "confirm",
+        Some(ACTION),
+        &Confirm {
+            problems: vec![],
+            lists: requested,
+            constituency: "W07000089",
+            constituencies: nations,
+            action,
+            days: 7,
+            ogl: true,
+        },
+    ));
+    scenes.push(scene("subscribed", None, &Subscribed { lists }));
+    scenes.push(scene(
+        "unsubscribe",
+        Some(ACTION),
+        &Unsubscribe { list, action },
+    ));
+    scenes.push(scene(
+        "unsubscribed",
+        None,
+        &Unsubscribed { list: Some(list) },
+    ));
+    scenes.push(titled(
+        "unsubscribed-all",
+        scene("unsubscribed", None, &Unsubscribed { list: None }),
+    ));
+    scenes.push(scene("never", Some(ACTION), &Never { action }));
+    scenes.push(scene("privacy", Some("/privacy"), &privacy()));
+    for kind in NoticeKind::ALL {
+        let shown = scene("notice", None, &kind.page());
+        scenes.push(titled(&format!("notice-{kind:?}").to_lowercase(), shown));
+    }
+    scenes
+}
+
+/// The sign-up form and the full form: fresh, and with every problem at once.
+fn forms(templates: &Templates) -> Vec<Scene> {
+    let lists = &choices(templates);
+    let age = &templates.age_statement(16);
+    let nations = &nations();
+    let mut scenes = Vec::new();
+    for problems in [vec![], Problem::ALL.to_vec()] {
+        let suffix = if problems.is_empty() { "" } else { "-problems" };
+        let (email, seat) = if problems.is_empty() {
+            ("", "")
+        } else {
+            (TYPED, "E14001319")
+        };
+        let sign_up = scene(
+            "signup",
+            Some("/"),
+            &SignUp {
+                problems: problems.clone(),
+                email,
+                constituency: seat,
+                lists,
+                age,
+                constituencies: nations,
+                stamp: STAMP,
+                ogl: true,
+            },
+        );
+        scenes.push(titled(&format!("signup{suffix}"), sign_up));
+        let full = scene(
+            "full_form",
+            Some(ACTION),
+            &FullForm {
+                problems,
+                constituency: seat,
+                lists,
+                age,
+                constituencies: nations,
+                stamp: STAMP,
+                action: ACTION,
+                ogl: true,
+            },
+        );
+        scenes.push(titled(&format!("full_form{suffix}"), full));
+    }
+    scenes
+}
+
+fn requested(templates: &Templates) -> Vec<Requested> {
+    let of = |choice: ListChoice| Requested {
+        title: choice.title,
+        statement: choice.statement.en,
+        statement_lang: Lang::En,
+    };
+    choices(templates).into_iter().map(of).collect()
+}
+
+fn scene<P: Page>(name: &'static str, path: Option<&'static str>, page: &P) -> Scene {
+    Scene {
+        name,
+        title: name.to_owned(),
+        view: Value::from(Serde(page)),
+        path,
+    }
+}
+
+fn titled(title: &str, scene: Scene) -> Scene {
+    Scene {
+        title: title.to_owned(),
+        ..scene
+    }
+}
+
+/// Every mail except the footer.
+pub(super) fn mails() -> Vec<(&'static str, Value)> {
+    let lists = &titles();
+    let ways = &ways_out(WAY_OUT);
+    let (list, subject) = (&lists[0], "Rally & more <soon>");
+    let (link, never_link, days, until) = (LINK, NEVER, 7, "24 November 2026, 14:00");
+    let recipients = &[Unreached {
+        address: "ann@far.example",
+        reason: "The other server offers no encryption (TLS).",
+        said: Some("550 5.1.1 no such <user>"),
+        advice: Some("Ask for another address by telephone."),
+    }];
+    let count = "<5";
+    vec![
+        mail(&Challenge {
+            lists,
+            link,
+            never_link,
+            days,
+        }),
+        mail(&OpenChallenge {
+            link,
+            never_link,
+            days,
+        }),
+        mail(&Welcome { lists: ways }),
+        mail(&AlreadySubscribed { lists: ways }),
+        mail(&StopQuestion { link, days }),
+        mail(&Preview {
+            id: "1f3a",
+            subject,
+            list,
+            audience: Some("Leeds East, Clwyd East"),
+            count,
+            size: "12 KB",
+            second_person: true,
+        }),
+        mail(&Approval {
+            subject,
+            list,
+            sender: "ann",
+            count,
+            link,
+            until,
+        }),
+        mail(&Delayed {
+            subject,
+            recipients,
+            until,
+        }),
+        mail(&NotDelivered {
+            subject,
+            recipients,
+        }),
+    ]
+}
+
+fn mail<M: MailView>(view: &M) -> (&'static str, Value) {
+    (M::NAME, Value::from(Serde(view)))
+}
+
+/// The footer.
+pub(super) fn footer() -> Value {
+    Value::from(Serde(Footer {
+        list: &titles()[0],
+        way_out: WAY_OUT,
+    }))
+}

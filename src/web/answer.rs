@@ -1,0 +1,101 @@
+//! Turns pages into answers.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::Site;
+use crate::template::{Lang, NoticeKind, Page, Visit};
+
+/// What a handler may know of the address that was asked for, beside its own path.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The language, from `?lang=`.
+    pub lang: Lang,
+    /// Whether the method only reads (GET, HEAD).
+    pub reads: bool,
+}
+
+impl Asked {
+    pub(super) fn of(method: &Method, uri: &Uri) -> Self {
+        let pairs = uri.query().unwrap_or_default().split('&');
+        let lang = pairs
+            .filter_map(|pair| pair.strip_prefix("lang="))
+            .next()
+            .unwrap_or_default();
+        Self {
+            lang: Lang::from_tag(lang),
+            reads: matches!(*method, Method::GET | Method::HEAD),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.method, &parts.uri))
+    }
+}
+
+/// Marks an answer that has its page, so that the guard leaves it as it is.
+#[derive(Clone, Copy)]
+pub(super) struct Dressed;
+
+/// Answers with a page.
+pub fn page<P: Page>(site: &Site, status: StatusCode, visit: Visit<'_>, page: &P) -> Response {
+    match site.page(visit, page) {
+        Ok(html) => dress(status, html),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            dress(StatusCode::INTERNAL_SERVER_ERROR, BARE.to_owned())
+        }
+    }
+}
+
+/// What is shown when not even a template renders.
+const BARE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Something went wrong</title>\
+    <h1>Something went wrong on our side</h1><p>Nothing was done. Please try again in a few minutes.</p></html>";
+
+fn dress(status: StatusCode, html: String) -> Response {
+    let mut response = (status, Html(html)).into_response();
+    response.extensions_mut().insert(Dressed);
+    response
+}
+
+/// Answers with a page that says one thing.
+pub(super) fn notice(site: &Site, status: StatusCode, lang: Lang, kind: NoticeKind) -> Response {
+    page(site, status, Visit::answer(lang), &kind.page())
+}
+
+/// Answers 429 or 503, with the time to wait.
+pub fn retry_later(site: &Site, lang: Lang, kind: NoticeKind, wait: Duration) -> Response {
+    let status = match kind {
+        NoticeKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let seconds = wait.as_secs().saturating_add(1).to_string();
+    (
+        [(header::RETRY_AFTER, seconds)],
+        notice(site, status, lang, kind),
+    )
+        .into_response()
+}
+
+/// The page for a status that came without one.
+pub(super) fn kind_of(status: StatusCode) -> NoticeKind {
+    match status {
+        StatusCode::NOT_FOUND => NoticeKind::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => NoticeKind::Method,
+        StatusCode::PAYLOAD_TOO_LARGE => NoticeKind::TooLarge,
+        StatusCode::REQUEST_TIMEOUT => NoticeKind::TooSlow,
+        StatusCode::TOO_MANY_REQUESTS => NoticeKind::TooMany,
+        StatusCode::SERVICE_UNAVAILABLE => NoticeKind::Locked,
+        status if status.is_client_error() => NoticeKind::BadRequest,
+        _ => NoticeKind::ServerError,
+    }
+}
