@@ -1,6 +1,6 @@
 //! The audience, page by page, in the background: ledger rows are made for whoever is on the list, was so before the
 //! release and may be written to. A page's rows and the checkpoint behind them are one change, so a crash leaves
-//! neither a gap nor a second row. Only a few thousand rows stand ahead of sending.
+//! neither a gap nor a second row. Only some thousand rows stand ahead of sending.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

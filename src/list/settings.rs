@@ -49,14 +49,14 @@ pub struct Pace {
     pub page: u32,
     /// Subscribers after whom the checkpoint moves although nobody of them is in the audience.
     pub look: usize,
-    /// Due rows that are read at once, beyond those under way.
+    /// Due rows that are read at once, at least, beyond those under way.
     pub window: usize,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            ahead: 4000,
+            ahead: 8000,
             rows: 500,
             page: 500,
             look: 20_000,

@@ -69,7 +69,8 @@ impl Mailings {
         let mut ready = running.ready.lock().await;
         if ready.len() < count {
             let held: HashSet<CopyId> = ready.iter().map(|row| row.copy).collect();
-            let wanted = running.out() + ready.len() + self.terms().settings.pace.window;
+            let window = self.terms().settings.pace.window;
+            let wanted = running.out() + window.max(count);
             running.begin_look();
             running.more.store(false, Ordering::Relaxed);
             let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
