@@ -12,7 +12,7 @@ use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLette
 use crate::staff::Premises;
 use crate::template::{
     Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
-    Text, Visit,
+    Text,
 };
 use crate::web::{Site, SiteParts, by_nation};
 
@@ -105,17 +105,10 @@ impl Settings {
         statement
     }
 
-    /// The privacy notice as people read it; its bytes are what evidence refers to.
+    /// The privacy notice as text: what evidence refers to.
     fn notice(&self) -> Text {
-        let say = |lang| {
-            self.templates
-                .page(Visit::answer(lang), &self.privacy())
-                .unwrap_or_default()
-        };
-        Text {
-            en: say(Lang::En),
-            cy: Some(say(Lang::Cy)),
-        }
+        let text = self.templates.notice_text(&self.privacy());
+        text.unwrap_or_else(|_| Text::english(""))
     }
 
     /// How letters of the consent room are written.
@@ -171,7 +164,7 @@ impl Settings {
         let config = &self.config;
         let party = &config.party;
         Privacy {
-            date: self.as_of.strftime("%-d %B %Y").to_string(),
+            date: Some(self.as_of.strftime("%-d %B %Y").to_string()),
             ico_number: party.ico_registration.clone(),
             dpo: party.dpo.clone(),
             minimum_age: least_age(config),
@@ -183,7 +176,7 @@ impl Settings {
                     purpose: purpose(list),
                 })
                 .collect(),
-            recipients: Vec::new(),
+            recipients: vec![self.templates.host(&party.hosting)],
             location: Text::english(&party.hosting),
             transfers: None,
             retention: retention(config),
