@@ -26,10 +26,15 @@ mod client;
 mod desk;
 mod failure;
 mod frame;
+pub mod handlers;
 mod hello;
 pub mod parcel;
 mod secret_text;
 mod server;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{Ask, Needs, Nothing};
 pub use call::{Call, Progress, ProgressHandle};
