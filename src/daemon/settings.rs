@@ -119,17 +119,10 @@ impl Settings {
         statement
     }
 
-    /// The privacy notice as people read it; its bytes are what evidence refers to.
+    /// The privacy notice as text: what evidence refers to.
     fn notice(&self) -> Text {
-        let say = |lang| {
-            self.templates
-                .page(Visit::answer(lang), &self.privacy())
-                .unwrap_or_default()
-        };
-        Text {
-            en: say(Lang::En),
-            cy: Some(say(Lang::Cy)),
-        }
+        let text = self.templates.notice_text(&self.privacy());
+        text.unwrap_or_else(|_| Text::english(""))
     }
 
     /// How letters of the consent room are written.
@@ -345,7 +338,7 @@ impl Settings {
                     purpose: purpose(list),
                 })
                 .collect(),
-            recipients: Vec::new(),
+            recipients: vec![self.templates.host(&party.hosting)],
             location: Text::english(&party.hosting),
             transfers: None,
             retention: retention(config),
