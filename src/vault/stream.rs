@@ -8,11 +8,10 @@
 
 use std::fmt;
 
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use super::cipher::{NONCE_LEN, TAG_LEN, decrypt, encrypt};
 use super::root::{PassphraseParams, RootKey, RootKeyError};
-use super::seal::TAG_LEN;
 use super::secret::{Secret, derive};
 use super::{BoxError, SealTo, Vault};
 
@@ -21,7 +20,6 @@ const TO_VAULT: u8 = 1;
 const PASSPHRASE: u8 = 2;
 /// Plain bytes in a chunk.
 const CHUNK: usize = 64 * 1024;
-const NONCE: usize = 24;
 
 /// For whom a stream is sealed.
 pub enum StreamTo<'a> {
@@ -63,7 +61,7 @@ pub enum StreamError {
 
 /// Seals a stream piece by piece.
 pub struct StreamSealer {
-    cipher: XChaCha20Poly1305,
+    key: Secret,
     header: Vec<u8>,
     chunks: u64,
     plain: Zeroizing<Vec<u8>>,
@@ -72,7 +70,7 @@ pub struct StreamSealer {
 
 /// Opens a stream piece by piece.
 pub struct StreamOpener {
-    cipher: XChaCha20Poly1305,
+    key: Secret,
     header: Vec<u8>,
     chunks: u64,
     sealed: Vec<u8>,
@@ -114,7 +112,7 @@ impl StreamSealer {
         header.extend_from_slice(&length.to_be_bytes());
         header.extend_from_slice(&material);
         Ok(Self {
-            cipher: XChaCha20Poly1305::new(key.bytes().into()),
+            key,
             header,
             chunks: 0,
             plain: Zeroizing::new(Vec::with_capacity(CHUNK)),
@@ -151,11 +149,8 @@ impl StreamSealer {
     }
 
     fn seal(&mut self, last: bool, out: &mut Vec<u8>) {
-        let nonce = XNonce::from(nonce(self.chunks, last));
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&nonce, &self.header, (&mut self.plain[..]).into())
-            .expect("a chunk is within the cipher's limit");
+        let nonce = nonce(self.chunks, last);
+        let tag = encrypt(self.key.bytes(), &nonce, &self.header, &mut self.plain);
         let length = u32::try_from(self.plain.len() + TAG_LEN).expect("a chunk is short");
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.plain);
@@ -165,10 +160,10 @@ impl StreamSealer {
     }
 }
 
-fn nonce(chunk: u64, last: bool) -> [u8; NONCE] {
-    let mut nonce = [0; NONCE];
+fn nonce(chunk: u64, last: bool) -> [u8; NONCE_LEN] {
+    let mut nonce = [0; NONCE_LEN];
     nonce[0] = last.into();
-    nonce[NONCE - 8..].copy_from_slice(&chunk.to_be_bytes());
+    nonce[NONCE_LEN - 8..].copy_from_slice(&chunk.to_be_bytes());
     nonce
 }
 
@@ -218,7 +213,7 @@ impl StreamOpener {
             _ => return Err(StreamError::Malformed),
         };
         Ok(Self {
-            cipher: XChaCha20Poly1305::new(key.bytes().into()),
+            key,
             header: start[..length].to_vec(),
             chunks: 0,
             sealed: Vec::new(),
@@ -256,15 +251,9 @@ impl StreamOpener {
             let (body, tag) = plain
                 .split_last_chunk_mut::<TAG_LEN>()
                 .ok_or(StreamError::Altered)?;
-            let nonce = XNonce::from(nonce(self.chunks, last));
-            let tag: [u8; TAG_LEN] = *tag;
-            let opened = self.cipher.decrypt_inout_detached(
-                &nonce,
-                &self.header,
-                body.into(),
-                (&tag).into(),
-            );
-            if opened.is_ok() {
+            let nonce = nonce(self.chunks, last);
+            let opened = decrypt(self.key.bytes(), &nonce, &self.header, body, tag);
+            if opened.is_some() {
                 plain.truncate(chunk.len() - TAG_LEN);
                 self.chunks += 1;
                 self.ended = last;
