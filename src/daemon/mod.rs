@@ -2,6 +2,9 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `settings` | from the configuration to what each room is told |
+//! | `rooms` | the rooms over an open store, as the doors find them |
+//! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
 //! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
@@ -11,8 +14,7 @@
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
 //! | `init` | sets a new installation up, step by step |
-//! | `settings`, `rooms`, `mail_in` | what the rooms are told, the rooms, what the SMTP doors ask of them |
-//! | `sandbox` | the same daemon on loopback with an outside world: to try, and for the stories |
+//! | `sandbox` | a world of its own to try it in |
 
 pub mod hardening;
 pub mod init;

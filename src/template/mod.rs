@@ -248,6 +248,16 @@ impl Templates {
         })
     }
 
+    /// The imprint (law G1) as it stands in every footer.
+    ///
+    /// # Errors
+    /// As [`Templates::page`].
+    pub fn imprint(&self, lang: Lang) -> Result<String, TemplateError> {
+        let context = context! { lang => lang.tag(), party => Serde(&self.party) };
+        let rendered = self.env.render_str("{{ imprint() }}", context);
+        rendered.map_err(|error| from_engine("the imprint", &error))
+    }
+
     /// The consent statement for a list, in both languages: the default wording, which becomes evidence.
     pub fn consent_statement(&self, purpose: &Text) -> Text {
         self.wording("wording.consent", &|lang, place| match place {
@@ -261,6 +271,40 @@ impl Templates {
         self.wording("wording.age", &|_, place| {
             (place == "age").then(|| age.to_string())
         })
+    }
+
+    /// What a link is about whose list is no longer in the config.
+    pub fn unnamed_list(&self) -> Text {
+        self.wording("unsubscribe.unnamed", &|_, _| None)
+    }
+
+    /// Who runs the machine, as a recipient in the privacy notice.
+    pub fn host(&self, hosting: &str) -> Text {
+        self.wording("privacy.host", &|_, place| {
+            (place == "hosting").then(|| hosting.to_owned())
+        })
+    }
+
+    /// The privacy notice as text, in both languages: what consents refer to. It has neither the date of the version
+    /// nor the words around the notice, so that it changes only when the notice does.
+    ///
+    /// # Errors
+    /// As [`Templates::page`].
+    pub fn notice_text(&self, privacy: &Privacy) -> Result<Text, TemplateError> {
+        let undated = Privacy {
+            date: None,
+            ..privacy.clone()
+        };
+        let text = |lang| {
+            let html = self.page(Visit::answer(lang), &undated)?;
+            let inner = html
+                .split_once("<main")
+                .and_then(|(_, rest)| rest.split_once('>'))
+                .map_or(html.as_str(), |(_, rest)| rest);
+            let inner = inner.rsplit_once("</main>").map_or(inner, |(main, _)| main);
+            Ok(lint::words(inner))
+        };
+        Ok(Text::both(text(Lang::En)?, text(Lang::Cy)?))
     }
 
     fn wording(&self, key: &str, own: &dyn Fn(Lang, &str) -> Option<String>) -> Text {
