@@ -114,7 +114,9 @@ impl Browser {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(bytes::Bytes::from(body)))
             .map_err(io::Error::other)?;
-        let page = timeout(PATIENCE, self.exchange(request)).await.map_err(io::Error::from)??;
+        let page = timeout(PATIENCE, self.exchange(request))
+            .await
+            .map_err(io::Error::from)??;
         self.note(format!("< {}", page.status));
         Ok(page)
     }
@@ -129,7 +131,10 @@ impl Browser {
     }
 
     fn note(&self, line: String) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
     }
 }
 
@@ -141,9 +146,15 @@ where
         .await
         .map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(io::Error::other)?;
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, LARGEST).collect().await.map_err(io::Error::other)?;
+    let body = Limited::new(body, LARGEST)
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
     driver.abort();
     Ok(Page {
         status: parts.status,
@@ -158,7 +169,9 @@ impl Page {
         let start = self.text.find("<form method=\"post\"")?;
         let text = &self.text[start..];
         let text = &text[..text.find("</form>")?];
-        let mut tags = text.split('<').filter_map(|piece| piece.split_once('>').map(|(tag, _)| tag));
+        let mut tags = text
+            .split('<')
+            .filter_map(|piece| piece.split_once('>').map(|(tag, _)| tag));
         let action = attribute(tags.next()?, "action")?;
         let mut fields = Vec::new();
         let mut select = None;
@@ -179,7 +192,10 @@ impl Page {
 
     /// The heading.
     pub fn heading(&self) -> String {
-        let inside = self.text.split_once("<h1").and_then(|(_, rest)| rest.split_once('>'));
+        let inside = self
+            .text
+            .split_once("<h1")
+            .and_then(|(_, rest)| rest.split_once('>'));
         let heading = inside.and_then(|(_, rest)| rest.split_once("</h1>"));
         heading.map_or_else(String::new, |(heading, _)| unescaped(heading))
     }
@@ -217,7 +233,9 @@ fn unescaped(text: &str) -> String {
         ("&amp;", "&"),
     ]
     .iter()
-    .fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
+    .fold(text.to_owned(), |text, (entity, plain)| {
+        text.replace(entity, plain)
+    })
 }
 
 fn path_of(address: &str) -> &str {
@@ -248,7 +266,9 @@ fn encoded(fields: &[(&str, &str)]) -> String {
             out
         })
     };
-    let pairs = fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
 
@@ -267,11 +287,22 @@ mod tests {
                    <option value=\"E1\" selected>Leeds</option></select></form>"
                 .to_owned(),
         };
-        let form = page.form().expect("a form").fill("email", "a@b.example").tick("list", "news");
-        let fields = [("stamp", "s\""), ("constituency", "E1"), ("email", "a@b.example"), ("list", "news")];
+        let form = page
+            .form()
+            .expect("a form")
+            .fill("email", "a@b.example")
+            .tick("list", "news");
+        let fields = [
+            ("stamp", "s\""),
+            ("constituency", "E1"),
+            ("email", "a@b.example"),
+            ("list", "news"),
+        ];
         let expected = Form {
             action: "/c".to_owned(),
-            fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            fields: fields
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
         };
         assert_eq!(form, expected);
         assert_eq!(page.heading(), "A & B");
@@ -283,6 +314,9 @@ mod tests {
         assert_eq!(path_of("https://mail.party.example/c/abc"), "/c/abc");
         assert_eq!(path_of("https://mail.party.example"), "/");
         assert_eq!(path_of("/x"), "/x");
-        assert_eq!(shortened("/c/abcdefghijklmnopqrstuvwxyz"), "/c/abcdefghijkl…");
+        assert_eq!(
+            shortened("/c/abcdefghijklmnopqrstuvwxyz"),
+            "/c/abcdefghijkl…"
+        );
     }
 }

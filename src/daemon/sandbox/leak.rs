@@ -110,7 +110,9 @@ impl Index {
             if !self.begins[usize::from(u16::from_be_bytes([window[0], window[1]]))] {
                 continue;
             }
-            let Some(patterns) = window.first_chunk::<KEY>().and_then(|key| self.by_key.get(key))
+            let Some(patterns) = window
+                .first_chunk::<KEY>()
+                .and_then(|key| self.by_key.get(key))
             else {
                 continue;
             };
@@ -381,8 +383,14 @@ mod tests {
         let cases: Vec<(Form, Vec<u8>)> = vec![
             (Form::Plain, b"x ADA.lovelace@VOTERS.example y".to_vec()),
             (Form::Percent, b"?e=ada.lovelace%40voters.example".to_vec()),
-            (Form::QuotedPrintable, b"ada.lovelace=40voters.example".to_vec()),
-            (Form::Hexadecimal, hexadecimal(ADDRESS.as_bytes()).to_uppercase().into_bytes()),
+            (
+                Form::QuotedPrintable,
+                b"ada.lovelace=40voters.example".to_vec(),
+            ),
+            (
+                Form::Hexadecimal,
+                hexadecimal(ADDRESS.as_bytes()).to_uppercase().into_bytes(),
+            ),
             (Form::Utf16Le, utf16(u16::to_le_bytes)),
             (Form::Utf16Be, utf16(u16::to_be_bytes)),
             (Form::Md5, Md5::digest(ADDRESS).to_vec()),
@@ -404,7 +412,10 @@ mod tests {
                 let hidden = [&vec![7u8; before][..], ADDRESS.as_bytes(), &vec![9; after]].concat();
                 let offset = u8::try_from(before % 3).unwrap();
                 for text in [STANDARD.encode(&hidden), URL_SAFE_NO_PAD.encode(&hidden)] {
-                    assert!(forms(text.as_bytes()).contains(&Form::Base64(offset)), "{before}");
+                    assert!(
+                        forms(text.as_bytes()).contains(&Form::Base64(offset)),
+                        "{before}"
+                    );
                 }
             }
         }
@@ -421,21 +432,34 @@ mod tests {
             bytes.resize(WINDOW * 2 + 100, 1);
             fs::write(deep.join("file"), bytes).unwrap();
             let findings = secrets().search_directory(directory.path()).unwrap();
-            let found: Vec<_> = findings.leaks.iter().map(|leak| (leak.at, leak.form)).collect();
+            let found: Vec<_> = findings
+                .leaks
+                .iter()
+                .map(|leak| (leak.at, leak.form))
+                .collect();
             assert_eq!(found, [(Some(at as u64), Form::Plain)], "{at}");
-            assert_eq!((findings.files, findings.bytes), (1, 2 * WINDOW as u64 + 100));
+            assert_eq!(
+                (findings.files, findings.bytes),
+                (1, 2 * WINDOW as u64 + 100)
+            );
         }
         fs::write(deep.join("file"), "").unwrap();
         fs::write(directory.path().join(ADDRESS), "").unwrap();
         let findings = secrets().search_directory(directory.path()).unwrap();
         assert_eq!(findings.leaks[0].at, None);
-        assert!(secrets().search_directory(&directory.path().join("none")).is_err());
+        assert!(
+            secrets()
+                .search_directory(&directory.path().join("none"))
+                .is_err()
+        );
     }
 
     #[test]
     fn one_of_many_is_told_by_its_number() {
         let mut secrets = Secrets::new();
-        let people: Vec<_> = (0..50).map(|n| format!("elector{n:03}@voters.example")).collect();
+        let people: Vec<_> = (0..50)
+            .map(|n| format!("elector{n:03}@voters.example"))
+            .collect();
         secrets.add_all(people.iter().map(String::as_str));
         secrets.add("short");
         assert_eq!(secrets.len(), 51);

@@ -75,16 +75,22 @@ impl Answer {
 
     /// Whether an EHLO reply offers an extension.
     pub fn offers(&self, keyword: &str) -> bool {
-        self.lines
-            .iter()
-            .skip(1)
-            .any(|line| line.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))
+        self.lines.iter().skip(1).any(|line| {
+            line.split(' ')
+                .next()
+                .is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+        })
     }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.lines.last().map_or("", String::as_str))
+        write!(
+            f,
+            "{} {}",
+            self.code,
+            self.lines.last().map_or("", String::as_str)
+        )
     }
 }
 
@@ -151,7 +157,9 @@ impl Dialogue {
         let mut plain = Plain(stream);
         let mut heard = vec![format!("connected to {to}")];
         plain.exchange(None, &mut heard).await?;
-        plain.exchange(Some("EHLO client.example"), &mut heard).await?;
+        plain
+            .exchange(Some("EHLO client.example"), &mut heard)
+            .await?;
         let go = plain.exchange(Some("STARTTLS"), &mut heard).await?;
         if go.code != 220 {
             return Err(io::Error::other(format!("STARTTLS was refused: {go}")));
@@ -209,7 +217,10 @@ impl Dialogue {
             let (answer, last) = read_line(&line)?;
             lines.push(answer.1);
             if last {
-                let answer = Answer { code: answer.0, lines };
+                let answer = Answer {
+                    code: answer.0,
+                    lines,
+                };
                 self.heard.push(format!("S: {answer}"));
                 return Ok(answer);
             }
@@ -255,7 +266,8 @@ impl Dialogue {
     pub async fn log_in(&mut self, user: &str, password: &str) -> io::Result<Answer> {
         let proof = STANDARD.encode(format!("\0{user}\0{password}"));
         self.heard.push(format!("C: AUTH PLAIN (of {user})"));
-        self.raw(format!("AUTH PLAIN {proof}\r\n").as_bytes()).await?;
+        self.raw(format!("AUTH PLAIN {proof}\r\n").as_bytes())
+            .await?;
         self.answer().await
     }
 
@@ -278,7 +290,8 @@ impl Dialogue {
         if answer.code != 354 {
             return Ok(answer);
         }
-        self.heard.push(format!("C: ({} bytes of mail)", post.message.len()));
+        self.heard
+            .push(format!("C: ({} bytes of mail)", post.message.len()));
         self.raw(&stuffed(post.message)).await?;
         self.answer().await
     }
@@ -306,7 +319,11 @@ impl Plain {
         loop {
             let mut bytes = Vec::new();
             while !bytes.ends_with(b"\n") && bytes.len() < LONGEST {
-                bytes.push(timeout(PATIENCE, self.0.read_u8()).await.map_err(io::Error::from)??);
+                bytes.push(
+                    timeout(PATIENCE, self.0.read_u8())
+                        .await
+                        .map_err(io::Error::from)??,
+                );
             }
             let text = String::from_utf8_lossy(&bytes);
             let ((code, line), last) = read_line(text.trim_end_matches(['\r', '\n']))?;
@@ -323,7 +340,10 @@ impl Plain {
 /// Code and text of a reply line, and whether it's the last.
 fn read_line(line: &str) -> io::Result<((u16, String), bool)> {
     let bad = || io::Error::other("the server said something that is no reply");
-    let code = line.get(..3).and_then(|code| code.parse().ok()).ok_or_else(bad)?;
+    let code = line
+        .get(..3)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(bad)?;
     let text = line.get(4..).unwrap_or_default().to_owned();
     match line.as_bytes().get(3) {
         Some(b'-') => Ok(((code, text), false)),
@@ -339,7 +359,9 @@ fn version(stream: &Secured) -> String {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS",
     };
-    let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    let suite = session
+        .negotiated_cipher_suite()
+        .and_then(|suite| suite.suite().as_str());
     format!("{version}, {}", suite.unwrap_or("an unknown suite"))
 }
 
@@ -371,8 +393,14 @@ mod tests {
 
     #[test]
     fn replies_are_read() {
-        assert_eq!(read_line("250-a b").expect("a line"), ((250, "a b".to_owned()), false));
-        assert_eq!(read_line("250").expect("a line"), ((250, String::new()), true));
+        assert_eq!(
+            read_line("250-a b").expect("a line"),
+            ((250, "a b".to_owned()), false)
+        );
+        assert_eq!(
+            read_line("250").expect("a line"),
+            ((250, String::new()), true)
+        );
         for bad in ["", "25", "25x a", "250+a", "é50 a"] {
             assert!(read_line(bad).is_err(), "{bad:?}");
         }

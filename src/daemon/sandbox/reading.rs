@@ -44,7 +44,11 @@ pub fn show(message: &[u8]) -> Shown {
     if !pages.is_empty() {
         shown.html = Some(pages.join("\n"));
     }
-    shown.text = if texts.is_empty() { pages.join("\n") } else { texts.join("\n") };
+    shown.text = if texts.is_empty() {
+        pages.join("\n")
+    } else {
+        texts.join("\n")
+    };
     shown
 }
 
