@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `stage` | sets a party up from nothing in a directory of its own |
+//! | `world` | the stage, the world outside and the daemon, put together |
 //! | `outside`, `inbox` | an SMTP host that stands for every other domain, and what it has received |
 //! | `inbox_page` | the same as a web page |
 //! | `peer`, `browser`, `caller` | outside programs: SMTP, pages, the control socket, each with what it saw |
@@ -22,4 +23,8 @@ pub mod leak;
 pub mod outside;
 pub mod peer;
 pub mod reading;
+pub mod run;
+pub mod signature;
 pub mod stage;
+pub mod walkthrough;
+pub mod world;
