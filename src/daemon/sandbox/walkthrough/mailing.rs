@@ -7,8 +7,7 @@ use super::super::signature::Verifier;
 use super::super::stage::{DOMAIN, HOST, OFFICE};
 use super::{ELEN, LEAFLET, SECOND, SENTENCE, SUBJECT, Step, Story, TOM, ensure};
 use crate::control::api::mailing::{Approve, List, MailingReport, Preview};
-use crate::daemon::settings::Settings;
-use crate::delivery::signing::Signing;
+use crate::delivery::signing::{Selectors, Signing};
 use crate::store::MailingState;
 
 impl Story {
@@ -192,16 +191,11 @@ impl Story {
 
     async fn verifier(&self) -> Result<Verifier, super::Amiss> {
         let rooms = self.world.rooms().ok_or("the vault is locked")?;
-        let today = self
-            .world
-            .clock
-            .now()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date();
         let config = self.world.stage.config();
-        let selectors = Settings::new(config.clone(), today)
-            .map_err(|error| error.to_string())?
-            .selectors();
+        let selectors = Selectors {
+            rsa: config.dkim.rsa_selector.to_string(),
+            ed25519: config.dkim.ed25519_selector.to_string(),
+        };
         let signing = Signing::open(&rooms.store, &config.domains, &selectors)
             .await
             .map_err(|error| error.to_string())?;
