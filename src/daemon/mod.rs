@@ -26,7 +26,6 @@ pub mod notify;
 mod ring_file;
 pub mod rooms;
 pub mod sandbox;
-pub mod serve;
 pub mod service;
 pub mod settings;
 pub mod signals;
