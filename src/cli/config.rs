@@ -1,9 +1,11 @@
 //! `config`.
 
 use clap::Subcommand;
+use serde::{Deserialize, Serialize};
 
 use super::Global;
 use super::context::Context;
+use crate::config::Config;
 use crate::control::Failure;
 use crate::control::api::service::Reload;
 
@@ -16,13 +18,45 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
+    /// Say what is wrong with the configuration; works without the daemon
+    ///
+    /// Names every mistake at once, with line, key and the next step. Also looks whether certificates and key files can be
+    /// read: run it as root or as the service's user, or with --without-files.
+    #[command(
+        after_help = "Examples:\n  hustings config check\n  hustings config check --config new.toml --without-files"
+    )]
+    Check {
+        /// Don't look at the files that the configuration names
+        #[arg(long)]
+        without_files: bool,
+    },
     /// Have the running service read its configuration and certificates again
+    ///
+    /// The same as systemctl reload hustings, with an answer. A configuration with mistakes changes nothing.
     #[command(after_help = "Examples:\n  hustings config check && hustings config reload")]
     Reload,
 }
 
-pub(super) fn run(args: &Args, _: &Global, context: &Context) -> Result<(), Failure> {
+/// What `config check` finds, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checked {
+    good: bool,
+    problems: Vec<ProblemReport>,
+}
+
+/// One thing that is wrong, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct ProblemReport {
+    key: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+    help: String,
+}
+
+pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
     match &args.command {
+        ConfigCommand::Check { without_files } => check(*without_files, global, context),
         ConfigCommand::Reload => context.print_answer(&Reload {}, |reloaded, _| {
             if reloaded.needs_restart.is_empty() {
                 return "The configuration is in force.\n".into();
@@ -33,4 +67,44 @@ pub(super) fn run(args: &Args, _: &Global, context: &Context) -> Result<(), Fail
             )
         }),
     }
+}
+
+fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), Failure> {
+    let read = if without_files {
+        Config::load_without_files(&global.config)
+    } else {
+        Config::load(&global.config)
+    };
+    let errors = match read {
+        Ok(_) => {
+            let checked = Checked {
+                good: true,
+                problems: Vec::new(),
+            };
+            return context.print(&checked, |_| {
+                format!("{}: nothing is wrong.\n", global.config.display())
+            });
+        }
+        Err(errors) => errors,
+    };
+    let problems = errors.problems().iter().map(|problem| {
+        let place = errors.place(problem);
+        ProblemReport {
+            key: problem.key.clone(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            message: problem.message.clone(),
+            help: problem.help.clone(),
+        }
+    });
+    let checked = Checked {
+        good: false,
+        problems: problems.collect(),
+    };
+    context.print(&checked, |_| format!("{errors}\n"))?;
+    Err(Failure::failed(
+        format!("can't use {}", global.config.display()),
+        format!("{} things are wrong with it", checked.problems.len()),
+        "mend what is named above and check again",
+    ))
 }

@@ -1,13 +1,344 @@
-//! `init`.
+//! `init`: asks the questions; the daemon's `init` does the work.
+
+use std::path::PathBuf;
+
+use clap::{ValueEnum, ValueHint};
 
 use super::Global;
-use super::context::Context;
-use crate::control::Failure;
+use super::body::NewFile;
+use super::context::{Context, write_out};
+use super::prompt;
+use super::style::{Style, Tone};
+use crate::address::EmailAddress;
+use crate::config::{Config, KeySource};
+use crate::control::{Class, Failure, SecretText};
+use crate::daemon::init::{self, Answers, InitError, NewRoot, Step};
+use crate::staff::NewAccount;
+use crate::vault::{KeySource as Source, RecoverySheet, check_passphrase};
 
-/// Set up
+/// Where an encrypted credential lies, as hustings.service says.
+const CREDENTIALS: &str = "/etc/credstore.encrypted";
+
+/// Set an installation up: configuration, keys, recovery sheet, first admin, units
+///
+/// Asks what it isn't told. Each step can be repeated: what is there is kept. Stop the service first.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(
+    after_help = "Examples:\n  sudo hustings init\n  hustings init --config ./h.toml --domain party.example --hostname mail.party.example --party \"The Example Party\" --postal-address \"1 High Street, Leeds LS1 1AA\" --key file --admin ada --admin-uid 1000 --sheet-to ./sheet.txt --no-units"
+)]
+pub struct Args {
+    /// The party's mail domain
+    #[arg(long)]
+    domain: Option<String>,
+    /// The full name of this machine, as its MX record says
+    #[arg(long)]
+    hostname: Option<String>,
+    /// The party's registered name
+    #[arg(long, value_name = "NAME")]
+    party: Option<String>,
+    /// Its postal address, with the postcode
+    #[arg(long, value_name = "ADDRESS")]
+    postal_address: Option<String>,
+    /// Where the root key comes from
+    #[arg(long, value_name = "SOURCE")]
+    key: Option<KeyArg>,
+    /// Bind the credential to this machine's TPM, so that it protects a stolen disk or snapshot as well
+    #[arg(long)]
+    tpm: bool,
+    /// The login name of the first admin
+    #[arg(long, value_name = "NAME")]
+    admin: Option<String>,
+    /// The first admin's Unix user (id -u)
+    #[arg(long, value_name = "UID")]
+    admin_uid: Option<u32>,
+    /// Write the recovery sheet to this file, which must not exist, instead of showing it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    sheet_to: Option<PathBuf>,
+    /// Where to write hustings.service and hustings.socket
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", value_hint = ValueHint::DirPath)]
+    units: PathBuf,
+    /// Write no unit files and make no Unix user
+    #[arg(long)]
+    no_units: bool,
+}
 
-pub(super) fn run(_: &Args, _: &Global, _: &Context) -> Result<(), Failure> {
+/// Where the root key comes from
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeyArg {
+    /// systemd decrypts it at start
+    Credential,
+    /// A file on this host
+    File,
+    /// Typed at `hustings unlock` after each start
+    Passphrase,
+}
+
+impl KeyArg {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::File => "file",
+            Self::Passphrase => "passphrase",
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
+    let path = &global.config;
+    let step = if path.exists() {
+        Step::WasThere
+    } else {
+        init::write_config(path, &answers(args)?).map_err(|error| failure(&error))?
+    };
+    say(context, step, &format!("configuration {}", path.display()));
+    let config = Config::load_without_files(path).map_err(|errors| {
+        Failure::failed(
+            "can't use the configuration",
+            errors.to_string(),
+            "mend it, and run init again",
+        )
+    })?;
+    if context.run(async {
+        init::has_store(&config)
+            .await
+            .map_err(|error| failure(&error))
+    })? {
+        say(context, Step::WasThere, "keys and database");
+        println_note(
+            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add.",
+        );
+    } else {
+        new_store(args, &config, context)?;
+    }
+    if args.no_units {
+        return Ok(());
+    }
+    install(args, &config, context)
+}
+
+fn answers(args: &Args) -> Result<Answers, Failure> {
+    let ask = |given: &Option<String>, flag: &str, question: &str| match given {
+        Some(given) => Ok(given.clone()),
+        None if prompt::somebody_there() => prompt::text(question, None),
+        None => Err(Failure::misuse(
+            "can't set up",
+            format!("{flag} was not given, and nobody is there to ask"),
+            format!("add {flag}"),
+        )),
+    };
+    let domain = ask(&args.domain, "--domain", "The party's mail domain:")?;
+    Ok(Answers {
+        hostname: ask(
+            &args.hostname,
+            "--hostname",
+            "The full name of this machine (its MX record):",
+        )?,
+        party: ask(&args.party, "--party", "The party's registered name:")?,
+        postal_address: ask(
+            &args.postal_address,
+            "--postal-address",
+            "Its postal address, with the postcode:",
+        )?,
+        key: key_source(args)?.as_str().to_owned(),
+        domain,
+    })
+}
+
+fn key_source(args: &Args) -> Result<KeyArg, Failure> {
+    if let Some(key) = args.key {
+        return Ok(key);
+    }
+    if !prompt::somebody_there() {
+        return Err(Failure::misuse(
+            "can't set up",
+            "--key was not given, and nobody is there to ask",
+            "add --key credential, file or passphrase",
+        ));
+    }
+    println_note(Source::ADVICE);
+    let chosen = prompt::choose(
+        "Where shall the root key come from?",
+        &["credential", "file", "passphrase"],
+    )?;
+    Ok(match chosen {
+        "file" => KeyArg::File,
+        "passphrase" => KeyArg::Passphrase,
+        _ => KeyArg::Credential,
+    })
+}
+
+/// Root key, key ring, recovery sheet, first admin.
+fn new_store(args: &Args, config: &Config, context: &Context) -> Result<(), Failure> {
+    let account = first_account(args, config)?;
+    // Before anything is made: afterwards there would be keys without a sheet.
+    if args.sheet_to.is_none() && !prompt::somebody_there() {
+        return Err(Failure::misuse(
+            "can't set up",
+            "the recovery sheet must be taken by somebody, and nobody is there",
+            "add --sheet-to FILE, print the file, and delete it",
+        ));
+    }
+    let passphrase = match config.key.source {
+        KeySource::Passphrase => Some(prompt::new_passphrase(|text| {
+            check_passphrase(text).map_err(|error| error.to_string())
+        })?),
+        KeySource::Credential | KeySource::File => None,
+    };
+    let root = make_root(args, config, passphrase.as_ref())?;
+    say(
+        context,
+        root.step,
+        crate::daemon::keeper::key_source(&config.key).protection(),
+    );
+    let sheet = context.run(async {
+        init::make_store(config, &root)
+            .await
+            .map_err(|error| failure(&error))
+    })?;
+    say(
+        context,
+        Step::Done,
+        &format!("keys and database in {}", config.data_dir.display()),
+    );
+    if let Some(sheet) = sheet {
+        hand_over(&sheet, args, context.style)?;
+    }
+    let issued = context.run(async {
+        init::first_admin(config, &root.key, account)
+            .await
+            .map_err(|error| failure(&error))
+    })?;
+    if let Some(issued) = issued {
+        say(context, Step::Done, &format!("first admin {}", issued.name));
+        write_out(
+            format!(
+                "Account:   {}\nPassword:  {}\n\nThe password is shown this once.\n",
+                issued.name,
+                context.style.paint(issued.password.reveal(), Tone::Strong)
+            )
+            .as_bytes(),
+        )?;
+    }
     Ok(())
+}
+
+fn make_root(
+    args: &Args,
+    config: &Config,
+    passphrase: Option<&SecretText>,
+) -> Result<NewRoot, Failure> {
+    let credential = PathBuf::from(CREDENTIALS).join(&config.key.credential);
+    init::root_key(config, passphrase, &credential, args.tpm).map_err(|error| failure(&error))
+}
+
+fn first_account(args: &Args, config: &Config) -> Result<NewAccount, Failure> {
+    let name = match &args.admin {
+        Some(name) => name.clone(),
+        None if prompt::somebody_there() => {
+            prompt::text("The login name of the first admin:", None)?
+        }
+        None => {
+            return Err(Failure::misuse(
+                "can't set up",
+                "--admin was not given, and nobody is there to ask",
+                "add --admin NAME and --admin-uid UID",
+            ));
+        }
+    };
+    crate::staff::check_name(&name).map_err(|error| {
+        Failure::from_error(
+            Class::Misuse,
+            format!("can't make the account {name}"),
+            &error,
+        )
+    })?;
+    let address = format!("{name}@{}", config.domain());
+    let address = EmailAddress::parse(&address).map_err(|error| {
+        Failure::from_error(Class::Misuse, "can't make the first address", &error)
+    })?;
+    Ok(NewAccount {
+        name,
+        addresses: vec![address],
+        roles: Vec::new(),
+        uid: args.admin_uid.or_else(behind_sudo),
+    })
+}
+
+/// The person behind sudo; root is nobody.
+fn behind_sudo() -> Option<u32> {
+    let uid = std::env::var("SUDO_UID").ok()?.parse().ok()?;
+    (uid != 0).then_some(uid)
+}
+
+/// Shows the recovery sheet or writes it, and insists that it was taken.
+fn hand_over(sheet: &RecoverySheet, args: &Args, style: Style) -> Result<(), Failure> {
+    let text = sheet.to_text(jiff::Timestamp::now());
+    if let Some(path) = &args.sheet_to {
+        let mut file = NewFile::create(path)?;
+        file.write(text.as_bytes())?;
+        file.finish()?;
+        println_note(&format!(
+            "The recovery sheet is in {}. Print it, keep it away from this host, and delete the file.",
+            path.display()
+        ));
+        return Ok(());
+    }
+    write_out(text.as_bytes())?;
+    println_note(&style.paint(
+        "This is the recovery sheet. Print it and keep it away from this host: losing it and the root key loses the data.",
+        Tone::Warning,
+    ));
+    let end = text
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("END"))
+        .unwrap_or("END")
+        .split_whitespace()
+        .collect::<String>();
+    loop {
+        let typed = prompt::text(
+            "Type its last line, which begins with END, to show that you have it:",
+            None,
+        )?;
+        let typed: String = typed.to_uppercase().split_whitespace().collect();
+        if typed == end.to_uppercase() {
+            return Ok(());
+        }
+        println_note("That is not its last line; look at the paper.");
+    }
+}
+
+/// Unit files, the service's user, and what is to be done by hand.
+fn install(args: &Args, config: &Config, context: &Context) -> Result<(), Failure> {
+    let step = init::write_units(&args.units).map_err(|error| failure(&error))?;
+    say(context, step, &format!("units in {}", args.units.display()));
+    if let Some((uid, gid)) = init::service_user().map_err(|error| failure(&error))? {
+        init::give_to_service(&config.data_dir, uid, gid).map_err(|error| failure(&error))?;
+        if let (KeySource::File, Some(file)) = (config.key.source, &config.key.file) {
+            init::give_to_service(file, uid, gid).map_err(|error| failure(&error))?;
+        }
+    }
+    if config.key.source != KeySource::Credential {
+        println_note(
+            "Remove the line LoadCredentialEncrypted= from hustings.service: the key doesn't come from there.",
+        );
+    }
+    write_out(b"\nNext:\n  put the certificate's files where [[tls.certificate]] says\n  hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n")
+}
+
+fn say(context: &Context, step: Step, what: &str) {
+    let (word, tone) = match step {
+        Step::Done => ("made", Tone::Good),
+        Step::WasThere => ("kept", Tone::Quiet),
+    };
+    println_note(&format!("{}  {what}", context.style.paint(word, tone)));
+}
+
+/// Notes go to standard error, so that the sheet and the password alone are on standard output.
+fn println_note(text: &str) {
+    eprintln!("{text}");
+}
+
+fn failure(error: &InitError) -> Failure {
+    Failure::from_error(Class::Failed, "can't set up", error)
 }

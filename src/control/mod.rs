@@ -26,6 +26,7 @@ mod client;
 mod desk;
 mod failure;
 mod frame;
+pub mod handlers;
 mod hello;
 pub mod parcel;
 mod secret_text;

@@ -1,6 +1,28 @@
 //! Builds the parts from the configuration, starts them and stops them.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `logging` | the service's log: levels, formats, and what may never stand in it |
+//! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
+//! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
+//! | `hardening` | no core dumps, no files for others, no swap |
+//! | `keeper` | locked, unlocked: the root key's way to the open store |
+//! | `ring_file` | how the key ring and the passphrase's settings lie in the store |
+//! | `locked_box` | withdrawals that come while the vault is locked |
+//! | `service` | answers status, unlock, lock and reload on the control socket |
+//! | `desks` | answers of the rooms on the control socket |
+//! | `init` | sets a new installation up, step by step |
 
+pub mod hardening;
+pub mod init;
+pub mod keeper;
+pub mod locked_box;
+pub mod logging;
 pub mod mail_in;
+pub mod notify;
+mod ring_file;
 pub mod rooms;
 pub mod sandbox;
+pub mod service;
 pub mod settings;
+pub mod signals;

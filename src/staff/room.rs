@@ -209,6 +209,34 @@ impl StaffRoom {
         })
     }
 
+    /// Writes an act to the audit log by itself, for what changes no row, such as a lock, and signs the log.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: it is not in the log, so the act must not be done.
+    pub async fn record(
+        &self,
+        by: &Caller,
+        verb: &str,
+        object: Option<ActObject>,
+        reason: Option<&str>,
+    ) -> Result<(), StaffError> {
+        let act = self.0.acts.act(by, verb, object, reason);
+        let _ = self
+            .0
+            .store
+            .change(Change::new().then(Acts::step(&act)?))
+            .await?;
+        self.sign().await;
+        Ok(())
+    }
+
+    /// The act is committed whether or not the log could be signed just now; it is signed each day anyway.
+    async fn sign(&self) {
+        if let Err(error) = sign_checkpoint(&self.0.store, &self.0.clock, LogKind::Audit).await {
+            tracing::warn!(%error, "the audit log could not be signed after an act");
+        }
+    }
+
     async fn stored(&self, id: StaffId, name: &str) -> Result<Staff, StaffError> {
         let all = self.0.store.staff().await?;
         all.into_iter()
@@ -240,10 +268,7 @@ impl StaffRoom {
         if outcome == ChangeOutcome::Conflict {
             return Err(StaffError::Conflict);
         }
-        // The act is committed whether or not the log could be signed just now; it is signed each day anyway.
-        if let Err(error) = sign_checkpoint(&self.0.store, &self.0.clock, LogKind::Audit).await {
-            tracing::warn!(%error, "the audit log could not be signed after an act");
-        }
+        self.sign().await;
         Ok(())
     }
 }
@@ -296,4 +321,4 @@ fn check_unique(roll: &Roll, new: &NewAccount) -> Result<(), StaffError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::actor::Actor;
 use super::error::{RoleName, StaffError};
@@ -36,6 +37,8 @@ pub struct Pending {
 
 struct Entry {
     pending: Pending,
+    /// What the second person alone is told.
+    secret: Option<Zeroizing<String>>,
     agreed: oneshot::Sender<Actor>,
 }
 
@@ -63,7 +66,7 @@ impl SecondPerson {
         }
     }
 
-    /// Asks for a second person with this role.
+    /// Asks for a second person with this role. `secret` is what they alone are told once they agree.
     ///
     /// # Errors
     /// [`StaffError::TooManyWait`].
@@ -73,6 +76,7 @@ impl SecondPerson {
         role: Role,
         verb: &str,
         reason: &str,
+        secret: Option<Zeroizing<String>>,
     ) -> Result<Waiting, StaffError> {
         let mut waiting = self.live();
         if waiting.len() >= MOST {
@@ -90,6 +94,7 @@ impl SecondPerson {
         let (agreed, agreement) = oneshot::channel();
         let entry = Entry {
             pending: pending.clone(),
+            secret,
             agreed,
         };
         waiting.insert(pending.code.clone(), entry);
@@ -111,16 +116,17 @@ impl SecondPerson {
         all
     }
 
-    /// The second person agrees.
+    /// The second person agrees, and gets the secret that was left for them.
     ///
     /// # Errors
     /// [`StaffError`] if nothing waits under the code, they asked themselves, or lack the role.
-    pub fn agree(&self, second: &Actor, verb: &str, code: &str) -> Result<Pending, StaffError> {
+    pub fn agree(
+        &self,
+        second: &Actor,
+        code: &str,
+    ) -> Result<(Pending, Option<Zeroizing<String>>), StaffError> {
         let mut waiting = self.live();
-        let found = waiting
-            .get(code)
-            .filter(|entry| entry.pending.verb == verb)
-            .ok_or(StaffError::NothingWaits)?;
+        let found = waiting.get(code).ok_or(StaffError::NothingWaits)?;
         second.require(found.pending.role)?;
         if found.pending.by_id == second.id() {
             return Err(StaffError::SamePerson(RoleName(found.pending.role)));
@@ -130,7 +136,7 @@ impl SecondPerson {
             .agreed
             .send(second.clone())
             .map_err(|_| StaffError::NothingWaits)?;
-        Ok(entry.pending)
+        Ok((entry.pending, entry.secret))
     }
 
     /// What waits, without what has waited too long.
@@ -168,3 +174,6 @@ fn code() -> String {
         .take(8)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

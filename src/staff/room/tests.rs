@@ -1,1 +1,255 @@
 //! Tests of the staff room.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::address::{Domain, EmailAddress};
+use crate::audit::Act;
+use crate::store::{Files, LockedStore};
+use crate::vault::Vault;
+
+fn premises() -> Premises {
+    let domain = Domain::parse("party.example").expect("a domain");
+    let list = EmailAddress::parse("news@party.example").expect("an address");
+    Premises::new([domain]).taken(&list, "the list news")
+}
+
+/// A staff room over a store of its own, with nobody in it.
+pub(crate) async fn room() -> (StaffRoom, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = LockedStore::open(Files::in_directory(directory.path()))
+        .await
+        .expect("opens")
+        .unlock(Vault::for_tests(), 1 << 20)
+        .await
+        .expect("unlocks");
+    let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"));
+    let room = StaffRoom::open(store, clock, premises())
+        .await
+        .expect("opens");
+    (room, directory)
+}
+
+fn account(name: &str, uid: u32, roles: &[Role]) -> NewAccount {
+    NewAccount {
+        name: name.into(),
+        addresses: vec![EmailAddress::parse(&format!("{name}@party.example")).expect("an address")],
+        roles: roles.to_vec(),
+        uid: Some(uid),
+    }
+}
+
+/// Adds an account, as root while there is none and as the first admin afterwards.
+pub(crate) async fn add(room: &StaffRoom, name: &str, uid: u32, roles: &[Role]) -> Actor {
+    let first = room
+        .roll()
+        .with_role(Role::Admin)
+        .next()
+        .map(|admin| admin.id);
+    let by = match first.and_then(|id| room.actor(id)) {
+        Some(actor) => Caller::Member(actor),
+        None => Caller::Nobody { uid: 0 },
+    };
+    room.add(&by, account(name, uid, roles), None)
+        .await
+        .expect("adds");
+    match room.caller(uid) {
+        Caller::Member(actor) => actor,
+        Caller::Nobody { .. } => panic!("{name} is not found by uid"),
+    }
+}
+
+async fn acts(room: &StaffRoom) -> Vec<Act> {
+    let events = room
+        .0
+        .store
+        .events(LogKind::Audit, 0, 100)
+        .await
+        .expect("reads");
+    events
+        .into_iter()
+        .filter_map(|event| serde_json::from_slice(&event.event?.1).ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_first_admin_needs_nobody_and_the_second_needs_the_first() {
+    let (room, _directory) = room().await;
+    let root = Caller::Nobody { uid: 0 };
+    let reader = room
+        .add(&root, account("cy", 1003, &[Role::Reader]), None)
+        .await;
+    assert!(matches!(reader, Err(StaffError::FirstMustBeAdmin)));
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let more = room
+        .add(&root, account("ben", 1002, &[Role::Admin]), None)
+        .await;
+    assert!(
+        matches!(more, Err(StaffError::NotAllowed(_))),
+        "root is nobody"
+    );
+    add(&room, "cy", 1003, &[Role::Reader]).await;
+    let by_reader = room
+        .add(
+            &room.caller(1003),
+            account("eve", 1004, &[Role::Admin]),
+            None,
+        )
+        .await;
+    assert!(matches!(by_reader, Err(StaffError::NotAllowed(_))));
+    let acts = acts(&room).await;
+    assert_eq!(acts.len(), 2, "refusals did nothing");
+    assert_eq!(acts[0].actor, "nobody (uid 0)");
+    assert_eq!(acts[1].actor, ada.id().to_string());
+    assert_eq!(acts[1].verb, "staff add");
+    let checkpoint = room
+        .0
+        .store
+        .newest_checkpoint(LogKind::Audit)
+        .await
+        .expect("reads");
+    assert_eq!(checkpoint.expect("signed").size, 2);
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_name_address_and_uid_and_its_password_works() {
+    let (room, _directory) = room().await;
+    let by = Caller::Nobody { uid: 0 };
+    let issued = room
+        .add(&by, account("ada", 1001, &[Role::Admin]), None)
+        .await
+        .expect("adds");
+    let roll = room.roll();
+    for login in ["ada", "Ada", " ada@party.example", "ADA@PARTY.EXAMPLE"] {
+        assert_eq!(roll.by_login(login).expect(login).name, "ada");
+        let (verifier, whose) = room.credentials(login);
+        assert!(verifier.check_password(issued.password.reveal()), "{login}");
+        assert!(whose.is_some());
+    }
+    assert!(
+        matches!(room.caller(0), Caller::Nobody { .. }),
+        "root never is a person"
+    );
+    let (dummy, whose) = room.credentials("nobody-here");
+    assert!(whose.is_none());
+    assert!(!dummy.check_password(issued.password.reveal()));
+}
+
+#[tokio::test]
+async fn names_addresses_and_uids_are_unique() {
+    let (room, _directory) = room().await;
+    let ada = Caller::Member(add(&room, "ada", 1001, &[Role::Admin]).await);
+    let with = |name: &str, address: &str, uid| NewAccount {
+        name: name.into(),
+        addresses: vec![EmailAddress::parse(address).expect("an address")],
+        roles: vec![Role::Reader],
+        uid,
+    };
+    let cases = [
+        (
+            with("ada", "x@party.example", None),
+            "the name ada was given already",
+        ),
+        (
+            with("ben", "ADA@party.example", None),
+            "belongs to the account ada",
+        ),
+        (
+            with("ben", "news@party.example", None),
+            "belongs to the list news",
+        ),
+        (
+            with("ben", "abuse@party.example", None),
+            "belongs to the server itself",
+        ),
+        (
+            with("ben", "ben@other.example", None),
+            "own domains (party.example)",
+        ),
+        (with("ben", "ben+x@party.example", None), "no \"+\""),
+        (
+            with("ben", "ben@party.example", Some(1001)),
+            "belongs to the account ada",
+        ),
+        (with("ben", "ben@party.example", Some(0)), "root is nobody"),
+        (with("Ben", "ben@party.example", None), "login name"),
+    ];
+    for (new, expected) in cases {
+        let error = room.add(&ada, new, None).await.expect_err(expected);
+        assert!(
+            error.to_string().contains(expected),
+            "{error} lacks {expected}"
+        );
+    }
+    assert_eq!(room.roll().all().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_account_can_do_nothing_and_the_last_admin_stays() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let ben = add(&room, "ben", 1002, &[Role::Admin]).await;
+    room.revoke(ada.admin().expect("an admin"), "ben", Some("left"))
+        .await
+        .expect("revokes");
+    assert!(matches!(room.caller(1002), Caller::Nobody { .. }));
+    assert!(room.roll().by_login("ben").is_none());
+    assert!(room.roll().by_address(&ben.member().addresses[0]).is_none());
+    let again = room
+        .revoke(ada.admin().expect("an admin"), "ben", None)
+        .await;
+    assert!(matches!(again, Err(StaffError::Revoked(_))));
+    let last = room
+        .revoke(ada.admin().expect("an admin"), "ada", None)
+        .await;
+    assert!(matches!(last, Err(StaffError::LastAdmin(_))));
+    let act = acts(&room).await.pop().expect("an act");
+    assert_eq!(
+        (act.verb.as_str(), act.reason.as_deref()),
+        ("staff revoke", Some("left"))
+    );
+    let by = Caller::Member(ada);
+    let reused = room
+        .add(&by, account("ben", 1002, &[Role::Reader]), None)
+        .await;
+    assert!(
+        matches!(reused, Err(StaffError::NameTaken(_))),
+        "names are never given again"
+    );
+    let mut successor = account("ben2", 1002, &[Role::Reader]);
+    successor.addresses = ben.member().addresses.clone();
+    room.add(&by, successor, None)
+        .await
+        .expect("uid and address are free");
+}
+
+#[tokio::test]
+async fn a_new_password_replaces_the_old_one() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let cy = add(&room, "cy", 1003, &[Role::Reader]).await;
+    let first = room.new_password(&cy, "cy", None).await.expect("one's own");
+    let second = room
+        .new_password(&ada, "cy", None)
+        .await
+        .expect("as an admin");
+    let (verifier, _) = room.credentials("cy");
+    assert!(!verifier.check_password(first.password.reveal()));
+    assert!(verifier.check_password(second.password.reveal()));
+    let foreign = room.new_password(&cy, "ada", None).await;
+    assert!(matches!(foreign, Err(StaffError::NotAllowed(_))));
+    let unknown = room.new_password(&ada, "eve", None).await;
+    assert!(matches!(unknown, Err(StaffError::Unknown(_))));
+}
+
+#[tokio::test]
+async fn accounts_survive_a_reopening_and_the_dummy_stays_the_same() {
+    let (room, _directory) = room().await;
+    add(&room, "ada", 1001, &[Role::Admin]).await;
+    let again = StaffRoom::open(room.0.store.clone(), room.0.clock.clone(), premises())
+        .await
+        .expect("opens");
+    assert_eq!(again.roll().by_uid(1001).expect("found").name, "ada");
+    let (one, other) = (room.credentials("eve").0, again.credentials("EVE").0);
+    assert_eq!(*one.to_bytes(), *other.to_bytes());
+}

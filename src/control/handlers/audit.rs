@@ -1,0 +1,282 @@
+//! `audit …`, and `consent verify`, which is the same of the other log.
+
+use crate::audit::{Act, Checkpoint, Comparison, Frontier, LogKind, SignedCheckpoint, leaf_input};
+use crate::clock::Clock;
+use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
+use crate::control::api::consent::Verify as ConsentVerify;
+use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
+use crate::staff::{Roll, StaffRoom, sign_checkpoint};
+use crate::store::{LoggedEvent, Store, StoreError};
+
+/// How many entries are read at a time.
+const PAGE: u32 = 500;
+/// How many broken entries are named.
+const NAMED: usize = 100;
+
+/// Answers for the logs.
+pub struct AuditDesk {
+    store: Store,
+    clock: Clock,
+    staff: StaffRoom,
+}
+
+impl AuditDesk {
+    /// A desk for the logs of this store.
+    pub fn new(store: Store, clock: Clock, staff: StaffRoom) -> Self {
+        Self {
+            store,
+            clock,
+            staff,
+        }
+    }
+}
+
+impl Handle<Show> for AuditDesk {
+    async fn handle(&self, ask: Show, call: &mut Call<Show>) -> Result<Nothing, Failure> {
+        let failure = |error| Failure::store("can't read the audit log", &error);
+        let head = self.store.log_head(LogKind::Audit).await.map_err(failure)?;
+        let mut next = ask
+            .from
+            .unwrap_or_else(|| head.size().saturating_sub(ask.limit));
+        let end = next.saturating_add(ask.limit);
+        while next < end {
+            let limit = u32::try_from(end - next).unwrap_or(PAGE).min(PAGE);
+            let events = self
+                .store
+                .events(LogKind::Audit, next, limit)
+                .await
+                .map_err(failure)?;
+            let Some(last) = events.last() else { break };
+            next = last.seq + 1;
+            let roll = self.staff.roll();
+            for event in events.into_iter().filter(|event| event.seq < end) {
+                if let Some(entry) = entry(event, &roll) {
+                    call.row(&entry).await?;
+                }
+            }
+        }
+        Ok(Nothing {})
+    }
+}
+
+fn entry(event: LoggedEvent, roll: &Roll) -> Option<AuditEntry> {
+    let act: Act = serde_json::from_slice(&event.event?.1).ok()?;
+    Some(AuditEntry {
+        seq: event.seq,
+        at: act.at,
+        actor: person(&act.actor, roll),
+        second: act.second.map(|second| person(&second, roll)),
+        verb: act.verb,
+        object: act
+            .object
+            .map(|object| format!("{} {}", object.kind, person(&object.id, roll))),
+        reason: act.reason,
+    })
+}
+
+/// The name of the account with this id, for people; the id if there is none.
+fn person(id: &str, roll: &Roll) -> String {
+    let named = roll.all().iter().find(|member| member.id.to_string() == id);
+    named.map_or_else(|| id.to_owned(), |member| member.name.clone())
+}
+
+impl Handle<Verify> for AuditDesk {
+    async fn handle(&self, ask: Verify, call: &mut Call<Verify>) -> Result<LogVerdict, Failure> {
+        self.verify(LogKind::Audit, &ask, call).await
+    }
+}
+
+impl Handle<ConsentVerify> for AuditDesk {
+    async fn handle(
+        &self,
+        ask: ConsentVerify,
+        call: &mut Call<ConsentVerify>,
+    ) -> Result<LogVerdict, Failure> {
+        self.verify(LogKind::Consent, &ask.0, call).await
+    }
+}
+
+impl AuditDesk {
+    async fn verify<A: Ask>(
+        &self,
+        log: LogKind,
+        ask: &Verify,
+        call: &Call<A>,
+    ) -> Result<LogVerdict, Failure> {
+        let what = format!("can't verify the {log} log");
+        let failure = |error: StoreError| Failure::store(what.clone(), &error);
+        let given = self.checkpoint(log, ask, &what)?;
+        let signed = sign_checkpoint(&self.store, &self.clock, log)
+            .await
+            .map_err(failure)?;
+        let head = self.store.log_head(log).await.map_err(failure)?;
+        let mut walk = Walk::new(given.as_ref());
+        let progress = call.progress();
+        // What is appended meanwhile is not looked at: the walk ends where the head was.
+        while walk.next < head.size() {
+            let left = u32::try_from(head.size() - walk.next).unwrap_or(PAGE);
+            let went_on = self
+                .page(log, left.min(PAGE), &mut walk)
+                .await
+                .map_err(failure)?;
+            if !went_on || progress.is_gone() {
+                break;
+            }
+            progress.report("entries", walk.next, Some(head.size()));
+        }
+        Ok(walk.verdict(log, &head, &signed))
+    }
+
+    /// Takes the next page; one by one if an entry in it doesn't open. Returns whether there was one.
+    async fn page(&self, log: LogKind, limit: u32, walk: &mut Walk) -> Result<bool, StoreError> {
+        match self.store.events(log, walk.next, limit).await {
+            Ok(events) => {
+                events.iter().for_each(|event| walk.take(event));
+                return Ok(!events.is_empty());
+            }
+            Err(StoreError::Seal(_) | StoreError::Record { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        for _ in 0..limit {
+            match self.store.events(log, walk.next, 1).await {
+                Ok(events) => events.iter().for_each(|event| walk.take(event)),
+                Err(StoreError::Seal(_) | StoreError::Record { .. }) => {
+                    // Its leaf still stands in the clear: the tree can be walked on.
+                    let leaves = self.store.leaves(log, walk.next, 1).await;
+                    walk.broken(leaves.ok().and_then(|leaves| leaves.first().copied()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The checkpoint that was given, once its signature holds.
+    fn checkpoint(
+        &self,
+        log: LogKind,
+        ask: &Verify,
+        what: &str,
+    ) -> Result<Option<Checkpoint>, Failure> {
+        let Some(text) = &ask.against else {
+            return Ok(None);
+        };
+        let failure =
+            |error: &dyn std::error::Error| Failure::from_error(Class::Refused, what, error);
+        let signed = SignedCheckpoint::parse(text).map_err(|error| failure(&error))?;
+        let public = match &ask.public_key {
+            None => self.store.vault().checkpoint_public(),
+            Some(hex) => crate::id::parse_hex(hex.trim()).ok_or_else(|| {
+                Failure::misuse(
+                    what,
+                    "the public key is not 64 hexadecimal digits",
+                    "copy it from the recovery sheet",
+                )
+            })?,
+        };
+        let checkpoint = signed.verify(&public).map_err(|error| failure(&error))?;
+        if checkpoint.log != log {
+            return Err(Failure::misuse(
+                what,
+                format!("the checkpoint is of the {} log", checkpoint.log),
+                format!("hustings {} verify --against …", checkpoint.log),
+            ));
+        }
+        Ok(Some(checkpoint.clone()))
+    }
+}
+
+/// A walk over a log, leaf by leaf.
+struct Walk {
+    next: u64,
+    seen: u64,
+    erased: u64,
+    frontier: Frontier,
+    comparison: Option<Comparison>,
+    findings: Vec<String>,
+    unnamed: u64,
+}
+
+impl Walk {
+    fn new(given: Option<&Checkpoint>) -> Self {
+        Self {
+            next: 0,
+            seen: 0,
+            erased: 0,
+            frontier: Frontier::default(),
+            comparison: given.map(Comparison::with),
+            findings: Vec::new(),
+            unnamed: 0,
+        }
+    }
+
+    fn find(&mut self, what: String) {
+        if self.findings.len() < NAMED {
+            self.findings.push(what);
+        } else {
+            self.unnamed += 1;
+        }
+    }
+
+    fn take(&mut self, event: &LoggedEvent) {
+        if event.seq != self.next {
+            self.find(format!(
+                "entries {} to {} were cut out",
+                self.next,
+                event.seq - 1
+            ));
+        }
+        self.next = event.seq + 1;
+        self.seen += 1;
+        self.frontier.push(&event.leaf);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.push(&event.leaf);
+        }
+        match &event.event {
+            None => self.erased += 1,
+            Some((salt, text)) => {
+                let intact = <[u8; 32]>::try_from(salt.as_slice())
+                    .is_ok_and(|salt| leaf_input(&salt, text) == event.leaf);
+                if !intact {
+                    self.find(format!("entry {} is not what was logged", event.seq));
+                }
+            }
+        }
+    }
+
+    /// An entry that doesn't open.
+    fn broken(&mut self, leaf: Option<[u8; 32]>) {
+        self.find(format!("entry {} does not open: it was changed", self.next));
+        self.next += 1;
+        self.seen += 1;
+        if let Some(leaf) = leaf {
+            self.frontier.push(&leaf);
+            if let Some(comparison) = &mut self.comparison {
+                comparison.push(&leaf);
+            }
+        }
+    }
+
+    fn verdict(mut self, log: LogKind, head: &Frontier, signed: &SignedCheckpoint) -> LogVerdict {
+        if self.frontier.size() != head.size() || self.frontier.root() != head.root() {
+            self.find(format!(
+                "the log's head says {} entries, and the entries that are there don't lead to it",
+                head.size()
+            ));
+        }
+        if self.unnamed > 0 {
+            let more = format!("and {} more", self.unnamed);
+            self.findings.push(more);
+        }
+        let compared = self.comparison.map(Comparison::finish);
+        LogVerdict {
+            log: log.name().to_owned(),
+            holds: self.findings.is_empty() && compared.is_none_or(|verdict| verdict.holds()),
+            size: self.seen,
+            erased: self.erased,
+            findings: self.findings,
+            against: compared.map(|verdict| verdict.to_string()),
+            checkpoint: signed.to_string(),
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! Setting a new installation up, step by step. Each step can be repeated: what is there is kept and said to be there.
+//! The command line asks the questions; what is done is done here.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+use super::keeper::{Keeper, KeeperError, create_ring, key_source};
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigErrors, annotated_toml};
+use crate::control::SecretText;
+use crate::staff::{Caller, Issued, NewAccount, Premises, StaffError, StaffRoom};
+use crate::store::StoreError;
+use crate::vault::{PassphraseParams, RecoverySheet, RootKey, RootKeyError};
+
+/// The unit files, as they're installed.
+pub const UNITS: [(&str, &str); 2] = [
+    (
+        "hustings.service",
+        include_str!("../../config/hustings.service"),
+    ),
+    (
+        "hustings.socket",
+        include_str!("../../config/hustings.socket"),
+    ),
+];
+
+/// The Unix user that the service runs as.
+const SERVICE_USER: &str = "hustings";
+
+/// What the steps need to be told.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// The party's mail domain.
+    pub domain: String,
+    /// The full name of this machine.
+    pub hostname: String,
+    /// The party's registered name.
+    pub party: String,
+    /// Its postal address, with the postcode.
+    pub postal_address: String,
+    /// Where the root key comes from: `credential`, `file` or `passphrase`.
+    pub key: String,
+}
+
+/// Whether a step did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It was done now.
+    Done,
+    /// It was done before, and nothing was changed.
+    WasThere,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The answers make no good configuration.
+    #[error("the answers make no good configuration:\n{0}")]
+    Config(ConfigErrors),
+    /// A file or directory.
+    #[error("{path}: {source}; run init as root, or give other paths")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The root key.
+    #[error(transparent)]
+    Root(#[from] RootKeyError),
+    /// systemd could not encrypt the credential.
+    #[error(
+        "systemd-creds could not encrypt the root key: {0}; choose a key file or a passphrase instead"
+    )]
+    Credential(String),
+    /// The key ring.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first account.
+    #[error(transparent)]
+    Staff(#[from] StaffError),
+}
+
+/// A text with the answers in place of the examples.
+///
+/// # Errors
+/// [`InitError::Config`] if an answer doesn't fit.
+pub fn config_text(answers: &Answers) -> Result<String, InitError> {
+    let text = annotated_toml()
+        .replace("\"The Example Party\"", &quoted(&answers.party))
+        .replace(
+            "\"1 High Street, Leeds LS1 1AA\"",
+            &quoted(&answers.postal_address),
+        )
+        .replace(
+            "#source = \"credential\"",
+            &format!("source = {}", quoted(&answers.key)),
+        )
+        .replace(
+            "#file = \"/etc/hustings/root.key\"",
+            "file = \"/etc/hustings/root.key\"",
+        )
+        .replace("mail.party.example", &answers.hostname)
+        .replace("party.example", &answers.domain);
+    Config::parse(&text, None).map_err(InitError::Config)?;
+    Ok(text)
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Writes the configuration, unless there is one.
+///
+/// # Errors
+/// [`InitError`].
+pub fn write_config(path: &Path, answers: &Answers) -> Result<Step, InitError> {
+    if path.exists() {
+        return Ok(Step::WasThere);
+    }
+    let text = config_text(answers)?;
+    if let Some(parent) = path.parent() {
+        make_directory(parent, 0o755)?;
+    }
+    write_new(path, text.as_bytes(), 0o644)?;
+    Ok(Step::Done)
+}
+
+/// Makes a directory, unless it is there.
+///
+/// # Errors
+/// [`InitError::Io`].
+pub fn make_directory(path: &Path, mode: u32) -> Result<Step, InitError> {
+    if path.is_dir() {
+        return Ok(Step::WasThere);
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(io_error(path))?;
+    Ok(Step::Done)
+}
+
+/// A root key by the configuration: got if it's there, made if not.
+pub struct NewRoot {
+    /// The key.
+    pub key: RootKey,
+    /// How it came from a passphrase.
+    pub params: Option<PassphraseParams>,
+    /// Whether it was made now.
+    pub step: Step,
+}
+
+/// Gets or makes the root key. `passphrase` is needed where the key comes from one; `credential` is where an encrypted
+/// credential is written, bound to the TPM if `tpm`.
+///
+/// # Errors
+/// [`InitError`].
+pub fn root_key(
+    config: &Config,
+    passphrase: Option<&SecretText>,
+    credential: &Path,
+    tpm: bool,
+) -> Result<NewRoot, InitError> {
+    match config.key.source {
+        config::KeySource::Passphrase => {
+            let passphrase = passphrase.ok_or(KeeperError::PassphraseNeeded)?;
+            let params = PassphraseParams::generate();
+            let key = RootKey::from_passphrase(passphrase.reveal(), &params)?;
+            Ok(NewRoot {
+                key,
+                params: Some(params),
+                step: Step::Done,
+            })
+        }
+        config::KeySource::File => {
+            let path = config
+                .key
+                .file
+                .clone()
+                .unwrap_or_else(|| "/etc/hustings/root.key".into());
+            if path.exists() {
+                let key = RootKey::from_key_file(&path, &config.data_dir)?;
+                return Ok(NewRoot {
+                    key,
+                    params: None,
+                    step: Step::WasThere,
+                });
+            }
+            let key = RootKey::generate();
+            key.create_key_file(&path, &config.data_dir)?;
+            Ok(NewRoot {
+                key,
+                params: None,
+                step: Step::Done,
+            })
+        }
+        config::KeySource::Credential => {
+            let key = RootKey::generate();
+            encrypt_credential(&key, &config.key.credential, credential, tpm)?;
+            Ok(NewRoot {
+                key,
+                params: None,
+                step: Step::Done,
+            })
+        }
+    }
+}
+
+/// Has systemd encrypt the key into a file that only this host (or its TPM) can decrypt. The clear key goes through a pipe
+/// and never onto a disk.
+fn encrypt_credential(key: &RootKey, name: &str, to: &Path, tpm: bool) -> Result<(), InitError> {
+    if to.exists() {
+        // Its key is unknown to us: using another would lock everybody out.
+        let source = io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a credential is there already",
+        );
+        return Err(io_error(to)(source));
+    }
+    if let Some(parent) = to.parent() {
+        make_directory(parent, 0o700)?;
+    }
+    let failed = |error: &dyn std::fmt::Display| InitError::Credential(error.to_string());
+    let clear = clear_key(key)?;
+    let mut child = Command::new("systemd-creds")
+        .arg("encrypt")
+        .arg(format!("--name={name}"))
+        .arg(if tpm {
+            "--with-key=host+tpm2"
+        } else {
+            "--with-key=host"
+        })
+        .arg("-")
+        .arg(to)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(&clear).map_err(|error| failed(&error))?;
+    }
+    let output = child.wait_with_output().map_err(|error| failed(&error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(&said.trim()))
+}
+
+/// The key as its file would hold it, by way of a file in memory.
+fn clear_key(key: &RootKey) -> Result<Zeroizing<Vec<u8>>, InitError> {
+    let directory = PathBuf::from(format!("/dev/shm/hustings-init-{}", std::process::id()));
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .map_err(io_error(&directory))?;
+    let path = directory.join("key");
+    let read = key
+        .create_key_file(&path, Path::new("/nonexistent"))
+        .map_err(InitError::from)
+        .and_then(|()| fs::read(&path).map_err(io_error(&path)));
+    let _ = fs::remove_dir_all(&directory);
+    read.map(Zeroizing::new)
+}
+
+/// Makes the store and its key ring, unless they're there. The sheet is given only when they were made now: afterwards
+/// `hustings key backup` prints it.
+///
+/// # Errors
+/// [`InitError`].
+pub async fn make_store(
+    config: &Config,
+    root: &NewRoot,
+) -> Result<Option<RecoverySheet>, InitError> {
+    make_directory(&config.data_dir, 0o700)?;
+    match create_ring(&config.data_dir, &root.key, root.params.clone()).await {
+        Ok(ring) => Ok(Some(RecoverySheet::new(&root.key, &ring))),
+        Err(KeeperError::AlreadySetUp) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the data directory has keys.
+///
+/// # Errors
+/// [`InitError`] if its store can't be opened.
+pub async fn has_store(config: &Config) -> Result<bool, InitError> {
+    if !config.data_dir.join("hustings.db").exists() {
+        return Ok(false);
+    }
+    match keeper(config).await {
+        Ok(_) => Ok(true),
+        Err(KeeperError::NotSetUp) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn keeper(config: &Config) -> Result<Keeper, KeeperError> {
+    let source = key_source(&config.key);
+    Keeper::open(&config.data_dir, &config.runtime_dir, source, 1 << 20).await
+}
+
+/// Makes the first admin, who has all roles, unless there is an admin. `root` opens the store that [`make_store`] made.
+///
+/// # Errors
+/// [`InitError`].
+pub async fn first_admin(
+    config: &Config,
+    root: &RootKey,
+    mut account: NewAccount,
+) -> Result<Option<Issued>, InitError> {
+    use crate::staff::Role;
+    account.roles = vec![Role::Reader, Role::Sender, Role::Approver, Role::Admin];
+    let keeper = keeper(config).await?;
+    let opened = keeper.unlock_with(root).await?;
+    let store = opened.store;
+    let staff = StaffRoom::open(store.clone(), Clock::system(), premises(config)).await?;
+    let issued = if staff.roll().with_role(Role::Admin).next().is_some() {
+        None
+    } else {
+        let caller = Caller::Nobody {
+            uid: rustix::process::getuid().as_raw(),
+        };
+        Some(staff.add(&caller, account, Some("set-up")).await?)
+    };
+    store.close().await;
+    Ok(issued)
+}
+
+/// The premises by a configuration: its domains, and the addresses of its lists and role mailboxes.
+pub fn premises(config: &Config) -> Premises {
+    let mut premises = Premises::new(config.domains.iter().cloned());
+    for (name, list) in &config.list {
+        if let Some(address) = config.list_address(name) {
+            premises = premises.taken(&address, format!("the list {name}"));
+        }
+        premises = premises.taken(&list.from, format!("the list {name}"));
+    }
+    for (name, mailbox) in &config.mailbox {
+        for address in &mailbox.addresses {
+            premises = premises.taken(address, format!("the mailbox {name}"));
+        }
+    }
+    premises
+}
+
+/// Writes the unit files, unless they're there.
+///
+/// # Errors
+/// [`InitError::Io`].
+pub fn write_units(directory: &Path) -> Result<Step, InitError> {
+    let mut step = Step::WasThere;
+    for (name, text) in UNITS {
+        let path = directory.join(name);
+        if !path.exists() {
+            write_new(&path, text.as_bytes(), 0o644)?;
+            step = Step::Done;
+        }
+    }
+    Ok(step)
+}
+
+/// The service's own user and group; made now if we're root and there is none.
+///
+/// # Errors
+/// [`InitError::Io`] if it can't be made.
+pub fn service_user() -> Result<Option<(u32, u32)>, InitError> {
+    const PASSWD: &str = "/etc/passwd";
+    let find = || {
+        let passwd = fs::read_to_string(PASSWD).unwrap_or_default();
+        passwd.lines().find_map(user_ids)
+    };
+    if let Some(ids) = find() {
+        return Ok(Some(ids));
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    Command::new("useradd")
+        .args(["--system", "--user-group", "--no-create-home"])
+        .args([
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/usr/sbin/nologin",
+            SERVICE_USER,
+        ])
+        .status()
+        .map_err(io_error(Path::new("useradd")))?;
+    Ok(find())
+}
+
+/// User and group of a line of passwd(5), if it is the service's.
+fn user_ids(line: &str) -> Option<(u32, u32)> {
+    let mut fields = line.split(':');
+    if fields.next() != Some(SERVICE_USER) {
+        return None;
+    }
+    let _password = fields.next();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// Gives what was made to the service's own user, where there is one and we are root.
+///
+/// # Errors
+/// [`InitError::Io`].
+pub fn give_to_service(path: &Path, uid: u32, gid: u32) -> Result<(), InitError> {
+    let give =
+        |path: &Path| std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(io_error(path));
+    give(path)?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path).map_err(io_error(path))? {
+            give(&entry.map_err(io_error(path))?.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), InitError> {
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(io_error(path))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(io_error(path))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> InitError {
+    let path = path.to_owned();
+    move |source| InitError::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Tests of the set-up.
+
+use super::*;
+use crate::address::EmailAddress;
+use crate::staff::Role;
+
+fn answers(key: &str) -> Answers {
+    Answers {
+        domain: "leedsfirst.example".into(),
+        hostname: "post.leedsfirst.example".into(),
+        party: "Leeds \"First\"".into(),
+        postal_address: "5 Kirkgate, Leeds LS2 7AA".into(),
+        key: key.into(),
+    }
+}
+
+fn config(directory: &Path, key: &str) -> Config {
+    let text = config_text(&answers(key)).expect("a configuration");
+    let mut config = Config::parse(&text, None).expect("parses");
+    config.data_dir = directory.join("data");
+    config.runtime_dir = directory.join("run");
+    config.key.file = Some(directory.join("root.key"));
+    fs::create_dir(&config.runtime_dir).expect("makes a directory");
+    config
+}
+
+fn ada() -> NewAccount {
+    NewAccount {
+        name: "ada".into(),
+        addresses: vec![EmailAddress::parse("ada@leedsfirst.example").expect("an address")],
+        roles: vec![],
+        uid: Some(1001),
+    }
+}
+
+#[test]
+fn the_answers_stand_in_the_configuration_and_nothing_of_the_examples() {
+    for key in ["credential", "file", "passphrase"] {
+        let text = config_text(&answers(key)).expect("a configuration");
+        let config = Config::parse(&text, None).expect("parses");
+        assert_eq!(config.domain().as_str(), "leedsfirst.example");
+        assert_eq!(config.hostname.as_str(), "post.leedsfirst.example");
+        assert_eq!(config.party.name, "Leeds \"First\"");
+        assert_eq!(config.key.source.as_str(), key);
+        assert!(!text.contains("\"party.example\""));
+    }
+    let mut bad = answers("file");
+    bad.postal_address = "nowhere".into();
+    assert!(matches!(config_text(&bad), Err(InitError::Config(_))));
+}
+
+#[tokio::test]
+async fn each_step_can_be_repeated() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = config(directory.path(), "file");
+    assert!(!has_store(&config).await.expect("looks"));
+    let credential = directory.path().join("credential");
+    let root = root_key(&config, None, &credential, false).expect("makes a key");
+    assert_eq!(root.step, Step::Done);
+    let sheet = make_store(&config, &root)
+        .await
+        .expect("makes")
+        .expect("new");
+    assert!(has_store(&config).await.expect("looks"));
+    let again = root_key(&config, None, &credential, false).expect("finds the key");
+    assert_eq!(again.step, Step::WasThere);
+    assert!(make_store(&config, &again).await.expect("keeps").is_none());
+    assert!(RecoverySheet::parse(&sheet.to_text(jiff::Timestamp::now())).is_ok());
+
+    let issued = first_admin(&config, &again.key, ada())
+        .await
+        .expect("adds")
+        .expect("the first");
+    assert_eq!(issued.name, "ada");
+    let second = first_admin(&config, &again.key, ada())
+        .await
+        .expect("looks");
+    assert!(second.is_none(), "there is an admin");
+
+    let keeper = keeper(&config).await.expect("opens");
+    let opened = keeper
+        .unlock(None, async |_, _| Ok(()))
+        .await
+        .expect("unlocks by the key file");
+    let staff = StaffRoom::open(opened.store, Clock::system(), premises(&config))
+        .await
+        .expect("opens");
+    assert!(staff.roll().by_uid(1001).expect("found").has(Role::Admin));
+}
+
+#[test]
+fn units_and_configuration_that_are_there_stay() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert_eq!(write_units(directory.path()).expect("writes"), Step::Done);
+    assert_eq!(
+        write_units(directory.path()).expect("keeps"),
+        Step::WasThere
+    );
+    let path = directory.path().join("hustings.toml");
+    assert_eq!(
+        write_config(&path, &answers("file")).expect("writes"),
+        Step::Done
+    );
+    fs::write(&path, "mine").expect("writes");
+    assert_eq!(
+        write_config(&path, &answers("file")).expect("keeps"),
+        Step::WasThere
+    );
+    assert_eq!(fs::read_to_string(&path).expect("reads"), "mine");
+}
+
+#[test]
+fn the_services_user_is_found_in_passwd() {
+    assert_eq!(
+        user_ids("hustings:x:997:996::/nonexistent:/usr/sbin/nologin"),
+        Some((997, 996))
+    );
+    assert_eq!(user_ids("hustings2:x:997:996::/:/bin/sh"), None);
+    assert_eq!(user_ids("hustings:x"), None);
+}

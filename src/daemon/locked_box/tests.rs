@@ -1,0 +1,140 @@
+//! Tests of the box for a locked vault.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+
+fn boxed() -> (LockedBox, Vault, tempfile::TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let vault = Vault::for_tests();
+    let locked = LockedBox::in_directory(directory.path());
+    locked.write_key(vault.seal_to()).expect("writes");
+    (locked, vault, directory)
+}
+
+async fn keep(locked: &LockedBox, text: &str) -> Result<(), LockedBoxError> {
+    locked.keep(Zeroizing::new(text.as_bytes().to_vec())).await
+}
+
+async fn apply(locked: &LockedBox, vault: &Vault) -> (Applied, Vec<String>) {
+    let heard = Mutex::new(Vec::new());
+    let applied = locked
+        .open(vault, async |withdrawal| {
+            let text = String::from_utf8(withdrawal.to_vec()).expect("text");
+            heard.lock().expect("no panic").push(text);
+            Ok(())
+        })
+        .await
+        .expect("applies");
+    (applied, heard.into_inner().expect("no panic"))
+}
+
+#[tokio::test]
+async fn what_came_while_locked_is_applied_once_in_order() {
+    let (locked, vault, directory) = boxed();
+    for text in ["one", "two", "three"] {
+        keep(&locked, text).await.expect("keeps");
+    }
+    assert_eq!(locked.waiting(), 3);
+    let kept = fs::read(directory.path().join("locked-withdrawals")).expect("is there");
+    assert!(
+        !kept.windows(3).any(|bytes| bytes == b"two"),
+        "it is sealed"
+    );
+    let (applied, heard) = apply(&locked, &vault).await;
+    assert_eq!(
+        applied,
+        Applied {
+            applied: 3,
+            unreadable: 0
+        }
+    );
+    assert_eq!(heard, ["one", "two", "three"]);
+    let (applied, _) = apply(&locked, &vault).await;
+    assert_eq!(applied, Applied::default());
+}
+
+#[tokio::test]
+async fn what_could_not_be_applied_stays() {
+    let (locked, vault, _directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let sick = AtomicBool::new(true);
+    let failed = locked
+        .open(&vault, async |_| {
+            if sick.load(Ordering::Relaxed) {
+                Err("the disk is full".into())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+    assert!(matches!(failed, Err(LockedBoxError::Apply(_))));
+    assert_eq!(apply(&locked, &vault).await.1, ["one"]);
+}
+
+#[tokio::test]
+async fn a_torn_frame_was_never_answered_and_is_left_out() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let mut file = File::options()
+        .append(true)
+        .open(directory.path().join("locked-withdrawals"))
+        .expect("opens");
+    file.write_all(&[0, 0, 0, 200, 1, 2]).expect("writes");
+    assert_eq!(apply(&locked, &vault).await.1, ["one"]);
+}
+
+#[tokio::test]
+async fn another_vaults_box_is_kept_aside() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    locked
+        .write_key(Vault::for_tests().seal_to())
+        .expect("writes");
+    keep(&locked, "foreign").await.expect("keeps");
+    let (applied, heard) = apply(&locked, &vault).await;
+    assert_eq!(
+        applied,
+        Applied {
+            applied: 1,
+            unreadable: 1
+        }
+    );
+    assert_eq!(heard, ["one"]);
+    let aside = fs::read_dir(directory.path())
+        .expect("reads")
+        .filter_map(Result::ok)
+        .any(|entry| entry.file_name().to_string_lossy().contains("unreadable"));
+    assert!(aside, "nothing is thrown away");
+}
+
+#[tokio::test]
+async fn the_file_has_an_end_and_a_withdrawal_a_length() {
+    let (locked, _vault, directory) = boxed();
+    let long = locked
+        .keep(Zeroizing::new(vec![1; WITHDRAWAL_MAX + 1]))
+        .await;
+    assert!(matches!(long, Err(LockedBoxError::TooLong)));
+    let path = directory.path().join("locked-withdrawals");
+    File::create(&path)
+        .expect("creates")
+        .set_len(FILE_MAX - 10)
+        .expect("grows");
+    assert!(matches!(
+        keep(&locked, "one").await,
+        Err(LockedBoxError::Full)
+    ));
+    assert_eq!(fs::metadata(&path).expect("is there").len(), FILE_MAX - 10);
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_kept_and_it_says_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let locked = LockedBox::in_directory(directory.path());
+    assert!(matches!(
+        keep(&locked, "one").await,
+        Err(LockedBoxError::Io { .. })
+    ));
+    assert_eq!(locked.waiting(), 0);
+}

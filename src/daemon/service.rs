@@ -1,0 +1,253 @@
+//! Answers `status`, `unlock`, `lock`, `config reload` and `sandbox clock` on the control socket. It works while the vault
+//! is locked; what is behind it (rooms and doors) is a [`House`], which the daemon builds.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use super::keeper::{Keeper, KeeperError, Opened};
+use super::signals::DRAIN;
+use crate::clock::Clock;
+use crate::control::api::service::{
+    ClockReading, DoorReport, Lock, LockState, Locking, Reload, Reloaded, SandboxClock, Status,
+    StatusReport, Unlock, Unlocked, Work,
+};
+use crate::control::handlers::{SheetSource, staff_failure};
+use crate::control::{Call, Class, Desk, Failure, Handle, SecretText, WhoIs};
+use crate::staff::{Caller, StaffRoom};
+use crate::store::{Health, Store};
+
+/// What the house looks like from outside.
+#[derive(Debug, Clone, Default)]
+pub struct HouseReport {
+    /// The doors.
+    pub doors: Vec<DoorReport>,
+    /// What it does; none while locked.
+    pub work: Option<Work>,
+    /// What an admin should see to.
+    pub warnings: Vec<String>,
+}
+
+/// The rooms and doors behind the lock, as the daemon builds them.
+pub trait House: Send + Sync + 'static {
+    /// Applies a withdrawal that came while locked, before any door opens. Applying one twice must do no harm.
+    fn apply(
+        &self,
+        store: Store,
+        withdrawal: Zeroizing<Vec<u8>>,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// The vault is open: builds the rooms, opens the doors, and gives the control server its whole desk.
+    fn open(&self, store: Store) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// What `status` tells of it.
+    fn report(&self) -> impl Future<Output = HouseReport> + Send;
+
+    /// Reads configuration and certificates again; a bad one keeps the old one in force.
+    fn reload(&self) -> impl Future<Output = Result<Reloaded, Failure>> + Send;
+
+    /// The staff room, once the vault is open.
+    fn staff(&self) -> Option<StaffRoom>;
+
+    /// The store, once the vault is open.
+    fn store(&self) -> Option<Store>;
+
+    /// Begins to stop: the same as SIGTERM.
+    fn stop(&self);
+}
+
+/// Answers for the service as a whole.
+pub struct ServiceDesk<H> {
+    house: Arc<H>,
+    keeper: Arc<Keeper>,
+    clock: Clock,
+    started_at: Timestamp,
+    warnings: Vec<String>,
+}
+
+impl<H: House> ServiceDesk<H> {
+    /// A desk for this house. `warnings` are those of the start, for `status`.
+    pub fn new(
+        house: Arc<H>,
+        keeper: Arc<Keeper>,
+        clock: Clock,
+        warnings: Vec<String>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            house,
+            keeper,
+            started_at: clock.now(),
+            clock,
+            warnings,
+        })
+    }
+
+    /// Adds what can be answered whether the vault is open or not.
+    pub fn register(self: &Arc<Self>, desk: Desk) -> Desk {
+        desk.on::<Status, _>(self)
+            .on::<Unlock, _>(self)
+            .on::<Reload, _>(self)
+            .on::<SandboxClock, _>(self)
+    }
+
+    /// Adds what needs the open vault.
+    pub fn register_unlocked(self: &Arc<Self>, desk: Desk) -> Desk {
+        self.register(desk).on::<Lock, _>(self)
+    }
+
+    /// Opens the vault and then the house; used at start where no passphrase is needed, and by `unlock`.
+    ///
+    /// # Errors
+    /// A failure: the vault stays locked, or the house could not open its doors.
+    pub async fn unlock(&self, passphrase: Option<&SecretText>) -> Result<Unlocked, Failure> {
+        let house = self.house.clone();
+        let apply = |store: Store, withdrawal| {
+            let house = house.clone();
+            async move { house.apply(store, withdrawal).await }
+        };
+        let Opened { store, applied } = self
+            .keeper
+            .unlock(passphrase, apply)
+            .await
+            .map_err(|error| keeper_failure("can't unlock the vault", &error))?;
+        self.house.open(store).await?;
+        super::notify::status("unlocked");
+        Ok(Unlocked {
+            already: false,
+            applied_withdrawals: applied.applied,
+            unreadable_withdrawals: applied.unreadable,
+        })
+    }
+}
+
+fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
+    let class = match error {
+        KeeperError::PassphraseNeeded => Class::Misuse,
+        KeeperError::Unlock(_) | KeeperError::Busy => Class::Refused,
+        _ => Class::Failed,
+    };
+    Failure::from_error(class, what, error)
+}
+
+impl<H: House> Handle<Status> for ServiceDesk<H> {
+    async fn handle(&self, _: Status, call: &mut Call<Status>) -> Result<StatusReport, Failure> {
+        let house = self.house.report().await;
+        let store = match self.house.store().map(|store| store.health()) {
+            None => "locked".to_owned(),
+            Some(Health::Well) => "well".to_owned(),
+            Some(Health::Refusing(error)) => error.to_string(),
+        };
+        let mut warnings = self.warnings.clone();
+        warnings.extend(house.warnings);
+        Ok(StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: self.keeper.state(),
+            started_at: self.started_at,
+            key: self.keeper.source().protection().to_owned(),
+            store,
+            doors: house.doors,
+            work: house.work,
+            waiting_withdrawals: self.keeper.locked_box().waiting(),
+            warnings,
+            you: match call.caller() {
+                Caller::Member(actor) => actor.name().to_owned(),
+                Caller::Nobody { .. } => "nobody".to_owned(),
+            },
+        })
+    }
+}
+
+impl<H: House> Handle<Unlock> for ServiceDesk<H> {
+    async fn handle(&self, ask: Unlock, _: &mut Call<Unlock>) -> Result<Unlocked, Failure> {
+        if self.keeper.state() == LockState::Unlocked {
+            return Ok(Unlocked {
+                already: true,
+                applied_withdrawals: 0,
+                unreadable_withdrawals: 0,
+            });
+        }
+        self.unlock(ask.passphrase.as_ref()).await
+    }
+}
+
+impl<H: House> Handle<Lock> for ServiceDesk<H> {
+    async fn handle(&self, ask: Lock, call: &mut Call<Lock>) -> Result<Locking, Failure> {
+        let what = "can't lock the vault";
+        let staff = self.house.staff().ok_or_else(|| Failure::locked(what))?;
+        staff
+            .record(call.caller(), "lock", None, ask.reason.as_deref())
+            .await
+            .map_err(|error| staff_failure(what, &error))?;
+        self.keeper
+            .lock()
+            .map_err(|error| keeper_failure(what, &error))?;
+        self.house.stop();
+        Ok(Locking {
+            within_seconds: DRAIN.as_secs(),
+        })
+    }
+}
+
+impl<H: House> Handle<Reload> for ServiceDesk<H> {
+    async fn handle(&self, _: Reload, _: &mut Call<Reload>) -> Result<Reloaded, Failure> {
+        self.house.reload().await
+    }
+}
+
+impl<H: House> Handle<SandboxClock> for ServiceDesk<H> {
+    async fn handle(
+        &self,
+        ask: SandboxClock,
+        _: &mut Call<SandboxClock>,
+    ) -> Result<ClockReading, Failure> {
+        if let Some(seconds) = ask.by_seconds {
+            self.clock
+                .advance(SignedDuration::from_secs(seconds))
+                .map_err(|error| {
+                    Failure::refused(
+                        "can't move the clock",
+                        error.to_string(),
+                        "hustings sandbox",
+                    )
+                })?;
+        }
+        Ok(ClockReading {
+            now: self.clock.now(),
+        })
+    }
+}
+
+/// The recovery sheet of the open vault.
+impl<H: House> SheetSource for ServiceDesk<H> {
+    async fn sheet(
+        &self,
+        passphrase: Option<&SecretText>,
+    ) -> Result<(Zeroizing<String>, Timestamp), Failure> {
+        let what = "can't print the recovery sheet";
+        let store = self.house.store().ok_or_else(|| Failure::locked(what))?;
+        let sheet = self
+            .keeper
+            .recovery_sheet(store.vault(), passphrase)
+            .await
+            .map_err(|error| keeper_failure(what, &error))?;
+        let now = self.clock.now();
+        Ok((sheet.to_text(now), now))
+    }
+}
+
+/// While the vault is locked nobody is known.
+pub struct NobodyKnown;
+
+impl WhoIs for NobodyKnown {
+    fn who_is(&self, uid: u32) -> Caller {
+        Caller::Nobody { uid }
+    }
+}
+
+/// People are known by the staff room.
+impl WhoIs for StaffRoom {
+    fn who_is(&self, uid: u32) -> Caller {
+        self.caller(uid)
+    }
+}
