@@ -12,6 +12,7 @@ mod canonical;
 mod checkpoint;
 mod frontier;
 mod hash;
+mod path;
 mod proof;
 
 pub use act::{Act, ActObject};
@@ -21,4 +22,5 @@ pub use checkpoint::{
 };
 pub use frontier::{BadFrontier, Frontier, root_of};
 pub use hash::{Hash, Leaf, leaf_hash, leaf_input, node_hash};
+pub use path::InclusionProofs;
 pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};

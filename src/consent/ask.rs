@@ -1,7 +1,11 @@
 //! Asking: what a form or a mail leaves for the worker. Nothing is looked up here, so that neither the answer nor its
 //! timing tells who is known: one sealed row is committed, always (design §1.6).
 
+use jiff::Timestamp;
+
+use super::act::{By, act_step};
 use super::constituency::Code;
+use super::person::Person;
 use super::{Consent, ConsentError, FormProblem, FormVersion, Lang};
 use crate::address::EmailAddress;
 use crate::store::{AskedFor, AskedList, Change, Channel, Intake, IntakeRecord, Step};
@@ -21,6 +25,33 @@ pub struct SignUpForm {
     pub age_stated: bool,
     /// What the form carried of the words that it was shown with.
     pub shown: FormVersion,
+}
+
+/// A card with the statements in force on it, as somebody filled it in.
+#[derive(Clone)]
+pub struct Card {
+    /// The address.
+    pub address: EmailAddress,
+    /// The keys of the boxes that were ticked.
+    pub lists: Vec<String>,
+    /// The constituency.
+    pub constituency: Option<Code>,
+    /// The language of the card.
+    pub language: Lang,
+    /// Whether the statement of minimum age was ticked.
+    pub age_stated: bool,
+    /// At an event, rather than sent or handed in.
+    pub at_event: bool,
+    /// The batch of cards that it came with.
+    pub batch: String,
+    /// When it was filled in.
+    pub filled_in: Timestamp,
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Card(..)")
+    }
 }
 
 impl std::fmt::Debug for SignUpForm {
@@ -113,6 +144,57 @@ impl Consent {
             at: self.clock().now(),
         };
         self.take_in(record).await
+    }
+
+    /// Takes a card that somebody filled in on paper or at an event. It is a sign-up like any other: nobody is subscribed
+    /// before the owner of the address confirms. The act goes into the audit log.
+    ///
+    /// # Errors
+    /// [`ConsentError::Form`], [`ConsentError::NoReason`] or [`ConsentError::Store`].
+    pub async fn enter_card(&self, card: Card, by: &By) -> Result<(), ConsentError> {
+        let version = self.form_version(card.language);
+        let mut problems = self.form_problems(
+            &card.lists,
+            card.constituency,
+            card.age_stated,
+            &version,
+            card.language,
+        );
+        if card.batch.trim().is_empty() {
+            problems.push(FormProblem::BatchMissing);
+        }
+        if card.filled_in > self.clock().now() {
+            problems.push(FormProblem::DateInFuture);
+        }
+        if !problems.is_empty() {
+            return Err(ConsentError::Form(problems));
+        }
+        let person = Person::of(self.vault(), &card.address);
+        let act = self.act(by, "subscriber add")?.to(self.object_of(&person));
+        let asked = {
+            let live = self.live();
+            AskedFor {
+                lists: self.ticked(&card.lists, card.language),
+                address: card.address,
+                constituency: card.constituency.map(|code| code.to_string()),
+                channel: match card.at_event {
+                    true => Channel::Event,
+                    false => Channel::Paper,
+                },
+                asked_at: card.filled_in,
+                language: card.language.tag().into(),
+                notice: live.wordings.notice(card.language).digest.to_string(),
+                stated_age: Some(live.settings.minimum_age),
+                batch: Some(card.batch),
+                entered_by: Some(by.staff.to_string()),
+            }
+        };
+        let intake = self.intake_step(IntakeRecord::SignUp { asked });
+        self.commit(Change::new().then(intake).then(act_step(&act)?))
+            .await?;
+        self.sign_checkpoints_quietly().await;
+        self.work_came();
+        Ok(())
     }
 
     /// The step that [`Consent::subscribe_by_mail`] or [`Consent::bare_stop`] would commit, for a door that accepts the

@@ -63,4 +63,8 @@ pub enum FormProblem {
     ConstituencyUnknown,
     /// The words changed between showing and posting: what was ticked is not what stands there now.
     WordingChanged,
+    /// A card that names no batch (law B13).
+    BatchMissing,
+    /// A card of a day to come.
+    DateInFuture,
 }

@@ -69,10 +69,14 @@ impl DepartureGate {
     /// Calls off what is departing for this person and waits until the gate is empty. Called after the withdrawal was
     /// committed. Answers whether it emptied in time.
     pub async fn settle(&self, person: &Index) -> bool {
+        self.settle_within(person, PATIENCE).await
+    }
+
+    async fn settle_within(&self, person: &Index, patience: Duration) -> bool {
         let Some(mut changed) = self.call_off(person) else {
             return true;
         };
-        let emptied = tokio::time::timeout(PATIENCE, changed.wait_for(|state| state.empty)).await;
+        let emptied = tokio::time::timeout(patience, changed.wait_for(|state| state.empty)).await;
         let in_time = emptied.is_ok();
         if !in_time {
             tracing::warn!("a connection kept a withdrawn person's copy for too long");

@@ -24,9 +24,12 @@ mod checkpoint;
 mod confirm;
 pub mod constituency;
 pub mod csv;
+mod erase;
 mod error;
 mod event;
+mod evidence;
 mod expiry;
+mod export;
 mod gate;
 mod import;
 mod letter;
@@ -48,12 +51,14 @@ use tokio::sync::Notify;
 pub use crate::template::{Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
-pub use ask::SignUpForm;
+pub use ask::{Card, SignUpForm};
 pub use confirm::{ConfirmOutcome, Confirmation, RequestView, RequestedList};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
     ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
+pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
+pub use export::Export;
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,

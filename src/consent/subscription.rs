@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::constituency::Code;
 use super::gate::Departure;
-use super::{Consent, ConsentError};
+use super::person::{Person, Suppressions};
+use super::{Consent, ConsentError, letter};
 use crate::address::EmailAddress;
 use crate::id::SubscriberId;
 use crate::store::{Scope, Standing, Subscriber, SubscriptionRecord};
@@ -170,6 +171,35 @@ impl Consent {
             Liveness::Live => Departing::Go(place),
             Liveness::Paused(until) => Departing::Paused(until),
             Liveness::Gone => Departing::Gone,
+        })
+    }
+
+    /// The same for a mail of this room, as it stands in the queue with its kind: a challenge goes only while its request
+    /// waits, the others only to somebody who is subscribed. Mail of other kinds goes.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`]: nothing may be handed over then.
+    pub async fn depart_mail(
+        &self,
+        kind: &str,
+        to: &EmailAddress,
+    ) -> Result<Departing, ConsentError> {
+        let person = Person::of(self.vault(), to);
+        let place = self.gate().depart(person.index());
+        if !letter::KINDS.contains(&kind) {
+            return Ok(Departing::Go(place));
+        }
+        let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
+        let wanted = match kind {
+            letter::CHALLENGE => {
+                let now = self.clock().now();
+                self.store().request_of(&person.form, now).await?.is_some()
+            }
+            _ => self.find_person(&person).await?.is_some(),
+        };
+        Ok(match wanted && !suppressions.never_again() {
+            true => Departing::Go(place),
+            false => Departing::Gone,
         })
     }
 

@@ -12,6 +12,7 @@
 //! | `token` | the strings in links, return paths and Message-IDs |
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
 //! | `sheet` | the recovery sheet, printed and read back |
+//! | `stream` | sealed files of any length, for somebody elsewhere |
 
 mod base32;
 mod cipher;
@@ -23,6 +24,7 @@ mod seal;
 mod secret;
 mod secret_box;
 mod sheet;
+mod stream;
 mod token;
 
 use std::fmt;
@@ -38,6 +40,7 @@ pub use root::{KeySource, PassphraseParams, RootKey, RootKeyError, check_passphr
 pub use seal::{Clear, OpenError, Place, SEAL_HEADER, SEAL_OVERHEAD};
 pub use secret_box::{BoxError, SealTo};
 pub use sheet::{RecoverySheet, SheetError};
+pub use stream::{StreamError, StreamKey, StreamOpener, StreamSealer, StreamTo};
 pub use token::{ConfirmToken, CopyTokenKind, TokenHash};
 
 use crate::id::{CopyId, MailboxId, MailingId, SubscriberId};

@@ -9,7 +9,7 @@ use super::super::pace::add;
 use super::super::{Consent, ConsentError};
 use crate::audit::ActObject;
 use crate::id::{IntakeId, StaffId};
-use crate::store::{Change, Intake, IntakeRecord, Setting, Step};
+use crate::store::{Change, Intake, IntakeRecord, Setting, Step, StoreError};
 
 /// When a row is due that has no turn yet: never.
 pub(in crate::consent) const HELD: Timestamp = Timestamp::constant(253_370_764_800, 0);
@@ -60,7 +60,6 @@ pub struct ImportBatch {
     /// Whether it was stated that there is none.
     pub stated_no_suppressions: bool,
     /// Where it stands.
-    #[serde(flatten)]
     pub state: ImportState,
 }
 
@@ -77,8 +76,11 @@ impl Consent {
     /// [`ConsentError::Store`].
     pub async fn imports(&self) -> Result<Vec<ImportBatch>, ConsentError> {
         let value = self.store().setting(BATCHES).await?;
-        let read = value.and_then(|value| serde_json::from_slice(&value).ok());
-        Ok(read.unwrap_or_default())
+        let Some(value) = value else {
+            return Ok(Vec::new());
+        };
+        let unreadable = StoreError::Record { table: "setting" };
+        serde_json::from_slice(&value).map_err(|_| unreadable.into())
     }
 
     /// Lets an import's rows be asked. The second person must be another than the one who brought it.

@@ -346,6 +346,3 @@ fn read_header(
     Header::read(text, LINE, required, optional)
         .map_err(|problem| CsvError { line, problem }.into())
 }
-
-#[cfg(test)]
-mod tests;

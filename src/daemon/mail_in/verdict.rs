@@ -7,7 +7,7 @@ use crate::smtp::server::Refusal;
 
 /// Why a path leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unknown {
+pub(in crate::daemon) enum Unknown {
     /// It isn't ours, or nobody's.
     #[error(transparent)]
     NotHere(#[from] NotHere),

@@ -1,0 +1,205 @@
+//! Erasure and export.
+
+use super::*;
+use crate::store::SuppressionReason;
+
+#[tokio::test]
+async fn erasing_leaves_a_hash_and_a_tombstone_and_both_logs_verify() {
+    let party = Party::new().await;
+    let ann = address("ann@elector.example");
+    party.join("ann@elector.example", &["news"]).await;
+    party.pass(days(1));
+    party.ask("ann@elector.example", &["appeals"]).await;
+    party.work().await;
+    party.ask("ann@elector.example", &["appeals"]).await;
+    assert!(matches!(
+        party.consent.erase(&ann, &by("")).await,
+        Err(ConsentError::NoReason)
+    ));
+    assert!(
+        party
+            .consent
+            .erase(&ann, &by("asked by letter"))
+            .await
+            .expect("erases")
+    );
+    assert!(
+        party
+            .store
+            .subscriber(&ann.match_form())
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    assert!(
+        party
+            .store
+            .requests_after(None, 10)
+            .await
+            .expect("reads")
+            .rows
+            .is_empty()
+    );
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    party.no_mail().await;
+    assert_eq!(
+        party
+            .store
+            .challenge(&ann.match_form())
+            .await
+            .expect("reads")
+            .version,
+        0
+    );
+    let reasons = super::out::scopes(&party, "ann@elector.example").await;
+    assert_eq!(reasons[0].1, SuppressionReason::Erased);
+    assert!(
+        party
+            .journal()
+            .iter()
+            .any(|entry| matches!(entry, JournalEntry::Erased { .. }))
+    );
+
+    let events = party.events().await;
+    let [ConsentEvent::Erased(tombstone)] = &events[..] else {
+        panic!("a tombstone alone: {events:?}")
+    };
+    assert_eq!(
+        (tombstone.consents.len(), tombstone.withdrawals.len()),
+        (1, 0)
+    );
+    assert_eq!(tombstone.consents[0].confirmed_at, noon());
+    for log in [crate::audit::LogKind::Audit, crate::audit::LogKind::Consent] {
+        assert!(
+            party
+                .consent
+                .verify_log(log, None)
+                .await
+                .expect("verifies")
+                .holds()
+        );
+    }
+
+    // Back, out, and erased again: the tombstones become one.
+    let made = party.join("ann@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    assert!(
+        party
+            .consent
+            .erase(&ann, &by("asked again"))
+            .await
+            .expect("erases")
+    );
+    let events = party.events().await;
+    let [ConsentEvent::Erased(tombstone)] = &events[..] else {
+        panic!("a tombstone alone: {events:?}")
+    };
+    assert_eq!(
+        (tombstone.consents.len(), tombstone.withdrawals.len()),
+        (2, 1)
+    );
+    let nobody = address("nobody@elector.example");
+    assert!(
+        !party
+            .consent
+            .erase(&nobody, &by("asked"))
+            .await
+            .expect("erases")
+    );
+    assert_eq!(super::proof::acts(&party).await, ["subscriber erase"; 3]);
+}
+
+#[tokio::test]
+async fn erasing_does_not_open_the_door_for_who_said_never_again() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::NeverAgain).await;
+    let ann = address("ann@elector.example");
+    party
+        .consent
+        .erase(&ann, &by("asked"))
+        .await
+        .expect("erases");
+    party.pass(days(3));
+    party.ask("ann@elector.example", &["news"]).await;
+    party.no_mail().await;
+}
+
+#[tokio::test]
+async fn an_export_needs_two_and_carries_who_left_and_the_evidence() {
+    let party = Party::new().await;
+    party.join("ann@elector.example", &["news"]).await;
+    let made = party.join("ben@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    let ada = by("moving host");
+    assert!(matches!(
+        party.consent.export(&ada, ada.staff).await,
+        Err(ConsentError::SecondPerson)
+    ));
+    assert!(party.consent.export(&by(""), second().staff).await.is_err());
+    let mut export = party
+        .consent
+        .export(&ada, second().staff)
+        .await
+        .expect("begins");
+    let mut lines = Vec::new();
+    while let Some(some) = export.next().await.expect("reads") {
+        lines.extend(some);
+    }
+    let text = String::from_utf8(lines).expect("text");
+    let rows: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let kinds: Vec<_> = rows
+        .iter()
+        .map(|row| row["line"].as_str().expect("a line"))
+        .collect();
+    let expected = [
+        "export",
+        "subscriber",
+        "suppression",
+        "event",
+        "event",
+        "event",
+        "wording",
+        "wording",
+        "end",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(rows[1]["address"], "ann@elector.example");
+    assert!(!text.contains("ben@"), "who left is a hash");
+    assert_eq!(rows[8]["subscribers"], 1);
+    assert_eq!(super::proof::acts(&party).await, ["subscriber export"]);
+}
+
+#[test]
+fn small_counts_are_masked() {
+    let shown: Vec<_> = [0, 1, 4, 5, 12]
+        .map(|count| MaskedCount::masked(count).to_string())
+        .into();
+    assert_eq!(shown, ["<5", "<5", "<5", "5", "12"]);
+    assert_eq!(MaskedCount::of(2, true).to_string(), "2");
+    assert_eq!(
+        serde_json::to_string(&[MaskedCount::masked(3), MaskedCount::masked(7)]).expect("JSON"),
+        r#"["<5",7]"#
+    );
+}
+
+#[tokio::test]
+async fn counts_are_the_same_after_a_restart() {
+    let party = Party::new().await;
+    for n in 0..4 {
+        party
+            .join(&format!("n{n}@elector.example"), &["news", "appeals"])
+            .await;
+    }
+    let made = party.join("out@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    let before = party.consent.stats().await.expect("counts");
+    assert_eq!((before.subscribers, before.suppressed), (4, 1));
+    let party = party.crash().await;
+    assert_eq!(party.consent.stats().await.expect("counts"), before);
+    assert_eq!(party.consent.count("news", None), 4);
+    assert_eq!(party.consent.count("news", Some(&["E14001063".into()])), 4);
+}

@@ -1,0 +1,473 @@
+//! Importing: what is taken, who must approve, and that nobody is subscribed by it.
+
+use super::*;
+use crate::store::Channel;
+
+const HEADER: &str = "address,lists,channel,date,batch,age,wording,source,constituency\n";
+const WORDS: &str = "\"Yes, The Fair Party may write to me\"";
+
+fn row(who: &str, lists: &str) -> String {
+    format!("{who},{lists},paper,2026-05-01,stall 7,16,{WORDS},cards,Aldershot\n")
+}
+
+async fn import(party: &Party, rows: &str, suppressions: &str) -> ImportReport {
+    let mut import = party
+        .consent
+        .begin_import(by("old system"))
+        .await
+        .expect("begins");
+    for piece in rows.as_bytes().chunks(13) {
+        import.feed(piece).await.expect("takes");
+    }
+    if suppressions.is_empty() {
+        import.state_no_suppressions();
+    }
+    for piece in suppressions.as_bytes().chunks(7) {
+        import.feed_suppressions(piece).await.expect("takes");
+    }
+    import.finish().await.expect("ends")
+}
+
+#[tokio::test]
+async fn imported_people_are_asked_once_approved_and_never_subscribed() {
+    let party = Party::new().await;
+    let rows = format!("{HEADER}{}", row("ann@elector.example", "news appeals"));
+    let report = import(&party, &rows, "").await;
+    assert_eq!((report.taken, report.rejected), (1, vec![]));
+    party.pass(days(1));
+    party.no_mail().await;
+    let refused = party
+        .consent
+        .approve_import(&report.batch, &by("fine"))
+        .await;
+    assert!(
+        matches!(refused, Err(ConsentError::SecondPerson)),
+        "not by who brought it"
+    );
+    let unknown = party.consent.approve_import("0000", &second()).await;
+    assert!(matches!(unknown, Err(ConsentError::UnknownImport(_))));
+    assert_eq!(
+        party
+            .consent
+            .approve_import(&report.batch, &second())
+            .await
+            .expect("ok"),
+        1
+    );
+    let again = party.consent.approve_import(&report.batch, &second()).await;
+    assert!(
+        matches!(again, Err(ConsentError::UnknownImport(_))),
+        "once is enough"
+    );
+    let mail = party.one_mail("challenge").await;
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+    let view = party
+        .consent
+        .open_request(&mail.token)
+        .await
+        .expect("reads")
+        .expect("waits");
+    assert_eq!(
+        view.lists[0].statement.as_deref(),
+        Some("Yes, The Fair Party may write to me")
+    );
+    party.confirm(&mail.token).await;
+    let ConsentEvent::Confirmed(event) = &party.events().await[0] else {
+        panic!("a consent")
+    };
+    assert_eq!(
+        (event.channel, event.batch.as_deref()),
+        (Channel::Paper, Some("stall 7"))
+    );
+    assert_eq!(event.entered_by, Some(by("").staff.to_string()));
+    assert_eq!(event.asked_at.to_string(), "2026-05-01T00:00:00Z");
+    party.consent.expire().await.expect("tends");
+    assert_eq!(party.consent.imports().await.expect("reads"), []);
+    assert_eq!(
+        super::proof::acts(&party).await,
+        ["subscriber import", "subscriber import approve"]
+    );
+}
+
+#[tokio::test]
+async fn each_bad_row_is_named_and_the_good_ones_are_kept() {
+    let party = Party::new().await;
+    let known = party
+        .consent
+        .wording("news", Lang::En)
+        .expect("in force")
+        .digest;
+    let header =
+        "address,lists,channel,date,batch,wording,wording_sha256,source,constituency,age\n";
+    let w = "I agree that The Fair Party writes to me";
+    let cases = [
+        (format!("a@x.example,news,paper,2026-05-01,b,{w},,,,16"), ""),
+        (
+            format!("b@x.example,news,paper,2026-05-01,b,,{known},,,16"),
+            "",
+        ),
+        (
+            format!("not an address,news,paper,2026-05-01,b,{w},,,,"),
+            "`address`",
+        ),
+        (
+            format!("c@x.example,,paper,2026-05-01,b,{w},,,,"),
+            "`lists`",
+        ),
+        (
+            format!("c@x.example,other,paper,2026-05-01,b,{w},,,,"),
+            "`lists`",
+        ),
+        (
+            format!("c@x.example,news,phone,2026-05-01,b,{w},,,,"),
+            "telephone",
+        ),
+        (
+            format!("c@x.example,news,paper,01/05/2026,b,{w},,,,"),
+            "`date`",
+        ),
+        (
+            format!("c@x.example,news,paper,2027-05-01,b,{w},,,,"),
+            "future",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,,{w},,,,"),
+            "`batch`",
+        ),
+        ("c@x.example,news,paper,2026-05-01,b,,,,,".into(), "proof"),
+        (
+            format!(
+                "c@x.example,news,paper,2026-05-01,b,,{},,,",
+                "ab".repeat(32)
+            ),
+            "proof",
+        ),
+        (
+            "c@x.example,news,paper,2026-05-01,b,Other Party may write,,,,".into(),
+            "name the party",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{w},,Open Register 2025,,"),
+            "unlawful",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{w},,marked-register,,"),
+            "unlawful",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{w},,,Atlantis,"),
+            "`constituency`",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{w},,,,12"),
+            "`age`",
+        ),
+        (
+            format!("A@x.example,news,paper,2026-05-01,b,{w},,,,16"),
+            "earlier row",
+        ),
+        ("c@x.example,news".into(), "fields"),
+        (
+            format!("\"c@x.example,news,paper,2026-05-01,b,{w},,,,"),
+            "quoted",
+        ),
+        (
+            format!("d@x.example,news;appeals,web,2026-05-01,b,{w},,a form,W07000112,21"),
+            "",
+        ),
+    ];
+    let lines: Vec<_> = cases.iter().map(|(line, _)| line.as_str()).collect();
+    let report = import(&party, &format!("{header}\n{}", lines.join("\r\n")), "").await;
+    assert_eq!(report.taken, 3);
+    let expected: Vec<_> = (3..)
+        .zip(&cases)
+        .filter(|(_, (_, why))| !why.is_empty())
+        .map(|(line, (_, why))| (line, *why))
+        .collect();
+    assert_eq!(
+        report.rejected.len(),
+        expected.len(),
+        "{:?}",
+        report.rejected
+    );
+    for (found, (line, why)) in report.rejected.iter().zip(expected) {
+        assert_eq!(found.line, line, "{found}");
+        assert!(found.why.contains(why), "{found} should say {why}");
+        assert!(
+            !found.why.contains("x.example"),
+            "no address in a reason: {found}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_one_is_refused_whole() {
+    let party = Party::new().await;
+    let cases = [
+        ("name,address,lists,channel,date,batch\n", "isn't known"),
+        ("address,lists,channel,date\n", "no column `batch`"),
+        (
+            "Elector Number,address,lists,channel,date,batch\n",
+            "unlawful",
+        ),
+        (
+            "address,lists,channel,date,batch,Polling-District\n",
+            "unlawful",
+        ),
+        ("\u{1}\n", "control character"),
+    ];
+    for (header, why) in cases {
+        let mut import = party.consent.begin_import(by("old")).await.expect("begins");
+        let error = import
+            .feed(header.as_bytes())
+            .await
+            .expect_err("refused")
+            .to_string();
+        assert!(error.contains(why), "{error} should say {why}");
+        import.cancel().await.expect("cancels");
+    }
+    let import = party.consent.begin_import(by("old")).await.expect("begins");
+    assert!(
+        matches!(import.finish().await, Err(ImportError::File(_))),
+        "empty"
+    );
+    let mut import = party.consent.begin_import(by("old")).await.expect("begins");
+    import.feed(HEADER.as_bytes()).await.expect("takes");
+    assert!(matches!(
+        import.finish().await,
+        Err(ImportError::NoSuppressions)
+    ));
+    let mut import = party.consent.begin_import(by("old")).await.expect("begins");
+    assert!(
+        import.feed(&vec![b'a'; 40_000]).await.is_err(),
+        "a line without end"
+    );
+    assert!(
+        party.consent.begin_import(by(" ")).await.is_err(),
+        "without a reason"
+    );
+
+    let mut small = settings();
+    (small.limits.import_rows, small.limits.import_bytes) = (2, 2000);
+    let party = Party::with(small).await;
+    let mut import = party.consent.begin_import(by("old")).await.expect("begins");
+    import.feed(HEADER.as_bytes()).await.expect("takes");
+    import
+        .feed(row("a@x.example", "news").as_bytes())
+        .await
+        .expect("takes");
+    import.feed(b"\nbad\n").await.expect("takes");
+    let error = import
+        .feed(row("c@x.example", "news").as_bytes())
+        .await
+        .expect_err("full");
+    assert!(error.to_string().contains("more than 2 rows"), "{error}");
+    let error = import.feed(&b"x\n".repeat(2000)).await.expect_err("full");
+    assert!(
+        error.to_string().contains("larger than 2000 bytes"),
+        "{error}"
+    );
+    // What was given up half-way is erased.
+    party.pass(days(2));
+    party.consent.expire().await.expect("tends");
+    assert_eq!(party.consent.imports().await.expect("reads"), []);
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn so_many_a_day_and_not_one_more() {
+    let mut settings = settings();
+    settings.limits.imported_per_day = 3;
+    let party = Party::with(settings).await;
+    let rows: String = (0..8)
+        .map(|n| row(&format!("n{n}@x.example"), "news"))
+        .collect();
+    let report = import(&party, &format!("{HEADER}{rows}"), "").await;
+    let other: String = (8..10)
+        .map(|n| row(&format!("n{n}@x.example"), "news"))
+        .collect();
+    let second_report = import(&party, &format!("{HEADER}{other}"), "").await;
+    for batch in [&report.batch, &second_report.batch] {
+        party
+            .consent
+            .approve_import(batch, &second())
+            .await
+            .expect("approves");
+    }
+    let mut sent = Vec::new();
+    for _ in 0..24 * 6 {
+        party.work().await;
+        sent.extend(
+            party
+                .outbox()
+                .await
+                .into_iter()
+                .map(|mail| (party.clock.now(), mail.to)),
+        );
+        party.pass(SignedDuration::from_hours(1));
+    }
+    assert_eq!(sent.len(), 10, "all are asked in the end");
+    for (at, _) in &sent {
+        let until = *at + days(1);
+        let in_a_day = sent
+            .iter()
+            .filter(|(one, _)| one >= at && *one < until)
+            .count();
+        assert!(in_a_day <= 2 * 3, "windows meet: {in_a_day}");
+    }
+    let first_day = sent.iter().filter(|(at, _)| *at < noon() + days(1)).count();
+    assert_eq!(first_day, 3);
+}
+
+#[tokio::test]
+async fn who_left_is_left_alone() {
+    let party = Party::new().await;
+    let made = party.join("left@x.example", &["news", "appeals"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.join("here@x.example", &["news"]).await;
+    party.pass(days(200));
+    let rows: String = [
+        "left@x.example",
+        "gone@x.example",
+        "here@x.example",
+        "new@x.example",
+    ]
+    .map(|who| row(who, "news"))
+    .concat();
+    let suppressions =
+        "address,lists,date\ngone@x.example,,\nnot an address,,\nx@x.example,other,\n";
+    let report = import(&party, &format!("{HEADER}{rows}"), suppressions).await;
+    assert_eq!(
+        (report.taken, report.suppressed, report.rejected.len()),
+        (4, 1, 2)
+    );
+    party
+        .consent
+        .approve_import(&report.batch, &second())
+        .await
+        .expect("approves");
+    party.pass(days(1));
+    let mail = party.one_mail("challenge").await;
+    assert_eq!(mail.to, "new@x.example");
+    // A person's own asking is another thing.
+    party.ask("gone@x.example", &["news"]).await;
+    party.one_mail("challenge").await;
+}
+
+#[tokio::test]
+async fn a_fresh_consent_here_outweighs_an_older_leaving_there() {
+    let party = Party::new().await;
+    party.join("ann@x.example", &["news"]).await;
+    let older = "address,lists,date\nann@x.example,,2026-11-20\n";
+    import(&party, HEADER, older).await;
+    assert_eq!(party.live_on("ann@x.example").await, ["news"]);
+    party.pass(days(5));
+    let newer = "address,lists,date\nann@x.example,news,2026-11-24\n";
+    import(&party, HEADER, newer).await;
+    assert!(party.live_on("ann@x.example").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_without_a_stated_age_leads_to_the_full_form() {
+    let party = Party::new().await;
+    let line = format!("ann@x.example,news,paper,2026-05-01,b,,{WORDS},,\n");
+    let report = import(&party, &format!("{HEADER}{line}"), "").await;
+    party
+        .consent
+        .approve_import(&report.batch, &second())
+        .await
+        .expect("approves");
+    let mail = party.one_mail("challenge").await;
+    let view = party
+        .consent
+        .open_request(&mail.token)
+        .await
+        .expect("reads")
+        .expect("waits");
+    assert!(view.full_form);
+}
+
+#[tokio::test]
+async fn an_import_can_be_given_up_and_one_that_nobody_approves_goes() {
+    let party = Party::new().await;
+    let rows = format!("{HEADER}{}", row("ann@x.example", "news"));
+    let report = import(&party, &rows, "").await;
+    party
+        .consent
+        .cancel_import(&report.batch, &by("wrong file"))
+        .await
+        .expect("cancels");
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    import(&party, &rows, "").await;
+    party.pass(days(31));
+    party.consent.expire().await.expect("tends");
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    assert_eq!(party.consent.imports().await.expect("reads"), []);
+}
+
+#[tokio::test]
+async fn a_card_is_a_sign_up_with_its_batch() {
+    let party = Party::new().await;
+    let card = Card {
+        address: address("ann@elector.example"),
+        lists: vec!["news".into()],
+        constituency: None,
+        language: Lang::En,
+        age_stated: true,
+        at_event: true,
+        batch: "stall 7".into(),
+        filled_in: noon() - days(3),
+    };
+    let cases = [
+        (
+            Card {
+                batch: " ".into(),
+                ..card.clone()
+            },
+            FormProblem::BatchMissing,
+        ),
+        (
+            Card {
+                age_stated: false,
+                ..card.clone()
+            },
+            FormProblem::AgeMissing,
+        ),
+        (
+            Card {
+                lists: Vec::new(),
+                ..card.clone()
+            },
+            FormProblem::ListsMissing,
+        ),
+        (
+            Card {
+                filled_in: noon() + days(1),
+                ..card.clone()
+            },
+            FormProblem::DateInFuture,
+        ),
+    ];
+    for (wrong, problem) in cases {
+        match party.consent.enter_card(wrong, &by("stall")).await {
+            Err(ConsentError::Form(problems)) => assert_eq!(problems, [problem]),
+            other => panic!("{problem:?}: {other:?}"),
+        }
+    }
+    party
+        .consent
+        .enter_card(card.clone(), &by("stall"))
+        .await
+        .expect("taken");
+    let mail = party.one_mail("challenge").await;
+    let made = party.confirm(&mail.token).await;
+    party.outbox().await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.pass(days(2));
+    party
+        .consent
+        .enter_card(card, &by("stall"))
+        .await
+        .expect("taken");
+    party.no_mail().await;
+}

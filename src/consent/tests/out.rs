@@ -1,0 +1,460 @@
+//! Every way out, and what holds afterwards.
+
+use super::*;
+use crate::id::{CopyId, MailingId};
+use crate::store::{
+    CopyState, LedgerRecord, LedgerRow, Mailing, MailingRecord, MailingState, MessageRecord,
+    OwnMessage, Scope, Step, SuppressionReason,
+};
+use crate::vault::{CopyTokenKind, IndexColumn, ListTag};
+
+pub(super) async fn scopes(party: &Party, who: &str) -> Vec<(Scope, SuppressionReason)> {
+    let form = address(who).match_form();
+    let index = party
+        .store
+        .vault()
+        .index(IndexColumn::Suppression, form.as_bytes());
+    let row = party.store.suppression(index).await.expect("reads");
+    let scopes = row.record.scopes.into_iter();
+    scopes.map(|one| (one.scope, one.reason)).collect()
+}
+
+fn tag(party: &Party, list: &str) -> Scope {
+    Scope::List(party.store.vault().list_tag(list))
+}
+
+#[tokio::test]
+async fn a_link_ends_one_list_and_the_last_one_ends_the_row() {
+    let party = Party::new().await;
+    let made = party
+        .join("ann@elector.example", &["news", "appeals"])
+        .await;
+    let view = party
+        .consent
+        .withdrawal_page(made[0].way_out())
+        .expect("ours");
+    assert_eq!(view, WithdrawalView::List(Some(Text::english("News"))));
+    assert_eq!(
+        party.live_on("ann@elector.example").await.len(),
+        2,
+        "a GET changes nothing"
+    );
+
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    let withdrawn = SuppressionReason::Withdrawn;
+    assert_eq!(
+        scopes(&party, "ann@elector.example").await,
+        [(tag(&party, "news"), withdrawn)]
+    );
+
+    party.out(made[1].way_out(), Extent::AsToken).await;
+    let form = address("ann@elector.example").match_form();
+    assert!(
+        party
+            .store
+            .subscriber(&form)
+            .await
+            .expect("reads")
+            .is_none(),
+        "the row is erased"
+    );
+    let gone: Vec<_> = party
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event {
+            ConsentEvent::Withdrawn { list, channel, .. } => Some((list, channel)),
+            _ => None,
+        })
+        .collect();
+    let page = WithdrawalChannel::Page;
+    assert_eq!(gone, [("news".into(), page), ("appeals".into(), page)]);
+    let suppressed = party
+        .journal()
+        .into_iter()
+        .filter(|entry| matches!(entry, JournalEntry::Suppressed { .. }));
+    assert_eq!(suppressed.count(), 2);
+    assert_eq!(party.consent.stats().await.expect("counts").subscribers, 0);
+}
+
+#[tokio::test]
+async fn a_token_answers_the_same_for_whoever_it_stands_for_and_writes_as_much() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    let vault = party.store.vault();
+    let stranger = vault.index(IndexColumn::Suppression, b"v1:nobody@elector.example");
+    let unknown = vault.withdrawal_token(vault.list_tag("news"), &stranger);
+    let mut answers = Vec::new();
+    for token in [made[0].way_out(), made[0].way_out(), &unknown, &unknown] {
+        let before = party.store.written().0;
+        let answer = party
+            .consent
+            .withdraw(
+                &token.to_uppercase(),
+                Extent::AsToken,
+                WithdrawalChannel::OneClick,
+            )
+            .await
+            .expect("withdraws");
+        answers.push((answer, party.store.written().0 - before));
+    }
+    assert!(
+        answers.windows(2).all(|pair| pair[0] == pair[1]),
+        "{answers:?}"
+    );
+    assert_eq!(party.events().await.len(), 2, "one consent, one withdrawal");
+    for cut in ["", "abc", &unknown[1..]] {
+        assert_eq!(party.consent.withdrawal_page(cut), None);
+        let answer = party
+            .consent
+            .withdraw(cut, Extent::NeverAgain, WithdrawalChannel::Page)
+            .await;
+        assert_eq!(
+            answer.expect("answers"),
+            None,
+            "a cut link must not say that it worked"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_works_after_erasure_and_after_coming_back() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    let token = made[0].way_out().to_owned();
+    party
+        .consent
+        .erase(&address("ann@elector.example"), &by("asked"))
+        .await
+        .expect("erases");
+    party.out(&token, Extent::AsToken).await;
+    party.join("ann@elector.example", &["news"]).await;
+    assert_eq!(party.live_on("ann@elector.example").await, ["news"]);
+    party.out(&token, Extent::AsToken).await;
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_works_after_the_index_key_got_a_new_generation() {
+    let party = Party::new().await;
+    let token = party.join("ann@elector.example", &["news"]).await[0]
+        .way_out()
+        .to_owned();
+    party.out(&token, Extent::AsToken).await;
+    let mut ring = party.ring.clone();
+    ring.add_index_generation(IndexColumn::Suppression)
+        .expect("adds");
+    let (directory, clock) = (party.directory.clone(), party.clock.clone());
+    drop(party);
+    let party = Party::open(directory, ring, clock, settings()).await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    assert_ne!(made[0].way_out(), token);
+    assert_eq!(
+        party.live_on("ann@elector.example").await,
+        ["news"],
+        "the old entry was lifted"
+    );
+    party.out(&token, Extent::AsToken).await;
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+    let form = address("ann@elector.example").match_form();
+    assert!(
+        party
+            .store
+            .subscriber(&form)
+            .await
+            .expect("reads")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn coming_back_lifts_that_list_alone() {
+    let party = Party::new().await;
+    let made = party
+        .join("ann@elector.example", &["news", "appeals"])
+        .await;
+    party.out(made[0].way_out(), Extent::AllLists).await;
+    let withdrawn = SuppressionReason::Withdrawn;
+    assert_eq!(
+        scopes(&party, "ann@elector.example").await,
+        [(Scope::All, withdrawn)]
+    );
+    party.pass(days(2));
+    party.join("ann@elector.example", &["news"]).await;
+    assert_eq!(party.live_on("ann@elector.example").await, ["news"]);
+    let left = scopes(&party, "ann@elector.example").await;
+    assert_eq!(left, [(tag(&party, "appeals"), withdrawn)]);
+    let journal = party.journal();
+    let lifted = journal
+        .iter()
+        .rposition(|entry| matches!(entry, JournalEntry::Lifted { .. }));
+    let again = journal.iter().rposition(|entry| {
+        matches!(entry, JournalEntry::Suppressed { scope, .. } if *scope == tag(&party, "appeals"))
+    });
+    assert!(lifted.is_some() && lifted < again, "{journal:?}");
+}
+
+#[tokio::test]
+async fn never_again_stops_even_challenges_and_voids_what_waits() {
+    let party = Party::new().await;
+    party.ask("ann@elector.example", &["news"]).await;
+    let mail = party.one_mail("challenge").await;
+    assert_eq!(
+        party.consent.withdrawal_page(&mail.never),
+        Some(WithdrawalView::All)
+    );
+    party.out(&mail.never, Extent::NeverAgain).await;
+    assert!(
+        party
+            .consent
+            .open_request(&mail.token)
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    let outcome = party
+        .consent
+        .confirm(&mail.token, party.choice())
+        .await
+        .expect("answers");
+    assert_eq!(outcome, ConfirmOutcome::LinkUnknown);
+    assert!(
+        party
+            .store
+            .requests_after(None, 10)
+            .await
+            .expect("reads")
+            .rows
+            .is_empty()
+    );
+    party.pass(days(200));
+    party.ask("ann@elector.example", &["news"]).await;
+    party.no_mail().await;
+
+    // A challenge that is still queued is dropped, and so is what the worker has not seen.
+    party.ask("ben@elector.example", &["news"]).await;
+    party.work().await;
+    party.pass(days(2));
+    party.ask("ben@elector.example", &["news"]).await;
+    let vault = party.store.vault();
+    let form = address("ben@elector.example").match_form();
+    let index = vault.index(IndexColumn::Suppression, form.as_bytes());
+    let never = vault.withdrawal_token(ListTag::ALL, &index);
+    party.out(&never, Extent::NeverAgain).await;
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    party.no_mail().await;
+    let departing = party
+        .consent
+        .depart_mail("challenge", &address("ben@elector.example"))
+        .await;
+    assert!(matches!(departing.expect("reads"), Departing::Gone));
+}
+
+#[tokio::test]
+async fn leaving_a_list_does_not_stop_a_challenge_that_is_asked_for() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::AllLists).await;
+    party.ask("ann@elector.example", &["news"]).await;
+    party.one_mail("challenge").await;
+}
+
+#[tokio::test]
+async fn a_bare_stop_pauses_asks_once_and_a_button_makes_it_final() {
+    let party = Party::new().await;
+    let made = party
+        .join("Ann@elector.example", &["news", "appeals"])
+        .await;
+    let stop = |who: &str, list: Option<&'static str>| {
+        let (consent, who) = (party.consent.clone(), address(who));
+        async move { consent.bare_stop(who, list).await.expect("taken") }
+    };
+    stop("ann@elector.example", Some("news")).await;
+    stop("stranger@elector.example", None).await;
+    let mail = party.one_mail("stop").await;
+    assert_eq!(mail.to, "Ann@elector.example");
+    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    let live = party
+        .consent
+        .still_live(made[0].subscriber(), "news")
+        .await
+        .expect("reads");
+    assert_eq!(live, Liveness::Paused(noon() + days(7)));
+    assert!(matches!(
+        party.consent.depart(&made[0]).await.expect("reads"),
+        Departing::Paused(_)
+    ));
+    stop("ann@elector.example", Some("news")).await;
+    party.no_mail().await;
+    party.pass(days(7));
+    assert_eq!(
+        party.live_on("ann@elector.example").await,
+        ["appeals", "news"],
+        "not pressed"
+    );
+
+    stop("ann@elector.example", None).await;
+    let mail = party.one_mail("stop").await;
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+    assert_eq!(
+        party.consent.withdrawal_page(&mail.token),
+        Some(WithdrawalView::All)
+    );
+    party.out(&mail.token, Extent::AsToken).await;
+    party.pass(days(8));
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+    assert_eq!(party.consent.stats().await.expect("counts").subscribers, 0);
+}
+
+/// A mailing to a list, with one copy for this subscriber.
+async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (MailingId, CopyId) {
+    let record = MessageRecord {
+        received_at: noon(),
+        size: 0,
+        reverse_path: None,
+        recipients: Vec::new(),
+        submitted_by: None,
+    };
+    let message = OwnMessage::new(party.store.vault(), record, b"prepared");
+    let mailing = Mailing {
+        id: MailingId::random(),
+        message: message.id(),
+        version: 0,
+        record: MailingRecord {
+            list: list.into(),
+            sender: StaffId::random(),
+            subject: "Hello".into(),
+            constituencies: None,
+            digest: String::new(),
+            state: MailingState::Sending,
+            created_at: noon(),
+            approvals: Vec::new(),
+            released_at: Some(noon()),
+            expanded_to: None,
+            expanded: false,
+            ended_at: None,
+            folded: None,
+        },
+    };
+    let copy = LedgerRow {
+        copy: CopyId::random(),
+        mailing: mailing.id,
+        subscriber: Some(to.subscriber()),
+        due_at: Some(noon()),
+        record: LedgerRecord {
+            state: CopyState::Due,
+            attempts: 0,
+            domain: Some("elector.example".into()),
+            cause: None,
+            at: noon(),
+        },
+    };
+    let ids = (mailing.id, copy.copy);
+    let change = Change::new()
+        .then(Step::PutMessage(message))
+        .then(Step::PutMailing(mailing))
+        .then(Step::PutCopies(vec![copy]));
+    assert_eq!(
+        party.store.change(change).await.expect("writes"),
+        ChangeOutcome::Done
+    );
+    ids
+}
+
+#[tokio::test]
+async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
+    let party = Party::new().await;
+    let made = party
+        .join("ann@elector.example", &["news", "appeals"])
+        .await;
+    let (_, news) = mailing(&party, "news", &made[0]).await;
+    let (_, appeals) = mailing(&party, "appeals", &made[1]).await;
+    let token = party
+        .store
+        .vault()
+        .copy_token(CopyTokenKind::MessageId, news);
+    assert!(
+        !party
+            .consent
+            .withdraw_by_reply("nonsense")
+            .await
+            .expect("answers")
+    );
+    let path = party
+        .store
+        .vault()
+        .copy_token(CopyTokenKind::ReturnPath, news);
+    assert!(
+        !party
+            .consent
+            .withdraw_by_reply(&path)
+            .await
+            .expect("answers")
+    );
+    for _ in 0..2 {
+        assert!(
+            party
+                .consent
+                .withdraw_by_reply(&token)
+                .await
+                .expect("withdraws")
+        );
+    }
+    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    let row = party.store.copy(news).await.expect("reads").expect("there");
+    assert_eq!(
+        (row.subscriber, row.due_at, row.record.state),
+        (None, None, CopyState::Withdrawn)
+    );
+    let row = party
+        .store
+        .copy(appeals)
+        .await
+        .expect("reads")
+        .expect("there");
+    assert_eq!(row.subscriber, Some(made[0].subscriber()));
+    party.out(made[1].way_out(), Extent::AsToken).await;
+    let row = party
+        .store
+        .copy(appeals)
+        .await
+        .expect("reads")
+        .expect("there");
+    assert_eq!((row.subscriber, row.record.domain), (None, None));
+}
+
+#[tokio::test]
+async fn staff_withdraw_for_somebody_who_rang_and_it_is_on_the_record() {
+    let party = Party::new().await;
+    party
+        .join("ann@elector.example", &["news", "appeals"])
+        .await;
+    let ann = address("ann@elector.example");
+    let refused = party
+        .consent
+        .withdraw_address(&ann, None, false, &by(" "))
+        .await;
+    assert!(matches!(refused, Err(ConsentError::NoReason)));
+    let refused = party
+        .consent
+        .withdraw_address(&ann, Some("other"), false, &by("rang"))
+        .await;
+    assert!(matches!(refused, Err(ConsentError::UnknownList(_))));
+    party
+        .consent
+        .withdraw_address(&ann, Some("news"), false, &by("rang"))
+        .await
+        .expect("done");
+    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    party
+        .consent
+        .withdraw_address(&ann, None, true, &by("rang"))
+        .await
+        .expect("done");
+    assert!(party.live_on("ann@elector.example").await.is_empty());
+    party.pass(days(3));
+    party.ask("ann@elector.example", &["news"]).await;
+    party.no_mail().await;
+    assert_eq!(super::proof::acts(&party).await, ["subscriber withdraw"; 2]);
+}
