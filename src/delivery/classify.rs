@@ -20,10 +20,29 @@ pub enum Cause {
     AddressBusy,
     /// It's about us or about what we wrote.
     OurFault(Fault),
+    /// The far end has no TLS, or none that works: without it nothing is sent.
+    NoTls,
     /// Not a refusal at all: an answer by machine.
     Automatic,
     /// It doesn't say.
     Unknown,
+}
+
+impl Cause {
+    /// Its name in records, counts and answers for machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AddressDead => "address-dead",
+            Self::AddressBusy => "address-busy",
+            Self::OurFault(Fault::Blocked) => "blocked",
+            Self::OurFault(Fault::Authentication) => "authentication",
+            Self::OurFault(Fault::Content) => "content",
+            Self::OurFault(Fault::Rate) => "rate",
+            Self::NoTls => "no-tls",
+            Self::Automatic => "automatic",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What the other side holds against us.

@@ -67,12 +67,17 @@ impl<J> Lane<J> {
         }
     }
 
-    fn is_claimable(&self, limits: &Limits) -> bool {
-        let most = match self.slow {
+    /// The most slots that it may have now.
+    fn most(&self, limits: &Limits) -> usize {
+        match self.slow {
             Some(Slow { paused: true, .. }) => 0,
             Some(_) => 1.min(limits.each),
             None => limits.each,
-        };
+        }
+    }
+
+    fn is_claimable(&self, limits: &Limits) -> bool {
+        let most = self.most(limits);
         let wanted = (self.waiting.len() / limits.jobs_per_slot.max(1)).max(1);
         !self.waiting.is_empty() && self.busy < most.min(wanted)
     }
@@ -218,6 +223,14 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
     /// free.
     pub fn should_yield(&self, served: usize) -> bool {
         served >= self.limits.burst && self.busy >= self.limits.total && !self.ring.is_empty()
+    }
+
+    /// Whether the destination has more slots than it may have now, since it asked us to slow down: a worker gives its
+    /// own back before the next job.
+    pub fn is_overdrawn(&self, key: &K) -> bool {
+        self.lanes
+            .get(key)
+            .is_some_and(|lane| lane.busy > lane.most(&self.limits))
     }
 
     /// The destination wants less: no new slot until `until`, then one at a time for a while.

@@ -3,9 +3,13 @@
 //! The parts here that decide something are pure: [`schedule`] says when to try again and when to give up,
 //! [`classify`] what a reply means for the address, [`destination`] whose turn it is. [`route`] asks DNS and [`policy`]
 //! says how a server must prove itself.
+//!
+//! The [`engine`] does the work: it takes [`parcel`]s from the rooms that have mail to send, and brings them to their
+//! destinations under the two-step rule.
 
 pub mod classify;
 pub mod destination;
+pub mod engine;
 pub mod parcel;
 pub mod policy;
 pub mod route;

@@ -116,6 +116,24 @@ pub trait Parcel: Send + Sync {
 
     /// Writes down what came of the attempt. `Ok` means it is on the disk.
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>>;
+
+    /// Writes down that its destination can't be reached, or wants to be left alone, before the parcel was loaded: all
+    /// that wait for a destination share the fate of the one that was tried. It counts as an attempt. A room that can do
+    /// it in one write, without making the letter, does.
+    fn settle_unloaded(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.load().await {
+                Loaded::Ready(_) => self.settle(attempted).await,
+                Loaded::Gone | Loaded::NotNow => Ok(()),
+            }
+        })
+    }
+
+    /// The attempt that [`Parcel::load`] recorded did not take place, for a reason of our own (we stop): no final dot
+    /// left. A room may take the attempt back; what comes of it isn't waited for.
+    fn untried(&self) -> Boxed<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// A room with mail to send. Sources may offer a parcel that is already under way; the engine drops the repeat.

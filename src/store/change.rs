@@ -102,6 +102,8 @@ pub enum Step {
     PutMailing(Mailing),
     /// Writes ledger rows for copies that have none yet.
     PutCopies(Vec<LedgerRow>),
+    /// Forgets ledger rows of a mailing whose outcomes were counted, at most this many.
+    RemoveCopies(MailingId, u32),
     /// Takes a person out of the ledger, of these mailings or of all.
     UnlinkCopies(SubscriberId, Option<Vec<MailingId>>, Timestamp),
     /// Writes the journal's file; done before the transaction.
@@ -288,6 +290,7 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::RemoveQueued(id) => queue::remove(*id, tx).await,
         Step::PutMailing(mailing) => mailing.put(tx).await,
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
+        Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,
         Step::UnlinkCopies(id, only, now) => ledger::unlink(*id, only.as_deref(), *now, tx).await,
         // Written to its file before the transaction began.
         Step::Journal(_) => Ok(()),

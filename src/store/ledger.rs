@@ -41,9 +41,14 @@ pub struct LedgerRecord {
     pub state: CopyState,
     /// How many attempts were begun.
     pub attempts: u32,
+    /// When the first attempt failed: how long it is tried counts from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The domain that it goes to; forgotten with the link to the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// The cause of the last failure, as the delivery room names it.
+    /// The cause of the last failure, as the list room names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// When this was written.
     pub at: Timestamp,
@@ -165,6 +170,10 @@ impl Write for RecordOutcomes {
                 let mut record = write.record.clone();
                 if subscriber.is_none() {
                     record.domain = None;
+                    // What was to be tried again is not: the person withdrew during the attempt.
+                    if record.state == CopyState::Due {
+                        record.state = CopyState::Withdrawn;
+                    }
                 }
                 let due_at = write.due_at.filter(|_| subscriber.is_some());
                 Some(LedgerRow {
@@ -208,6 +217,23 @@ async fn links(copies: &[CopyId], tx: &mut Tx<'_>) -> Result<Links, StoreError> 
         rest = later;
     }
     Ok(links)
+}
+
+/// Forgets rows of a mailing, at most `limit`.
+pub(super) async fn remove(
+    mailing: MailingId,
+    limit: u32,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM ledger WHERE copy_id IN
+            (SELECT copy_id FROM ledger WHERE mailing_id = $1 LIMIT $2)",
+    )
+    .bind(mailing.as_bytes().as_slice())
+    .bind(i64::from(limit))
+    .execute(&mut *tx.connection)
+    .await?;
+    Ok(())
 }
 
 /// Takes a person out of the ledger: what is due is not sent, what was sent loses its link. With `only`, the rows of
@@ -288,6 +314,53 @@ impl Store {
         .await?;
         let due_at: Option<i64> = row.try_get(0)?;
         due_at.map(|due| super::time_of(due, "ledger")).transpose()
+    }
+
+    /// When the next copy of a mailing is due that is not due yet.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn next_copy_after(
+        &self,
+        mailing: MailingId,
+        after: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row =
+            sqlx::query("SELECT MIN(due_at) FROM ledger WHERE mailing_id = $1 AND due_at > $2")
+                .bind(mailing.as_bytes().as_slice())
+                .bind(after.as_millisecond())
+                .fetch_one(&self.readers)
+                .await?;
+        let due_at: Option<i64> = row.try_get(0)?;
+        due_at.map(|due| super::time_of(due, "ledger")).transpose()
+    }
+
+    /// How many copies of a mailing are still to be sent or tried again.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn count_due_copies(&self, mailing: MailingId) -> Result<u64, StoreError> {
+        let row =
+            sqlx::query("SELECT COUNT(*) FROM ledger WHERE mailing_id = $1 AND due_at IS NOT NULL")
+                .bind(mailing.as_bytes().as_slice())
+                .fetch_one(&self.readers)
+                .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
+    }
+
+    /// Of how many copies of a mailing something came back.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the tables can't be read.
+    pub async fn count_bounced_copies(&self, mailing: MailingId) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(DISTINCT bounce.copy_id) FROM bounce
+             JOIN ledger ON ledger.copy_id = bounce.copy_id WHERE ledger.mailing_id = $1",
+        )
+        .bind(mailing.as_bytes().as_slice())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 
     /// One ledger row.

@@ -1,5 +1,7 @@
 //! Mailings: one row for each message that staff sent to a list. The prepared segments are the body of its message.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -36,8 +38,19 @@ pub struct Approval {
     pub at: Timestamp,
 }
 
+/// A link by which one approver may decide, once. The token itself stands nowhere but in that approver's mail.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLink {
+    /// Whose link.
+    pub staff: StaffId,
+    /// SHA-256, in hexadecimal, over the token's hash and the mailing's digest.
+    pub bound: String,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+}
+
 /// How many copies had which outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailingCounts {
     /// Handed over.
     pub sent: u64,
@@ -47,6 +60,12 @@ pub struct MailingCounts {
     pub withdrawn: u64,
     /// Not sent because the mailing was cancelled.
     pub cancelled: u64,
+    /// Copies of which something came back to the return path.
+    #[serde(default)]
+    pub bounced: u64,
+    /// Those refused for good, by cause.
+    #[serde(default)]
+    pub causes: BTreeMap<String, u64>,
 }
 
 /// What a mailing's row holds.
@@ -66,18 +85,27 @@ pub struct MailingRecord {
     pub state: MailingState,
     /// When it was submitted.
     pub created_at: Timestamp,
+    /// Whether somebody else than the sender had to approve it when it was submitted.
+    pub second_person: bool,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// The links that approvers were sent and that nobody used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<ApprovalLink>,
+    /// How many the audience was when it was submitted, and then when it was released.
+    pub expected: u64,
     /// When it was released. Its audience is the subscriptions confirmed before.
     pub released_at: Option<Timestamp>,
     /// How far the audience was expanded: the last subscriber looked at.
     pub expanded_to: Option<SubscriberId>,
     /// Whether every subscriber was looked at.
     pub expanded: bool,
-    /// When the last copy had its outcome.
+    /// When the last copy had its outcome, or when it was cancelled.
     pub ended_at: Option<Timestamp>,
-    /// The outcomes, once the ledger rows were folded away.
-    pub folded: Option<MailingCounts>,
+    /// The outcomes, once it ended.
+    pub counts: Option<MailingCounts>,
+    /// When its ledger rows were folded into the counts.
+    pub folded_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for MailingRecord {

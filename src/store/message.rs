@@ -399,6 +399,12 @@ pub struct BodyReader {
 }
 
 impl BodyReader {
+    /// Begins again with the first chunk.
+    pub fn rewind(&mut self) {
+        self.next = 0;
+        self.done = false;
+    }
+
     /// The next chunk of at most [`CHUNK`] bytes; `None` after the last.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub use journal::{JournalEntry, read as read_journal};
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord};
-pub use mailing::{Approval, Mailing, MailingCounts, MailingRecord, MailingState};
+pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
 pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;

@@ -248,6 +248,16 @@ impl Templates {
         })
     }
 
+    /// The imprint (law G1) as it stands in every footer.
+    ///
+    /// # Errors
+    /// As [`Templates::page`].
+    pub fn imprint(&self, lang: Lang) -> Result<String, TemplateError> {
+        let context = context! { lang => lang.tag(), party => Serde(&self.party) };
+        let rendered = self.env.render_str("{{ imprint() }}", context);
+        rendered.map_err(|error| from_engine("the imprint", &error))
+    }
+
     /// The consent statement for a list, in both languages: the default wording, which becomes evidence.
     pub fn consent_statement(&self, purpose: &Text) -> Text {
         self.wording("wording.consent", &|lang, place| match place {

@@ -38,5 +38,5 @@ pub use self::reply_parser::ReplyError;
 pub use self::session::{Dialer, Encrypted, Plain, SessionLimits};
 pub use self::stuffing::BodyError;
 pub use self::tls::{Authentication, TlsFailure, TlsRecord, TlsSetup, TlsSetupError};
-pub use self::transaction::{AwaitingDot, Next, Opened, Opening, Outcome, Ready};
+pub use self::transaction::{AwaitingDot, DotGiven, Next, Opened, Opening, Outcome, Ready};
 pub use self::wire::Stream;

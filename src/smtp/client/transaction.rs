@@ -145,41 +145,82 @@ impl<S: Stream> AwaitingDot<S> {
         &self.answers
     }
 
-    /// Gives the final dot and waits for the outcome. The session comes back if it is still good.
+    /// Writes what is still kept back of the message, so that a slow reader is waited for before the dot is decided.
+    ///
+    /// # Errors
+    /// As [`Ready::send_body`].
+    pub async fn flush(&mut self) -> Result<(), ClientError> {
+        self.inner.wire.flush_body().await
+    }
+
+    /// Gives the final dot and, in the same write, the next envelope if there is one. Returns when the dot is on the wire:
+    /// whatever permission it needed can go.
     ///
     /// Once polled, the message may be delivered even if the future is dropped: that is as much in doubt as no reply.
-    pub async fn finish(mut self) -> (Outcome, Option<Encrypted<S>>) {
+    pub async fn give_dot(mut self, next: Option<&Envelope>) -> DotGiven<S> {
+        let spent = self.inner.is_spent();
+        let unfit = next.and_then(|next| self.inner.wire.core.fits(next).err());
         self.inner.wire.core.dot();
-        let outcome = outcome(&mut self.inner.wire).await;
-        let session = self.still_good(&outcome);
+        let begun = match next {
+            Some(next) if !spent && unfit.is_none() => self.inner.open(next).is_ok(),
+            _ => false,
+        };
+        let broken = self.inner.wire.flush_dot().await.err();
+        DotGiven {
+            inner: self.inner,
+            begun,
+            unfit,
+            broken,
+        }
+    }
+
+    /// Gives the final dot and waits for the outcome. The session comes back if it is still good.
+    pub async fn finish(self) -> (Outcome, Option<Encrypted<S>>) {
+        let (outcome, next) = self.give_dot(None).await.outcome().await;
+        let session = match next {
+            Next::Spent(session) | Next::Unfit(session, _) => Some(session),
+            Next::Opening(_) | Next::Lost => None,
+        };
         (outcome, session)
     }
 
     /// Gives the final dot and, in the same write, the next envelope; waits for this message's outcome alone.
     ///
     /// The next message's own dot waits for its own permission.
-    pub async fn finish_and_begin(mut self, next: &Envelope) -> (Outcome, Next<S>) {
-        let spent = self.inner.is_spent();
-        let unfit = self.inner.wire.core.fits(next).err();
-        self.inner.wire.core.dot();
-        let begun = !spent && unfit.is_none() && self.inner.open(next).is_ok();
-        let outcome = outcome(&mut self.inner.wire).await;
-        let next = match (self.still_good(&outcome), unfit) {
-            (None, _) => Next::Lost,
-            (Some(session), _) if begun => Next::Opening(Opening(session.0)),
-            (Some(session), Some(unfit)) => Next::Unfit(session, unfit),
-            (Some(session), None) => Next::Spent(session),
-        };
-        (outcome, next)
+    pub async fn finish_and_begin(self, next: &Envelope) -> (Outcome, Next<S>) {
+        self.give_dot(Some(next)).await.outcome().await
     }
 
     /// Closes the connection without the dot: nothing is delivered.
     pub fn abandon(self) {}
+}
 
-    fn still_good(mut self, outcome: &Outcome) -> Option<Encrypted<S>> {
+/// The final dot has been given: the message can't be called back.
+#[derive(Debug)]
+#[must_use = "what became of the message has to be written down"]
+pub struct DotGiven<S> {
+    inner: Box<Inner<S>>,
+    begun: bool,
+    unfit: Option<Unfit>,
+    broken: Option<ClientError>,
+}
+
+impl<S: Stream> DotGiven<S> {
+    /// Waits for the message's outcome, and says what the session can do next.
+    pub async fn outcome(mut self) -> (Outcome, Next<S>) {
+        let outcome = match self.broken.take() {
+            Some(error) => Outcome::InDoubt(error),
+            None => outcome(&mut self.inner.wire).await,
+        };
         let lost = matches!(outcome, Outcome::InDoubt(_)) || self.inner.wire.core.is_closing();
         self.inner.last_used = Instant::now();
-        (!lost).then_some(Encrypted(self.inner))
+        let next = match self.unfit {
+            _ if lost => Next::Lost,
+            _ if self.begun => Next::Opening(Opening(self.inner)),
+            Some(unfit) => Next::Unfit(Encrypted(self.inner), unfit),
+            None => Next::Spent(Encrypted(self.inner)),
+        };
+        (outcome, next)
     }
 }
 

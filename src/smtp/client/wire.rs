@@ -16,6 +16,9 @@ use crate::smtp::reply::Reply;
 /// in one system call, and a connection never holds more of a message than this.
 const FLUSH_AT: usize = 32 * 1024;
 const READ: usize = 4 * 1024;
+/// The longest that the write of a dot may take: it is at most [`FLUSH_AT`] octets and an envelope, and a permission is
+/// held for it that others may wait for.
+const DOT_WRITE: Duration = Duration::from_secs(30);
 /// How long to listen for the last words of a server that broke off while we wrote.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -92,12 +95,7 @@ impl<S: Stream> Wire<S> {
             self.core.body(part)?;
             chunk = rest;
             if self.core.outgoing().len() >= FLUSH_AT {
-                let wrote = timeout(self.timeouts.body, self.flush_now()).await;
-                match wrote.map_err(|_| ClientError::TimedOut(Phase::Body)) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Err(self.last_words(error).await),
-                    Err(late) => return Err(late),
-                }
+                self.flush_body().await?;
             }
         }
         Ok(())
@@ -118,6 +116,23 @@ impl<S: Stream> Wire<S> {
             Ok(Ok(Some(said @ ClientError::Refused(..)))) => said,
             _ => error,
         }
+    }
+
+    /// Writes all that has gathered of a message.
+    pub(super) async fn flush_body(&mut self) -> Result<(), ClientError> {
+        match timeout(self.timeouts.body, self.flush_now()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.last_words(error).await),
+            Err(_) => Err(ClientError::TimedOut(Phase::Body)),
+        }
+    }
+
+    /// Writes the dot with what goes beside it.
+    pub(super) async fn flush_dot(&mut self) -> Result<(), ClientError> {
+        let limit = self.timeouts.final_dot.min(DOT_WRITE);
+        timeout(limit, self.flush_now())
+            .await
+            .map_err(|_| ClientError::TimedOut(Phase::FinalDot))?
     }
 
     async fn flush_now(&mut self) -> Result<(), ClientError> {

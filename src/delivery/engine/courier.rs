@@ -1,0 +1,181 @@
+//! A courier: one slot of one destination. It gets a connection, sends what waits, and gives the slot back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::ahead::Ahead;
+use super::chain::{Chain, End, quit};
+use super::connect::connect;
+use super::desk::{Job, Session};
+use super::failure::Failure;
+use crate::address::Domain;
+use crate::delivery::parcel::{Attempted, Parcel};
+
+/// Outcomes that are written down at once when a whole destination fails: about a group commit.
+const TOGETHER: usize = 64;
+
+/// The slot, given back whatever happens.
+struct Slot {
+    shared: Arc<Shared>,
+    domain: Domain,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.desk.release(&self.domain);
+    }
+}
+
+/// Counts a connection as live.
+struct Live<'a>(&'a Slot);
+
+impl<'a> Live<'a> {
+    fn new(slot: &'a Slot) -> Self {
+        slot.shared.desk.connected(&slot.domain);
+        Self(slot)
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.0.shared.desk.disconnected(&self.0.domain);
+    }
+}
+
+/// Works in a slot that was claimed for this destination.
+pub(super) async fn work(shared: Arc<Shared>, domain: Domain) {
+    let slot = Slot {
+        shared: shared.clone(),
+        domain: domain.clone(),
+    };
+    let mut ahead = Ahead::new(shared.clone(), domain.clone());
+    let failed = send_all(&slot, &mut ahead).await;
+    let left = ahead.drain().await;
+    if shared.stop.is_cancelled() {
+        for cargo in left {
+            cargo.parcel.untried().await;
+        }
+        return;
+    }
+    shared.desk.put_back(&domain, left);
+    if let Some(failure) = failed {
+        share_fate(&shared, &domain, &failure).await;
+    }
+}
+
+/// Sends what waits for the destination. Gives the failure that all who still wait share.
+async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
+    let Slot { shared, domain } = slot;
+    let mut served = 0;
+    let mut parked = shared.desk.unpark(domain);
+    loop {
+        // The attempt is on record before anything is dialled.
+        let first = ahead.next().await?;
+        ahead.back(first);
+        let reused = parked.is_some();
+        let session = match parked.take() {
+            Some(session) => session,
+            None => match dial(shared, domain).await? {
+                Ok(session) => session,
+                // Other connections work: this is one too many.
+                Err(failure) if shared.desk.is_connected(domain) => {
+                    let pause = failure.pause().unwrap_or(Duration::ZERO);
+                    shared.desk.slow_down(domain, pause);
+                    return None;
+                }
+                Err(failure) => {
+                    if let Some(pause) = failure.pause() {
+                        shared.desk.slow_down(domain, pause);
+                    }
+                    return Some(failure);
+                }
+            },
+        };
+        let live = Live::new(slot);
+        ahead.depth = shared.settings.ahead.max(1);
+        let end = Chain::new(shared, domain, ahead, &mut served, reused)
+            .run(session)
+            .await;
+        drop(live);
+        match end {
+            End::Idle(session) => {
+                park(shared, domain, session);
+                return None;
+            }
+            End::Closed if shared.desk.must_give_way(domain, served) => return None,
+            End::Closed => {}
+            End::LeaveAlone(pause, failure) => {
+                shared.desk.slow_down(domain, pause);
+                return Some(failure);
+            }
+            End::Halt => return None,
+        }
+    }
+}
+
+/// Reaches the destination; nothing if we stop meanwhile.
+async fn dial(shared: &Shared, domain: &Domain) -> Option<Result<Session, Failure>> {
+    if !shared.gate.is_open() {
+        return None;
+    }
+    tokio::select! {
+        reached = connect(shared, domain) => Some(reached),
+        () = shared.stop.cancelled() => None,
+    }
+}
+
+fn park(shared: &Shared, domain: &Domain, session: Session) {
+    if shared.stop.is_cancelled() {
+        quit(session);
+    } else if let Some(evicted) = shared.desk.park(domain, session) {
+        quit(evicted);
+    }
+}
+
+/// Writes the same failure down for all who wait for the destination: trying each would only make them wait longer, and
+/// others with them.
+async fn share_fate(shared: &Arc<Shared>, domain: &Domain, failure: &Failure) {
+    let mut writing = JoinSet::new();
+    let most = 2 * shared.settings.limits.waiting_each;
+    for _ in 0..most {
+        let Some(job) = shared.desk.take(domain) else {
+            break;
+        };
+        if writing.len() >= TOGETHER {
+            writing.join_next().await;
+        }
+        writing.spawn(fail(shared.clone(), job, failure.clone()));
+    }
+    while writing.join_next().await.is_some() {}
+}
+
+async fn fail(shared: Arc<Shared>, job: Job, failure: Failure) {
+    let attempted = Attempted {
+        fate: failure.fate(),
+        at: shared.clock.now(),
+    };
+    shared.desk.count(false);
+    match job {
+        Job::Loaded(cargo) => {
+            shared
+                .gate
+                .settle(&shared.desk, cargo.parcel, attempted)
+                .await;
+        }
+        Job::Fresh(parcel) => fail_unloaded(&shared, parcel, attempted).await,
+    }
+}
+
+async fn fail_unloaded(shared: &Shared, parcel: Arc<dyn Parcel>, attempted: Attempted) {
+    match parcel.settle_unloaded(attempted).await {
+        Ok(()) => shared.desk.finished(parcel.key()),
+        // Nothing was sent, so nothing is lost: it is offered again.
+        Err(error) => {
+            tracing::warn!(%error, "a failed attempt could not be written down");
+            shared.desk.rest(parcel.key());
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The desk: which parcels are under way, which wait for which destination, whose turn it is, and the connections that
+//! were put aside.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use super::{Bell, EngineSettings, EngineStatus};
+use crate::address::Domain;
+use crate::delivery::destination::Fair;
+use crate::delivery::parcel::{Letter, Parcel, ParcelKey};
+use crate::smtp::client::{Encrypted, Envelope, Pool};
+
+/// A connection to a destination with no message on its way.
+pub(super) type Session = Encrypted<TcpStream>;
+
+/// A parcel with its letter: ready to go.
+pub(super) struct Cargo {
+    pub(super) parcel: Arc<dyn Parcel>,
+    pub(super) letter: Letter,
+    pub(super) envelope: Envelope,
+}
+
+/// What waits for a destination.
+pub(super) enum Job {
+    Fresh(Arc<dyn Parcel>),
+    /// Its letter was made, and then there was no connection for it.
+    Loaded(Box<Cargo>),
+}
+
+/// What became of an offered parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offered {
+    Taken,
+    /// It is under way already.
+    Known,
+    /// Too much is waiting for its destination.
+    NoRoom,
+}
+
+struct State {
+    fair: Fair<Domain, Job>,
+    under_way: HashSet<ParcelKey>,
+    /// Parcels that are left alone for a moment. They count as under way.
+    resting: VecDeque<(Instant, ParcelKey)>,
+    parked: Pool<Domain, Session>,
+    /// Live connections of each destination.
+    connected: HashMap<Domain, usize>,
+    /// There was more to pull than was taken.
+    hungry: bool,
+    delivered: u64,
+    failed: u64,
+}
+
+pub(super) struct Desk {
+    state: Mutex<State>,
+    bell: Bell,
+    most: usize,
+    rest: Duration,
+}
+
+impl Desk {
+    pub(super) fn new(settings: &EngineSettings, bell: Bell) -> Self {
+        let keep = Duration::from_secs(20);
+        Self {
+            state: Mutex::new(State {
+                fair: Fair::new(settings.limits.clone()),
+                under_way: HashSet::new(),
+                resting: VecDeque::new(),
+                parked: Pool::new(settings.parked, keep),
+                connected: HashMap::new(),
+                hungry: false,
+                delivered: 0,
+                failed: 0,
+            }),
+            bell,
+            most: settings.under_way,
+            rest: settings.rest,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> EngineStatus {
+        let state = self.state();
+        EngineStatus {
+            under_way: state.under_way.len(),
+            waiting: state.fair.waiting(),
+            busy: state.fair.busy(),
+            parked: state.parked.len(),
+            unsettled: 0,
+            delivered: state.delivered,
+            failed: state.failed,
+        }
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.state().under_way.len()
+    }
+
+    /// How many more parcels may be taken on.
+    pub(super) fn room(&self) -> usize {
+        self.most.saturating_sub(self.under_way())
+    }
+
+    pub(super) fn offer(&self, parcel: Arc<dyn Parcel>) -> Offered {
+        let mut state = self.state();
+        let key = parcel.key();
+        if state.under_way.contains(&key) {
+            return Offered::Known;
+        }
+        let domain = parcel.destination().clone();
+        if state.under_way.len() >= self.most
+            || state.fair.push(domain, Job::Fresh(parcel)).is_err()
+        {
+            return Offered::NoRoom;
+        }
+        state.under_way.insert(key);
+        Offered::Taken
+    }
+
+    /// Says whether more was there than could be taken.
+    pub(super) fn set_hungry(&self, hungry: bool) {
+        self.state().hungry = hungry;
+    }
+
+    /// A parcel is done with, whatever came of it.
+    pub(super) fn finished(&self, key: ParcelKey) {
+        let mut state = self.state();
+        state.under_way.remove(&key);
+        let low = state.under_way.len() * 2 < self.most;
+        if state.under_way.is_empty() || (state.hungry && low) {
+            state.hungry = false;
+            drop(state);
+            self.bell.wake();
+        }
+    }
+
+    pub(super) fn count(&self, delivered: bool) {
+        let mut state = self.state();
+        if delivered {
+            state.delivered += 1;
+        } else {
+            state.failed += 1;
+        }
+    }
+
+    /// Has the dispatcher look around.
+    pub(super) fn nudge(&self) {
+        self.bell.slot();
+    }
+
+    /// A parcel could not be sent, for a reason that isn't its own: it is offered again by its source.
+    pub(super) fn rest(&self, key: ParcelKey) {
+        self.state()
+            .resting
+            .push_back((Instant::now() + self.rest, key));
+        self.bell.slot();
+    }
+
+    /// Lets go of parcels that have rested. Says whether there were any.
+    pub(super) fn wake_resting(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let before = state.resting.len();
+        while let Some((_, key)) = state.resting.pop_front_if(|(until, _)| *until <= now) {
+            state.under_way.remove(&key);
+        }
+        state.resting.len() < before
+    }
+
+    /// The destination that gets the next slot.
+    pub(super) fn claim(&self) -> Option<Domain> {
+        self.state().fair.claim(Instant::now())
+    }
+
+    pub(super) fn release(&self, domain: &Domain) {
+        self.state().fair.release(domain);
+        self.bell.slot();
+    }
+
+    pub(super) fn take(&self, domain: &Domain) -> Option<Job> {
+        self.state().fair.take(domain)
+    }
+
+    /// Puts jobs back in front, in their order.
+    pub(super) fn put_back(&self, domain: &Domain, cargos: Vec<Cargo>) {
+        let mut state = self.state();
+        for cargo in cargos.into_iter().rev() {
+            let job = Job::Loaded(Box::new(cargo));
+            state.fair.put_back(domain.clone(), job);
+        }
+    }
+
+    /// Whether a slot that has `served` so many should be given back before the next parcel.
+    pub(super) fn must_give_way(&self, domain: &Domain, served: usize) -> bool {
+        let state = self.state();
+        state.fair.is_overdrawn(domain) || state.fair.should_yield(served)
+    }
+
+    pub(super) fn slow_down(&self, domain: &Domain, pause: Duration) {
+        self.state().fair.slow_down(domain, Instant::now() + pause);
+        self.bell.slot();
+    }
+
+    pub(super) fn connected(&self, domain: &Domain) {
+        *self.state().connected.entry(domain.clone()).or_default() += 1;
+    }
+
+    pub(super) fn disconnected(&self, domain: &Domain) {
+        let mut state = self.state();
+        if let Some(count) = state.connected.get_mut(domain) {
+            *count -= 1;
+            if *count == 0 {
+                state.connected.remove(domain);
+            }
+        }
+    }
+
+    /// Whether a courier has a connection to this destination.
+    pub(super) fn is_connected(&self, domain: &Domain) -> bool {
+        self.state().connected.contains_key(domain)
+    }
+
+    /// Puts a connection aside. Gives back the one that has to go for it.
+    pub(super) fn park(&self, domain: &Domain, session: Session) -> Option<Session> {
+        let evicted = self
+            .state()
+            .parked
+            .put(domain.clone(), session, Instant::now());
+        self.bell.slot();
+        evicted
+    }
+
+    /// A parked connection that is still good.
+    pub(super) fn unpark(&self, domain: &Domain) -> Option<Session> {
+        loop {
+            let mut session = self.state().parked.take(domain, Instant::now())?;
+            if session.is_reusable() {
+                return Some(session);
+            }
+        }
+    }
+
+    /// Connections that were parked for too long; at the end, all of them.
+    pub(super) fn expired(&self, all: bool) -> Vec<Session> {
+        let day = Duration::from_secs(24 * 3600);
+        let now = Instant::now() + if all { day } else { Duration::ZERO };
+        self.state().parked.expired(now)
+    }
+
+    /// When to look again: a pause or a rest ends, or a parked connection may have expired.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        let state = self.state();
+        let rest = state.resting.front().map(|(until, _)| *until);
+        let parked = (!state.parked.is_empty()).then(|| Instant::now() + Duration::from_secs(5));
+        [rest, state.fair.next_wake(), parked]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,0 +1,191 @@
+//! The dispatcher: pulls what is due, starts couriers, sleeps until there is more to do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::chain::quit;
+use super::courier;
+use super::desk::Offered;
+use crate::delivery::parcel::Source;
+use crate::store::StoreError;
+
+/// How many parcels more than are known are asked for at a time.
+const BATCH: usize = 500;
+/// The most that a source is asked for.
+const MOST: usize = 10_000;
+/// How long to wait before a store that could not be read, or written, is tried again.
+const SICK: Duration = Duration::from_secs(1);
+/// How soon to look again for what is due and could not be taken.
+const BLOCKED: Duration = Duration::from_secs(1);
+/// How soon to look again when a source names a time that has passed, and has nothing.
+const ODD: Duration = Duration::from_secs(60);
+
+pub(super) struct Dispatcher {
+    sources: Vec<Arc<dyn Source>>,
+    shared: Arc<Shared>,
+    couriers: JoinSet<()>,
+    /// Which source is asked first.
+    turn: usize,
+    /// Parcels that were due at the last pull and had no room.
+    blocked: usize,
+    /// When something is due next, by the clock.
+    next_due: Option<Timestamp>,
+    /// When to pull whatever happens.
+    pull_at: Option<Instant>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(sources: Vec<Arc<dyn Source>>, shared: Arc<Shared>) -> Self {
+        Self {
+            sources,
+            shared,
+            couriers: JoinSet::new(),
+            turn: 0,
+            blocked: 0,
+            next_due: None,
+            pull_at: Some(Instant::now()),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        while !self.shared.stop.is_cancelled() {
+            while self.couriers.try_join_next().is_some() {}
+            for session in self.shared.desk.expired(false) {
+                quit(session);
+            }
+            if !self.shared.gate.is_open() {
+                self.shared.gate.retry(&self.shared.desk).await;
+            }
+            if self.shared.gate.is_open() {
+                self.pull_if_wanted().await;
+                self.launch();
+            }
+            self.sleep().await;
+        }
+        self.end().await;
+    }
+
+    /// Starts couriers while there are slots and destinations that want one.
+    fn launch(&mut self) {
+        while let Some(domain) = self.shared.desk.claim() {
+            self.couriers
+                .spawn(courier::work(self.shared.clone(), domain));
+        }
+    }
+
+    async fn pull_if_wanted(&mut self) {
+        let now = Instant::now();
+        let rested = self.shared.desk.wake_resting(now);
+        let rung = self.shared.bell.take_pull();
+        let time = self.pull_at.is_some_and(|at| at <= now);
+        let due = self
+            .next_due
+            .is_some_and(|at| at <= self.shared.clock.now());
+        if !(rested || rung || time || due) {
+            return;
+        }
+        (self.pull_at, self.next_due) = (None, None);
+        if let Err(error) = self.pull().await {
+            tracing::warn!(%error, "what is due could not be read: it is tried again");
+            self.pull_at = Some(now + SICK);
+        }
+    }
+
+    /// Asks each source in turn for what is due.
+    async fn pull(&mut self) -> Result<(), StoreError> {
+        let now = self.shared.clock.now();
+        let known = self.shared.desk.under_way();
+        // Those that are under way or have no room are offered again, before the others: ask for more than them.
+        let limit = (known + self.blocked + BATCH).min(MOST);
+        let count = self.sources.len();
+        self.turn = (self.turn + 1) % count.max(1);
+        let (mut blocked, mut full) = (0, false);
+        for at in 0..count {
+            if self.shared.desk.room() == 0 {
+                full = true;
+                break;
+            }
+            let source = &self.sources[(self.turn + at) % count];
+            let due = source
+                .due(now, u32::try_from(limit).unwrap_or(u32::MAX))
+                .await?;
+            full |= due.len() >= limit;
+            for parcel in due {
+                blocked += usize::from(self.shared.desk.offer(parcel) == Offered::NoRoom);
+            }
+        }
+        self.blocked = blocked;
+        self.shared.desk.set_hungry(full || blocked > 0);
+        if full || blocked > 0 {
+            self.pull_at = Some(Instant::now() + BLOCKED);
+            return Ok(());
+        }
+        self.find_next(now).await
+    }
+
+    /// Finds out when there is something to pull next.
+    async fn find_next(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        for source in &self.sources {
+            let Some(due) = source.next_due().await? else {
+                continue;
+            };
+            if due > now {
+                self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+            } else {
+                // What is under way hides what is due after it.
+                let busy = self.shared.desk.under_way() > 0;
+                self.pull_at = Some(Instant::now() + if busy { BLOCKED } else { ODD });
+            }
+        }
+        Ok(())
+    }
+
+    async fn sleep(&self) {
+        let shared = &self.shared;
+        let mut alarm = self
+            .pull_at
+            .into_iter()
+            .chain(shared.desk.next_alarm())
+            .min();
+        if !shared.gate.is_open() {
+            alarm = Some(Instant::now() + SICK);
+        }
+        let alarm = async {
+            match alarm {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let due = async {
+            match self.next_due {
+                Some(at) => shared.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shared.bell.heard() => {}
+            () = shared.stop.cancelled() => {}
+            () = alarm => {}
+            () = due => {}
+        }
+    }
+
+    /// Couriers end by themselves once they may begin nothing new.
+    async fn end(mut self) {
+        while self.couriers.join_next().await.is_some() {}
+        self.shared.gate.retry(&self.shared.desk).await;
+        let mut parting = JoinSet::new();
+        for session in self.shared.desk.expired(true) {
+            parting.spawn(session.quit());
+        }
+        let courtesy = Duration::from_secs(1);
+        let _ = tokio::time::timeout(courtesy, async {
+            while parting.join_next().await.is_some() {}
+        })
+        .await;
+    }
+}

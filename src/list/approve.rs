@@ -1,0 +1,265 @@
+//! Who may let a mailing go, and the links by which the other approvers do. An approval is bound to the digest of the
+//! prepared bytes, which are read again before anything is released.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use subtle::ConstantTimeEq as _;
+
+use super::accept::hex;
+use super::running::Running;
+use super::settings::{ApprovalRule, Terms};
+use super::{ListError, MailingInfo, Mailings, sample};
+use crate::audit::{Act, ActObject, LogKind};
+use crate::consent::MaskedCount;
+use crate::id::{MailingId, StaffId};
+use crate::staff::{Actor, sign_checkpoint};
+use crate::store::{Approval, MailingState, NewEvent, Role, Step};
+use crate::template::Text;
+use crate::vault::ConfirmToken;
+use std::sync::Arc;
+
+/// What an approver says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It may go.
+    Approve,
+    /// It may not: it is cancelled.
+    Refuse,
+}
+
+/// What the page behind an approver's link shows. `Debug` shows none of it.
+#[derive(Clone)]
+pub struct ApprovalView {
+    /// The mailing.
+    pub id: MailingId,
+    /// The list's title.
+    pub list: Text,
+    /// Who wrote it.
+    pub sender: String,
+    /// Its subject.
+    pub subject: String,
+    /// How many it goes to.
+    pub audience: MaskedCount,
+    /// Its text, as a reader gets it.
+    pub text: String,
+    /// The digest of what is approved.
+    pub digest: String,
+}
+
+impl std::fmt::Debug for ApprovalView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ApprovalView({})", self.id)
+    }
+}
+
+/// What stands in the record for a link: nobody who reads it can make the link, and no link fits other bytes.
+pub(super) fn bound(token: &ConfirmToken, digest: &str) -> String {
+    let mut context = Context::new(&SHA256);
+    context.update(b"hustings approval link v1\0");
+    context.update(token.hash().as_bytes());
+    context.update(digest.as_bytes());
+    hex(context.finish().as_ref())
+}
+
+impl Mailings {
+    /// Whether somebody else than the sender must approve now: the list says so and two approvers exist.
+    pub(super) fn needs_second_person(&self, terms: &Terms, list: &str) -> bool {
+        let rule = terms.settings.list(list).map(|list| list.approval);
+        // A list that is no longer configured has lost its rule, not its danger.
+        rule != Some(ApprovalRule::Sender)
+            && self.staff().roll().with_role(Role::Approver).count() >= 2
+    }
+
+    /// Approves a held mailing by name and lets it go. With a digest, the approval is of these bytes and no others.
+    ///
+    /// # Errors
+    /// A [`ListError`]: who may not, what has changed, or where the mailing stands. Nothing was done.
+    pub async fn approve(
+        &self,
+        id: MailingId,
+        by: &Actor,
+        digest: Option<&str>,
+    ) -> Result<MailingInfo, ListError> {
+        let running = self.held(id).await?;
+        let record = &running.now().record;
+        if digest.is_some_and(|digest| !digest.eq_ignore_ascii_case(&record.digest)) {
+            return Err(ListError::Digest);
+        }
+        self.release(&running, by, "mailing approve").await
+    }
+
+    /// What an approver's link shows; none for a link that doesn't work. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ListError::Damaged`] if the prepared bytes aren't those that were held, or [`ListError::Store`].
+    pub async fn approval_page(&self, token: &str) -> Result<Option<ApprovalView>, ListError> {
+        let Some((running, approver)) = self.by_link(token) else {
+            return Ok(None);
+        };
+        let mailing = running.now();
+        let prepared = self.prepared(&mailing).await?;
+        let terms = self.0.terms.load_full();
+        let record = &mailing.record;
+        let copy = sample::copy(&terms, &prepared, record.created_at)?;
+        let list = terms.settings.list(&record.list);
+        Ok(Some(ApprovalView {
+            id: mailing.id,
+            list: list.map_or_else(
+                || Text::english(record.list.clone()),
+                |list| list.title.clone(),
+            ),
+            sender: self.name_of(record.sender),
+            subject: record.subject.clone(),
+            audience: MaskedCount::of(record.expected, approver.has(Role::Admin)),
+            text: sample::words(&copy).unwrap_or_default(),
+            digest: record.digest.clone(),
+        }))
+    }
+
+    /// Uses an approver's link. It works once; the other approvers' links end with it.
+    ///
+    /// # Errors
+    /// [`ListError::Link`], or as [`Mailings::approve`].
+    pub async fn decide_by_link(
+        &self,
+        token: &str,
+        decision: Decision,
+    ) -> Result<MailingInfo, ListError> {
+        let (running, approver) = self.by_link(token).ok_or(ListError::Link)?;
+        match decision {
+            Decision::Approve => self.release(&running, &approver, "mailing approve").await,
+            Decision::Refuse => self.end(&running, &approver, "mailing refuse", None).await,
+        }
+    }
+
+    /// The held mailing that a link is for, and the approver whose link it is, if both may still use it.
+    fn by_link(&self, token: &str) -> Option<(Arc<Running>, Actor)> {
+        let token = ConfirmToken::parse(token)?;
+        let now = self.clock().now();
+        let held = self.all_running().into_iter();
+        held.filter(|running| running.state() == MailingState::Held)
+            .find_map(|running| {
+                let mailing = running.now();
+                let expected = bound(&token, &mailing.record.digest);
+                let fits = |bound: &str| bool::from(bound.as_bytes().ct_eq(expected.as_bytes()));
+                let mut links = mailing.record.links.iter();
+                let link = links.find(|link| fits(&link.bound) && now < link.expires_at)?;
+                let approver = self.staff().actor(link.staff)?;
+                approver.has(Role::Approver).then_some((running, approver))
+            })
+    }
+
+    async fn held(&self, id: MailingId) -> Result<Arc<Running>, ListError> {
+        let held = |state| match state {
+            MailingState::Held => Ok(()),
+            state => Err(ListError::State {
+                state,
+                act: "approved",
+            }),
+        };
+        match self.running(id) {
+            Some(running) => held(running.state()).map(|()| running),
+            None => {
+                held(self.mailing(id).await?.record.state)?;
+                Err(ListError::Unknown)
+            }
+        }
+    }
+
+    /// Lets a held mailing go.
+    async fn release(
+        &self,
+        running: &Running,
+        by: &Actor,
+        verb: &str,
+    ) -> Result<MailingInfo, ListError> {
+        let mailing = running.now();
+        let terms = self.0.terms.load_full();
+        let second =
+            mailing.record.second_person || self.needs_second_person(&terms, &mailing.record.list);
+        may_approve(by, mailing.record.sender, second)?;
+        // Read again from the disk: what goes out is what was held, whatever became of it meanwhile.
+        self.prepared(&mailing).await?;
+        let now = self.clock().now();
+        let act = self.act(by, verb, running.id, None);
+        let codes = mailing.record.constituencies.as_deref();
+        let expected = self.consent().count(&mailing.record.list, codes);
+        let released = self.alter(running, |record| {
+            if record.state != MailingState::Held {
+                return Err(ListError::State {
+                    state: record.state,
+                    act: "approved",
+                });
+            }
+            if record.digest != mailing.record.digest {
+                return Err(ListError::Digest);
+            }
+            record.state = MailingState::Sending;
+            record.released_at = Some(now);
+            record.expected = expected;
+            record.links.clear();
+            record.approvals.push(Approval {
+                by: by.id(),
+                at: now,
+            });
+            Ok(vec![step(&act)?])
+        });
+        let released = released.await?;
+        self.sign_quietly().await;
+        self.0.work.notify_one();
+        Ok(self.info(&released))
+    }
+
+    /// An act on a mailing.
+    pub(super) fn act(&self, by: &Actor, verb: &str, id: MailingId, why: Option<&str>) -> Act {
+        let act = Act::new(by.id(), verb, self.clock().now()).to(ActObject::new("mailing", id));
+        match why {
+            Some(why) => act.because(why),
+            None => act,
+        }
+    }
+
+    /// The step that logs an act on a mailing.
+    pub(super) fn act_step(
+        &self,
+        by: &Actor,
+        verb: &str,
+        id: MailingId,
+        why: Option<&str>,
+    ) -> Result<Step, ListError> {
+        step(&self.act(by, verb, id, why))
+    }
+
+    /// Signs the audit log after an act. The act stands whether or not this works; the log is signed each day anyway.
+    pub(super) async fn sign_quietly(&self) {
+        if let Err(error) = sign_checkpoint(self.store(), self.clock(), LogKind::Audit).await {
+            tracing::warn!(%error, "the audit log could not be signed after an act");
+        }
+    }
+}
+
+/// The step that logs an act.
+pub(super) fn step(act: &Act) -> Result<Step, ListError> {
+    let event = act
+        .to_canonical()
+        .map_err(|error| ListError::Audit(error.to_string()))?;
+    Ok(Step::Append(NewEvent {
+        log: LogKind::Audit,
+        subject: None,
+        event,
+    }))
+}
+
+fn may_approve(by: &Actor, sender: StaffId, second: bool) -> Result<(), ListError> {
+    let is_sender = by.id() == sender;
+    if second {
+        if is_sender {
+            return Err(ListError::SecondPerson);
+        }
+        by.require(Role::Approver)?;
+    } else if is_sender {
+        by.require(Role::Sender)?;
+    } else if !by.has(Role::Approver) {
+        return Err(ListError::NotYours);
+    }
+    Ok(())
+}

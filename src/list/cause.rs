@@ -1,0 +1,56 @@
+//! Why a copy did not arrive, as the ledger names it and as staff read it. Names are stored: they're never renamed.
+
+use crate::delivery::classify::{Cause, Fault};
+use crate::store::MailingState;
+
+/// It was tried for as long as copies are tried.
+pub(super) const EXPIRED: &str = "expired";
+/// Its recipient's "stop" was not decided before the copy's time was over.
+pub(super) const PAUSED: &str = "paused";
+/// Its recipient's address can't stand in a header.
+pub(super) const UNSENDABLE: &str = "unsendable";
+/// The connection broke when the message had been sent and no reply had come.
+pub(super) const BROKEN: &str = "broken";
+
+/// How the ledger names a cause.
+pub(super) const fn name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::AddressDead => "address-dead",
+        Cause::AddressBusy => "address-busy",
+        Cause::OurFault(Fault::Blocked) => "blocked",
+        Cause::OurFault(Fault::Authentication) => "authentication",
+        Cause::OurFault(Fault::Content) => "content",
+        Cause::OurFault(Fault::Rate) => "rate",
+        Cause::Automatic => "automatic",
+        Cause::Unknown => "unknown",
+    }
+}
+
+/// A cause as staff read it.
+pub fn in_words(name: &str) -> &'static str {
+    match name {
+        "address-dead" => "there is no such mailbox",
+        "address-busy" => "the mailbox was full or busy",
+        "blocked" => "the other side blocks us",
+        "authentication" => "the other side doubts that it is from us (SPF, DKIM, DMARC)",
+        "content" => "the other side doesn't take what it says or carries",
+        "rate" => "too much at a time for the other side",
+        "automatic" => "an automatic reply",
+        EXPIRED => "it was tried for as long as copies are tried",
+        PAUSED => "its recipient asked to stop and has not decided",
+        UNSENDABLE => "the address can't stand in a mail",
+        BROKEN => "the connection broke at the end",
+        _ => "no reason was given",
+    }
+}
+
+/// Where a mailing stands, after "the mailing".
+pub(super) const fn state_in_words(state: MailingState) -> &'static str {
+    match state {
+        MailingState::Held => "waits for its approval",
+        MailingState::Sending => "is being sent",
+        MailingState::Paused => "is paused",
+        MailingState::Cancelled => "was cancelled",
+        MailingState::Done => "is done",
+    }
+}

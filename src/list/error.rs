@@ -1,0 +1,155 @@
+//! What can go wrong in the room for mailings.
+
+use super::cause::state_in_words;
+use crate::consent::ConsentError;
+use crate::consent::constituency::Code;
+use crate::message::mime::MimeError;
+use crate::message::prepare::PrepareError;
+use crate::message::rules::Refusal;
+use crate::staff::NotAllowed;
+use crate::store::{MailingState, StoreError};
+
+/// Why the room could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The consent room could not answer.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
+    /// A list's settings can't be used.
+    #[error("the list {list} can't be used: {why}")]
+    Settings {
+        /// Which list.
+        list: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// No such mailing.
+    #[error("there is no such mailing; `hustings mailing list` shows them")]
+    Unknown,
+    /// The first digits fit several mailings, or are too few.
+    #[error("the number is too short: give more digits, as `hustings mailing list` shows them")]
+    Ambiguous,
+    /// It stands where this can't be done any more, or not yet.
+    #[error("the mailing {}: it can't be {act}", state_in_words(*.state))]
+    State {
+        /// Where it stands.
+        state: MailingState,
+        /// What was asked.
+        act: &'static str,
+    },
+    /// It was being changed by others all the time.
+    #[error("the mailing was being changed by others; nothing was done, try again")]
+    Busy,
+    /// They may not.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The second person is the first.
+    #[error("a mailing to this list needs a second person's approval: ask another approver")]
+    SecondPerson,
+    /// Only the sender or an approver may.
+    #[error("only its sender or an approver may approve a mailing: ask one of them")]
+    NotYours,
+    /// What is approved is not what was seen.
+    #[error(
+        "the digest is not that of the mailing: look at the preview again and approve what you see there"
+    )]
+    Digest,
+    /// The prepared bytes are not those that were held.
+    #[error(
+        "the prepared mailing was changed or damaged: cancel it, send the mail to the list again, and run `hustings store verify`"
+    )]
+    Damaged,
+    /// The link is used, too old, or none of ours.
+    #[error("this link doesn't work any more: it was used, it is too old, or the mailing is gone")]
+    Link,
+    /// A notice or sample could not be written.
+    #[error("a notice could not be written: {0}")]
+    Notice(String),
+    /// An event has no canonical bytes.
+    #[error("the act can't be logged: {0}")]
+    Audit(String),
+}
+
+/// Why a mail doesn't go to its list: for the reply to the mail program, which shows it to the sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The role is missing.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The data protection training is over.
+    #[error(
+        "your data protection training is no longer current: renew it before you write to a list"
+    )]
+    Training,
+    /// No such list.
+    #[error("there is no such list")]
+    NoList,
+    /// The list goes to everybody on it.
+    #[error("this list can't be narrowed to a constituency: write to the whole list")]
+    WholeListOnly,
+    /// A constituency that isn't known.
+    #[error("there is no constituency {0}")]
+    NoConstituency(Code),
+    /// Too much is waiting.
+    #[error("{0} mailings wait for their approval: approve or cancel some first")]
+    TooManyHeld(usize),
+    /// The mail itself.
+    #[error("{}", sentences(.0))]
+    Mail(Vec<Refusal>),
+    /// It can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] MimeError),
+    /// It can't be made ready.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Not now.
+    #[error(transparent)]
+    Later(#[from] ListError),
+}
+
+impl From<StoreError> for SubmitError {
+    fn from(error: StoreError) -> Self {
+        Self::Later(error.into())
+    }
+}
+
+/// The longest line of a reason, in octets: a reply line has 512 (RFC 5321 §4.5.3.1.5) with its code.
+const LINE: usize = 400;
+
+impl SubmitError {
+    /// Whether the same mail may be taken later: a 4xx reply, and not a 5xx.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Later(_))
+    }
+
+    /// Whether it's about who writes, and not about what is written (enhanced code 5.7.1, and not 5.6.0).
+    pub fn is_about_policy(&self) -> bool {
+        !matches!(self, Self::Unreadable(_) | Self::Prepare(_))
+    }
+
+    /// The reasons, one a line, in printable ASCII: for the lines of a reply.
+    pub fn lines(&self) -> Vec<String> {
+        let reasons: Vec<String> = match self {
+            Self::Mail(refusals) => refusals.iter().map(ToString::to_string).collect(),
+            other => vec![other.to_string()],
+        };
+        reasons.iter().map(|reason| line(reason)).collect()
+    }
+}
+
+fn line(text: &str) -> String {
+    let plain = text.chars().map(|c| match c {
+        ' '..='~' => c,
+        '\u{2019}' => '\'',
+        _ => '?',
+    });
+    plain.take(LINE).collect()
+}
+
+fn sentences(refusals: &[Refusal]) -> String {
+    let texts: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}

@@ -1,0 +1,283 @@
+//! What became of a mailing's copies, in counts: never an address, and no count under five for anybody but admins.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ListError, Mailings, cause, running::Running};
+use crate::consent::MaskedCount;
+use crate::id::MailingId;
+use crate::staff::Actor;
+use crate::store::{CopyState, Mailing, MailingCounts, MailingState, Role};
+
+/// How many ledger rows are read at once.
+const PAGE: u32 = 1000;
+/// The rate is that of the last seconds.
+const WINDOW: i64 = 30;
+
+/// How far a mailing has come, as somebody may see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Where it stands.
+    pub state: MailingState,
+    /// How many it goes to.
+    pub audience: MaskedCount,
+    /// Handed over.
+    pub sent: MaskedCount,
+    /// Still to be sent, or to be tried again.
+    pub waiting: MaskedCount,
+    /// Refused for good.
+    pub failed: MaskedCount,
+    /// Not sent because the person withdrew meanwhile.
+    pub withdrawn: MaskedCount,
+    /// Not sent because the mailing was cancelled.
+    pub cancelled: MaskedCount,
+    /// Copies of which something came back.
+    pub bounced: MaskedCount,
+    /// Those refused for good by cause, in words.
+    pub causes: Vec<(&'static str, MaskedCount)>,
+    /// Copies handed over in a second, of late; none while there are too few to tell.
+    pub per_second: Option<f64>,
+    /// When the rest will have been handed over, at that rate.
+    pub done_at: Option<Timestamp>,
+}
+
+/// The counts of a running mailing, kept as outcomes are written.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Ledger rows.
+    pub(super) copies: u64,
+    sent: u64,
+    failed: u64,
+    causes: BTreeMap<String, u64>,
+    /// Copies handed over by second, of the last seconds.
+    recent: VecDeque<(i64, u64)>,
+}
+
+impl Tally {
+    pub(super) fn sent(&mut self, at: Timestamp) {
+        self.sent += 1;
+        let second = at.as_second();
+        match self.recent.back_mut() {
+            Some((last, count)) if *last == second => *count += 1,
+            _ => self.recent.push_back((second, 1)),
+        }
+        while self.recent.len() > usize::try_from(WINDOW).unwrap_or(usize::MAX) {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(super) fn failed(&mut self, cause: &str) {
+        self.failed += 1;
+        *self.causes.entry(cause.to_owned()).or_default() += 1;
+    }
+
+    fn per_second(&self, now: Timestamp) -> Option<f64> {
+        let now = now.as_second();
+        let recent = || {
+            self.recent
+                .iter()
+                .filter(|(second, _)| (now - WINDOW..=now).contains(second))
+        };
+        let (first, _) = recent().next()?;
+        let copies = u32::try_from(recent().map(|(_, count)| count).sum::<u64>()).ok()?;
+        let seconds = u32::try_from(now - first).ok()?.max(1);
+        Some(f64::from(copies) / f64::from(seconds))
+    }
+
+    fn counts(&self, due: u64) -> MailingCounts {
+        let settled = self.sent + self.failed;
+        MailingCounts {
+            sent: self.sent,
+            failed: self.failed,
+            // Withdrawals are written by the consent room: what is neither due nor settled here was withdrawn.
+            withdrawn: self.copies.saturating_sub(settled + due),
+            cancelled: 0,
+            bounced: 0,
+            causes: self.causes.clone(),
+        }
+    }
+}
+
+impl Mailings {
+    /// How far a mailing has come, as this staff member may see it.
+    ///
+    /// # Errors
+    /// [`ListError::Unknown`] or [`ListError::Store`].
+    pub async fn progress(&self, id: MailingId, to: &Actor) -> Result<Progress, ListError> {
+        let admin = to.has(Role::Admin);
+        match self.running(id) {
+            Some(running) => self.progress_of(&running, admin).await,
+            None => {
+                self.progress_of_ended(&*self.mailing(id).await?, admin)
+                    .await
+            }
+        }
+    }
+
+    async fn progress_of(&self, running: &Running, admin: bool) -> Result<Progress, ListError> {
+        let due = self.store().count_due_copies(running.id).await?;
+        let bounced = self.store().count_bounced_copies(running.id).await?;
+        let mailing = running.now();
+        let record = &mailing.record;
+        let now = self.clock().now();
+        let (mut counts, copies, rate) = {
+            let tally = running.tally();
+            (tally.counts(due), tally.copies, tally.per_second(now))
+        };
+        counts.bounced = bounced;
+        let mut waiting = due;
+        match record.state {
+            MailingState::Cancelled => {
+                counts.cancelled = due;
+                waiting = 0;
+            }
+            // Who left the list before the expansion came to them is waited for until it's over.
+            _ if !record.expanded => waiting += record.expected.saturating_sub(copies),
+            _ => {}
+        }
+        let audience = if record.expanded {
+            copies
+        } else {
+            record.expected
+        };
+        let rate = rate.filter(|_| record.state == MailingState::Sending);
+        Ok(Progress {
+            done_at: rate.and_then(|rate| eta(now, waiting, rate)),
+            per_second: rate,
+            ..view(record.state, audience, waiting, &counts, admin)
+        })
+    }
+
+    async fn progress_of_ended(
+        &self,
+        mailing: &Mailing,
+        admin: bool,
+    ) -> Result<Progress, ListError> {
+        let mut counts = mailing.record.counts.clone().unwrap_or_default();
+        if mailing.record.folded_at.is_none() {
+            counts.bounced = self.store().count_bounced_copies(mailing.id).await?;
+        }
+        let audience = counts.sent + counts.failed + counts.withdrawn + counts.cancelled;
+        Ok(view(mailing.record.state, audience, 0, &counts, admin))
+    }
+
+    /// The counts of a mailing's rows as they stand in the ledger.
+    pub(super) async fn tally_of(&self, mailing: &Mailing) -> Result<Tally, ListError> {
+        let mut tally = Tally::default();
+        self.each_copy(mailing.id, |state, cause| {
+            tally.copies += 1;
+            match state {
+                CopyState::Sent => tally.sent += 1,
+                CopyState::Failed => tally.failed(cause),
+                CopyState::Due | CopyState::Withdrawn | CopyState::Cancelled => {}
+            }
+        })
+        .await?;
+        Ok(tally)
+    }
+
+    /// The final counts of a mailing that ended.
+    pub(super) async fn final_counts(&self, id: MailingId) -> Result<MailingCounts, ListError> {
+        let mut counts = MailingCounts::default();
+        self.each_copy(id, |state, cause| match state {
+            CopyState::Sent => counts.sent += 1,
+            CopyState::Failed => {
+                counts.failed += 1;
+                *counts.causes.entry(cause.to_owned()).or_default() += 1;
+            }
+            CopyState::Withdrawn => counts.withdrawn += 1,
+            // Only a cancelled mailing ends with rows that are still due.
+            CopyState::Due | CopyState::Cancelled => counts.cancelled += 1,
+        })
+        .await?;
+        counts.bounced = self.store().count_bounced_copies(id).await?;
+        Ok(counts)
+    }
+
+    async fn each_copy(
+        &self,
+        id: MailingId,
+        mut see: impl FnMut(CopyState, &str) + Send,
+    ) -> Result<(), ListError> {
+        let mut after = None;
+        loop {
+            let page = self.store().copies_after(id, after, PAGE).await?;
+            for row in &page {
+                let cause = row.record.cause.as_deref().unwrap_or("unknown");
+                see(row.record.state, cause);
+            }
+            match page.last() {
+                Some(last) => after = Some(last.copy),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn view(
+    state: MailingState,
+    audience: u64,
+    waiting: u64,
+    counts: &MailingCounts,
+    admin: bool,
+) -> Progress {
+    let shown = |count| MaskedCount::of(count, admin);
+    let causes = counts.causes.iter();
+    Progress {
+        state,
+        audience: shown(audience),
+        sent: shown(counts.sent),
+        waiting: shown(waiting),
+        failed: shown(counts.failed),
+        withdrawn: shown(counts.withdrawn),
+        cancelled: shown(counts.cancelled),
+        bounced: shown(counts.bounced),
+        causes: causes
+            .map(|(name, count)| (cause::in_words(name), shown(*count)))
+            .collect(),
+        per_second: None,
+        done_at: None,
+    }
+}
+
+fn eta(now: Timestamp, waiting: u64, rate: f64) -> Option<Timestamp> {
+    let seconds = f64::from(u32::try_from(waiting).ok()?) / rate;
+    let span = SignedDuration::try_from_secs_f64(seconds).ok()?;
+    now.saturating_add(span).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).expect("a time")
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.per_second(at(0)), None);
+        for second in 0..100 {
+            (0..7).for_each(|_| tally.sent(at(second)));
+        }
+        let rate = tally.per_second(at(100)).expect("a rate");
+        assert!((rate - 7.0).abs() < 0.3, "{rate}");
+        assert_eq!(tally.per_second(at(1000)), None, "long ago is not of late");
+        let done = eta(at(0), 700, 7.0).expect("a time");
+        assert_eq!(done, at(100));
+    }
+
+    #[test]
+    fn what_is_neither_due_nor_settled_was_withdrawn() {
+        let mut tally = Tally {
+            copies: 10,
+            ..Tally::default()
+        };
+        tally.sent(at(0));
+        tally.failed("blocked");
+        assert_eq!(tally.counts(5).withdrawn, 3);
+        assert_eq!(tally.counts(9).withdrawn, 0, "never below nothing");
+    }
+}

@@ -1,0 +1,162 @@
+//! A mailing that is not over, as the room holds it in memory: its row as it was last committed, what is being sent of
+//! it, and its counts.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::plan::Plan;
+use super::progress::Tally;
+use super::{ListError, Mailings};
+use crate::id::{CopyId, MailingId};
+use crate::store::{
+    Change, ChangeOutcome, Guard, LedgerRow, Mailing, MailingRecord, MailingState, Step,
+};
+
+/// How often a change is tried anew when somebody else changed the row.
+const ATTEMPTS: usize = 8;
+
+/// A mailing that is not over.
+pub(super) struct Running {
+    pub(super) id: MailingId,
+    row: ArcSwap<Mailing>,
+    /// One change of the row at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// One expansion at a time.
+    pub(super) expanding: tokio::sync::Mutex<()>,
+    /// Rows that are due and were not offered yet.
+    pub(super) ready: tokio::sync::Mutex<VecDeque<LedgerRow>>,
+    offers: Mutex<Offers>,
+    /// Whether the ledger may hold rows that are due, not ready and not offered.
+    pub(super) more: AtomicBool,
+    /// Nothing is offered before, in milliseconds: the store or the plan could not be read.
+    rest_until: AtomicI64,
+    pub(super) plan: OnceCell<Arc<Plan>>,
+    tally: Mutex<Tally>,
+}
+
+/// What was offered.
+#[derive(Default)]
+struct Offers {
+    /// Copies that have a parcel now.
+    out: HashSet<CopyId>,
+    /// Copies whose outcome was written since the last look into the ledger began: what was read may be older.
+    settled: HashSet<CopyId>,
+}
+
+impl Running {
+    pub(super) fn new(mailing: Mailing, tally: Tally) -> Self {
+        Self {
+            id: mailing.id,
+            row: ArcSwap::from_pointee(mailing),
+            changing: tokio::sync::Mutex::default(),
+            expanding: tokio::sync::Mutex::default(),
+            ready: tokio::sync::Mutex::default(),
+            offers: Mutex::default(),
+            more: AtomicBool::new(true),
+            rest_until: AtomicI64::new(i64::MIN),
+            plan: OnceCell::new(),
+            tally: Mutex::new(tally),
+        }
+    }
+
+    /// The row as it was last committed.
+    pub(super) fn now(&self) -> Arc<Mailing> {
+        self.row.load_full()
+    }
+
+    pub(super) fn state(&self) -> MailingState {
+        self.row.load().record.state
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn offers(&self) -> MutexGuard<'_, Offers> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many copies have a parcel now.
+    pub(super) fn out(&self) -> usize {
+        self.offers().out.len()
+    }
+
+    /// A look into the ledger begins: what is settled from now on may still be seen as due.
+    pub(super) fn begin_look(&self) {
+        self.offers().settled.clear();
+    }
+
+    /// Whether a row that was just read as due is neither offered nor settled.
+    pub(super) fn is_free(&self, copy: &CopyId) -> bool {
+        let offers = self.offers();
+        !offers.out.contains(copy) && !offers.settled.contains(copy)
+    }
+
+    pub(super) fn offer(&self, copy: CopyId) {
+        self.offers().out.insert(copy);
+    }
+
+    /// The outcome of an offered copy is on the disk.
+    pub(super) fn settle(&self, copy: CopyId) {
+        self.offers().settled.insert(copy);
+    }
+
+    /// The parcel of a copy is gone.
+    pub(super) fn take_back(&self, copy: &CopyId) {
+        let mut offers = self.offers();
+        offers.out.remove(copy);
+        if !offers.settled.contains(copy) {
+            self.more.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Until when nothing is offered.
+    pub(super) fn resting_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.rest_until.load(Ordering::Relaxed);
+        let until = (until > now.as_millisecond()).then_some(until)?;
+        Timestamp::from_millisecond(until).ok()
+    }
+
+    /// Offers nothing before this time.
+    pub(super) fn rest(&self, until: Timestamp) {
+        self.rest_until
+            .store(until.as_millisecond(), Ordering::Relaxed);
+    }
+}
+
+impl Mailings {
+    /// Changes a running mailing's row, with whatever else belongs into the same transaction. `decide` is asked again if
+    /// somebody else changed the row meanwhile.
+    pub(super) async fn alter(
+        &self,
+        running: &Running,
+        mut decide: impl FnMut(&mut MailingRecord) -> Result<Vec<Step>, ListError> + Send,
+    ) -> Result<Arc<Mailing>, ListError> {
+        let _one = running.changing.lock().await;
+        for _ in 0..ATTEMPTS {
+            let mut next = Mailing::clone(&running.now());
+            let steps = decide(&mut next.record)?;
+            let change = Change::new()
+                .require(Guard::MailingAt(next.id, next.version))
+                .then(Step::PutMailing(next.clone()))
+                .then_all(steps);
+            if self.store().change(change).await? == ChangeOutcome::Done {
+                next.version += 1;
+                let next = Arc::new(next);
+                running.row.store(next.clone());
+                self.say_changed();
+                return Ok(next);
+            }
+            let stored = self.store().mailing(running.id).await?;
+            running
+                .row
+                .store(Arc::new(stored.ok_or(ListError::Unknown)?));
+        }
+        Err(ListError::Busy)
+    }
+}

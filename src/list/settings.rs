@@ -1,0 +1,137 @@
+//! What the room is told: the lists with their identities, and what stands in every copy. Plain data, built from the
+//! configuration, swapped whole at a reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::ListError;
+use crate::address::{Domain, EmailAddress};
+use crate::consent::constituency::Constituencies;
+use crate::delivery::schedule::Schedule;
+use crate::message::dkim::Signer;
+use crate::message::footer::{Footer, Template};
+use crate::message::prepare::Letterhead;
+use crate::message::segment::Slot;
+use crate::template::{Footer as FooterView, Lang, Templates, Text, Tongues};
+
+/// Everything that the room needs from the configuration.
+#[derive(Debug, Clone)]
+pub struct MailingSettings {
+    /// The lists.
+    pub lists: Vec<MailingList>,
+    /// The constituencies that a mailing may be narrowed to.
+    pub constituencies: Arc<Constituencies>,
+    /// The words of footers and of the staff's notices.
+    pub templates: Arc<Templates>,
+    /// Signs the copies.
+    pub signer: Arc<Signer>,
+    /// When a copy is tried again, and for how long.
+    pub schedule: Schedule,
+    /// The origin of the pages, without a slash at its end.
+    pub base_url: String,
+    /// The domain of `b+TOKEN@`, `u+TOKEN@` and Message-IDs.
+    pub mail_domain: Domain,
+    /// Whom the notices to staff are from.
+    pub notices_from: EmailAddress,
+}
+
+/// One list as staff write to it.
+#[derive(Debug, Clone)]
+pub struct MailingList {
+    /// Its key in the configuration.
+    pub key: String,
+    /// What people see it called.
+    pub title: Text,
+    /// The addresses that staff send to, the main one first (`news@party.example`).
+    pub addresses: Vec<EmailAddress>,
+    /// The list's identity: the only From that it takes, and the From of its copies (law C3).
+    pub from: EmailAddress,
+    /// The name beside it.
+    pub from_name: String,
+    /// Where answers go, if not to the identity.
+    pub reply_to: Option<EmailAddress>,
+    /// The list's identifier (RFC 2919), without angle brackets.
+    pub list_id: String,
+    /// Who must approve a mailing.
+    pub approval: ApprovalRule,
+    /// Whether a mailing may go to some constituencies alone.
+    pub by_constituency: bool,
+    /// The largest mail that is taken, in octets.
+    pub max_size: usize,
+    /// The languages of its footer.
+    pub tongues: Tongues,
+}
+
+/// Who must approve a mailing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalRule {
+    /// The sender, who has seen the preview.
+    Sender,
+    /// Somebody else, once two people have the role approver.
+    SecondPerson,
+}
+
+impl MailingSettings {
+    /// The list of this key.
+    pub fn list(&self, key: &str) -> Option<&MailingList> {
+        self.lists.iter().find(|list| list.key == key)
+    }
+}
+
+impl MailingList {
+    /// The letterhead of its mails.
+    pub(super) fn letterhead<'a>(&'a self, footer: &'a Footer) -> Letterhead<'a> {
+        Letterhead {
+            from_name: &self.from_name,
+            from_address: self.from.as_str(),
+            reply_to: self.reply_to.as_ref().map(EmailAddress::as_str),
+            list_id: &self.list_id,
+            list_name: self.title.get(Lang::En),
+            footer,
+        }
+    }
+}
+
+/// The settings in force, with the footers made from them.
+pub(super) struct Terms {
+    pub(super) settings: MailingSettings,
+    footers: HashMap<String, Footer>,
+}
+
+impl Terms {
+    /// Makes each list's footer, so that one that lacks the imprint or the way out is found now and not at a send.
+    pub(super) fn new(settings: MailingSettings) -> Result<Self, ListError> {
+        let mut footers = HashMap::new();
+        for list in &settings.lists {
+            let fault = |why: String| ListError::Settings {
+                list: list.key.clone(),
+                why,
+            };
+            if list.addresses.is_empty() {
+                return Err(fault("it has no address to send to: add one".into()));
+            }
+            let footer = footer_of(&settings.templates, list).map_err(fault)?;
+            footers.insert(list.key.clone(), footer);
+        }
+        Ok(Self { settings, footers })
+    }
+
+    /// A list with its footer.
+    pub(super) fn list(&self, key: &str) -> Option<(&MailingList, &Footer)> {
+        Some((self.settings.list(key)?, self.footers.get(key)?))
+    }
+}
+
+fn footer_of(templates: &Templates, list: &MailingList) -> Result<Footer, String> {
+    let marker = Slot::UnsubscribeUrl.marker();
+    let view = FooterView {
+        list: &list.title,
+        way_out: &marker,
+    };
+    let imprint = templates.imprint(Lang::En).map_err(|e| e.to_string())?;
+    let parts = templates
+        .footer(list.tongues, &view)
+        .map_err(|e| e.to_string())?;
+    let template = |text: &str| Template::new(text).map_err(|e| e.to_string());
+    Footer::new(template(&parts.text)?, template(&parts.html)?, &imprint).map_err(|e| e.to_string())
+}
