@@ -21,6 +21,7 @@ pub(super) const fn name(cause: Cause) -> &'static str {
         Cause::OurFault(Fault::Authentication) => "authentication",
         Cause::OurFault(Fault::Content) => "content",
         Cause::OurFault(Fault::Rate) => "rate",
+        Cause::NoTls => "no-tls",
         Cause::Automatic => "automatic",
         Cause::Unknown => "unknown",
     }
@@ -35,6 +36,7 @@ pub fn in_words(name: &str) -> &'static str {
         "authentication" => "the other side doubts that it is from us (SPF, DKIM, DMARC)",
         "content" => "the other side doesn't take what it says or carries",
         "rate" => "too much at a time for the other side",
+        "no-tls" => "the other side offers no encryption",
         "automatic" => "an automatic reply",
         EXPIRED => "it was tried for as long as copies are tried",
         PAUSED => "its recipient asked to stop and has not decided",
