@@ -14,7 +14,7 @@
 //! | doors | [`smtp`] (server and client), [`web`] (the elector's pages), [`control`] (the CLI's socket) |
 //! | rooms | [`consent`] (ask, confirm, withdraw), [`list`] (mailings), [`mailbox`], [`staff`] |
 //! | post room | [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
-//! | ground | [`store`] (all SQL), [`vault`] (keys, sealing), [`audit`] (Merkle logs), [`config`], [`dns`], [`tls`], [`template`] (the words), [`address`], [`clock`], [`id`] |
+//! | ground | [`store`] (all SQL), [`vault`] (keys, sealing), [`audit`] (Merkle logs), [`config`], [`net`], [`dns`], [`tls`], [`template`] (the words), [`address`], [`clock`], [`id`] |
 //!
 //! `docs/design.md` says what must always be true and which test fails when it isn't.
 
@@ -32,6 +32,7 @@ pub mod id;
 pub mod list;
 pub mod mailbox;
 pub mod message;
+pub mod net;
 pub mod smtp;
 pub mod staff;
 pub mod store;

@@ -31,6 +31,10 @@ mod hello;
 pub mod parcel;
 mod secret_text;
 mod server;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{Ask, Needs, Nothing};
 pub use call::{Call, Progress, ProgressHandle};

@@ -2,6 +2,9 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `settings` | from the configuration to what each room is told |
+//! | `rooms` | the rooms over an open store, as the doors find them |
+//! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
 //! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
@@ -12,6 +15,7 @@
 //! | `service` | answers status, unlock, lock and reload on the control socket |
 //! | `desks` | answers of the rooms on the control socket |
 //! | `init` | sets a new installation up, step by step |
+//! | `sandbox` | a world of its own to try it in |
 
 pub mod hardening;
 pub mod init;

@@ -171,7 +171,7 @@ impl Settings {
         let config = &self.config;
         let party = &config.party;
         Privacy {
-            date: self.as_of.strftime("%-d %B %Y").to_string(),
+            date: Some(self.as_of.strftime("%-d %B %Y").to_string()),
             ico_number: party.ico_registration.clone(),
             dpo: party.dpo.clone(),
             minimum_age: least_age(config),

@@ -47,6 +47,8 @@ struct Lane<J> {
     waiting: VecDeque<J>,
     busy: usize,
     in_ring: bool,
+    /// It has answered since its work began: until then it has one slot, so that a dead one doesn't hold many.
+    proven: bool,
     slow: Option<Slow>,
 }
 
@@ -63,6 +65,7 @@ impl<J> Lane<J> {
             waiting: VecDeque::new(),
             busy: 0,
             in_ring: false,
+            proven: false,
             slow: None,
         }
     }
@@ -76,8 +79,16 @@ impl<J> Lane<J> {
         }
     }
 
+    /// Slots in use that nothing is known of yet.
+    fn probes(&self) -> usize {
+        if self.proven { 0 } else { self.busy }
+    }
+
     fn is_claimable(&self, limits: &Limits) -> bool {
-        let most = self.most(limits);
+        let most = match self.proven {
+            true => self.most(limits),
+            false => self.most(limits).min(1),
+        };
         let wanted = (self.waiting.len() / limits.jobs_per_slot.max(1)).max(1);
         !self.waiting.is_empty() && self.busy < most.min(wanted)
     }
@@ -93,6 +104,8 @@ pub struct Fair<K, J> {
     /// When pauses end and when slowness ends.
     wakes: BinaryHeap<Reverse<(Instant, Order<K>)>>,
     busy: usize,
+    /// Of these, how many are the first of a destination that hasn't answered yet.
+    probing: usize,
     waiting: usize,
 }
 
@@ -129,6 +142,7 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
             ring: VecDeque::new(),
             wakes: BinaryHeap::new(),
             busy: 0,
+            probing: 0,
             waiting: 0,
         }
     }
@@ -185,13 +199,21 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
         if self.busy >= self.limits.total {
             return None;
         }
-        while let Some(key) = self.ring.pop_front() {
+        // A quarter of the slots is kept for destinations that answer: dead ones can't hold them all.
+        let may_probe = self.probing < (self.limits.total - self.limits.total / 4).max(1);
+        for _ in 0..self.ring.len() {
+            let key = self.ring.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
             };
+            if !lane.proven && !may_probe {
+                self.ring.push_back(key);
+                continue;
+            }
             lane.in_ring = false;
             if lane.is_claimable(&self.limits) {
                 lane.busy += 1;
+                self.probing += usize::from(!lane.proven);
                 self.busy += 1;
                 self.settle(&key);
                 return Some(key);
@@ -199,6 +221,16 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
             self.settle(&key);
         }
         None
+    }
+
+    /// The destination has answered (or, later, doesn't answer any more): it may have more slots (or one).
+    pub fn set_proven(&mut self, key: &K, proven: bool) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            self.probing -= lane.probes();
+            lane.proven = proven;
+            self.probing += lane.probes();
+        }
+        self.settle(key);
     }
 
     /// The next job for a destination, in the order of their coming.
@@ -213,7 +245,9 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
         if let Some(lane) = self.lanes.get_mut(key)
             && lane.busy > 0
         {
+            self.probing -= lane.probes();
             lane.busy -= 1;
+            self.probing += lane.probes();
             self.busy -= 1;
         }
         self.settle(key);
@@ -223,6 +257,11 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
     /// free.
     pub fn should_yield(&self, served: usize) -> bool {
         served >= self.limits.burst && self.busy >= self.limits.total && !self.ring.is_empty()
+    }
+
+    /// Slots in use for a destination.
+    pub fn busy_for(&self, key: &K) -> usize {
+        self.lanes.get(key).map_or(0, |lane| lane.busy)
     }
 
     /// Whether the destination has more slots than it may have now, since it asked us to slow down: a worker gives its

@@ -36,7 +36,7 @@ pub fn in_words(name: &str) -> &'static str {
         "authentication" => "the other side doubts that it is from us (SPF, DKIM, DMARC)",
         "content" => "the other side doesn't take what it says or carries",
         "rate" => "too much at a time for the other side",
-        "no-tls" => "the other side offers no encryption",
+        "no-tls" => "the other side has no TLS, and nothing is sent without",
         "automatic" => "an automatic reply",
         EXPIRED => "it was tried for as long as copies are tried",
         PAUSED => "its recipient asked to stop and has not decided",

@@ -20,6 +20,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "pages/unsubscribe.html",
     "pages/unsubscribed.html",
     "pages/never.html",
+    "pages/approve.html",
     "pages/notice.html",
     "pages/privacy.html",
     "pages/style.css",

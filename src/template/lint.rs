@@ -11,6 +11,11 @@ use super::sample::{self, Scene};
 use super::{Lang, TemplateError, Templates, Tongues, Visit};
 use html::Html;
 
+/// The words of a piece of HTML.
+pub(super) fn words(html: &str) -> String {
+    Html::read(html).words
+}
+
 /// Renders every page and mail with sample data, in both languages, and looks at what comes out. Where `only` names
 /// the template of one page or mail, no other is looked at; a template that many share concerns them all.
 ///

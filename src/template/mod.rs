@@ -273,6 +273,40 @@ impl Templates {
         })
     }
 
+    /// What a link is about whose list is no longer in the config.
+    pub fn unnamed_list(&self) -> Text {
+        self.wording("unsubscribe.unnamed", &|_, _| None)
+    }
+
+    /// Who runs the machine, as a recipient in the privacy notice.
+    pub fn host(&self, hosting: &str) -> Text {
+        self.wording("privacy.host", &|_, place| {
+            (place == "hosting").then(|| hosting.to_owned())
+        })
+    }
+
+    /// The privacy notice as text, in both languages: what consents refer to. It has neither the date of the version
+    /// nor the words around the notice, so that it changes only when the notice does.
+    ///
+    /// # Errors
+    /// As [`Templates::page`].
+    pub fn notice_text(&self, privacy: &Privacy) -> Result<Text, TemplateError> {
+        let undated = Privacy {
+            date: None,
+            ..privacy.clone()
+        };
+        let text = |lang| {
+            let html = self.page(Visit::answer(lang), &undated)?;
+            let inner = html
+                .split_once("<main")
+                .and_then(|(_, rest)| rest.split_once('>'))
+                .map_or(html.as_str(), |(_, rest)| rest);
+            let inner = inner.rsplit_once("</main>").map_or(inner, |(main, _)| main);
+            Ok(lint::words(inner))
+        };
+        Ok(Text::both(text(Lang::En)?, text(Lang::Cy)?))
+    }
+
     fn wording(&self, key: &str, own: &dyn Fn(Lang, &str) -> Option<String>) -> Text {
         let say = |lang| {
             let sentence = self.strings.get(lang, key).unwrap_or_default();

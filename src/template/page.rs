@@ -231,8 +231,8 @@ impl Page for Subscribed<'_> {
 /// The page behind an unsubscribe link. It is the same whether or not anybody is subscribed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Unsubscribe<'a> {
-    /// The list's title.
-    pub list: &'a Text,
+    /// The list's title; `None` where the link is about all of them.
+    pub list: Option<&'a Text>,
     /// Where the buttons post to.
     pub action: &'a str,
 }
@@ -263,6 +263,31 @@ impl Page for Never<'_> {
     const NAME: &'static str = "never";
 }
 
+/// The page behind an approver's link: what is to be sent, and two buttons.
+#[derive(Clone, Debug, Serialize)]
+pub struct Approve<'a> {
+    /// Who prepared the mailing.
+    pub sender: &'a str,
+    /// The list's title.
+    pub list: &'a Text,
+    /// The subject.
+    pub subject: &'a str,
+    /// The names of the constituencies; `None` for all.
+    pub audience: Option<&'a str>,
+    /// How many recipients, as the approver may know it ("<5" under five).
+    pub count: &'a str,
+    /// The digest of the prepared bytes, in hexadecimal: the approval is bound to it.
+    pub digest: &'a str,
+    /// The text as its readers will see it.
+    pub text: Option<&'a str>,
+    /// Where the buttons post to.
+    pub action: &'a str,
+}
+
+impl Page for Approve<'_> {
+    const NAME: &'static str = "approve";
+}
+
 /// A page that says one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -271,6 +296,12 @@ pub enum NoticeKind {
     Inbox,
     /// After "never write to me again".
     NeverDone,
+    /// After a withdrawal that came while the vault was locked.
+    Kept,
+    /// After the approval of a mailing.
+    Approved,
+    /// After its refusal.
+    Refused,
     /// A link that is unknown, used or expired: one page for all three.
     LinkUnknown,
     /// 404.
@@ -293,9 +324,12 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Inbox,
         Self::NeverDone,
+        Self::Kept,
+        Self::Approved,
+        Self::Refused,
         Self::LinkUnknown,
         Self::NotFound,
         Self::Locked,
@@ -311,7 +345,13 @@ impl NoticeKind {
     pub fn page(self) -> Notice {
         let front = !matches!(
             self,
-            Self::Inbox | Self::NeverDone | Self::Locked | Self::TooMany
+            Self::Inbox
+                | Self::NeverDone
+                | Self::Kept
+                | Self::Approved
+                | Self::Refused
+                | Self::Locked
+                | Self::TooMany
         );
         Notice { kind: self, front }
     }
@@ -333,8 +373,9 @@ impl Page for Notice {
 /// The privacy notice (law A12), rendered from the config.
 #[derive(Clone, Debug, Serialize)]
 pub struct Privacy {
-    /// The date of this version, as people write it.
-    pub date: String,
+    /// The date of this version, as people write it. `None` in the text that consents refer to: a new date alone is no
+    /// new notice.
+    pub date: Option<String>,
     /// Number in the register of fee payers.
     pub ico_number: Option<String>,
     /// Name and contact of the data protection officer.

@@ -20,6 +20,8 @@ pub(super) struct Scene {
 
 /// An address with markup in it, as a stranger may type it.
 pub(super) const TYPED: &str = "<b>typed</b>\"&'@x.example";
+/// The digest of a mailing.
+pub(super) const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 /// The hidden time stamp.
 pub(super) const STAMP: &str = "sample-stamp";
 /// Where a button posts to.
@@ -121,7 +123,7 @@ fn ways_out(path: &str) -> Vec<WayOut> {
 pub(super) fn privacy() -> Privacy {
     let lists = titles().into_iter().zip(purposes());
     Privacy {
-        date: "1 November 2026".to_owned(),
+        date: Some("1 November 2026".to_owned()),
         ico_number: Some("ZA123456".to_owned()),
         dpo: Some("Ann Example, dpo@party.example".to_owned()),
         minimum_age: 16,
@@ -161,8 +163,20 @@ pub(super) fn pages(templates: &Templates) -> Vec<Scene> {
     scenes.push(scene(
         "unsubscribe",
         Some(ACTION),
-        &Unsubscribe { list, action },
+        &Unsubscribe {
+            list: Some(list),
+            action,
+        },
     ));
+    scenes.push(titled(
+        "unsubscribe-from-all",
+        scene(
+            "unsubscribe",
+            Some(ACTION),
+            &Unsubscribe { list: None, action },
+        ),
+    ));
+    scenes.push(scene("approve", Some(ACTION), &approve(list)));
     scenes.push(scene(
         "unsubscribed",
         None,
@@ -226,6 +240,19 @@ fn forms(templates: &Templates) -> Vec<Scene> {
         scenes.push(titled(&format!("full_form{suffix}"), full));
     }
     scenes
+}
+
+fn approve(list: &Text) -> Approve<'_> {
+    Approve {
+        sender: "ann",
+        list,
+        subject: "Rally <b>typed</b> & more",
+        audience: Some("Leeds East, Clwyd East"),
+        count: "<5",
+        digest: DIGEST,
+        text: Some("Dear friend,\n\ncome to the rally."),
+        action: ACTION,
+    }
 }
 
 fn requested(templates: &Templates) -> Vec<Requested> {

@@ -8,14 +8,16 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::Site;
+use super::{LATER, Site};
 use crate::template::{Lang, NoticeKind, Page, Visit};
 
 /// What a handler may know of the address that was asked for, beside its own path.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// The language, from `?lang=`.
+    /// The language, from `?lang=`; English without one.
     pub lang: Lang,
+    /// The same, but nothing where the address names none.
+    pub chosen: Option<Lang>,
     /// Whether the method only reads (GET, HEAD).
     pub reads: bool,
 }
@@ -23,12 +25,13 @@ pub struct Asked {
 impl Asked {
     pub(super) fn of(method: &Method, uri: &Uri) -> Self {
         let pairs = uri.query().unwrap_or_default().split('&');
-        let lang = pairs
+        let chosen = pairs
             .filter_map(|pair| pair.strip_prefix("lang="))
-            .next()
-            .unwrap_or_default();
+            .map(Lang::from_tag)
+            .next();
         Self {
-            lang: Lang::from_tag(lang),
+            lang: chosen.unwrap_or_default(),
+            chosen,
             reads: matches!(*method, Method::GET | Method::HEAD),
         }
     }
@@ -70,6 +73,17 @@ fn dress(status: StatusCode, html: String) -> Response {
 /// Answers with a page that says one thing.
 pub(super) fn notice(site: &Site, status: StatusCode, lang: Lang, kind: NoticeKind) -> Response {
     page(site, status, Visit::answer(lang), &kind.page())
+}
+
+/// The one page for links that are unknown, used or expired.
+pub(super) fn link_unknown(site: &Site, lang: Lang) -> Response {
+    notice(site, StatusCode::NOT_FOUND, lang, NoticeKind::LinkUnknown)
+}
+
+/// A room could not do it now: nothing was done, and the page says so.
+pub(super) fn trouble(site: &Site, lang: Lang, error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "a page could not be answered");
+    retry_later(site, lang, NoticeKind::Locked, LATER)
 }
 
 /// Answers 429 or 503, with the time to wait.

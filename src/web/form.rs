@@ -1,8 +1,9 @@
 //! Reads posted forms, strictly: known fields, known sizes, each once. Fields that no form of ours has are dropped
 //! (law A6: nothing more is kept than was asked for).
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Form, FromRequest, Request, rejection::FormRejection};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 
 use crate::template::Lang;
 
@@ -41,6 +42,7 @@ impl FormError {
 }
 
 /// The fields of a posted form.
+#[derive(Default)]
 pub struct Fields(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
@@ -59,6 +61,17 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 }
 
 impl Fields {
+    /// Reads fields from the bytes of a body, whatever it was said to be; what can't be read has no fields.
+    pub(super) async fn of(body: Bytes) -> Self {
+        let request = Request::post("/")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body));
+        match request {
+            Ok(request) => Self::from_request(request, &()).await.unwrap_or_default(),
+            Err(_) => Self::default(),
+        }
+    }
+
     /// Checks the limits.
     fn check(pairs: Vec<(String, String)>) -> Result<Self, FormError> {
         let long = |(name, value): &(String, String)| {
@@ -178,7 +191,6 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::Body;
     use proptest::prelude::*;
 
     async fn read(kind: &str, body: impl Into<Body>) -> Result<Fields, StatusCode> {

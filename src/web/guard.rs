@@ -1,17 +1,17 @@
-//! What stands before and behind every handler: limits on the way in; on the way out a page for every error, and
-//! the security headers on everything.
+//! What stands before and behind every handler: limits on the way in; on the way out a page for every error, the
+//! security headers on everything, and one line in the log that says nothing about who asked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Asked, Dressed, kind_of, notice, retry_later};
-use super::{Web, headers};
+use super::{LATER, ROBOTS, Web, headers};
 use crate::template::NoticeKind;
 
 /// The longest address of a page, in bytes: the longest token with room to spare.
@@ -23,14 +23,44 @@ const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::O
 
 /// The guard of every page.
 pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
     let asked = Asked::of(request.method(), request.uri());
+    let (method, route) = (name_of(request.method()), route_of(&request));
     let head = request.method() == Method::HEAD;
     let findable = is_findable(request.uri());
     let answer = limited(&web, asked, request, next).await;
     let mut answer = dressed(&web, asked, answer);
     let findable = findable && answer.status().is_success();
     headers::secure(answer.headers_mut(), web.https, findable);
+    let (status, ms) = (answer.status().as_u16(), began.elapsed().as_millis());
+    tracing::info!(method, route, status, ms, "page");
     if head { without_body(answer) } else { answer }
+}
+
+/// The method as the log may hold it: a stranger can write anything there.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The page as the log may hold it: `/u/{token}`, never a path, which may hold a token, nor a query (law G11).
+fn route_of(request: &Request) -> String {
+    let matched = request.extensions().get::<MatchedPath>();
+    matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned())
+}
+
+/// While the vault is locked, only the way out is open; and the stylesheet, so that the answer can be read.
+fn is_shut(web: &Web, request: &Request) -> bool {
+    let path = request.uri().path();
+    let way_out = ["/u/", "/n/"].iter().any(|way| path.starts_with(way));
+    let leaving = way_out && request.method() == Method::POST;
+    let plain = path == ROBOTS || path == web.site().templates().style_path();
+    web.is_locked() && !leaving && !plain
 }
 
 /// Only the first page and the privacy notice are for search engines.
@@ -48,6 +78,9 @@ async fn limited(web: &Web, asked: Asked, request: Request, next: Next) -> Respo
     let Ok(_slot) = web.slots.try_acquire() else {
         return retry_later(&web.site(), asked.lang, NoticeKind::Locked, SOON);
     };
+    if is_shut(web, &request) {
+        return retry_later(&web.site(), asked.lang, NoticeKind::Locked, LATER);
+    }
     let answer = tokio::time::timeout(web.longest, next.run(request)).await;
     answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }

@@ -1,32 +1,55 @@
 //! The elector's pages: a door. It reads requests strictly, hands what was asked to a room, and shows one of a few
 //! pages. It decides nothing and looks nothing up: what it answers never depends on whether an address is known
 //! (invariant 6). GET changes nothing (invariant 5); no script, no cookie, no byte from elsewhere.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `door` | sockets, TLS and time around the pages |
+//! | `guard` | limits before every page, headers behind it, a line in the log |
+//! | `sign_up`, `confirm`, `withdraw`, `approve` | one page each, with what is posted from it |
+//! | `locked` | withdrawals that come while the vault is locked |
+//! | `site` | what the pages show that comes from the config |
 
 mod answer;
+mod approve;
+mod confirm;
+mod door;
 mod form;
 mod guard;
 mod headers;
+mod locked;
 mod network;
+mod sign_up;
 mod site;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod withdraw;
 
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
-use crate::template::{NoticeKind, Visit};
+use crate::clock::Clock;
+use crate::consent::{Consent, FormVersion};
+use crate::template::{Lang, NoticeKind, Visit};
 
 pub use answer::{Asked, page, retry_later};
+pub use approve::{Approvals, Asking, Decision, MailingToApprove, RoomTrouble};
+pub use door::{Door, NotLoopback, Timeouts};
 pub use form::{Fields, FormError, PostedSignUp, Scope};
+pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};
 pub use network::Networks;
 pub use site::{Site, SiteParts, by_nation};
 pub use stamp::{StampError, Stamps, Words};
@@ -36,36 +59,139 @@ pub use stamp::{StampError, Stamps, Words};
 const MOST_AT_ONCE: usize = 256;
 /// How long a request may take from its head to its answer, its body included.
 const LONGEST: Duration = Duration::from_secs(20);
+/// When to come back while the vault is locked or the store is sick.
+const LATER: Duration = Duration::from_secs(59);
+const HOUR: Duration = Duration::from_secs(3600);
+/// Withdrawals an hour from one network while the vault is locked: mail programs' companies press for many people, but
+/// nobody may fill the file alone.
+const LOCKED_AN_HOUR: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
+
+/// What the pages are made from.
+pub struct WebParts {
+    /// The site.
+    pub site: Site,
+    /// Whether browsers are told to come over HTTPS for ever; off in the sandbox alone, where `localhost` is everybody's.
+    pub https: bool,
+    /// The clock.
+    pub clock: Clock,
+    /// Sign-up forms an hour from one network.
+    pub signups_per_network: NonZeroU32,
+    /// Where withdrawals go while the vault is locked.
+    pub locked: Arc<dyn LockedWithdrawals>,
+}
+
+/// The rooms behind the pages; there are none while the vault is locked.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The consent room.
+    pub consent: Consent,
+    /// The list room, as far as the pages need it.
+    pub approvals: Arc<dyn Approvals>,
+}
 
 /// What every page handler has.
 pub struct Web {
-    site: ArcSwap<Site>,
+    house: ArcSwap<House>,
     stamps: Stamps,
     slots: Semaphore,
     https: bool,
     longest: Duration,
+    clock: Clock,
+    signups: Networks,
+    locked: Arc<dyn LockedWithdrawals>,
+    locked_posts: Networks,
+}
+
+/// The site and the rooms as they are at one moment: a page is made from one house from top to bottom.
+#[derive(Clone)]
+struct House {
+    site: Arc<Site>,
+    open: Option<Open>,
+}
+
+/// The open rooms, with the site in front of them.
+#[derive(Clone)]
+struct Open {
+    site: Arc<Site>,
+    rooms: Rooms,
+    /// The words that stood in the consent room when this site was put before it, in the order of [`Lang::ALL`]. The
+    /// room refuses a form that was shown with others.
+    versions: [FormVersion; Lang::ALL.len()],
+}
+
+impl House {
+    fn new(site: Arc<Site>, rooms: Option<Rooms>) -> Self {
+        let open = rooms.map(|rooms| Open {
+            site: Arc::clone(&site),
+            versions: Lang::ALL.map(|lang| rooms.consent.form_version(lang)),
+            rooms,
+        });
+        Self { site, open }
+    }
+}
+
+impl Open {
+    fn version(&self, lang: Lang) -> FormVersion {
+        let [en, cy] = &self.versions;
+        match lang {
+            Lang::En => en.clone(),
+            Lang::Cy => cy.clone(),
+        }
+    }
+
+    fn consent(&self) -> &Consent {
+        &self.rooms.consent
+    }
 }
 
 impl Web {
-    /// The pages of a site. `https` is off in the sandbox alone; `key` signs the stamps of forms.
-    pub fn new(site: Site, https: bool, key: &[u8; 32]) -> Arc<Self> {
+    /// The pages, with the rooms still locked.
+    pub fn new(parts: WebParts) -> Arc<Self> {
+        let mut key = [0; 32];
+        for part in key.chunks_mut(16) {
+            part.copy_from_slice(&crate::id::random());
+        }
         Arc::new(Self {
-            site: ArcSwap::from_pointee(site),
-            stamps: Stamps::new(key),
+            house: ArcSwap::from_pointee(House::new(Arc::new(parts.site), None)),
+            stamps: Stamps::new(&key),
             slots: Semaphore::new(MOST_AT_ONCE),
-            https,
+            https: parts.https,
             longest: LONGEST,
+            clock: parts.clock,
+            signups: Networks::new(parts.signups_per_network, HOUR),
+            locked: parts.locked,
+            locked_posts: Networks::new(LOCKED_AN_HOUR, HOUR),
         })
     }
 
     /// The site as it is now.
     pub fn site(&self) -> Arc<Site> {
-        self.site.load_full()
+        Arc::clone(&self.house.load().site)
     }
 
-    /// Puts a new site in its place, when the config was read anew.
+    /// Opens the pages, once the vault is unlocked and what came while it was locked is applied.
+    pub fn open(&self, rooms: Rooms) {
+        self.house
+            .rcu(|house| House::new(Arc::clone(&house.site), Some(rooms.clone())));
+    }
+
+    /// Puts a new site in its place, when the config was read anew: after [`Consent::reload`], so that forms carry the
+    /// words that are in force.
     pub fn replace(&self, site: Site) {
-        self.site.store(Arc::new(site));
+        let site = Arc::new(site);
+        self.house.rcu(|house| {
+            let rooms = house.open.as_ref().map(|open| open.rooms.clone());
+            House::new(Arc::clone(&site), rooms)
+        });
+    }
+
+    /// Whether the rooms are locked.
+    pub fn is_locked(&self) -> bool {
+        self.house.load().open.is_none()
+    }
+
+    fn opened(&self) -> Option<Open> {
+        self.house.load().open.clone()
     }
 
     /// Makes and checks the stamps of forms.
@@ -74,12 +200,50 @@ impl Web {
     }
 }
 
+impl FromRequestParts<Arc<Web>> for Open {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Response> {
+        web.opened().ok_or_else(|| {
+            let asked = Asked::of(&parts.method, &parts.uri);
+            retry_later(&web.site(), asked.lang, NoticeKind::Locked, LATER)
+        })
+    }
+}
+
+/// Where a request came from. It is counted in memory and written nowhere.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Self>().copied();
+        Ok(known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into())))
+    }
+}
+
+/// All the pages.
+pub fn pages(web: Arc<Web>) -> Router {
+    let handlers = Router::new()
+        .route("/", get(sign_up::form).post(sign_up::post))
+        .route("/c/{token}", get(confirm::form).post(confirm::post))
+        .route("/u/{token}", get(withdraw::form).post(withdraw::post))
+        .route(
+            "/n/{token}",
+            get(withdraw::never_form).post(withdraw::never_post),
+        )
+        .route("/a/{token}", get(approve::form).post(approve::post));
+    serve(handlers, web)
+}
+
 /// Puts the plumbing around handlers: limits, error pages for everything that answers without one, security headers;
 /// and adds the pages that need no room: privacy notice, stylesheet, robots.txt, not found.
-pub fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
+fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
     handlers
-        .route("/privacy", get(privacy))
-        .route("/robots.txt", get(robots))
+        .route("/privacy", get(privacy_notice))
+        .route(ROBOTS, get(robots))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(form::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(
@@ -89,7 +253,9 @@ pub fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
         .with_state(web)
 }
 
-async fn privacy(State(web): State<Arc<Web>>, asked: Asked) -> Response {
+const ROBOTS: &str = "/robots.txt";
+
+async fn privacy_notice(State(web): State<Arc<Web>>, asked: Asked) -> Response {
     let visit = Visit {
         lang: asked.lang,
         path: Some("/privacy"),

@@ -1,6 +1,8 @@
 //! What the pages show that comes from the config: the party's words, its lists and the constituencies. Built anew
 //! when the config is read anew; a page is rendered from one `Site` from top to bottom.
 
+use crate::consent::ConsentSettings;
+use crate::consent::constituency::Constituency;
 use crate::template::{
     Lang, ListChoice, Nation, Page, Privacy, Problem, Seat, SignUp, TemplateError, Templates, Text,
     Visit,
@@ -118,6 +120,44 @@ impl Site {
     /// As [`Templates::page`].
     pub fn page<P: Page>(&self, visit: Visit<'_>, page: &P) -> Result<String, TemplateError> {
         self.templates.page(visit, page)
+    }
+}
+
+impl SiteParts {
+    /// The parts as the consent room's settings say: its lists that are open, word for word, and its constituencies.
+    pub fn of(settings: &ConsentSettings, templates: Templates, privacy: Privacy) -> Self {
+        let open = settings.lists.iter().filter(|list| list.open);
+        let lists = open
+            .map(|list| ListChoice {
+                key: list.key.clone(),
+                title: list.title.clone(),
+                statement: list.statement.clone(),
+            })
+            .collect();
+        let constituencies = &settings.constituencies;
+        let nations = constituencies
+            .groups()
+            .map(|(name, seats)| Nation {
+                nation: name.to_owned(),
+                seats: seats.iter().map(seat).collect(),
+            })
+            .collect();
+        let ogl = constituencies.is_builtin();
+        Self {
+            templates,
+            lists,
+            nations,
+            ogl,
+            privacy: Privacy { ogl, ..privacy },
+        }
+    }
+}
+
+fn seat(constituency: &Constituency) -> Seat {
+    Seat {
+        code: constituency.code().to_string(),
+        name: constituency.name().to_owned(),
+        cy: constituency.welsh_name().map(str::to_owned),
     }
 }
 

@@ -50,7 +50,7 @@ fn site() -> Site {
         ("England".to_owned(), seat("E14001063", "Aldershot")),
     ]);
     let privacy = Privacy {
-        date: "1 November 2026".to_owned(),
+        date: Some("1 November 2026".to_owned()),
         ico_number: None,
         dpo: None,
         minimum_age: 16,
@@ -71,8 +71,11 @@ fn site() -> Site {
     })
 }
 
-fn web() -> Arc<Web> {
-    Web::new(site(), true, &[7; 32])
+/// Pages whose vault is locked for good.
+async fn web() -> Arc<Web> {
+    let web = house::locked(site());
+    web.open(house::rooms().await);
+    web
 }
 
 /// Handlers that stand for those of the rooms.

@@ -2,5 +2,6 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod memory;
 pub mod outside;
 pub mod zone;

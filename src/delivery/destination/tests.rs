@@ -19,6 +19,7 @@ fn fill(fair: &mut Fair<usize, usize>, counts: &[usize]) {
         for job in 0..*count {
             fair.push(key, job).unwrap();
         }
+        fair.set_proven(&key, true);
     }
 }
 
@@ -30,6 +31,27 @@ fn slots_go_round() {
     let claims: Vec<_> = std::iter::from_fn(|| fair.claim(now)).collect();
     assert_eq!(claims, [0, 1, 2, 0, 1, 2]);
     assert_eq!(fair.busy(), 6);
+}
+
+#[test]
+fn a_destination_that_has_not_answered_has_one_slot_and_all_such_leave_a_quarter() {
+    let mut fair = Fair::new(limits(4, 4));
+    fill(&mut fair, &[9, 9, 9, 9, 9]);
+    (0..4).for_each(|key| fair.set_proven(&key, false));
+    let now = Instant::now();
+    let claims: Vec<_> = std::iter::from_fn(|| fair.claim(now)).collect();
+    assert_eq!(claims, [0, 1, 2, 4], "the fourth waits, and nobody has two");
+    fair.set_proven(&0, true);
+    fair.release(&4);
+    assert_eq!(fair.claim(now), Some(3));
+    fair.release(&1);
+    fair.set_proven(&0, false);
+    assert_eq!(fair.claim(now), Some(4));
+    for key in [0, 2, 3, 4] {
+        while fair.take(&key).is_some() {}
+        fair.release(&key);
+    }
+    assert_eq!((fair.probing, fair.busy()), (0, 0));
 }
 
 #[test]
@@ -148,6 +170,7 @@ proptest! {
                 0 => {
                     let count = pushed.entry(key).or_default();
                     fair.push(key, *count).unwrap();
+                    fair.set_proven(&key, *count % 3 != 1);
                     *count += 1;
                 }
                 1 => if let Some(key) = fair.claim(now) {
@@ -172,6 +195,7 @@ proptest! {
             prop_assert_eq!(fair.busy(), busy.values().sum::<usize>());
             prop_assert_eq!(fair.waiting(), pushed.values().sum::<usize>() - taken.values().sum::<usize>());
             prop_assert!(fair.ring.len() <= 4);
+            prop_assert!(fair.probing <= fair.busy());
         }
     }
 

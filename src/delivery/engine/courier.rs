@@ -29,22 +29,6 @@ impl Drop for Slot {
     }
 }
 
-/// Counts a connection as live.
-struct Live<'a>(&'a Slot);
-
-impl<'a> Live<'a> {
-    fn new(slot: &'a Slot) -> Self {
-        slot.shared.desk.connected(&slot.domain);
-        Self(slot)
-    }
-}
-
-impl Drop for Live<'_> {
-    fn drop(&mut self) {
-        self.0.shared.desk.disconnected(&self.0.domain);
-    }
-}
-
 /// Works in a slot that was claimed for this destination.
 pub(super) async fn work(shared: Arc<Shared>, domain: Domain) {
     let slot = Slot {
@@ -80,13 +64,13 @@ async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
             Some(session) => session,
             None => match dial(shared, domain).await? {
                 Ok(session) => session,
-                // Other connections work: this is one too many.
-                Err(failure) if shared.desk.is_connected(domain) => {
-                    let pause = failure.pause().unwrap_or(Duration::ZERO);
-                    shared.desk.slow_down(domain, pause);
+                // Others work for it: this one is too many. If they fail too, the last of them speaks for all.
+                Err(_) if shared.desk.has_others(domain) => {
+                    shared.desk.slow_down(domain, Duration::ZERO);
                     return None;
                 }
                 Err(failure) => {
+                    shared.desk.set_proven(domain, false);
                     if let Some(pause) = failure.pause() {
                         shared.desk.slow_down(domain, pause);
                     }
@@ -94,12 +78,11 @@ async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
                 }
             },
         };
-        let live = Live::new(slot);
+        shared.desk.set_proven(domain, true);
         ahead.depth = shared.settings.ahead.max(1);
         let end = Chain::new(shared, domain, ahead, &mut served, reused)
             .run(session)
             .await;
-        drop(live);
         match end {
             End::Idle(session) => {
                 park(shared, domain, session);

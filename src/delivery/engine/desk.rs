@@ -1,7 +1,7 @@
 //! The desk: which parcels are under way, which wait for which destination, whose turn it is, and the connections that
 //! were put aside.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,6 @@ struct State {
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
     parked: Pool<Domain, Session>,
-    /// Live connections of each destination.
-    connected: HashMap<Domain, usize>,
     /// There was more to pull than was taken.
     hungry: bool,
     delivered: u64,
@@ -70,7 +68,6 @@ impl Desk {
                 under_way: HashSet::new(),
                 resting: VecDeque::new(),
                 parked: Pool::new(settings.parked, keep),
-                connected: HashMap::new(),
                 hungry: false,
                 delivered: 0,
                 failed: 0,
@@ -207,23 +204,18 @@ impl Desk {
         self.bell.slot();
     }
 
-    pub(super) fn connected(&self, domain: &Domain) {
-        *self.state().connected.entry(domain.clone()).or_default() += 1;
-    }
-
-    pub(super) fn disconnected(&self, domain: &Domain) {
-        let mut state = self.state();
-        if let Some(count) = state.connected.get_mut(domain) {
-            *count -= 1;
-            if *count == 0 {
-                state.connected.remove(domain);
-            }
+    /// The destination answers, or doesn't any more.
+    pub(super) fn set_proven(&self, domain: &Domain, proven: bool) {
+        self.state().fair.set_proven(domain, proven);
+        if proven {
+            self.bell.slot();
         }
     }
 
-    /// Whether a courier has a connection to this destination.
-    pub(super) fn is_connected(&self, domain: &Domain) -> bool {
-        self.state().connected.contains_key(domain)
+    /// Whether another courier works for this destination, or did a moment ago.
+    pub(super) fn has_others(&self, domain: &Domain) -> bool {
+        let state = self.state();
+        state.fair.busy_for(domain) > 1 || state.parked.has(domain)
     }
 
     /// Puts a connection aside. Gives back the one that has to go for it.

@@ -38,6 +38,15 @@ pub(super) struct Dispatcher {
     pull_at: Option<Instant>,
 }
 
+/// What came of asking.
+#[derive(Debug, Default)]
+struct Asked {
+    taken: usize,
+    blocked: usize,
+    /// There may be more.
+    full: bool,
+}
+
 impl Dispatcher {
     pub(super) fn new(sources: Vec<Arc<dyn Source>>, shared: Arc<Shared>) -> Self {
         Self {
@@ -95,36 +104,51 @@ impl Dispatcher {
         }
     }
 
-    /// Asks each source in turn for what is due.
+    /// Takes on what is due, as much as there is room for.
     async fn pull(&mut self) -> Result<(), StoreError> {
         let now = self.shared.clock.now();
-        let known = self.shared.desk.under_way();
-        // Those that are under way or have no room are offered again, before the others: ask for more than them.
-        let limit = (known + self.blocked + BATCH).min(MOST);
-        let count = self.sources.len();
-        self.turn = (self.turn + 1) % count.max(1);
-        let (mut blocked, mut full) = (0, false);
-        for at in 0..count {
-            if self.shared.desk.room() == 0 {
-                full = true;
-                break;
+        loop {
+            // Those that are under way or have no room are offered again, before the others: ask for more than them.
+            let known = self.shared.desk.under_way();
+            let limit = (known + 2 * self.blocked + BATCH).min(MOST);
+            let asked = self.ask(now, limit).await?;
+            self.blocked = asked.blocked;
+            if asked.full && asked.taken == 0 && limit < MOST && self.shared.desk.room() > 0 {
+                continue;
             }
-            let source = &self.sources[(self.turn + at) % count];
-            let due = source
-                .due(now, u32::try_from(limit).unwrap_or(u32::MAX))
-                .await?;
-            full |= due.len() >= limit;
-            for parcel in due {
-                blocked += usize::from(self.shared.desk.offer(parcel) == Offered::NoRoom);
+            let more = asked.full || asked.blocked > 0;
+            self.shared.desk.set_hungry(more);
+            if !more {
+                return self.find_next(now).await;
             }
-        }
-        self.blocked = blocked;
-        self.shared.desk.set_hungry(full || blocked > 0);
-        if full || blocked > 0 {
             self.pull_at = Some(Instant::now() + BLOCKED);
             return Ok(());
         }
-        self.find_next(now).await
+    }
+
+    /// Asks each source in turn for what is due.
+    async fn ask(&mut self, now: Timestamp, limit: usize) -> Result<Asked, StoreError> {
+        let count = self.sources.len();
+        self.turn = (self.turn + 1) % count.max(1);
+        let mut asked = Asked::default();
+        for at in 0..count {
+            if self.shared.desk.room() == 0 {
+                asked.full = true;
+                break;
+            }
+            let source = &self.sources[(self.turn + at) % count];
+            let rows = u32::try_from(limit).unwrap_or(u32::MAX);
+            let due = source.due(now, rows).await?;
+            asked.full |= due.len() >= limit;
+            for parcel in due {
+                match self.shared.desk.offer(parcel) {
+                    Offered::Taken => asked.taken += 1,
+                    Offered::NoRoom => asked.blocked += 1,
+                    Offered::Known => {}
+                }
+            }
+        }
+        Ok(asked)
     }
 
     /// Finds out when there is something to pull next.

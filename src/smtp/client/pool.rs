@@ -35,6 +35,11 @@ impl<K: Hash + Eq + Clone, T> Pool<K, T> {
         self.count == 0
     }
 
+    /// Whether a connection of this key is in it.
+    pub fn has(&self, key: &K) -> bool {
+        self.idle.contains_key(key)
+    }
+
     /// Puts a connection aside. Gives back the one that has to go for it: the oldest of all, if the pool is full.
     pub fn put(&mut self, key: K, connection: T, now: Instant) -> Option<T> {
         if self.limit == 0 {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 use crate::id::StaffId;
+pub use crate::net::ConnectionId;
 use crate::smtp::path::{ForwardPath, ReversePath};
 
 /// Which of the doors a connection came in by.
@@ -37,30 +38,6 @@ impl Role {
             Self::Submissions => "submissions",
             Self::Submission => "submission",
         }
-    }
-}
-
-/// A connection's random name, in each of its log lines and in the `Received:` field.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnectionId([u8; 8]);
-
-impl ConnectionId {
-    /// A new random name.
-    pub fn random() -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = crate::id::random();
-        Self([a, b, c, d, e, f, g, h])
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::id::write_hex(&self.0, f)
-    }
-}
-
-impl fmt::Debug for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

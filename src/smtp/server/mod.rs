@@ -3,18 +3,16 @@
 //! - `codec`: octets to lines, commands and message text; strict.
 //! - `session`: the state machine, a type per phase; `verb`: a file per verb.
 //! - `host`: what the door asks the rooms, which decide.
-//! - `driver`: sockets, TLS and time around a session; `listen` and `admission`: who gets in, for other doors too.
+//! - `driver`: sockets, TLS and time around a session. `crate::net` says who gets in.
 //!
 //! Nobody sends through here to strangers: a recipient is in the envelope only if the host accepted it, a mail starts
 //! only after TLS, and on submission only after a log-in. The types hold all three.
 
-pub mod admission;
 mod codec;
 mod driver;
 mod envelope;
 mod host;
 mod limits;
-pub mod listen;
 mod received;
 mod session;
 mod verb;

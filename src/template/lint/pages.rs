@@ -178,15 +178,21 @@ pub(super) fn page(
                 boxes.count() == 0,
                 "the way out is one button: no field to fill (law B9)",
             )?;
-            let one = html
-                .all("button")
-                .any(|tag| tag.get("value") == Some("list"));
+            let values: Vec<_> = html.all("button").map(|tag| tag.get("value")).collect();
             must(
-                one,
-                "the page needs the button name=\"scope\" value=\"list\"",
+                values == [Some("list"), Some("all")] || values == [Some("all")],
+                "the page needs the buttons name=\"scope\" with value=\"list\" (for a list) and value=\"all\"",
             )
         }
         "never" => buttons(html, 1),
+        "approve" => {
+            let digest = html.words.contains(sample::DIGEST);
+            must(
+                digest,
+                "the page must show the digest that the approval is bound to",
+            )?;
+            buttons(html, 2)
+        }
         "subscribed" => {
             let out = html.links().any(|href| href.starts_with("/u/"));
             must(out, "the page must show the way out (law B9)")

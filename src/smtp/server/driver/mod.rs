@@ -18,13 +18,13 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::admission::Admission;
 use super::envelope::{ConnectionId, Role, TlsInfo};
 use super::host::Host;
 use super::limits::{Limits, Timeouts};
-use super::listen::listen;
 use super::session::{Open, OpenStep, Secured};
 use crate::clock::Clock;
+use crate::net::admission::Admission;
+use crate::net::listen::listen;
 use crate::smtp::reply::Reply;
 use wire::Wire;
 

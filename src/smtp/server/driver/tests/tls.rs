@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
-use super::super::super::admission::ConnectionLimits;
 use super::super::super::envelope::Role;
 use super::super::super::limits::Timeouts;
 use super::super::Door;
 use super::host::Party;
 use crate::clock::Clock;
+use crate::net::admission::ConnectionLimits;
 
 const NAME: &str = "mx.party.example";
 

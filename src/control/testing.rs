@@ -1,0 +1,81 @@
+//! A control server for tests, on a socket of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ask, Client, ClientError, Desk, Event, Failure, Limits, Server, WhoIs, bind};
+
+/// A running server; it ends with this value.
+pub(crate) struct TestServer {
+    pub(crate) socket: PathBuf,
+    pub(crate) server: Arc<Server>,
+    pub(crate) stop: CancellationToken,
+    _directory: TempDir,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Limits that a test can wait for.
+pub(crate) fn short() -> Limits {
+    Limits {
+        connections: 4,
+        greeting: Duration::from_millis(300),
+        body: Duration::from_millis(300),
+        writing: Duration::from_millis(300),
+    }
+}
+
+/// Serves this desk with an open vault.
+pub(crate) fn serve(desk: Desk, who: impl WhoIs, limits: Limits) -> TestServer {
+    let server = Server::new(Desk::new(), super::super::daemon::service::NobodyKnown, limits);
+    server.unlocked(desk, who);
+    start(server)
+}
+
+/// Serves this desk with a locked vault.
+pub(crate) fn serve_locked(desk: Desk) -> TestServer {
+    start(Server::new(desk, super::super::daemon::service::NobodyKnown, short()))
+}
+
+fn start(server: Arc<Server>) -> TestServer {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("run").join("control.sock");
+    let listener = bind(&socket).expect("binds");
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let (server, stop) = (server.clone(), stop.clone());
+        async move { server.serve(listener, stop).await }
+    });
+    TestServer {
+        socket,
+        server,
+        stop,
+        _directory: directory,
+    }
+}
+
+impl TestServer {
+    /// Asks and gives rows and answer.
+    pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<(Vec<A::Row>, A::Answer), Failure> {
+        let client = Client::connect(&self.socket)
+            .await
+            .map_err(ClientError::into_failure)?;
+        let (mut conversation, _body) = client.ask(ask).await.map_err(ClientError::into_failure)?;
+        let mut rows = Vec::new();
+        loop {
+            match conversation.next().await.map_err(ClientError::into_failure)? {
+                Event::Row(row) => rows.push(row),
+                Event::Answer(answer) => return Ok((rows, answer)),
+                Event::Progress(_) | Event::Note(_) | Event::Body(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Who gets in over TCP: the accept loop and the connection limits of every door. Ground: it knows no protocol.
+
+pub mod admission;
+mod connection;
+pub mod listen;
+
+pub use connection::ConnectionId;

@@ -1,0 +1,113 @@
+//! The page behind an approver's link: what is to be sent, and two buttons. The list room decides whether the link is
+//! good, whose it is and whether these are still the bytes it was given for.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::Open;
+use super::answer::{Asked, link_unknown, notice, page, trouble};
+use super::form::Fields;
+use crate::template::{Approve, NoticeKind, Text, Visit};
+
+/// What the pages ask the list room.
+pub trait Approvals: Send + Sync {
+    /// What the mailing behind an approver's link is; none for a link that is unknown, used or expired. Changes nothing.
+    fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>>;
+
+    /// Approves or refuses it, and spends the link. False for a link that is unknown, used or expired, and where the
+    /// mailing is no longer what the link was given for.
+    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, bool>;
+}
+
+/// An answer of the list room that is being made.
+pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, RoomTrouble>> + Send + 'a>>;
+
+/// The list room could not answer now; nothing was done. The text is for the log, and names nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("the list room could not answer: {0}; nothing was done, try again")]
+pub struct RoomTrouble(pub String);
+
+/// What the approver pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Send it.
+    Approve,
+    /// Send it to nobody.
+    Refuse,
+}
+
+/// A mailing that waits for its approval.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MailingToApprove {
+    /// Who prepared it.
+    pub sender: String,
+    /// The list's title.
+    pub list: Text,
+    /// The subject.
+    pub subject: String,
+    /// The names of its constituencies; none for all.
+    pub audience: Option<String>,
+    /// How many recipients, as this approver may know it.
+    pub count: String,
+    /// The digest of the prepared bytes, in hexadecimal.
+    pub digest: String,
+    /// The text as its readers will see it.
+    pub text: Option<String>,
+}
+
+/// It holds what is to be sent, so nothing of it is shown.
+impl std::fmt::Debug for MailingToApprove {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MailingToApprove(..)")
+    }
+}
+
+/// `GET /a/TOKEN`.
+pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
+    let mailing = match open.rooms.approvals.look(&token).await {
+        Ok(Some(mailing)) => mailing,
+        Ok(None) => return link_unknown(&open.site, asked.lang),
+        Err(error) => return trouble(&open.site, asked.lang, &error),
+    };
+    let action = &format!("/a/{token}");
+    let visit = Visit {
+        lang: asked.lang,
+        path: Some(action),
+    };
+    let view = Approve {
+        sender: &mailing.sender,
+        list: &mailing.list,
+        subject: &mailing.subject,
+        audience: mailing.audience.as_deref(),
+        count: &mailing.count,
+        digest: &mailing.digest,
+        text: mailing.text.as_deref(),
+        action,
+    };
+    page(&open.site, StatusCode::OK, visit, &view)
+}
+
+/// `POST /a/TOKEN`. Unlike a withdrawal, an approval must be said in full: a form without one of the two buttons is
+/// refused.
+pub(super) async fn post(
+    Path(token): Path<String>,
+    open: Open,
+    fields: Fields,
+) -> Result<Response, StatusCode> {
+    let pressed = fields.one("decision").map_err(|error| error.status())?;
+    let (decision, done) = match pressed {
+        "approve" => (Decision::Approve, NoticeKind::Approved),
+        "refuse" => (Decision::Refuse, NoticeKind::Refused),
+        _ => return Err(StatusCode::BAD_REQUEST),
+    };
+    let lang = fields.lang();
+    Ok(match open.rooms.approvals.decide(&token, decision).await {
+        Ok(true) => notice(&open.site, StatusCode::OK, lang, done),
+        Ok(false) => link_unknown(&open.site, lang),
+        Err(error) => trouble(&open.site, lang, &error),
+    })
+}

@@ -1,0 +1,183 @@
+//! Withdrawals that come while the vault is locked. Nothing can be looked up or opened then, so each is handed on as it
+//! came, to be kept on the disk under the vault's public key and applied before any door opens again.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::answer::{link_unknown, notice, retry_later};
+use super::{LATER, Peer, Web};
+use crate::consent::{Consent, ConsentError, Extent, WithdrawalChannel, WithdrawalView};
+use crate::template::{Lang, NoticeKind};
+
+/// How long a text may be that could be a withdrawal token. Which it is can't be told without the keys.
+const TOKEN: std::ops::RangeInclusive<usize> = 32..=96;
+
+/// Where withdrawals wait while the vault is locked.
+pub trait LockedWithdrawals: Send + Sync {
+    /// Keeps one. `Ok` means that it is on the disk, sealed.
+    fn keep(
+        &self,
+        withdrawal: Zeroizing<Vec<u8>>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>>;
+}
+
+/// A withdrawal could not be kept; the page says so. What went wrong is for the log, and names nobody.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a withdrawal could not be kept while the vault is locked: {0}; unlock it with `hustings unlock`"
+)]
+pub struct NotKept(pub String);
+
+/// A withdrawal as it came: the link's token and what was pressed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LockedWithdrawal {
+    /// The token.
+    pub token: String,
+    /// From how much.
+    pub extent: Extent,
+    /// How.
+    pub channel: WithdrawalChannel,
+}
+
+/// Its form on the disk, under the seal.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: String,
+    extent: KeptExtent,
+    channel: WithdrawalChannel,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeptExtent {
+    AsToken,
+    AllLists,
+    NeverAgain,
+}
+
+impl LockedWithdrawal {
+    /// Its bytes, to be sealed.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut kept = Kept {
+            token: self.token.clone(),
+            extent: match self.extent {
+                Extent::AsToken => KeptExtent::AsToken,
+                Extent::AllLists => KeptExtent::AllLists,
+                Extent::NeverAgain => KeptExtent::NeverAgain,
+            },
+            channel: self.channel,
+        };
+        let bytes = serde_json::to_vec(&kept).expect("three texts are JSON");
+        kept.token.zeroize();
+        Zeroizing::new(bytes)
+    }
+
+    /// Reads what [`LockedWithdrawal::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let kept: Kept = serde_json::from_slice(bytes).ok()?;
+        Some(Self {
+            token: kept.token,
+            extent: match kept.extent {
+                KeptExtent::AsToken => Extent::AsToken,
+                KeptExtent::AllLists => Extent::AllLists,
+                KeptExtent::NeverAgain => Extent::NeverAgain,
+            },
+            channel: kept.channel,
+        })
+    }
+
+    /// Lets it take effect, as often as it's applied. None for a token that was never ours.
+    ///
+    /// # Errors
+    /// As [`Consent::withdraw`]: it is not known to have worked.
+    pub async fn apply(&self, consent: &Consent) -> Result<Option<WithdrawalView>, ConsentError> {
+        consent
+            .withdraw(&self.token, self.extent, self.channel)
+            .await
+    }
+
+    /// Whether it could be one of ours.
+    fn is_well_formed(&self) -> bool {
+        let digits = self.token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        digits && TOKEN.contains(&self.token.len())
+    }
+}
+
+/// It holds a token, so nothing of it is shown.
+impl std::fmt::Debug for LockedWithdrawal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LockedWithdrawal(..)")
+    }
+}
+
+/// Keeps a withdrawal and answers.
+pub(super) async fn keep(
+    web: &Web,
+    peer: Peer,
+    lang: Lang,
+    withdrawal: LockedWithdrawal,
+) -> Response {
+    let site = &web.site();
+    if !withdrawal.is_well_formed() {
+        return link_unknown(site, lang);
+    }
+    if let Err(wait) = web.locked_posts.ask(peer.0) {
+        return retry_later(site, lang, NoticeKind::TooMany, wait);
+    }
+    match web.locked.keep(withdrawal.to_bytes()).await {
+        Ok(()) => notice(site, StatusCode::OK, lang, NoticeKind::Kept),
+        Err(error) => {
+            tracing::error!(%error, "a withdrawal was not taken");
+            retry_later(site, lang, NoticeKind::Locked, LATER)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        for extent in [Extent::AsToken, Extent::AllLists, Extent::NeverAgain] {
+            let withdrawal = LockedWithdrawal {
+                token: "a".repeat(61),
+                extent,
+                channel: WithdrawalChannel::OneClick,
+            };
+            let bytes = withdrawal.to_bytes();
+            assert!(bytes.len() < 256, "fits into the box");
+            let again = LockedWithdrawal::from_bytes(&bytes);
+            assert!(again == Some(withdrawal), "{extent:?}");
+        }
+        assert!(LockedWithdrawal::from_bytes(b"{}").is_none());
+        assert!(LockedWithdrawal::from_bytes(b"\xff").is_none());
+    }
+
+    #[test]
+    fn only_what_could_be_a_token_is_kept() {
+        let formed = |token: &str| {
+            LockedWithdrawal {
+                token: token.to_owned(),
+                extent: Extent::AsToken,
+                channel: WithdrawalChannel::Page,
+            }
+            .is_well_formed()
+        };
+        assert!(formed(&"a7".repeat(30)));
+        for other in [
+            "",
+            "a",
+            "a".repeat(97).as_str(),
+            "é".repeat(30).as_str(),
+            "../".repeat(12).as_str(),
+        ] {
+            assert!(!formed(other), "{other}");
+        }
+    }
+}

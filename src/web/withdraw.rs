@@ -1,0 +1,199 @@
+//! The ways out: the page behind the link in every mail, the one-click POST of mail programs (RFC 8058), and "never write
+//! to me again". The link alone is enough: nothing else that is posted is needed, and nothing can spoil it.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::answer::{Asked, link_unknown, notice, page, trouble};
+use super::form::{Fields, Scope};
+use super::locked::{self, LockedWithdrawal};
+use super::{Open, Peer, Web};
+use crate::consent::{Extent, WithdrawalChannel, WithdrawalView};
+use crate::template::{Lang, Never, NoticeKind, Unsubscribe, Unsubscribed, Visit};
+
+/// `GET /u/TOKEN`.
+pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
+    let Some(view) = open.consent().withdrawal_page(&token) else {
+        return link_unknown(&open.site, asked.lang);
+    };
+    let action = &format!("/u/{token}");
+    let visit = Visit {
+        lang: asked.lang,
+        path: Some(action),
+    };
+    let title = title(&open, view);
+    let list = title.as_ref();
+    page(
+        &open.site,
+        StatusCode::OK,
+        visit,
+        &Unsubscribe { list, action },
+    )
+}
+
+/// `POST /u/TOKEN`: the page's buttons, and the one-click POST.
+pub(super) async fn post(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let posted = Posted::read(&headers, body.unwrap_or_default()).await;
+    let withdrawal = LockedWithdrawal {
+        extent: match posted.scope {
+            Scope::List => Extent::AsToken,
+            Scope::All => Extent::AllLists,
+        },
+        channel: posted.channel,
+        token,
+    };
+    let Some(open) = web.opened() else {
+        return locked::keep(&web, peer, posted.lang, withdrawal).await;
+    };
+    match withdrawal.apply(open.consent()).await {
+        Ok(Some(view)) => {
+            let title = title(&open, view);
+            let view = Unsubscribed {
+                list: title.as_ref(),
+            };
+            page(
+                &open.site,
+                StatusCode::OK,
+                Visit::answer(posted.lang),
+                &view,
+            )
+        }
+        Ok(None) => link_unknown(&open.site, posted.lang),
+        Err(error) => trouble(&open.site, posted.lang, &error),
+    }
+}
+
+/// `GET /n/TOKEN`.
+pub(super) async fn never_form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
+    if open.consent().withdrawal_page(&token).is_none() {
+        return link_unknown(&open.site, asked.lang);
+    }
+    let action = &format!("/n/{token}");
+    let visit = Visit {
+        lang: asked.lang,
+        path: Some(action),
+    };
+    page(&open.site, StatusCode::OK, visit, &Never { action })
+}
+
+/// `POST /n/TOKEN`.
+pub(super) async fn never_post(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let lang = Posted::read(&headers, body.unwrap_or_default()).await.lang;
+    let withdrawal = LockedWithdrawal {
+        extent: Extent::NeverAgain,
+        channel: WithdrawalChannel::Page,
+        token,
+    };
+    let Some(open) = web.opened() else {
+        return locked::keep(&web, peer, lang, withdrawal).await;
+    };
+    match withdrawal.apply(open.consent()).await {
+        Ok(Some(_)) => notice(&open.site, StatusCode::OK, lang, NoticeKind::NeverDone),
+        Ok(None) => link_unknown(&open.site, lang),
+        Err(error) => trouble(&open.site, lang, &error),
+    }
+}
+
+/// The title of the list that a withdrawal is about; none for all of them.
+fn title(open: &Open, view: WithdrawalView) -> Option<crate::template::Text> {
+    match view {
+        WithdrawalView::All => None,
+        WithdrawalView::List(title) => {
+            Some(title.unwrap_or_else(|| open.site.templates().unnamed_list()))
+        }
+    }
+}
+
+/// What a POST says beside its link.
+struct Posted {
+    scope: Scope,
+    channel: WithdrawalChannel,
+    lang: Lang,
+}
+
+impl Posted {
+    /// Reads it as far as it can be read. RFC 8058 section 3.1: a one-click POST is `application/x-www-form-urlencoded`
+    /// or `multipart/form-data`; no page of ours posts the latter.
+    async fn read(headers: &HeaderMap, body: Bytes) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let fields = Fields::of(body).await;
+        let one_click = is_multipart(kind) || fields.all("List-Unsubscribe").next().is_some();
+        Self {
+            scope: Scope::read(&fields),
+            channel: match one_click {
+                true => WithdrawalChannel::OneClick,
+                false => WithdrawalChannel::Page,
+            },
+            lang: fields.lang(),
+        }
+    }
+}
+
+fn is_multipart(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("multipart/form-data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(kind: &'static str, body: &str) -> Posted {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, kind.parse().expect("a value"));
+        Posted::read(&headers, Bytes::copy_from_slice(body.as_bytes())).await
+    }
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const PARTS: &str = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n";
+
+    #[tokio::test]
+    async fn tells_a_mail_programs_button_from_the_pages() {
+        for (kind, body, channel) in [
+            (
+                FORM,
+                "List-Unsubscribe=One-Click",
+                WithdrawalChannel::OneClick,
+            ),
+            (
+                "multipart/form-data; boundary=x",
+                PARTS,
+                WithdrawalChannel::OneClick,
+            ),
+            ("Multipart/Form-Data", "", WithdrawalChannel::OneClick),
+            (FORM, "lang=en&scope=list", WithdrawalChannel::Page),
+            ("text/plain", "", WithdrawalChannel::Page),
+        ] {
+            let posted = read(kind, body).await;
+            assert_eq!(posted.channel, channel, "{kind} {body}");
+            assert_eq!(posted.scope, Scope::List, "{kind} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_forms_still_name_their_link() {
+        for body in ["scope=%ff", "=&=&&&", "scope=al%", &"a=b&".repeat(80)] {
+            assert_eq!(read(FORM, body).await.scope, Scope::List);
+        }
+        assert_eq!(read(FORM, "lang=cy&scope=all").await.scope, Scope::All);
+        assert_eq!(read(FORM, "lang=cy&scope=all").await.lang, Lang::Cy);
+    }
+}
