@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::Failure;
 use crate::control::api::staff::{Add, Password};
 use crate::daemon::init::{self, InitError};
+use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
 use crate::daemon::settings::{Settings, SettingsError};
 use crate::staff::{NewAccount, Role};
@@ -242,10 +243,11 @@ impl Stage {
         let options = StartOptions {
             clock,
             settings: Settings::new(config, as_of)?,
-            root: None,
             plain_pages: Some(plain),
-            adopt_sockets: false,
-            reload: Some(self.config_file()),
+            sockets: Sockets::default(),
+            reload_from: Some(self.config_file()),
+            stay_locked: false,
+            warnings: Vec::new(),
         };
         Ok(serve::start(options).await?)
     }
