@@ -77,10 +77,9 @@ impl Handle<Import> for Counter {
             call.row(&verdict).await?;
         }
         Ok(Imported {
-            batch: "b".into(),
             taken: bytes,
             refused: 0,
-            left_out: 0,
+            suppressed: 0,
             code: None,
             challenges_per_day: 0,
         })
@@ -239,8 +238,7 @@ async fn a_body_and_its_rows_flow_both_ways_at_once() {
     }
     let server = serve(desk, Anybody, short());
     let import = Import {
-        batch: "b".into(),
-        suppressions: false,
+        suppression_bytes: None,
         dry_run: true,
         reason: "test".into(),
     };

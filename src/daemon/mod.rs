@@ -13,6 +13,7 @@
 //! | `ring_file` | how the key ring and the passphrase's settings lie in the store |
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
+//! | `desks` | answers of the rooms on the control socket |
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 

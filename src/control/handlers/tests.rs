@@ -63,6 +63,7 @@ impl Handle<Export> for Exporter {
             subscribers: 0,
             suppressions: 0,
             evidence: 0,
+            left_out: 0,
             sha256: String::new(),
             second: second.name().into(),
         })
