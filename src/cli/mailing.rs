@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 mailing: mailing.clone(),
                 digest: digest.clone(),
             };
-            context.print_answer(&approve, |approved, style| approved_text(approved, style))
+            context.print_answer(&approve, approved_text)
         }
         MailingCommand::Watch { mailing } => watch(mailing, context),
         MailingCommand::Pause { mailing } => context.print_answer(
