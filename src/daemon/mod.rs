@@ -17,6 +17,7 @@
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 
+pub mod desks;
 pub mod hardening;
 pub mod init;
 pub mod keeper;
