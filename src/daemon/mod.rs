@@ -17,8 +17,11 @@
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 
+mod adapters;
+mod desk;
 pub mod desks;
 pub mod hardening;
+pub mod house;
 pub mod init;
 pub mod keeper;
 pub mod locked_box;
@@ -28,6 +31,7 @@ pub mod notify;
 mod ring_file;
 pub mod rooms;
 pub mod sandbox;
+pub mod serve;
 pub mod service;
 pub mod settings;
 pub mod signals;

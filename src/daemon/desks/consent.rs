@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Parts, address, by, failure};
+use super::{address, by, failure};
 use crate::audit::SignedCheckpoint;
 use crate::consent::{ConsentError, ConsentEvent, NumberedEvent};
 use crate::control::api::consent::{Bundle, Bundled, EvidenceEvent, Show};
 use crate::control::{Call, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 
 /// Answers for the evidence.
-pub(super) struct ConsentDesk(pub(super) Arc<Parts>);
+pub(super) struct ConsentDesk(pub(super) Arc<Rooms>);
 
 impl Handle<Show> for ConsentDesk {
     async fn handle(&self, ask: Show, call: &mut Call<Show>) -> Result<Nothing, Failure> {

@@ -15,9 +15,10 @@ pub(super) fn consent(what: impl Into<String>, error: &ConsentError) -> Failure 
 
 const fn class(error: &ConsentError) -> Class {
     match error {
-        ConsentError::UnknownList(_) | ConsentError::NoReason | ConsentError::Form(_) => {
-            Class::Misuse
-        }
+        ConsentError::UnknownList(_)
+        | ConsentError::NoReason
+        | ConsentError::OddReason
+        | ConsentError::Form(_) => Class::Misuse,
         ConsentError::SecondPerson | ConsentError::UnknownImport(_) => Class::Refused,
         ConsentError::Store(_)
         | ConsentError::Busy

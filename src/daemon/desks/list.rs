@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Parts, is_admin};
+use super::is_admin;
 use crate::config::{Config, List, Name};
 use crate::control::api::Count;
 use crate::control::api::list::{ListReport, Show};
 use crate::control::{Call, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 
 /// Answers for the lists.
-pub(super) struct ListDesk(pub(super) Arc<Parts>);
+pub(super) struct ListDesk(pub(super) Arc<Rooms>);
 
 impl Handle<Show> for ListDesk {
     async fn handle(&self, ask: Show, call: &mut Call<Show>) -> Result<Nothing, Failure> {
@@ -30,7 +31,7 @@ impl Handle<Show> for ListDesk {
 
 impl ListDesk {
     fn reports(&self, only: Option<&str>, admin: bool) -> Vec<ListReport> {
-        let config = (self.0.config)();
+        let config = self.0.config();
         let lists = config.list.iter();
         let wanted = lists.filter(|(key, _)| only.is_none_or(|only| only == key.as_str()));
         wanted

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Parts, is_admin};
+use super::{is_admin, name_of};
 use crate::control::api::mailbox::{List, MailboxReport};
 use crate::control::{Call, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 use crate::id::{MailboxId, StaffId};
 use crate::store::StoreError;
 
@@ -19,7 +20,7 @@ const INBOX: &str = "INBOX";
 const BOUNCED: &str = "bounced";
 
 /// Answers for the mailboxes.
-pub(super) struct MailboxDesk(pub(super) Arc<Parts>);
+pub(super) struct MailboxDesk(pub(super) Arc<Rooms>);
 
 /// What a folder holds.
 #[derive(Default)]
@@ -75,7 +76,7 @@ impl MailboxDesk {
         let roll = self.0.staff.roll();
         let vault = self.0.store.vault();
         let staff = roll.live().map(|one| (one.id.into(), one.name.clone()));
-        let config = (self.0.config)();
+        let config = self.0.config();
         let roles = config
             .mailbox
             .keys()
@@ -84,7 +85,7 @@ impl MailboxDesk {
         for id in self.0.store.mailboxes().await? {
             if !all.iter().any(|(known, _)| *known == id) {
                 // Of an account that is revoked, or of a role that is no longer configured: then its number is its name.
-                let name = self.0.name_of(StaffId::from_bytes(*id.as_bytes()));
+                let name = name_of(&self.0, StaffId::from_bytes(*id.as_bytes()));
                 all.push((id, name));
             }
         }

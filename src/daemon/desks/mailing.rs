@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Parts, failure};
+use super::{constituency_name, failure};
 use crate::consent::MaskedCount;
 use crate::control::api::Count;
 use crate::control::api::mailing::{
     Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Watch, WatchRow,
 };
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 use crate::id::MailingId;
 use crate::list::{ListError, MailingInfo, Progress};
 use crate::staff::Actor;
@@ -21,7 +22,7 @@ const AT_MOST: Duration = Duration::from_millis(500);
 const AT_LEAST: Duration = Duration::from_secs(3);
 
 /// Answers for the mailings.
-pub(super) struct MailingDesk(pub(super) Arc<Parts>);
+pub(super) struct MailingDesk(pub(super) Arc<Rooms>);
 
 fn refusal<A: Ask>(error: &ListError) -> Failure {
     failure::mailing(format!("can't do \"{}\"", A::NAME), error)
@@ -48,7 +49,7 @@ impl MailingDesk {
         let codes = info.constituencies;
         let names = |codes: Vec<String>| {
             let codes = codes.iter();
-            codes.map(|code| self.0.constituency_name(code)).collect()
+            codes.map(|code| constituency_name(&self.0, code)).collect()
         };
         Ok(MailingReport {
             id: info.id,

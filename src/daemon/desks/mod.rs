@@ -7,7 +7,7 @@
 //! | `subscriber/` | `subscriber …`: look, enter a card, erase, count, import, export, agree |
 //! | `consent` | `consent show`, `consent bundle` |
 //! | `mailing` | `mailing …` |
-//! | `queue/` | `queue …` |
+//! | `queue` | `queue …` |
 //! | `mailbox` | `mailbox list` |
 //! | `failure` | what a room's error means for who asked |
 //!
@@ -27,17 +27,14 @@ mod tests;
 
 use std::sync::Arc;
 
+use super::rooms::Rooms;
 use crate::address::EmailAddress;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::consent::{By, Consent};
+use crate::consent::By;
 use crate::control::api;
 use crate::control::handlers::{AuditDesk, StaffDesk, StoreDesk};
 use crate::control::{Call, Class, Desk, Failure};
 use crate::id::StaffId;
-use crate::list::Mailings;
-use crate::staff::{Actor, Role, StaffRoom};
-use crate::store::Store;
+use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
 use list::ListDesk;
@@ -46,33 +43,13 @@ use mailing::MailingDesk;
 use queue::QueueDesk;
 use subscriber::SubscriberDesk;
 
-/// The rooms that answer, and what the counters have to know beside them.
-#[derive(Clone)]
-pub struct Parts {
-    /// The store.
-    pub store: Store,
-    /// The clock.
-    pub clock: Clock,
-    /// Staff accounts.
-    pub staff: StaffRoom,
-    /// Consent.
-    pub consent: Consent,
-    /// Mailings.
-    pub mailings: Mailings,
-    /// Gives the configuration in force.
-    pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
-    /// Says that queued mail may be due now: the delivery engine's bell.
-    pub queue_changed: Arc<dyn Fn() + Send + Sync>,
-}
-
 /// Adds everything that the rooms of an unlocked vault answer. What the service as a whole answers, and `key backup`, is
 /// added by the daemon.
-pub fn register(desk: Desk, parts: Parts) -> Desk {
-    let server = (parts.config)().hostname.to_string();
-    let staff = Arc::new(StaffDesk::new(parts.staff.clone(), server));
-    let (store, clock) = (parts.store.clone(), parts.clock.clone());
-    let audit = Arc::new(AuditDesk::new(store.clone(), clock, parts.staff.clone()));
-    let parts = Arc::new(parts);
+pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
+    let server = rooms.config().hostname.to_string();
+    let staff = Arc::new(StaffDesk::new(rooms.staff.clone(), server));
+    let (store, clock) = (rooms.store.clone(), rooms.clock.clone());
+    let audit = Arc::new(AuditDesk::new(store.clone(), clock, rooms.staff.clone()));
     let desk = desk
         .on::<api::staff::Add, _>(&staff)
         .on::<api::staff::List, _>(&staff)
@@ -82,14 +59,13 @@ pub fn register(desk: Desk, parts: Parts) -> Desk {
         .on::<api::audit::Verify, _>(&audit)
         .on::<api::consent::Verify, _>(&audit)
         .on::<api::store::Verify, _>(&Arc::new(StoreDesk(store)));
-    let desk = people(desk, &parts);
-    mail(desk, &parts)
+    mail(people(desk, rooms), rooms)
 }
 
-fn people(desk: Desk, parts: &Arc<Parts>) -> Desk {
-    let subscriber = Arc::new(SubscriberDesk(parts.clone()));
-    let consent = Arc::new(ConsentDesk(parts.clone()));
-    desk.on::<api::list::Show, _>(&Arc::new(ListDesk(parts.clone())))
+fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
+    let subscriber = Arc::new(SubscriberDesk(rooms.clone()));
+    let consent = Arc::new(ConsentDesk(rooms.clone()));
+    desk.on::<api::list::Show, _>(&Arc::new(ListDesk(rooms.clone())))
         .on::<api::consent::Show, _>(&consent)
         .on::<api::consent::Bundle, _>(&consent)
         .on::<api::subscriber::Find, _>(&subscriber)
@@ -102,9 +78,9 @@ fn people(desk: Desk, parts: &Arc<Parts>) -> Desk {
         .on::<api::subscriber::Agree, _>(&subscriber)
 }
 
-fn mail(desk: Desk, parts: &Arc<Parts>) -> Desk {
-    let mailing = Arc::new(MailingDesk(parts.clone()));
-    let queue = Arc::new(QueueDesk(parts.clone()));
+fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
+    let mailing = Arc::new(MailingDesk(rooms.clone()));
+    let queue = Arc::new(QueueDesk(rooms.clone()));
     desk.on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)
@@ -116,7 +92,7 @@ fn mail(desk: Desk, parts: &Arc<Parts>) -> Desk {
         .on::<api::queue::Show, _>(&queue)
         .on::<api::queue::Retry, _>(&queue)
         .on::<api::queue::Drop, _>(&queue)
-        .on::<api::mailbox::List, _>(&Arc::new(MailboxDesk(parts.clone())))
+        .on::<api::mailbox::List, _>(&Arc::new(MailboxDesk(rooms.clone())))
 }
 
 /// What stands in the audit log where no reason has to be given and none was.
@@ -141,19 +117,17 @@ fn is_admin<A: crate::control::Ask>(call: &Call<A>) -> bool {
     call.caller().require(Role::Admin).is_ok()
 }
 
-impl Parts {
-    /// The name of an account, revoked or not; its id if there is none.
-    fn name_of(&self, id: StaffId) -> String {
-        let roll = self.staff.roll();
-        let member = roll.all().iter().find(|member| member.id == id);
-        member.map_or_else(|| id.to_string(), |member| member.name.clone())
-    }
+/// The name of an account, revoked or not; its id if there is none.
+fn name_of(rooms: &Rooms, id: StaffId) -> String {
+    let roll = rooms.staff.roll();
+    let member = roll.all().iter().find(|member| member.id == id);
+    member.map_or_else(|| id.to_string(), |member| member.name.clone())
+}
 
-    /// A constituency as people read it.
-    fn constituency_name(&self, code: &str) -> String {
-        let known = crate::consent::constituency::Code::parse(code).ok();
-        let settings = self.consent.settings();
-        let found = known.and_then(|code| settings.constituencies.get(code));
-        found.map_or_else(|| code.to_owned(), |one| one.name().to_owned())
-    }
+/// A constituency as people read it.
+fn constituency_name(rooms: &Rooms, code: &str) -> String {
+    let known = crate::consent::constituency::Code::parse(code).ok();
+    let settings = rooms.consent.settings();
+    let found = known.and_then(|code| settings.constituencies.get(code));
+    found.map_or_else(|| code.to_owned(), |one| one.name().to_owned())
 }

@@ -12,17 +12,18 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Parts, address, by, failure};
+use super::{address, by, constituency_name, failure};
 use crate::consent::constituency::Code;
 use crate::consent::{Card, EvidenceView, Lang};
 use crate::control::api::subscriber::{
     Add, CardChannel, Erase, Erased, Find, Found, SubscriberReport,
 };
 use crate::control::{Call, Class, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 use crate::store::Scope;
 
 /// Answers for the subscribers.
-pub(super) struct SubscriberDesk(pub(super) Arc<Parts>);
+pub(super) struct SubscriberDesk(pub(super) Arc<Rooms>);
 
 impl Handle<Find> for SubscriberDesk {
     async fn handle(&self, ask: Find, call: &mut Call<Find>) -> Result<Found, Failure> {
@@ -51,7 +52,7 @@ impl SubscriberDesk {
         Some(SubscriberReport {
             id: view.subscriber?,
             address: view.address?.to_string(),
-            constituency: code.map(|code| self.0.constituency_name(code)),
+            constituency: code.map(|code| constituency_name(&self.0, code)),
             subscriptions,
         })
     }

@@ -5,7 +5,7 @@ use crate::consent::{ConsentError, ImportBatch, ImportState};
 use crate::control::api::subscriber::{Agree, Agreed, Waiting, WaitingReport};
 use crate::control::handlers::staff_failure;
 use crate::control::{Call, Failure, Handle, Nothing, SecretText};
-use crate::daemon::desks::{by, failure};
+use crate::daemon::desks::{by, failure, name_of};
 use crate::staff::StaffError;
 
 /// What an import is called where it waits.
@@ -49,7 +49,7 @@ impl SubscriberDesk {
             detail: Some(format!("{} people{stated}", batch.rows)),
             code: batch.id,
             verb: IMPORT.to_owned(),
-            by: self.0.name_of(batch.staff),
+            by: name_of(&self.0, batch.staff),
             reason: batch.reason,
             at: batch.at,
         }
@@ -92,7 +92,7 @@ impl SubscriberDesk {
         agreed.map_err(|error| failure(&error))?;
         Ok(Agreed {
             verb: IMPORT.to_owned(),
-            by: self.0.name_of(batch.staff),
+            by: name_of(&self.0, batch.staff),
             reason: batch.reason,
             opens_with: None,
         })

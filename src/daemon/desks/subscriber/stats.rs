@@ -7,7 +7,7 @@ use crate::consent::Stats as Counts;
 use crate::control::api::Count;
 use crate::control::api::subscriber::{Share, Stats, StatsReport};
 use crate::control::{Call, Failure, Handle};
-use crate::daemon::desks::{failure, is_admin};
+use crate::daemon::desks::{constituency_name, failure, is_admin};
 
 /// Below this a number is for admins alone.
 const FEWEST: u64 = 5;
@@ -72,7 +72,7 @@ impl SubscriberDesk {
         let mut named = BTreeMap::new();
         for ((_, code), count) in own {
             let name = match code.as_deref() {
-                Some(code) => self.0.constituency_name(code),
+                Some(code) => constituency_name(&self.0, code),
                 None => UNSAID.to_owned(),
             };
             *named.entry(name).or_default() += count;

@@ -1,16 +1,16 @@
 //! `queue …`: staff see their own mail, admins all. Whom somebody else's mail goes to is shown for one mail at a time, to
 //! admins, and the look is in the audit log before it is shown.
 
-mod give_up;
-
 use std::sync::Arc;
 
-use super::{Parts, is_admin};
-use crate::audit::ActObject;
+use super::{is_admin, name_of};
+use crate::audit::{ActObject, LogKind};
 use crate::control::api::queue::{Drop, List, QueueReport, Retried, Retry, Show};
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
+use crate::daemon::rooms::Rooms;
 use crate::id::{QueueId, StaffId};
+use crate::staff::{Acts, sign_checkpoint};
 use crate::store::{Change, ChangeOutcome, Guard, MailClass, Queued, Step, StoreError};
 
 /// How many rows are read at once.
@@ -21,7 +21,7 @@ const FEWEST: usize = 4;
 const SERVICE: &str = "service";
 
 /// Answers for the queue.
-pub(super) struct QueueDesk(pub(super) Arc<Parts>);
+pub(super) struct QueueDesk(pub(super) Arc<Rooms>);
 
 /// Who looks at the queue.
 #[derive(Clone, Copy)]
@@ -101,7 +101,7 @@ impl QueueDesk {
         QueueReport {
             id: mail.id,
             from: match &record.class {
-                MailClass::Staff { sender } => self.0.name_of(*sender),
+                MailClass::Staff { sender } => name_of(&self.0, *sender),
                 MailClass::Service { .. } => SERVICE.to_owned(),
             },
             to: to.then(|| record.recipient.to_string()),
@@ -171,7 +171,7 @@ impl Handle<Retry> for QueueDesk {
                 }
             }
         }
-        (self.0.queue_changed)();
+        self.0.bell.wake();
         Ok(Retried { mails })
     }
 }
@@ -198,9 +198,23 @@ impl QueueDesk {
 
 impl Handle<Drop> for QueueDesk {
     async fn handle(&self, ask: Drop, call: &mut Call<Drop>) -> Result<Nothing, Failure> {
+        let what = "can't give the mail up";
         let mail = self.find::<Drop>(Eyes::of(call)?, &ask.mail).await?;
-        self.give_up(&mail, call.actor()?, ask.reason.as_deref())
-            .await?;
+        let (now, reason) = (self.0.clock.now(), ask.reason.as_deref());
+        let object = ActObject::new("mail", mail.id);
+        let act =
+            Acts::new(self.0.clock.clone()).act(call.caller(), Drop::NAME, Some(object), reason);
+        let act = Acts::step(&act).map_err(|error| staff_failure(what, &error))?;
+        let given_up = self.0.queue.give_up(&mail, reason, act, now).await;
+        if !given_up.map_err(|error| Failure::store(what, &error))? {
+            let why = "it is no longer queued: it has gone out or was given up";
+            return Err(Failure::refused(what, why, "hustings queue list"));
+        }
+        // The act is in the log whether or not the log can be signed just now.
+        let signed = sign_checkpoint(&self.0.store, &self.0.clock, LogKind::Audit).await;
+        if let Err(error) = signed {
+            tracing::warn!(%error, "the audit log could not be signed after an act");
+        }
         Ok(Nothing {})
     }
 }
