@@ -172,6 +172,7 @@ impl PartyHouse {
             consent.clone(),
             staff.clone(),
             settings.mailings(signing.signer(None)),
+            self.bell.clone(),
         )
         .await
         .map_err(|error| say(&error))?;

@@ -17,13 +17,13 @@ use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Selectors;
 use crate::dns::{Resolver, ResolverSettings};
-use crate::list::{ApprovalRule, MailingList, MailingSettings};
+use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
 use crate::message::dkim::Signer;
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::template::{
     Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
-    Text, Tongues, Visit,
+    Text, Tongues,
 };
 use crate::web::{Site, SiteParts, by_nation};
 
@@ -169,6 +169,7 @@ impl Settings {
             base_url: config.pages_url(),
             mail_domain: config.domain().clone(),
             notices_from: self.postmaster(),
+            pace: Pace::default(),
         }
     }
 
