@@ -1,7 +1,7 @@
 //! `subscriber`: for admins.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum, ValueHint};
@@ -11,8 +11,8 @@ use super::context::{Context, Sinks, json_line};
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::api::subscriber::{
-    Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import, Imported,
-    RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
+    Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import,
+    Imported, RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
 };
 use crate::control::{BODY_MAX, Class, Failure};
 use crate::vault::{StreamError, StreamKey, StreamOpener};

@@ -334,10 +334,16 @@ fn mailings() {
         per_second: Some(412.6),
         done_at: Some(at("2026-11-21T12:01:00Z")),
     };
-    insta::assert_snapshot!("mailing-watch", both(&row, &mailing::watch_line(&row, PLAIN)));
+    insta::assert_snapshot!(
+        "mailing-watch",
+        both(&row, &mailing::watch_line(&row, PLAIN))
+    );
     let mut preview = mailing_report();
     preview.state = MailingState::Held;
-    insta::assert_snapshot!("mailing-preview", both(&preview, &mailing::preview_text(&preview, PLAIN)));
+    insta::assert_snapshot!(
+        "mailing-preview",
+        both(&preview, &mailing::preview_text(&preview, PLAIN))
+    );
 }
 
 #[test]

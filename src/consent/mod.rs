@@ -60,7 +60,7 @@ pub use event::{
     ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
-pub use export::Export;
+pub use export::{Export, ExportCounts};
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,

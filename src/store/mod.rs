@@ -53,7 +53,7 @@ pub use intake::{Intake, IntakeRecord};
 pub use journal::{JournalEntry, read as read_journal};
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
-pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord};
+pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
 pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
 pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
 pub use open::Files;
