@@ -57,6 +57,11 @@ pub(super) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
+/// The address of one of [`World::people`].
+pub(super) fn person(n: usize) -> String {
+    format!("p{n}@d{}.example", n % 3)
+}
+
 pub(super) const LEEDS: &str = "E14001323";
 
 fn templates() -> Arc<Templates> {
@@ -233,6 +238,11 @@ impl World {
         Self::assemble(directory, ring, clock, store, settings).await
     }
 
+    /// The consent room counts who was put into the store behind its back.
+    pub(super) async fn counted(self) -> Self {
+        self.crash().await
+    }
+
     pub(super) fn wait(&self, span: SignedDuration) {
         self.clock.advance(span).unwrap();
     }
@@ -273,8 +283,7 @@ impl World {
     /// This many people on the list, `p0@d0.example` and so on, confirmed a second ago.
     pub(super) async fn people(&self, count: usize) {
         for n in 0..count {
-            let who = format!("p{n}@d{}.example", n % 3);
-            self.subscribe(&who, None, &["news"]).await;
+            self.subscribe(&person(n), None, &["news"]).await;
         }
         self.wait(SignedDuration::from_secs(1));
     }
