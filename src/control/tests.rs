@@ -88,9 +88,7 @@ impl Handle<Import> for Counter {
 }
 
 fn desk(counter: &Arc<Counter>) -> Desk {
-    Desk::new()
-        .on::<Count, _>(counter)
-        .on::<Wait, _>(counter)
+    Desk::new().on::<Count, _>(counter).on::<Wait, _>(counter)
 }
 
 async fn eventually(what: &AtomicBool) {
@@ -162,7 +160,10 @@ async fn nobody_may_not_do_what_needs_somebody() {
 async fn while_locked_the_failure_says_so() {
     let server = serve_locked(Desk::new());
     let failure = server.ask(&Count { to: 1 }).await.expect_err("locked");
-    assert_eq!((failure.class, failure.next.as_str()), (Class::Locked, "hustings unlock"));
+    assert_eq!(
+        (failure.class, failure.next.as_str()),
+        (Class::Locked, "hustings unlock")
+    );
     server.server.unlocked(Desk::new(), NobodyKnown);
     let failure = server.ask(&Count { to: 1 }).await.expect_err("unanswered");
     assert_eq!(failure.class, Class::Failed);
@@ -324,7 +325,10 @@ async fn oversized_and_senseless_frames_close_the_connection_with_a_reason() {
         [frame(1, HELLO), frame(2, &[0xff, 0xfe]), frame(3, b"{}")].concat(),
     ] {
         let said = raw(&server.socket, &bytes).await;
-        assert!(String::from_utf8_lossy(&said).contains("can't read the request"), "{bytes:?}");
+        assert!(
+            String::from_utf8_lossy(&said).contains("can't read the request"),
+            "{bytes:?}"
+        );
     }
 }
 

@@ -334,7 +334,7 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
             expanded_to: None,
             expanded: false,
             ended_at: None,
-            folded: None,
+            folded_at: None,
         },
     };
     let copy = LedgerRow {
