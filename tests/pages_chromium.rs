@@ -73,7 +73,7 @@ fn story(browser: &mut Browser, pages: &Pages, run: &Handle) {
         .block_on(pages.consent.audience("news", None, 9))
         .unwrap();
     let code = people.subscriptions[0].constituency().unwrap();
-    assert_eq!(code.as_str(), "E14001319", "Leeds East, found by typing");
+    assert_eq!(code.as_str(), "E14001320", "Leeds East, found by typing");
 
     let out = run.block_on(pages.link_to(ANN, "/u/"));
     browser.go(&format!("{origin}{out}"));
