@@ -286,7 +286,7 @@ impl Browser {
         cookies["cookies"].as_array().unwrap().len()
     }
 
-    /// Writes a picture of the whole page into the directory that `HUSTINGS_PREVIEW` names, to be looked at.
+    /// Writes a picture of the whole page, and its HTML, into the directory that `HUSTINGS_PREVIEW` names, to be looked at.
     pub fn picture(&mut self, name: &str) {
         let Some(directory) = std::env::var_os("HUSTINGS_PREVIEW") else {
             return;
@@ -295,6 +295,8 @@ impl Browser {
         let picture = self.call("Page.captureScreenshot", whole);
         let engine = base64::engine::general_purpose::STANDARD;
         let bytes = engine.decode(picture["data"].as_str().unwrap()).unwrap();
-        std::fs::write(Path::new(&directory).join(format!("{name}.png")), bytes).unwrap();
+        let directory = Path::new(&directory);
+        std::fs::write(directory.join(format!("{name}.png")), bytes).unwrap();
+        std::fs::write(directory.join(format!("{name}.html")), self.html()).unwrap();
     }
 }
