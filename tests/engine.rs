@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hustings::address::{Domain, EmailAddress};
 use hustings::clock::Clock;
 use hustings::daemon::sandbox::inbox::{Inbox, InboxLimits};
 use hustings::daemon::sandbox::outside::{Manners, Outside};
@@ -17,9 +18,14 @@ use hustings::delivery::classify::{Cause, Fault};
 use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
 use hustings::delivery::parcel::Source;
+use hustings::delivery::queue::{MailQueue, QueueSettings, queue_service_mail};
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
+use hustings::delivery::schedule::Schedule;
+use hustings::delivery::signing::{Selectors, Signing};
 use hustings::dns::{Resolver, ResolverSettings};
 use hustings::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
+use hustings::store::{Change, ChangeOutcome, Files, LockedStore, Store};
+use hustings::vault::{KeyRing, Vault};
 use jiff::SignedDuration;
 use support::memory::Room;
 use support::outside::{Act, At, OutsideMta, self_made};
@@ -593,4 +599,83 @@ async fn killed_at_random_each_copy_arrives_and_few_arrive_twice() {
         "{twice} duplicates over {kills} kills"
     );
     eprintln!("{kills} kills, {twice} duplicates");
+}
+
+async fn store(directory: &std::path::Path, vault: &Vault) -> Store {
+    let locked = LockedStore::open(Files::in_directory(directory))
+        .await
+        .unwrap();
+    locked.unlock(vault.clone(), 4 << 20).await.unwrap()
+}
+
+async fn queue(store: &Store, clock: &Clock) -> MailQueue {
+    let selectors = Selectors {
+        rsa: "r1".into(),
+        ed25519: "e1".into(),
+    };
+    let domains = [Domain::parse("party.example").unwrap()];
+    let signing = Signing::open(store, &domains, &selectors).await.unwrap();
+    let settings = QueueSettings {
+        schedule: Schedule::default(),
+        host: "mail.party.example".into(),
+        postmaster: EmailAddress::parse("postmaster@party.example").unwrap(),
+    };
+    MailQueue::new(
+        store.clone(),
+        clock.clone(),
+        Some(Arc::new(signing)),
+        settings,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_on_disk_outlives_kills_and_goes_out_signed() {
+    let (outside, directory) = (OutsideMta::start().await, tempfile::tempdir().unwrap());
+    let (vault, clock) = (Vault::from_ring(KeyRing::generate()), Clock::movable());
+    let mut store = store(directory.path(), &vault).await;
+    for n in 0..120 {
+        let to = EmailAddress::parse(&format!("r{n}@d{}.example", n % 3)).unwrap();
+        let mail = format!("From: p@party.example\r\nTo: {to}\r\n\r\n.hello\r\n");
+        let schedule = Schedule::default();
+        let steps = queue_service_mail(
+            &vault,
+            &schedule,
+            "welcome",
+            &to,
+            mail.as_bytes(),
+            clock.now(),
+        );
+        let changed = store.change(Change::new().then_all(steps)).await.unwrap();
+        assert_eq!(changed, ChangeOutcome::Done);
+    }
+    let mut kills = 0;
+    while store.next_mail().await.unwrap().is_some() {
+        let sources: Vec<Arc<dyn Source>> = vec![Arc::new(queue(&store, &clock).await)];
+        let network = network(&[("*", outside.address())], Duration::from_secs(20));
+        let engine = Engine::start(sources, network, clock.clone(), settings(3, 1), Bell::new());
+        tokio::time::sleep(Duration::from_millis(40 + 35 * (kills % 7))).await;
+        drop(engine);
+        store.close().await;
+        kills += 1;
+        assert!(kills < 200, "it never ends");
+        // What had begun is due again later.
+        clock.advance(SignedDuration::from_mins(20)).unwrap();
+        store = self::store(directory.path(), &vault).await;
+    }
+    let counts = received(&outside);
+    assert_eq!(counts.len(), 120);
+    let twice: usize = counts.values().map(|count| count - 1).sum();
+    assert!(
+        twice as u64 <= kills * 3,
+        "{twice} duplicates over {kills} kills"
+    );
+    for mail in outside.inbox().all() {
+        let text = String::from_utf8(mail.message()).unwrap();
+        assert!(
+            text.starts_with("DKIM-Signature: v=1; a=rsa-sha256;"),
+            "{text}"
+        );
+        assert_eq!(text.matches("DKIM-Signature:").count(), 2);
+        assert!(text.ends_with("\r\n\r\n.hello\r\n"));
+    }
 }

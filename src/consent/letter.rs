@@ -152,6 +152,7 @@ impl Consent {
                     smtputf8: !to.is_ascii(),
                     eight_bit: bytes.iter().any(|byte| !byte.is_ascii()),
                 },
+                prefix: None,
             },
         );
         Ok([Step::PutMessage(message), Step::PutQueued(queued)])

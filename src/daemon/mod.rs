@@ -16,7 +16,10 @@
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 
+mod adapters;
+mod desk;
 pub mod hardening;
+pub mod house;
 pub mod init;
 pub mod keeper;
 pub mod locked_box;
@@ -26,6 +29,7 @@ pub mod notify;
 mod ring_file;
 pub mod rooms;
 pub mod sandbox;
+pub mod serve;
 pub mod service;
 pub mod settings;
 pub mod signals;

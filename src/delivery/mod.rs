@@ -5,12 +5,15 @@
 //! says how a server must prove itself.
 //!
 //! The [`engine`] does the work: it takes [`parcel`]s from the rooms that have mail to send, and brings them to their
-//! destinations under the two-step rule.
+//! destinations under the two-step rule. One such room is here: the [`queue`] of staff mail and service mail. [`signing`]
+//! keeps the DKIM keys for all of them.
 
 pub mod classify;
 pub mod destination;
 pub mod engine;
 pub mod parcel;
 pub mod policy;
+pub mod queue;
 pub mod route;
 pub mod schedule;
+pub mod signing;

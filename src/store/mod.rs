@@ -86,7 +86,7 @@ impl LockedStore {
     /// [`StoreError::InUse`] if another process has it, [`StoreError::Newer`] if a newer version wrote it, and the
     /// other causes that keep a file from being opened.
     pub async fn open(files: Files) -> Result<Self, StoreError> {
-        let lock = open::DirectoryLock::take(&files)?;
+        let lock = open::DirectoryLock::take(&files).await?;
         let mut connection = open::open_writer(&files).await?;
         open::migrate(&mut connection).await?;
         Ok(Self {

@@ -50,6 +50,9 @@ pub struct QueueRecord {
     pub delay_told: bool,
     /// Whether the body needs SMTPUTF8 or 8BITMIME at the far end.
     pub needs: Needs,
+    /// Header fields that go before the stored message: its DKIM signatures, once they were made.
+    #[serde(default)]
+    pub prefix: Option<String>,
 }
 
 /// Which SMTP extensions a message can't go without.
@@ -147,10 +150,11 @@ pub(super) async fn remove(id: QueueId, tx: &mut Tx<'_>) -> Result<(), StoreErro
 }
 
 impl Store {
-    /// The mail that is due, the longest due first, at most `limit` rows.
+    /// The mail that is due, the longest due first, at most `limit` rows. A row that does not open is left out: it must
+    /// not keep everybody else's mail from going out (`store verify` names it).
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
+    /// A [`StoreError`] if the table can't be read.
     pub async fn due_mail(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, message_id, due_at, sealed FROM queue WHERE due_at <= $1
@@ -160,9 +164,10 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| Queued::from_row(&self.vault, row))
-            .collect()
+        let opened = Page::of(&rows, u32::MAX, "queue", QueueId::from_slice, |row| {
+            Queued::from_row(&self.vault, row)
+        })?;
+        Ok(opened.rows)
     }
 
     /// When the next mail is due.
@@ -177,6 +182,17 @@ impl Store {
         due_at
             .map(|due_at| super::time_of(due_at, "queue"))
             .transpose()
+    }
+
+    /// How many mails are queued.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn count_queue(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM queue")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 
     /// One queued mail.

@@ -263,10 +263,10 @@ impl Import {
 
     async fn keep(&mut self, good: GoodRow) -> Result<(), ImportError> {
         let now = self.consent.clock().now();
-        if let Some((named, language, shown)) = good.wording
-            && self.known.insert(shown.digest, true) != Some(true)
+        if let Some(new) = good.wording
+            && self.known.insert(new.shown.digest, true) != Some(true)
         {
-            let step = wording::put(CONSENT, Some(&named), language, &shown, now);
+            let step = wording::put(CONSENT, Some(&new.lists), new.language, &new.shown, now);
             self.waiting.push(step);
         }
         let record = IntakeRecord::Import {

@@ -1,0 +1,395 @@
+//! The queue: staff mail and our own service mail, a row for each outside recipient, as a room of the engine.
+//!
+//! # What must hold
+//! - An attempt is on record, and the next one put off, before anybody is dialled: a crash backs off.
+//! - A mail leaves the queue in the same transaction that tells its sender why (staff), and without a word where
+//!   nobody is to be told (service, null reverse-path).
+
+mod enqueue;
+mod notice;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
+pub use self::view::{DestinationView, QueueView, by_destination, drop_mail, list, retry, show};
+
+use super::classify::{Cause, Verdict};
+use super::parcel::{
+    Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
+};
+use super::schedule::{MailKind, Notice, Schedule, Turn};
+use super::signing::Signing;
+use crate::address::{Domain, EmailAddress};
+use crate::clock::Clock;
+use crate::id::QueueId;
+use crate::message::dkim::SigningTime;
+use crate::store::{
+    Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError,
+};
+
+/// What the queue needs to know of us.
+#[derive(Debug, Clone)]
+pub struct QueueSettings {
+    /// When to try again, to tell, and to give up.
+    pub schedule: Schedule,
+    /// Our host's name, as notices give it.
+    pub host: String,
+    /// The address that notices come from.
+    pub postmaster: EmailAddress,
+}
+
+/// What became of service mail since the start, by kind and outcome.
+pub type ServiceCounts = BTreeMap<(String, &'static str), u64>;
+
+/// The queue as a room with mail to send. Clones are the same queue.
+#[derive(Clone)]
+pub struct MailQueue(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    signing: Option<Arc<Signing>>,
+    settings: QueueSettings,
+    counts: Mutex<ServiceCounts>,
+}
+
+impl MailQueue {
+    /// The queue of this store. Without `signing`, what isn't signed when it's queued stays so.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        signing: Option<Arc<Signing>>,
+        settings: QueueSettings,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            signing,
+            settings,
+            counts: Mutex::default(),
+        }))
+    }
+
+    /// What became of service mail since the start.
+    pub fn counts(&self) -> ServiceCounts {
+        self.0
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Source for MailQueue {
+    fn due(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Boxed<'_, Result<Vec<Arc<dyn Parcel>>, StoreError>> {
+        Box::pin(async move {
+            let rows = self.0.store.due_mail(now, limit).await?;
+            Ok(rows
+                .into_iter()
+                .map(|row| Arc::new(QueuedParcel::new(self.0.clone(), row)) as Arc<dyn Parcel>)
+                .collect())
+        })
+    }
+
+    fn next_due(&self) -> Boxed<'_, Result<Option<Timestamp>, StoreError>> {
+        Box::pin(self.0.store.next_mail())
+    }
+}
+
+/// A row of the queue on its way.
+struct QueuedParcel {
+    queue: Arc<Inner>,
+    id: QueueId,
+    domain: Domain,
+    /// The row as it was written last.
+    row: Mutex<Queued>,
+}
+
+impl QueuedParcel {
+    fn new(queue: Arc<Inner>, row: Queued) -> Self {
+        Self {
+            queue,
+            id: row.id,
+            domain: row.record.recipient.domain().clone(),
+            row: Mutex::new(row),
+        }
+    }
+
+    fn row(&self) -> Queued {
+        self.row
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_row(&self, row: Queued) {
+        *self.row.lock().unwrap_or_else(PoisonError::into_inner) = row;
+    }
+
+    async fn begin(&self) -> Result<Option<Letter>, StoreError> {
+        let queue = &self.queue;
+        let Some(mut row) = queue.store.queued(self.id).await? else {
+            return Ok(None);
+        };
+        let Some(message) = queue.store.message(row.message).await? else {
+            tracing::error!(mail = %self.id, "a queued mail has lost its message: run `hustings store verify`");
+            return Ok(None);
+        };
+        queue.sign(&mut row).await?;
+        row.record.attempts = row.record.attempts.saturating_add(1);
+        row.due_at = queue.after_crash(&row);
+        if !queue.rewrite(&row, Vec::new()).await? {
+            return Ok(None);
+        }
+        let letter = queue.letter(&row, message.size);
+        self.set_row(row);
+        Ok(Some(letter))
+    }
+}
+
+impl Parcel for QueuedParcel {
+    fn key(&self) -> ParcelKey {
+        *self.id.as_bytes()
+    }
+
+    fn destination(&self) -> &Domain {
+        &self.domain
+    }
+
+    fn load(&self) -> Boxed<'_, Loaded> {
+        Box::pin(async {
+            match self.begin().await {
+                Ok(Some(letter)) => Loaded::Ready(letter),
+                Ok(None) => Loaded::Gone,
+                Err(error) => {
+                    tracing::warn!(%error, mail = %self.id, "a queued mail could not be made ready");
+                    Loaded::NotNow
+                }
+            }
+        })
+    }
+
+    /// A row that was dropped, or erased with the person it is for, isn't sent any more.
+    fn clearance(&self) -> Boxed<'_, Option<Clearance>> {
+        Box::pin(async {
+            self.queue.store.queued(self.id).await.ok().flatten()?;
+            Some(Box::new(()) as Box<dyn Any + Send>)
+        })
+    }
+
+    fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.queue.settle(self.row(), attempted).await })
+    }
+
+    fn settle_unloaded(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut row = self.row();
+            row.record.attempts = row.record.attempts.saturating_add(1);
+            self.queue.settle(row, attempted).await
+        })
+    }
+
+    fn untried(&self) -> Boxed<'_, ()> {
+        Box::pin(async {
+            let mut row = self.row();
+            row.record.attempts = row.record.attempts.saturating_sub(1);
+            row.due_at = self.queue.clock.now();
+            // Else it is tried again later, as after a crash.
+            let _ = self.queue.rewrite(&row, Vec::new()).await;
+        })
+    }
+}
+
+impl Inner {
+    /// When a mail is tried again if nothing is heard of this attempt.
+    fn after_crash(&self, row: &Queued) -> Timestamp {
+        let now = self.clock.now();
+        match self.turn(row, now, SignedDuration::ZERO) {
+            Turn::Retry(at) => at,
+            Turn::GiveUp => now + SignedDuration::from_mins(5),
+        }
+    }
+
+    fn turn(&self, row: &Queued, now: Timestamp, at_least: SignedDuration) -> Turn {
+        if now >= row.record.expires_at {
+            return Turn::GiveUp;
+        }
+        let seed = u64::from_be_bytes(row.id.as_bytes()[..8].try_into().unwrap_or_default());
+        self.settings.schedule.after_failure(
+            kind(&row.record.class),
+            row.record.queued_at,
+            now,
+            row.record.attempts,
+            seed,
+            at_least,
+        )
+    }
+
+    /// Until when it is tried.
+    fn end(&self, record: &QueueRecord) -> Timestamp {
+        let lifetime = self.settings.schedule.lifetime(kind(&record.class));
+        let end = record.queued_at.saturating_add(lifetime);
+        end.unwrap_or(Timestamp::MAX).min(record.expires_at)
+    }
+
+    /// Signs a mail that isn't signed yet. One that can't be signed goes without: what its header lacks, no later try
+    /// will find.
+    async fn sign(&self, row: &mut Queued) -> Result<(), StoreError> {
+        let Some(signing) = self
+            .signing
+            .as_ref()
+            .filter(|_| row.record.prefix.is_none())
+        else {
+            return Ok(());
+        };
+        let time = SigningTime {
+            at: row.record.queued_at,
+            expires: None,
+        };
+        match signing
+            .sign_stored(self.store.body(row.message), time)
+            .await
+        {
+            Ok(fields) => row.record.prefix = Some(fields),
+            Err(super::signing::SigningError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(%error, mail = %row.id, "a mail goes out unsigned"),
+        }
+        Ok(())
+    }
+
+    fn letter(&self, row: &Queued, size: u64) -> Letter {
+        let record = &row.record;
+        let prefix = Bytes::from(record.prefix.clone().unwrap_or_default());
+        let path = record.reverse_path.as_deref();
+        Letter {
+            reverse_path: path.and_then(|path| EmailAddress::parse(path).ok()),
+            recipient: record.recipient.clone(),
+            size: Some(size + prefix.len() as u64),
+            utf8: record.needs.smtputf8,
+            eight_bit: record.needs.eight_bit,
+            bytes: MailBytes::Stored {
+                prefix,
+                body: self.store.body(row.message),
+            },
+        }
+    }
+
+    /// Writes a row's new state, and what goes with it, unless the row is gone. Says whether it was there.
+    async fn rewrite(&self, row: &Queued, with: Vec<Step>) -> Result<bool, StoreError> {
+        let change = Change::new()
+            .require(Guard::Queued(row.id))
+            .then_all(with)
+            .then(Step::PutQueued(row.clone()));
+        Ok(self.store.change(change).await? == ChangeOutcome::Done)
+    }
+
+    async fn remove(&self, row: &Queued, with: Vec<Step>) -> Result<(), StoreError> {
+        let change = Change::new()
+            .require(Guard::Queued(row.id))
+            .then_all(with)
+            .then(Step::RemoveQueued(row.id));
+        // Dropped meanwhile: then there is nobody to tell.
+        let _ = self.store.change(change).await?;
+        Ok(())
+    }
+
+    async fn settle(&self, row: Queued, attempted: Attempted) -> Result<(), StoreError> {
+        let (verdict, said) = match attempted.fate {
+            Fate::Delivered => {
+                self.remove(&row, Vec::new()).await?;
+                self.count(&row.record.class, "delivered");
+                return Ok(());
+            }
+            Fate::Failed { verdict, said } => (verdict, said),
+            // It may have been taken, or not. Twice is better than never.
+            Fate::Unknown => (
+                Verdict {
+                    cause: Cause::Unknown,
+                    permanent: false,
+                    pause: None,
+                },
+                "4.4.2 the connection broke before the answer came".to_owned(),
+            ),
+        };
+        let pause = verdict.pause.unwrap_or(SignedDuration::ZERO);
+        match self.turn(&row, attempted.at, pause) {
+            Turn::Retry(at) if !verdict.permanent => {
+                self.put_off(row, verdict, said, attempted.at, at).await
+            }
+            turn => {
+                let expired = turn == Turn::GiveUp && !verdict.permanent;
+                let failed = notice::Failed {
+                    cause: verdict.cause,
+                    said: &said,
+                    at: attempted.at,
+                };
+                let steps = notice::failed(self, &row, &failed, expired).await?;
+                self.remove(&row, steps).await?;
+                self.count(
+                    &row.record.class,
+                    if expired { "expired" } else { "failed" },
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts a mail off, and tells its sender if it is time to.
+    async fn put_off(
+        &self,
+        mut row: Queued,
+        verdict: Verdict,
+        said: String,
+        now: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let told = row.record.delay_told.then_some(Notice::Delayed);
+        let due = self.settings.schedule.notice(
+            kind(&row.record.class),
+            row.record.queued_at,
+            now,
+            verdict.cause == Cause::NoTls,
+            told,
+        );
+        let failed = notice::Failed {
+            cause: verdict.cause,
+            said: &said,
+            at: now,
+        };
+        let steps = match due {
+            Some(_) => notice::delayed(self, &row, &failed).await?,
+            None => Vec::new(),
+        };
+        row.record.delay_told |= due.is_some();
+        row.record.last_failure = Some(format!("{}: {said}", verdict.cause.name()));
+        row.due_at = at;
+        self.rewrite(&row, steps).await?;
+        Ok(())
+    }
+
+    fn count(&self, class: &MailClass, outcome: &'static str) {
+        if let MailClass::Service { kind } = class {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            *counts.entry((kind.clone(), outcome)).or_default() += 1;
+        }
+    }
+}
+
+fn kind(class: &MailClass) -> MailKind {
+    match class {
+        MailClass::Staff { .. } => MailKind::Staff,
+        MailClass::Service { .. } => MailKind::Service,
+    }
+}

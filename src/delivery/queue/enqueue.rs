@@ -1,0 +1,105 @@
+//! Putting mail into the queue: the steps that a room adds to its own change.
+
+use jiff::Timestamp;
+
+use crate::address::EmailAddress;
+use crate::delivery::schedule::{MailKind, Schedule};
+use crate::id::{MessageId, StaffId};
+use crate::store::{MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step};
+use crate::vault::Vault;
+
+fn end(schedule: &Schedule, kind: MailKind, from: Timestamp) -> Timestamp {
+    from.saturating_add(schedule.lifetime(kind))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Queues a whole message that we wrote ourselves (CRLF line ends), from the null reverse-path. It is signed when it is
+/// sent first. `kind` names it in counts.
+pub fn queue_service_mail(
+    vault: &Vault,
+    schedule: &Schedule,
+    kind: &str,
+    recipient: &EmailAddress,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Vec<Step> {
+    let record = MessageRecord {
+        received_at: now,
+        size: 0,
+        reverse_path: None,
+        recipients: vec![recipient.to_string()],
+        submitted_by: None,
+    };
+    let message = OwnMessage::new(vault, record, bytes);
+    let queued = Queued::new(
+        message.id(),
+        QueueRecord {
+            class: MailClass::Service { kind: kind.into() },
+            reverse_path: None,
+            recipient: recipient.clone(),
+            queued_at: now,
+            expires_at: end(schedule, MailKind::Service, now),
+            attempts: 0,
+            last_failure: None,
+            delay_told: false,
+            needs: needs_of(recipient, bytes),
+            prefix: None,
+        },
+    );
+    vec![Step::PutMessage(message), Step::PutQueued(queued)]
+}
+
+fn needs_of(recipient: &EmailAddress, bytes: &[u8]) -> Needs {
+    let header = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len());
+    Needs {
+        smtputf8: !recipient.as_str().is_ascii() || !bytes[..header].is_ascii(),
+        eight_bit: !bytes.is_ascii(),
+    }
+}
+
+/// A staff member's mail to outside recipients.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffMail<'a> {
+    /// The body that is being accepted.
+    pub message: MessageId,
+    /// Who sends it.
+    pub sender: StaffId,
+    /// Where notices about it would go; none for the null reverse-path.
+    pub reverse_path: Option<&'a EmailAddress>,
+    /// The outside recipients.
+    pub recipients: &'a [EmailAddress],
+    /// Its signature fields, from [`crate::delivery::signing::MessageHasher`]; without them it is signed when it is sent
+    /// first.
+    pub prefix: Option<&'a str>,
+    /// What the far end has to understand.
+    pub needs: Needs,
+}
+
+/// The steps that queue a staff member's mail, for [`crate::store::AcceptMessage::and`]: a row for each recipient.
+pub fn queue_staff_mail(
+    schedule: &Schedule,
+    mail: &StaffMail<'_>,
+    now: Timestamp,
+) -> impl Iterator<Item = Step> {
+    mail.recipients.iter().map(move |recipient| {
+        let mut needs = mail.needs;
+        needs.smtputf8 |= !recipient.as_str().is_ascii();
+        Step::PutQueued(Queued::new(
+            mail.message,
+            QueueRecord {
+                class: MailClass::Staff {
+                    sender: mail.sender,
+                },
+                reverse_path: mail.reverse_path.map(ToString::to_string),
+                recipient: recipient.clone(),
+                queued_at: now,
+                expires_at: end(schedule, MailKind::Staff, now),
+                attempts: 0,
+                last_failure: None,
+                delay_told: false,
+                needs,
+                prefix: mail.prefix.map(str::to_owned),
+            },
+        ))
+    })
+}

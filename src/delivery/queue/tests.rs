@@ -1,0 +1,459 @@
+//! Tests of the queue through the engine's contract, with a store of its own and a clock that moves.
+
+#![allow(clippy::unwrap_used)]
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::delivery::classify::Fault;
+use crate::delivery::signing::Selectors;
+use crate::id::{MailboxId, StaffId};
+use crate::store::{AcceptMessage, Files, LockedStore, MessageRecord, Needs};
+use crate::vault::{KeyRing, Vault};
+
+struct World {
+    store: Store,
+    clock: Clock,
+    queue: MailQueue,
+    sender: StaffId,
+    _directory: TempDir,
+}
+
+fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+async fn world() -> World {
+    let directory = tempfile::tempdir().unwrap();
+    let locked = LockedStore::open(Files::in_directory(directory.path()))
+        .await
+        .unwrap();
+    let store = locked
+        .unlock(Vault::from_ring(KeyRing::generate()), 1 << 20)
+        .await
+        .unwrap();
+    let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
+    World {
+        queue: MailQueue::new(store.clone(), clock.clone(), None, settings()),
+        store,
+        clock,
+        sender: StaffId::random(),
+        _directory: directory,
+    }
+}
+
+fn settings() -> QueueSettings {
+    QueueSettings {
+        schedule: Schedule::default(),
+        host: "mail.party.example".into(),
+        postmaster: address("postmaster@party.example"),
+    }
+}
+
+const MAIL: &[u8] =
+    b"From: Ada <ada@party.example>\r\nTo: bob@one.example\r\nSubject: Leaflets\r\n\
+    Message-ID: <1@party.example>\r\n\r\nSecret plans.\r\n";
+
+impl World {
+    async fn staff_mail(&self, from: Option<&str>, to: &[&str]) {
+        let mut writer = self.store.begin_body().await.unwrap();
+        writer.write(MAIL).await.unwrap();
+        let body = writer.finish();
+        let (from, now) = (from.map(address), self.clock.now());
+        let recipients: Vec<_> = to.iter().map(|to| address(to)).collect();
+        let mail = StaffMail {
+            message: body.id(),
+            sender: self.sender,
+            reverse_path: from.as_ref(),
+            recipients: &recipients,
+            prefix: None,
+            needs: Needs::default(),
+        };
+        let steps: Vec<_> = queue_staff_mail(&Schedule::default(), &mail, now).collect();
+        let record = MessageRecord {
+            received_at: now,
+            size: 0,
+            reverse_path: None,
+            recipients: Vec::new(),
+            submitted_by: Some(self.sender),
+        };
+        let accepted = AcceptMessage::new(self.store.vault(), body, record);
+        let accepted = steps.into_iter().fold(accepted, AcceptMessage::and);
+        self.store.accept(accepted).await.unwrap();
+    }
+
+    async fn service_mail(&self, to: &str) {
+        let steps = queue_service_mail(
+            self.store.vault(),
+            &Schedule::default(),
+            "welcome",
+            &address(to),
+            MAIL,
+            self.clock.now(),
+        );
+        let done = self.store.change(Change::new().then_all(steps)).await;
+        assert_eq!(done.unwrap(), ChangeOutcome::Done);
+    }
+
+    async fn due(&self) -> Vec<Arc<dyn Parcel>> {
+        self.queue.due(self.clock.now(), 100).await.unwrap()
+    }
+
+    /// The only parcel that is due, loaded.
+    async fn loaded(&self) -> Arc<dyn Parcel> {
+        let due = self.due().await;
+        assert_eq!(due.len(), 1);
+        assert!(matches!(due[0].load().await, Loaded::Ready(_)));
+        due[0].clone()
+    }
+
+    fn advance(&self, minutes: i64) {
+        self.clock
+            .advance(SignedDuration::from_mins(minutes))
+            .unwrap();
+    }
+
+    async fn settle(&self, parcel: &Arc<dyn Parcel>, fate: Fate) {
+        let at = self.clock.now();
+        parcel.settle(Attempted { fate, at }).await.unwrap();
+    }
+
+    async fn rows(&self) -> Vec<Queued> {
+        self.store.queue_after(None, 100).await.unwrap()
+    }
+
+    /// The notices in the sender's INBOX.
+    async fn notices(&self) -> Vec<String> {
+        let mailbox = MailboxId::from(self.sender);
+        let mut notices = Vec::new();
+        for entry in self.store.entries(mailbox, 100).await.unwrap() {
+            assert_eq!(entry.record.folder, "INBOX");
+            let bytes = self.store.body(entry.message).read_whole(1 << 20).await;
+            notices.push(String::from_utf8(bytes.unwrap()).unwrap());
+        }
+        notices
+    }
+}
+
+fn failed(cause: Cause, permanent: bool, said: &str) -> Fate {
+    Fate::Failed {
+        verdict: Verdict {
+            cause,
+            permanent,
+            pause: None,
+        },
+        said: said.into(),
+    }
+}
+
+fn busy() -> Fate {
+    failed(Cause::AddressBusy, false, "452 4.2.2 mailbox full")
+}
+
+#[tokio::test]
+async fn the_attempt_is_on_record_before_anybody_is_dialled() {
+    let world = world().await;
+    world
+        .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+        .await;
+    let parcel = world.loaded().await;
+    let row = world.rows().await.remove(0);
+    assert_eq!(row.record.attempts, 1);
+    assert!(row.due_at > world.clock.now(), "a crash now backs off");
+    assert!(world.due().await.is_empty());
+    let next = world.queue.next_due().await.unwrap();
+    assert_eq!(next, Some(row.due_at));
+    // What did not take place after all is due again.
+    parcel.untried().await;
+    let row = world.rows().await.remove(0);
+    assert_eq!((row.record.attempts, row.due_at), (0, world.clock.now()));
+}
+
+#[tokio::test]
+async fn a_delivered_mail_leaves_nothing_behind() {
+    let world = world().await;
+    let to = ["bob@one.example", "cyd@two.example"];
+    world.staff_mail(Some("ada@party.example"), &to).await;
+    let message = world.rows().await[0].message;
+    for parcel in world.due().await {
+        assert!(world.store.message(message).await.unwrap().is_some());
+        let Loaded::Ready(letter) = parcel.load().await else {
+            panic!("not ready")
+        };
+        assert_eq!(letter.size, Some(MAIL.len() as u64));
+        assert_eq!(letter.reverse_path, Some(address("ada@party.example")));
+        assert!(parcel.clearance().await.is_some());
+        world.settle(&parcel, Fate::Delivered).await;
+    }
+    assert!(world.rows().await.is_empty() && world.notices().await.is_empty());
+    assert!(world.store.message(message).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_ever_later_and_said_once() {
+    let world = world().await;
+    world
+        .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+        .await;
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let parcel = world.loaded().await;
+        world.settle(&parcel, busy()).await;
+        let row = world.rows().await.remove(0);
+        assert_eq!(
+            row.record.last_failure.as_deref(),
+            Some("address-busy: 452 4.2.2 mailbox full")
+        );
+        let wait = row.due_at.duration_since(world.clock.now());
+        waits.push(wait);
+        world.clock.advance(wait).unwrap();
+    }
+    assert!(
+        waits[..6].windows(2).all(|pair| pair[0] < pair[1]),
+        "{waits:?}"
+    );
+    let notices = world.notices().await;
+    assert_eq!(notices.len(), 1, "one notice after four hours");
+    let notice = &notices[0];
+    for part in [
+        "Action: delayed",
+        "Status: 4.2.2",
+        "Will-Retry-Until: Thu, 26 Nov 2026",
+    ] {
+        assert!(notice.contains(part), "{part} is not in\n{notice}");
+    }
+    // The end of five days.
+    world.advance(6 * 24 * 60);
+    let parcel = world.loaded().await;
+    world.settle(&parcel, busy()).await;
+    assert!(world.rows().await.is_empty());
+    let last = world.notices().await;
+    let last = last.iter().find(|text| text.contains("Action: failed"));
+    assert!(last.is_some_and(|text| text.contains("Status: 4.2.2")));
+}
+
+#[tokio::test]
+async fn a_refused_staff_mail_comes_back_to_its_sender_alone() {
+    let world = world().await;
+    world
+        .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+        .await;
+    let message = world.rows().await[0].message;
+    let parcel = world.loaded().await;
+    let said = "550 5.1.1 no such user";
+    world
+        .settle(&parcel, failed(Cause::AddressDead, true, said))
+        .await;
+    assert!(world.rows().await.is_empty());
+    assert!(world.store.message(message).await.unwrap().is_none());
+    let notices = world.notices().await;
+    assert_eq!(notices.len(), 1);
+    for part in [
+        "To: <ada@party.example>",
+        "From: \"Mail Delivery\" <postmaster@party.example>",
+        "Auto-Submitted: auto-replied",
+        "Final-Recipient: rfc822; bob@one.example",
+        "Action: failed",
+        "Status: 5.1.1",
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user",
+        "Subject: Leaflets",
+    ] {
+        assert!(
+            notices[0].contains(part),
+            "{part} is not in\n{}",
+            notices[0]
+        );
+    }
+    assert!(!notices[0].contains("Secret plans"));
+}
+
+#[tokio::test]
+async fn no_tls_is_told_early_and_once() {
+    let world = world().await;
+    world
+        .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+        .await;
+    let no_tls = || failed(Cause::NoTls, false, "4.7.10 no encryption (STARTTLS)");
+    for (minutes, expected) in [(0, 0), (20, 1), (60, 1), (300, 1)] {
+        world.advance(minutes);
+        let parcel = world.loaded().await;
+        world.settle(&parcel, no_tls()).await;
+        assert_eq!(
+            world.notices().await.len(),
+            expected,
+            "after {minutes} more"
+        );
+    }
+    let notice = world.notices().await.remove(0);
+    assert!(notice.contains("Action: delayed") && notice.contains("Status: 4.7.10"));
+    assert!(notice.contains("does not encrypt") && !notice.contains("Diagnostic-Code"));
+}
+
+#[tokio::test]
+async fn nobody_is_told_about_service_mail_or_the_null_path() {
+    let world = world().await;
+    let dead = || failed(Cause::AddressDead, true, "550 5.1.1 no");
+    world.service_mail("bob@one.example").await;
+    let parcel = world.loaded().await;
+    world.settle(&parcel, dead()).await;
+    world.service_mail("bob@one.example").await;
+    world.settle(&world.loaded().await, Fate::Delivered).await;
+    world.service_mail("bob@one.example").await;
+    world.advance(3 * 24 * 60 + 1);
+    world.settle(&world.loaded().await, busy()).await;
+    world.staff_mail(None, &["bob@one.example"]).await;
+    world.settle(&world.loaded().await, dead()).await;
+    assert!(world.rows().await.is_empty() && world.notices().await.is_empty());
+    let counts = world.queue.counts();
+    let count = |outcome| counts.get(&("welcome".to_owned(), outcome)).copied();
+    let expected = (Some(1), Some(1), Some(1));
+    assert_eq!(
+        (count("failed"), count("delivered"), count("expired")),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn doubt_is_tried_again() {
+    let world = world().await;
+    world.service_mail("bob@one.example").await;
+    world.settle(&world.loaded().await, Fate::Unknown).await;
+    let row = world.rows().await.remove(0);
+    assert!(row.due_at > world.clock.now());
+    assert!(
+        row.record
+            .last_failure
+            .unwrap()
+            .starts_with("unknown: 4.4.2")
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_mail_is_not_sent_and_does_not_come_back() {
+    let world = world().await;
+    world
+        .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+        .await;
+    let (early, parcel) = (world.due().await.remove(0), world.loaded().await);
+    let id = world.rows().await[0].id;
+    assert!(drop_mail(&world.store, id).await.unwrap());
+    assert!(!drop_mail(&world.store, id).await.unwrap());
+    assert!(matches!(early.load().await, Loaded::Gone));
+    assert!(parcel.clearance().await.is_none());
+    parcel.untried().await;
+    world.settle(&parcel, busy()).await;
+    let dead = failed(Cause::OurFault(Fault::Content), true, "554 5.6.0 no");
+    world.settle(&parcel, dead).await;
+    assert!(world.rows().await.is_empty() && world.notices().await.is_empty());
+}
+
+#[tokio::test]
+async fn sharing_anothers_fate_counts_as_an_attempt() {
+    let world = world().await;
+    world.service_mail("bob@one.example").await;
+    let parcel = world.due().await.remove(0);
+    let at = world.clock.now();
+    parcel
+        .settle_unloaded(Attempted { fate: busy(), at })
+        .await
+        .unwrap();
+    let row = world.rows().await.remove(0);
+    assert_eq!(row.record.attempts, 1);
+    assert!(row.due_at > at);
+}
+
+#[tokio::test]
+async fn a_pause_that_was_asked_for_is_kept() {
+    let world = world().await;
+    world.service_mail("bob@one.example").await;
+    let mut fate = failed(Cause::OurFault(Fault::Rate), false, "421 4.7.28 slow");
+    if let Fate::Failed { verdict, .. } = &mut fate {
+        verdict.pause = Some(SignedDuration::from_mins(30));
+    }
+    world.settle(&world.loaded().await, fate).await;
+    let wait = world.rows().await[0]
+        .due_at
+        .duration_since(world.clock.now());
+    assert_eq!(wait, SignedDuration::from_mins(30));
+}
+
+#[tokio::test]
+async fn mail_is_signed_when_it_is_sent_first() {
+    let world = world().await;
+    let selectors = Selectors {
+        rsa: "r1".into(),
+        ed25519: "e1".into(),
+    };
+    let domains = [Domain::parse("party.example").unwrap()];
+    let signing = Signing::open(&world.store, &domains, &selectors)
+        .await
+        .unwrap();
+    let queue = MailQueue::new(
+        world.store.clone(),
+        world.clock.clone(),
+        Some(Arc::new(signing)),
+        settings(),
+    );
+    world.service_mail("bob@one.example").await;
+    let parcel = queue.due(world.clock.now(), 10).await.unwrap().remove(0);
+    let Loaded::Ready(letter) = parcel.load().await else {
+        panic!("not ready")
+    };
+    let MailBytes::Stored { prefix, body } = letter.bytes else {
+        panic!("made anew")
+    };
+    let fields = String::from_utf8(prefix.to_vec()).unwrap();
+    assert!(
+        fields.contains("s=r1;") && fields.contains("s=e1;"),
+        "{fields}"
+    );
+    assert!(fields.contains("d=party.example;"));
+    assert_eq!(letter.size, Some((fields.len() + MAIL.len()) as u64));
+    assert_eq!(body.read_whole(1 << 20).await.unwrap(), MAIL);
+    assert_eq!(
+        world.rows().await[0].record.prefix.as_deref(),
+        Some(&*fields)
+    );
+}
+
+#[tokio::test]
+async fn admins_see_what_waits_where_and_why() {
+    let world = world().await;
+    let to = ["a@one.example", "b@one.example", "c@two.example"];
+    world.staff_mail(Some("ada@party.example"), &to).await;
+    let one = world.due().await;
+    let first = one
+        .iter()
+        .find(|parcel| parcel.destination().as_str() == "one.example");
+    let first = first.unwrap();
+    assert!(matches!(first.load().await, Loaded::Ready(_)));
+    world.settle(first, busy()).await;
+    let seen = by_destination(&world.store).await.unwrap();
+    let shown: Vec<_> = seen.iter().map(|d| (d.domain.as_str(), d.count)).collect();
+    assert_eq!(shown, [("one.example", 2), ("two.example", 1)]);
+    assert_eq!(
+        seen[0].why.as_deref(),
+        Some("address-busy: 452 4.2.2 mailbox full")
+    );
+    assert_eq!(
+        (seen[0].next, seen[1].why.as_ref()),
+        (world.clock.now(), None)
+    );
+    let domain = Domain::parse("one.example").unwrap();
+    let page = list(&world.store, None, 10, Some(&domain)).await.unwrap();
+    assert_eq!(page.rows.len(), 2);
+    let waiting = page.rows.iter().find(|row| row.attempts == 1).unwrap();
+    assert_eq!(waiting.kind, "staff");
+    assert!(waiting.due_at > world.clock.now());
+    assert!(!format!("{waiting:?}").contains('@'));
+    assert!(
+        retry(&world.store, waiting.id, world.clock.now())
+            .await
+            .unwrap()
+    );
+    let now = show(&world.store, waiting.id).await.unwrap().unwrap();
+    assert_eq!(now.due_at, world.clock.now());
+    let gone = QueueId::random();
+    assert!(!retry(&world.store, gone, world.clock.now()).await.unwrap());
+    assert!(show(&world.store, gone).await.unwrap().is_none());
+}
