@@ -22,7 +22,6 @@ use crate::delivery::classify::{Cause, Fault, Verdict};
 use crate::delivery::engine::Bell;
 use crate::delivery::parcel::{Attempted, Fate, Letter, Loaded, MailBytes, Parcel, Source};
 use crate::delivery::schedule::Schedule;
-use crate::id::StaffId;
 use crate::staff::{Actor, Premises};
 use crate::store::{
     Change, ChangeOutcome, Files, LockedStore, MailingState, Role, Staff, StaffRecord, Step,
