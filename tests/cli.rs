@@ -24,7 +24,15 @@ fn misuse_exits_with_2() {
         &["frobnicate"],
         &["staff"],
         &["staff", "add", "ada"],
-        &["staff", "add", "ada", "--address", "a@b.example", "--role", "king"],
+        &[
+            "staff",
+            "add",
+            "ada",
+            "--address",
+            "a@b.example",
+            "--role",
+            "king",
+        ],
         &["queue", "retry"],
         &["sandbox", "clock", "+8x"],
         &["man", "frobnicate"],
@@ -73,7 +81,12 @@ fn without_a_daemon_the_error_names_the_socket_and_the_next_step() {
         .clone();
     let error: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(error["error"]["class"], "failed");
-    assert!(error["error"]["next"].as_str().unwrap().contains("systemctl"));
+    assert!(
+        error["error"]["next"]
+            .as_str()
+            .unwrap()
+            .contains("systemctl")
+    );
 }
 
 #[test]
@@ -109,7 +122,11 @@ fn help_man_and_completions_work_without_anything() {
 fn a_configuration_is_checked_line_by_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hustings.toml");
-    std::fs::write(&path, "domains = [\"party.example\"]\nminimum_age = 12\nfrob = 1\n").unwrap();
+    std::fs::write(
+        &path,
+        "domains = [\"party.example\"]\nminimum_age = 12\nfrob = 1\n",
+    )
+    .unwrap();
     let check = |extra: &[&str]| {
         let mut command = hustings();
         command
@@ -123,18 +140,29 @@ fn a_configuration_is_checked_line_by_line() {
         .code(1)
         .stdout(contains("frob").and(contains(":3:1")))
         .stderr(contains("things are wrong"));
-    let output = check(&["--json"]).assert().code(1).get_output().stdout.clone();
+    let output = check(&["--json"])
+        .assert()
+        .code(1)
+        .get_output()
+        .stdout
+        .clone();
     let checked: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(checked["good"], false);
     let problems = checked["problems"].as_array().unwrap();
     assert!(problems.iter().any(|problem| problem["line"] == 3));
     std::fs::copy("config/hustings.toml", &path).unwrap();
-    check(&[]).assert().success().stdout(contains("nothing is wrong"));
+    check(&[])
+        .assert()
+        .success()
+        .stdout(contains("nothing is wrong"));
 }
 
 fn init(directory: &Path) -> Command {
     let mut command = hustings();
-    command.arg("init").arg("--config").arg(directory.join("hustings.toml"));
+    command
+        .arg("init")
+        .arg("--config")
+        .arg(directory.join("hustings.toml"));
     command
 }
 
@@ -147,7 +175,9 @@ fn init_sets_up_and_can_be_repeated() {
     let text = std::fs::read_to_string("config/hustings.toml").unwrap();
     let set = |text: String, old: &str, path: std::path::PathBuf| {
         let key = old.split(' ').next().unwrap();
-        let line = text.lines().find(|line| line.trim_start_matches('#').starts_with(old));
+        let line = text
+            .lines()
+            .find(|line| line.trim_start_matches('#').starts_with(old));
         text.replace(line.unwrap(), &format!("{key} = \"{}\"", path.display()))
     };
     let text = set(text, "data_dir =", at("data"));
@@ -162,15 +192,31 @@ fn init_sets_up_and_can_be_repeated() {
         .assert()
         .code(2)
         .stderr(contains("--sheet-to"));
-    assert!(!at("data").exists(), "nothing is made without a place for the sheet");
+    assert!(
+        !at("data").exists(),
+        "nothing is made without a place for the sheet"
+    );
     init(directory.path())
-        .args(["--no-units", "--admin", "ada", "--admin-uid", "1000", "--sheet-to"])
+        .args([
+            "--no-units",
+            "--admin",
+            "ada",
+            "--admin-uid",
+            "1000",
+            "--sheet-to",
+        ])
         .arg(at("sheet.txt"))
         .assert()
         .success()
         .stdout(contains("Account:   ada"))
-        .stderr(contains("key file: protects the database file and its backups"));
-    assert!(std::fs::read_to_string(at("sheet.txt")).unwrap().contains("END"));
+        .stderr(contains(
+            "key file: protects the database file and its backups",
+        ));
+    assert!(
+        std::fs::read_to_string(at("sheet.txt"))
+            .unwrap()
+            .contains("END")
+    );
     init(directory.path())
         .args(["--units"])
         .arg(directory.path())
@@ -193,6 +239,6 @@ fn a_sealed_export_that_is_none_is_told() {
         .write_stdin("phrase\n")
         .assert()
         .code(1)
-        .stderr(contains("no sealed file"));
+        .stderr(contains("not a sealed stream"));
     assert!(!directory.path().join("out").exists());
 }

@@ -21,13 +21,16 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum ConsentCommand {
-    /// Show the logged events of an address
+    /// Show the logged events of an address; that you looked stands in the audit log
     #[command(
-        after_help = "Examples:\n  hustings consent show -\n  echo jo@example.org | hustings consent show - --json"
+        after_help = "Examples:\n  hustings consent show - --reason \"complaint of 3 May\"\n  echo jo@example.org | hustings consent show - --json"
     )]
     Show {
         #[arg(help = ADDRESS_HELP)]
         address: String,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Check that the consent log is whole, and that it goes on from a checkpoint kept elsewhere
     #[command(
@@ -52,11 +55,14 @@ enum ConsentCommand {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
-        ConsentCommand::Show { address } => {
-            let address = prompt::address(address)?;
+        ConsentCommand::Show { address, reason } => {
+            let show = Show {
+                address: prompt::address(address)?,
+                reason: reason.clone(),
+            };
             context
                 .print_rows(
-                    &Show { address },
+                    &show,
                     "The consent log has no event of this address.",
                     table,
                 )

@@ -9,9 +9,9 @@ use super::context::{Context, Sinks, json_line, write_out};
 use super::prompt;
 use super::style::{Style, Tone, clean, clean_lines, field, time, toned};
 use crate::control::Failure;
+use crate::control::api::Count;
 use crate::control::api::mailing::{
-    Approve, Approved, Cancel, Counts, List, MailingReport, Pause, Preview, PreviewReport, Resume,
-    Watch, WatchRow,
+    Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Watch, WatchRow,
 };
 use crate::store::MailingState;
 
@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 mailing: mailing.clone(),
                 digest: digest.clone(),
             };
-            context.print_answer(&approve, |approved, style| approved_text(approved, style))
+            context.print_answer(&approve, one)
         }
         MailingCommand::Watch { mailing } => watch(mailing, context),
         MailingCommand::Pause { mailing } => context.print_answer(
@@ -205,14 +205,29 @@ pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
     for (cause, count) in &row.causes {
         line += &format!("; {} {}", count, clean(cause));
     }
+    if let Some(rate) = row.per_second {
+        line += &format!("; {rate:.0}/s");
+    }
+    if let Some(done) = row.done_at {
+        line += &format!(", done at {}", time(done));
+    }
     line + "\n"
 }
 
 fn progress(counts: &Counts) -> String {
-    format!(
+    let mut text = format!(
         "{} of {} sent, {} waiting, {} failed, {} withdrawn",
         counts.sent, counts.audience, counts.waiting, counts.failed, counts.withdrawn
-    )
+    );
+    for (count, what) in [
+        (counts.cancelled, "cancelled"),
+        (counts.bounced, "came back"),
+    ] {
+        if count != Count::Exactly(0) {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text
 }
 
 fn state_name(state: MailingState) -> (&'static str, Tone) {
@@ -266,30 +281,15 @@ fn one(mailing: &MailingReport, style: Style) -> String {
     )
 }
 
-fn approved_text(approved: &Approved, style: Style) -> String {
-    if approved.released {
-        one(&approved.mailing, style)
-    } else {
-        format!(
-            "{}It needs another approval before it goes.\n",
-            one(&approved.mailing, style)
-        )
-    }
-}
-
-pub(super) fn preview_text(report: &PreviewReport, style: Style) -> String {
-    let mut text = one(&report.mailing, style);
+pub(super) fn preview_text(mailing: &MailingReport, style: Style) -> String {
+    let mut text = one(mailing, style);
     text += &format!(
         "Subject: {}\nDigest:  {}\n",
-        clean(&report.mailing.subject),
-        clean(&report.digest)
+        clean(&mailing.subject),
+        clean(&mailing.digest)
     );
-    for remark in &report.remarks {
-        text += &format!(
-            "{} {}\n",
-            style.paint("remark:", Tone::Warning),
-            clean(remark)
-        );
+    if mailing.state == MailingState::Held && mailing.second_person {
+        text += "Somebody else than its sender has to approve it.\n";
     }
     text
 }

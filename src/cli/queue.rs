@@ -23,7 +23,7 @@ enum QueueCommand {
         after_help = "Examples:\n  hustings queue list\n  hustings queue list --json | jq -r .last_failure"
     )]
     List,
-    /// Show one mail and why it waits
+    /// Show one mail and why it waits; as an admin also whose it is, and that you looked stands in the audit log
     #[command(after_help = "Examples:\n  hustings queue show 3f9c")]
     Show {
         /// The mail, by the first digits of its id

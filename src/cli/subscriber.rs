@@ -1,7 +1,7 @@
 //! `subscriber`: for admins.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum, ValueHint};
@@ -11,10 +11,11 @@ use super::context::{Context, Sinks, json_line};
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::api::subscriber::{
-    Add, Added, Agree, Agreed, Erase, Erased, Export, Find, Found, Import, Imported, RowVerdict,
-    Share, Stats, StatsReport, Waiting, WaitingReport,
+    Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import,
+    Imported, RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
 };
-use crate::control::{Failure, parcel};
+use crate::control::{BODY_MAX, Class, Failure};
+use crate::vault::{StreamError, StreamKey, StreamOpener};
 
 /// People who subscribed; for admins alone
 #[derive(Debug, clap::Args)]
@@ -30,38 +31,54 @@ enum Channel {
     Paper,
     /// At an event
     Event,
-    /// By phone
-    Phone,
-    /// By letter or mail
-    Mail,
 }
 
-impl Channel {
-    const fn as_str(self) -> &'static str {
+impl From<Channel> for CardChannel {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Paper => Self::Paper,
+            Channel::Event => Self::Event,
+        }
+    }
+}
+
+/// The language of a card
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// English
+    En,
+    /// Welsh
+    Cy,
+}
+
+impl Language {
+    const fn tag(self) -> &'static str {
         match self {
-            Self::Paper => "paper",
-            Self::Event => "event",
-            Self::Phone => "phone",
-            Self::Mail => "mail",
+            Self::En => "en",
+            Self::Cy => "cy",
         }
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum SubscriberCommand {
-    /// Show what is held of an address
+    /// Show what is held of an address; that you looked stands in the audit log
     #[command(
-        after_help = "Examples:\n  hustings subscriber find -\n  echo jo@example.org | hustings subscriber find - --json"
+        after_help = "Examples:\n  hustings subscriber find - --reason \"she rang about it\"\n  echo jo@example.org | hustings subscriber find - --json"
     )]
     Find {
         #[arg(help = ADDRESS_HELP)]
         address: String,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
-    /// Ask an address for its consent, for somebody who asked on paper or in person
+    /// Enter a card that somebody filled in on paper or at an event, so that the address is asked
     ///
-    /// It subscribes nobody: the address gets the usual "was it you?" mail, and only its link subscribes.
+    /// It subscribes nobody: the address gets the usual "was it you?" mail, and only its link subscribes. Who is
+    /// suppressed or was asked of late gets none. Keep the card: it is the evidence of what they asked for.
     #[command(
-        after_help = "Examples:\n  hustings subscriber add - --list news --channel paper --asked-on 2026-11-21"
+        after_help = "Examples:\n  hustings subscriber add - --list news --channel paper --asked-on 2026-11-21 --batch \"stall 7\" --age-stated"
     )]
     Add {
         #[arg(help = ADDRESS_HELP)]
@@ -77,35 +94,48 @@ enum SubscriberCommand {
         /// The constituency's code or name, if they gave one
         #[arg(long)]
         constituency: Option<String>,
-        /// How they asked
+        /// Where they filled it in
         #[arg(long)]
         channel: Channel,
-        /// When they asked, as year-month-day
+        /// When they filled it in, as year-month-day
         #[arg(long, value_name = "DATE")]
         asked_on: String,
+        /// The batch of cards that it lies in, so that it can be found
+        #[arg(long, value_name = "TEXT")]
+        batch: String,
+        /// The statement of minimum age is ticked on the card
+        #[arg(long)]
+        age_stated: bool,
+        /// The language of the card
+        #[arg(long, default_value = "en")]
+        language: Language,
     },
     /// Ask many addresses for their consent, from a CSV file with the evidence of how they asked
     ///
-    /// Columns: address, list, constituency (may be empty), channel, wording, date, batch. A row without evidence, or from
-    /// the electoral register, is refused with its reason; good rows are kept. A second person must agree (`subscriber
-    /// agree`); then challenges go out, so many a day. It subscribes nobody, and never writes to suppressed addresses.
+    /// Columns: address, lists, channel (web, mail, paper or event), date, batch, and as needed wording or wording_sha256,
+    /// constituency, language, age, source. A row without evidence, or from the electoral register, is refused with its
+    /// reason; good rows are kept. A second person must agree (`subscriber agree`); then challenges go out, so many a day.
+    /// It subscribes nobody, and never writes to suppressed addresses.
+    ///
+    /// Who left the old system comes with it: a CSV file with the column address, and if wanted lists and date. It is in
+    /// force at once. To bring it alone, give a FILE that has the header line only.
     #[command(
-        after_help = "Examples:\n  hustings subscriber import --batch fair-2026 --reason \"stall at the fair\" --dry-run rows.csv\n  hustings subscriber import --batch old-unsubscribes --suppressions --reason \"moved from the old system\" stop.csv"
+        after_help = "Examples:\n  hustings subscriber import --dry-run --no-suppressions --reason \"stall at the fair\" rows.csv\n  hustings subscriber import --suppressions left.csv --reason \"moved from the old system\" rows.csv"
     )]
     Import {
         /// The CSV file, or `-` for standard input
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// What the rows are called in evidence and audit log
-        #[arg(long)]
-        batch: String,
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// The file holds addresses that must not be written to, one a row
-        #[arg(long)]
-        suppressions: bool,
-        /// Only say what would be done
+        /// The CSV file of those who left the old system
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "no_suppressions")]
+        suppressions: Option<PathBuf>,
+        /// State that the old system has no list of those who left; it goes on the record
+        #[arg(long, conflicts_with = "suppressions")]
+        no_suppressions: bool,
+        /// Only say which rows would be taken; the suppression file is left alone
         #[arg(long)]
         dry_run: bool,
     },
@@ -177,9 +207,12 @@ enum SubscriberCommand {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
-        SubscriberCommand::Find { address } => {
-            let address = prompt::address(address)?;
-            context.print_answer(&Find { address }, found_text)
+        SubscriberCommand::Find { address, reason } => {
+            let find = Find {
+                address: prompt::address(address)?,
+                reason: reason.clone(),
+            };
+            context.print_answer(&find, found_text)
         }
         SubscriberCommand::Add {
             address,
@@ -187,33 +220,31 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             constituency,
             channel,
             asked_on,
+            batch,
+            age_stated,
+            language,
         } => {
             let add = Add {
                 address: prompt::address(address)?,
                 lists: lists.clone(),
                 constituency: constituency.clone(),
-                channel: channel.as_str().to_owned(),
+                channel: (*channel).into(),
                 asked_on: asked_on.clone(),
+                batch: batch.clone(),
+                age_stated: *age_stated,
+                language: language.tag().to_owned(),
             };
-            context.print_answer(&add, |added, _| added_text(added))
+            context.print_answer(&add, |_, _| ADDED.to_owned())
         }
         SubscriberCommand::Import {
             file,
-            batch,
             reason,
             suppressions,
             dry_run,
-        } => {
-            let import = Import {
-                batch: batch.clone(),
-                suppressions: *suppressions,
-                dry_run: *dry_run,
-                reason: reason.clone(),
-            };
-            run_import(&import, file, context)
-        }
+            ..
+        } => run_import(file, suppressions.as_deref(), *dry_run, reason, context),
         SubscriberCommand::Export { to, reason } => export(to, reason, context),
-        SubscriberCommand::Open { file, to } => open_parcel(file, to),
+        SubscriberCommand::Open { file, to } => open_sealed(file, to),
         SubscriberCommand::Waiting => context
             .print_rows(
                 &Waiting {},
@@ -242,8 +273,25 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn run_import(import: &Import, file: &std::path::Path, context: &Context) -> Result<(), Failure> {
-    let mut from = open(file)?;
+/// The largest suppression file: it is held while it is sent, so that its length is known.
+const SUPPRESSIONS_MAX: u64 = 256 << 20;
+
+fn run_import(
+    file: &std::path::Path,
+    suppressions: Option<&std::path::Path>,
+    dry_run: bool,
+    reason: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    let rows = open(file)?;
+    let left = suppressions.map(read_suppressions).transpose()?;
+    let import = Import {
+        suppression_bytes: left.as_ref().map(|bytes| bytes.len() as u64),
+        dry_run,
+        reason: reason.to_owned(),
+    };
+    let left = left.unwrap_or_default();
+    let mut from = io::Cursor::new(&*left).chain(rows);
     let mut show = |verdict: RowVerdict| {
         if context.json {
             context.write(&json_line(&verdict)?)
@@ -255,8 +303,24 @@ fn run_import(import: &Import, file: &std::path::Path, context: &Context) -> Res
         row: &mut show,
         body: &mut |_| Ok(()),
     };
-    let imported = context.ask_into(import, Some(&mut *from), sinks)?;
-    context.print(&imported, |_| imported_text(&imported, import.dry_run))
+    let imported = context.ask_into(&import, Some(&mut from), sinks)?;
+    context.print(&imported, |_| imported_text(&imported, dry_run))
+}
+
+fn read_suppressions(path: &std::path::Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+    let what = || format!("can't read {}", path.display());
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    open(path)?
+        .take(SUPPRESSIONS_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            Failure::failed(what(), error.to_string(), "check that it is the right file")
+        })?;
+    if bytes.len() as u64 > SUPPRESSIONS_MAX {
+        let why = format!("it has more than {SUPPRESSIONS_MAX} bytes");
+        return Err(Failure::refused(what(), why, "split it"));
+    }
+    Ok(bytes)
 }
 
 fn export(to: &std::path::Path, reason: &str, context: &Context) -> Result<(), Failure> {
@@ -270,40 +334,84 @@ fn export(to: &std::path::Path, reason: &str, context: &Context) -> Result<(), F
     };
     let exported = context.ask_into(&export, None, sinks)?;
     file.finish()?;
-    context.print(&exported, |_| {
-        format!(
-            "Wrote {}: {} subscribers, {} suppressions, {} evidence events.\nSHA-256: {}\n{} holds the phrase that opens it: hustings subscriber open {}\n",
-            to.display(),
-            exported.subscribers,
-            exported.suppressions,
-            exported.evidence,
-            exported.sha256,
-            clean(&exported.second),
-            to.display(),
-        )
-    })
+    context.print(&exported, |_| exported_text(&exported, to))
 }
 
-fn open_parcel(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failure> {
-    let what = || format!("can't open {}", file.display());
-    let failed = |error: &dyn std::error::Error| {
-        Failure::from_error(crate::control::Class::Failed, what(), error)
-    };
-    let sealed = File::open(file).map_err(|error| {
+fn exported_text(exported: &Exported, to: &std::path::Path) -> String {
+    let mut text = format!(
+        "Wrote {}: {} subscribers, {} suppressions, {} evidence events.\n",
+        to.display(),
+        exported.subscribers,
+        exported.suppressions,
+        exported.evidence,
+    );
+    if exported.left_out > 0 {
+        text += &format!(
+            "{} rows don't open and are not in it; see them with: hustings store verify\n",
+            exported.left_out
+        );
+    }
+    text += &format!(
+        "SHA-256: {}\n{} holds the phrase that opens it: hustings subscriber open {}\n",
+        exported.sha256,
+        clean(&exported.second),
+        to.display(),
+    );
+    text
+}
+
+fn open_sealed(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failure> {
+    let what = format!("can't open {}", file.display());
+    let mut sealed = File::open(file).map_err(|error| {
         Failure::failed(
-            what(),
+            &what,
             error.to_string(),
             "check the path and its permissions",
         )
     })?;
     let phrase = prompt::passphrase("Phrase that the second person has:")?;
-    let mut reader = parcel::Opener::new(std::io::BufReader::new(sealed), phrase.reveal())
-        .map_err(|error| failed(&error))?;
     let mut out = NewFile::create(to)?;
-    while let Some(piece) = reader.next().map_err(|error| failed(&error))? {
-        out.write(&piece)?;
-    }
+    unseal(&mut sealed, phrase.reveal(), &what, &mut |plain| {
+        out.write(plain)
+    })?;
+    // Only now: a file that was cut off must not look like a whole one.
     out.finish()
+}
+
+/// Opens a sealed stream piece by piece.
+pub(super) fn unseal(
+    sealed: &mut impl Read,
+    phrase: &str,
+    what: &str,
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |error: StreamError| Failure::from_error(Class::Failed, what, &error);
+    let unreadable =
+        |error: std::io::Error| Failure::failed(what, error.to_string(), "check the disk");
+    let mut buffer = zeroize::Zeroizing::new(vec![0; BODY_MAX]);
+    let mut first = fill(sealed, &mut buffer).map_err(unreadable)?;
+    let key = StreamKey::Passphrase(phrase);
+    let mut opener = StreamOpener::new(&buffer[..first], &key).map_err(failed)?;
+    let mut from = opener.header_len();
+    while first > 0 {
+        let piece = buffer.get(from..first).unwrap_or_default();
+        write(&opener.push(piece).map_err(failed)?)?;
+        first = fill(sealed, &mut buffer).map_err(unreadable)?;
+        from = 0;
+    }
+    opener.finish().map_err(failed)
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match from.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
 }
 
 fn stats(constituencies: bool, context: &Context) -> Result<(), Failure> {
@@ -340,12 +448,8 @@ pub(super) fn found_text(found: &Found, style: Style) -> String {
     text
 }
 
-fn added_text(added: &Added) -> String {
-    match &added.why {
-        Some(why) if !added.challenged => format!("No mail goes out: {}.\n", clean(why)),
-        _ => "The address is asked \"was it you?\". It is subscribed once its owner presses the button.\n".into(),
-    }
-}
+const ADDED: &str = "Entered. Unless it is suppressed or was asked of late, the address is asked \"was it you?\"; it is \
+subscribed once its owner presses the button.\n";
 
 pub(super) fn verdict_line(verdict: &RowVerdict, style: Style) -> String {
     let line = style.paint(&format!("line {}:", verdict.line), Tone::Warning);
@@ -355,12 +459,15 @@ pub(super) fn verdict_line(verdict: &RowVerdict, style: Style) -> String {
 pub(super) fn imported_text(imported: &Imported, dry_run: bool) -> String {
     let would = if dry_run { "would be " } else { "" };
     let mut text = format!(
-        "Batch {}: {} rows {would}taken, {} refused, {} left out (known, suppressed or twice in the file).\n",
-        clean(&imported.batch),
-        imported.taken,
-        imported.refused,
-        imported.left_out,
+        "{} rows {would}taken, {} {would}refused.\n",
+        imported.taken, imported.refused,
     );
+    if imported.suppressed > 0 {
+        text += &format!(
+            "{} rows of the suppression file are in force.\n",
+            imported.suppressed
+        );
+    }
     if let Some(code) = &imported.code {
         text += &format!(
             "Nothing is sent until another admin agrees: hustings subscriber agree {}\nThen at most {} challenges go out a day.\n",
@@ -379,9 +486,13 @@ pub(super) fn waiting_table(waiting: &[WaitingReport], style: Style) -> String {
             field(&one.by),
             field(time(one.at)),
             field(&one.reason),
+            optional(one.detail.as_ref()),
         ]
     });
-    style.table(&["CODE", "WHAT", "BY", "AT", "REASON"], rows.collect())
+    style.table(
+        &["CODE", "WHAT", "BY", "AT", "REASON", "DETAIL"],
+        rows.collect(),
+    )
 }
 
 pub(super) fn agreed_text(agreed: &Agreed, style: Style) -> String {
@@ -417,7 +528,7 @@ fn erased_text(erased: &Erased) -> String {
 pub(super) fn shares_table(shares: &[Share], style: Style) -> String {
     let rows = shares.iter().map(|share| {
         vec![
-            optional(share.list.as_ref()),
+            field(&share.list),
             optional(share.constituency.as_ref()),
             field(share.subscribed),
         ]
@@ -427,8 +538,8 @@ pub(super) fn shares_table(shares: &[Share], style: Style) -> String {
 
 fn stats_text(report: &StatsReport, _: Style) -> String {
     format!(
-        "Subscribers: {}\nPending:     {}\nSuppressed:  {}\n",
-        report.subscribers, report.pending, report.suppressed
+        "Subscribers: {}\nPending:     {}\nExpired:     {}\nSuppressed:  {}\n",
+        report.subscribers, report.pending, report.expired, report.suppressed
     )
 }
 

@@ -201,12 +201,12 @@ fn lists_and_numbers() {
     insta::assert_snapshot!("list-show", both(&rows, &list::table(&rows, PLAIN)));
     let shares = vec![
         subscriber_api::Share {
-            list: Some("news".into()),
+            list: "news".into(),
             constituency: None,
             subscribed: Count::for_eyes(4, true),
         },
         subscriber_api::Share {
-            list: None,
+            list: "news".into(),
             constituency: Some("Ynys Môn".into()),
             subscribed: Count::for_eyes(5, false),
         },
@@ -234,10 +234,9 @@ fn subscribers() {
     };
     insta::assert_snapshot!(subscriber::verdict_line(&verdict, PLAIN), @"line 7: no date of consent");
     let imported = subscriber_api::Imported {
-        batch: "fair".into(),
         taken: 90,
         refused: 8,
-        left_out: 2,
+        suppressed: 2,
         code: Some("7f3a91c2".into()),
         challenges_per_day: 500,
     };
@@ -248,6 +247,7 @@ fn subscribers() {
         by: "ada".into(),
         reason: "moving\nhosts".into(),
         at: noon(),
+        detail: Some("90 people".into()),
     }];
     insta::assert_snapshot!("subscriber-waiting", both(&waiting, &subscriber::waiting_table(&waiting, PLAIN)));
     let agreed = subscriber_api::Agreed {
@@ -301,7 +301,11 @@ fn mailing_report() -> mailing_api::MailingReport {
         sender: "ada".into(),
         state: MailingState::Sending,
         created_at: noon(),
+        second_person: true,
         approved_by: vec!["ben".into()],
+        released_at: Some(noon()),
+        ended_at: None,
+        digest: "ab".repeat(32),
         counts: counts(),
     }
 }
@@ -313,6 +317,8 @@ fn counts() -> mailing_api::Counts {
         waiting: Count::Exactly(3790),
         failed: Count::Exactly(10),
         withdrawn: Count::Few,
+        cancelled: Count::Exactly(0),
+        bounced: Count::Few,
     }
 }
 
@@ -325,14 +331,19 @@ fn mailings() {
         state: MailingState::Sending,
         counts: counts(),
         causes: vec![("no TLS at the far end".into(), Count::Exactly(10))],
+        per_second: Some(412.6),
+        done_at: Some(at("2026-11-21T12:01:00Z")),
     };
-    insta::assert_snapshot!("mailing-watch", both(&row, &mailing::watch_line(&row, PLAIN)));
-    let preview = mailing_api::PreviewReport {
-        mailing: mailing_report(),
-        digest: "ab".repeat(32),
-        remarks: vec!["the text part is empty".into()],
-    };
-    insta::assert_snapshot!("mailing-preview", both(&preview, &mailing::preview_text(&preview, PLAIN)));
+    insta::assert_snapshot!(
+        "mailing-watch",
+        both(&row, &mailing::watch_line(&row, PLAIN))
+    );
+    let mut preview = mailing_report();
+    preview.state = MailingState::Held;
+    insta::assert_snapshot!(
+        "mailing-preview",
+        both(&preview, &mailing::preview_text(&preview, PLAIN))
+    );
 }
 
 #[test]
@@ -373,4 +384,29 @@ fn a_store_that_is_not_whole() {
         unnamed: 2,
     };
     insta::assert_snapshot!("store-verify", both(&verification, &store::text(&verification, PLAIN)));
+}
+
+#[test]
+fn a_sealed_export_opens_whatever_its_length() {
+    use crate::vault::{StreamSealer, StreamTo};
+    for length in [0, 10, crate::control::BODY_MAX, 200_000] {
+        let plain: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let to = StreamTo::Passphrase("the phrase of the second person");
+        let mut sealer = StreamSealer::new(&to).expect("seals");
+        let mut sealed = sealer.push(&plain);
+        sealed.extend(sealer.finish());
+        let open = |phrase: &str, sealed: &[u8]| {
+            let mut out = Vec::new();
+            let mut write = |piece: &[u8]| {
+                out.extend_from_slice(piece);
+                Ok(())
+            };
+            let mut from = sealed;
+            subscriber::unseal(&mut from, phrase, "can't open it", &mut write).map(|()| out)
+        };
+        let right = "the phrase of the second person";
+        assert!(open(right, &sealed).expect("opens") == plain, "{length}");
+        assert!(open("the phrase of somebody else", &sealed).is_err());
+        assert!(open(right, &sealed[..sealed.len() - 1]).is_err(), "cut off");
+    }
 }

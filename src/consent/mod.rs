@@ -30,11 +30,13 @@ mod event;
 mod evidence;
 mod expiry;
 mod export;
+mod find;
 mod gate;
 mod import;
 mod letter;
 mod pace;
 mod person;
+mod request;
 mod settings;
 mod stats;
 mod stop;
@@ -46,24 +48,25 @@ mod worker;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use crate::template::{Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
 pub use ask::{Card, SignUpForm};
-pub use confirm::{ConfirmOutcome, Confirmation, RequestView, RequestedList};
+pub use confirm::{ConfirmOutcome, Confirmation};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
     ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
-pub use export::Export;
+pub use export::{Export, ExportCounts};
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,
 };
 pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLetters};
+pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
@@ -90,6 +93,8 @@ struct Room {
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
     work: Notify,
+    /// Counts commits, for whoever sends what they queued.
+    posted: watch::Sender<u64>,
     /// Held while the list of imports is read and written.
     imports: tokio::sync::Mutex<()>,
 }
@@ -122,6 +127,7 @@ impl Consent {
             tally,
             domains: Mutex::default(),
             work: Notify::new(),
+            posted: watch::Sender::new(0),
             imports: tokio::sync::Mutex::default(),
         })))
     }
@@ -180,10 +186,22 @@ impl Consent {
         &self.0.tally
     }
 
+    /// Changes after each commit: a letter may be in the queue.
+    pub fn posted(&self) -> watch::Receiver<u64> {
+        self.0.posted.subscribe()
+    }
+
+    fn committed(&self) {
+        self.0.posted.send_modify(|count| *count += 1);
+    }
+
     /// Commits a change that has no guards, or whose guards are known to hold.
     async fn commit(&self, change: Change) -> Result<(), ConsentError> {
         match self.store().change(change).await? {
-            ChangeOutcome::Done => Ok(()),
+            ChangeOutcome::Done => {
+                self.committed();
+                Ok(())
+            }
             ChangeOutcome::Conflict => Err(ConsentError::Busy),
         }
     }

@@ -35,14 +35,22 @@ pub(crate) fn short() -> Limits {
 
 /// Serves this desk with an open vault.
 pub(crate) fn serve(desk: Desk, who: impl WhoIs, limits: Limits) -> TestServer {
-    let server = Server::new(Desk::new(), super::super::daemon::service::NobodyKnown, limits);
+    let server = Server::new(
+        Desk::new(),
+        super::super::daemon::service::NobodyKnown,
+        limits,
+    );
     server.unlocked(desk, who);
     start(server)
 }
 
 /// Serves this desk with a locked vault.
 pub(crate) fn serve_locked(desk: Desk) -> TestServer {
-    start(Server::new(desk, super::super::daemon::service::NobodyKnown, short()))
+    start(Server::new(
+        desk,
+        super::super::daemon::service::NobodyKnown,
+        short(),
+    ))
 }
 
 fn start(server: Arc<Server>) -> TestServer {
@@ -71,7 +79,11 @@ impl TestServer {
         let (mut conversation, _body) = client.ask(ask).await.map_err(ClientError::into_failure)?;
         let mut rows = Vec::new();
         loop {
-            match conversation.next().await.map_err(ClientError::into_failure)? {
+            match conversation
+                .next()
+                .await
+                .map_err(ClientError::into_failure)?
+            {
                 Event::Row(row) => rows.push(row),
                 Event::Answer(answer) => return Ok((rows, answer)),
                 Event::Progress(_) | Event::Note(_) | Event::Body(_) => {}

@@ -13,10 +13,14 @@
 //! | `ring_file` | how the key ring and the passphrase's settings lie in the store |
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
+//! | `desks` | answers of the rooms on the control socket |
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 
+mod adapters;
+pub mod desks;
 pub mod hardening;
+pub mod house;
 pub mod init;
 pub mod keeper;
 pub mod locked_box;
@@ -26,6 +30,7 @@ pub mod notify;
 mod ring_file;
 pub mod rooms;
 pub mod sandbox;
+pub mod serve;
 pub mod service;
 pub mod settings;
 pub mod signals;

@@ -8,12 +8,18 @@ use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
+use crate::delivery::engine::Bell;
+use crate::delivery::queue::MailQueue;
+use crate::delivery::schedule::Schedule;
+use crate::delivery::signing::Signing;
+use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::smtp::path::{ForwardPath, Mailbox};
 use crate::staff::{Member, StaffRoom, WrongPasswords};
 use crate::store::Store;
 
 use super::mail_in::Unknown;
+use super::settings::{self, Settings};
 
 /// The rooms. All doors share one of these.
 pub struct Rooms {
@@ -25,16 +31,81 @@ pub struct Rooms {
     pub staff: StaffRoom,
     /// Consent.
     pub consent: Consent,
+    /// Mailings.
+    pub mailings: Mailings,
+    /// Mail to others.
+    pub queue: MailQueue,
+    /// Signatures.
+    pub signing: Arc<Signing>,
+    /// Rung when something was queued.
+    pub bell: Bell,
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     directory: ArcSwap<Directory>,
     config: ArcSwap<Config>,
 }
 
+/// The rooms that are opened one by one.
+pub struct Parts {
+    /// Staff accounts.
+    pub staff: StaffRoom,
+    /// Consent.
+    pub consent: Consent,
+    /// Mailings.
+    pub mailings: Mailings,
+    /// Mail to others.
+    pub queue: MailQueue,
+    /// Signatures.
+    pub signing: Arc<Signing>,
+    /// Rung when something was queued.
+    pub bell: Bell,
+}
+
 impl Rooms {
+    /// Puts the rooms together.
+    pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
+        let staff = &settings.config.staff;
+        Self {
+            directory: ArcSwap::from_pointee(directory(&store, settings)),
+            config: ArcSwap::new(settings.config.clone()),
+            wrong_passwords: WrongPasswords::new(
+                staff.wrong_passwords,
+                staff.wait_after_wrong_passwords,
+            ),
+            staff: parts.staff,
+            consent: parts.consent,
+            mailings: parts.mailings,
+            queue: parts.queue,
+            signing: parts.signing,
+            bell: parts.bell,
+            store,
+            clock,
+        }
+    }
+
+    /// Takes the addresses and limits of a new configuration.
+    pub fn reload(&self, settings: &Settings) {
+        self.staff.reload(settings.premises());
+        self.directory
+            .store(Arc::new(directory(&self.store, settings)));
+        self.config.store(settings.config.clone());
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// The largest mail that a list takes, in octets.
+    pub fn max_list_size(&self, list: &str) -> usize {
+        let config = self.config.load();
+        let found = config.list.iter().find(|(key, _)| key.as_str() == list);
+        found.map_or(0, |(_, list)| list.max_size.as_usize())
+    }
+
+    /// When mail is tried again, and for how long.
+    pub fn schedule(&self) -> Schedule {
+        settings::schedule(&self.config.load())
     }
 
     /// Our addresses.
@@ -71,6 +142,11 @@ impl Rooms {
                     .any(|own| own.match_form() == address.match_form())
             })
     }
+}
+
+fn directory(store: &Store, settings: &Settings) -> Directory {
+    let constituencies = settings.constituencies.clone();
+    Directory::new(store.vault().clone(), &settings.config, constituencies)
 }
 
 /// The address of a path. Address literals are no addresses of anybody here.

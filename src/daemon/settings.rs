@@ -4,15 +4,26 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 
-use crate::config::{Config, List, Name, Period};
+use crate::address::EmailAddress;
+use crate::config::{Approval, Config, List, Name, Period};
 use crate::consent::constituency::{Constituencies, Constituency};
 use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLetters};
+use crate::delivery::destination::Limits;
+use crate::delivery::engine::{EngineSettings, Network};
+use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
+use crate::delivery::schedule::Schedule;
+use crate::delivery::signing::Selectors;
+use crate::dns::{Resolver, ResolverSettings};
+use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
+use crate::message::dkim::Signer;
+use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::template::{
     Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
-    Text, Visit,
+    Text, Tongues,
 };
 use crate::web::{Site, SiteParts, by_nation};
 
@@ -22,6 +33,9 @@ pub enum SettingsError {
     /// The constituencies.
     #[error("the constituencies can't be used: {0}")]
     Constituencies(String),
+    /// Mail to other servers.
+    #[error("mail can't be sent with these settings: {0}")]
+    Delivery(String),
     /// A template.
     #[error("a template of the party's own can't be used: {0}")]
     Template(String),
@@ -37,6 +51,23 @@ pub struct Settings {
     pub constituencies: Arc<Constituencies>,
     /// The date of the privacy notice.
     as_of: Date,
+}
+
+/// The party's domains, and the addresses in them that belong to lists and role mailboxes.
+pub fn premises(config: &Config) -> Premises {
+    let mut premises = Premises::new(config.domains.iter().cloned());
+    for (name, mailbox) in &config.mailbox {
+        for address in &mailbox.addresses {
+            premises = premises.taken(address, format!("the mailbox {name}"));
+        }
+    }
+    for (key, list) in &config.list {
+        if let Some(address) = config.list_address(key) {
+            premises = premises.taken(&address, format!("the list {key}"));
+        }
+        premises = premises.taken(&list.from, format!("the list {key}"));
+    }
+    premises
 }
 
 impl Settings {
@@ -105,17 +136,10 @@ impl Settings {
         statement
     }
 
-    /// The privacy notice as people read it; its bytes are what evidence refers to.
+    /// The privacy notice as text: what evidence refers to.
     fn notice(&self) -> Text {
-        let say = |lang| {
-            self.templates
-                .page(Visit::answer(lang), &self.privacy())
-                .unwrap_or_default()
-        };
-        Text {
-            en: say(Lang::En),
-            cy: Some(say(Lang::Cy)),
-        }
+        let text = self.templates.notice_text(&self.privacy());
+        text.unwrap_or_else(|_| Text::english(""))
     }
 
     /// How letters of the consent room are written.
@@ -130,20 +154,156 @@ impl Settings {
 
     /// Which addresses staff accounts can't have.
     pub fn premises(&self) -> Premises {
+        premises(&self.config)
+    }
+
+    /// What the list room is told.
+    pub fn mailings(&self, signer: Arc<Signer>) -> MailingSettings {
         let config = &self.config;
-        let mut premises = Premises::new(config.domains.iter().cloned());
-        for (name, mailbox) in &config.mailbox {
-            for address in &mailbox.addresses {
-                premises = premises.taken(address, format!("the mailbox {name}"));
-            }
+        MailingSettings {
+            lists: config
+                .list
+                .iter()
+                .filter_map(|(key, list)| self.mailing_list(key, list))
+                .collect(),
+            constituencies: self.constituencies.clone(),
+            templates: self.templates.clone(),
+            signer,
+            schedule: self.schedule(),
+            base_url: config.pages_url(),
+            mail_domain: config.domain().clone(),
+            notices_from: self.postmaster(),
+            pace: Pace::default(),
         }
-        for (key, list) in &config.list {
-            if let Some(address) = config.list_address(key) {
-                premises = premises.taken(&address, format!("the list {key}"));
-            }
-            premises = premises.taken(&list.from, format!("the list {key}"));
+    }
+
+    fn mailing_list(&self, key: &Name, list: &List) -> Option<MailingList> {
+        let config = &self.config;
+        let wales = self.constituencies.iter().any(Constituency::is_in_wales);
+        let bilingual = wales && list.purpose_cy.is_some();
+        Some(MailingList {
+            key: key.as_str().to_owned(),
+            title: Text::english(&list.title),
+            addresses: vec![config.list_address(key)?],
+            from: list.from.clone(),
+            from_name: list
+                .from_name
+                .clone()
+                .unwrap_or_else(|| config.party.short_name().to_owned()),
+            reply_to: None,
+            list_id: format!("{key}.{}", config.domain()),
+            approval: match list.approval {
+                Approval::SelfApproved => ApprovalRule::Sender,
+                Approval::SecondPerson => ApprovalRule::SecondPerson,
+            },
+            by_constituency: list.by_constituency,
+            max_size: list.max_size.as_usize(),
+            tongues: if bilingual {
+                Tongues::Both
+            } else {
+                Tongues::English
+            },
+        })
+    }
+
+    /// When mail is tried again, and for how long.
+    pub fn schedule(&self) -> Schedule {
+        schedule(&self.config)
+    }
+
+    /// The address that notices come from.
+    pub fn postmaster(&self) -> EmailAddress {
+        EmailAddress::from_parts("postmaster", self.config.domain())
+            .expect("a checked domain takes any local part")
+    }
+
+    /// How other servers are found and reached.
+    ///
+    /// # Errors
+    /// [`SettingsError::Delivery`] if the resolver, a route or TLS can't be set up.
+    pub fn network(&self) -> Result<Network, SettingsError> {
+        let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
+        let config = &self.config;
+        let resolver = Resolver::new(ResolverSettings {
+            server: config.delivery.resolver.first().copied(),
+            ..ResolverSettings::default()
+        })
+        .map_err(|error| wrong(&error))?;
+        let routes: Vec<(String, String)> = config
+            .delivery
+            .route
+            .iter()
+            .map(|(key, to)| (key.clone(), to.to_string()))
+            .collect();
+        let routes = routes.iter().map(|(key, to)| (key.as_str(), to.as_str()));
+        let mut names = config.domains.clone();
+        names.push(config.hostname.clone());
+        Ok(Network {
+            router: Router {
+                resolver,
+                routes: StaticRoutes::parse(routes).map_err(|error| wrong(&error))?,
+                ourselves: Ourselves {
+                    names,
+                    addresses: Vec::new(),
+                },
+                port: SMTP_PORT,
+                reach: Reach::Public,
+            },
+            dialer: Dialer {
+                hello: HelloName::parse(config.ehlo_name().as_str())
+                    .map_err(|error| wrong(&error))?,
+                tls: TlsSetup::new(None).map_err(|error| wrong(&error))?,
+                timeouts: Timeouts::default(),
+                limits: SessionLimits::default(),
+            },
+        })
+    }
+
+    /// How much is sent at once.
+    pub fn engine(&self) -> EngineSettings {
+        let delivery = &self.config.delivery;
+        let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let usual = EngineSettings::default();
+        EngineSettings {
+            limits: Limits {
+                total: many(delivery.connections),
+                each: many(delivery.connections_per_destination),
+                ..usual.limits
+            },
+            ..usual
         }
-        premises
+    }
+
+    /// What differs from other settings and takes effect at a restart only.
+    pub fn needs_restart(&self, old: &Self) -> Vec<String> {
+        let (new, old) = (&self.config, &old.config);
+        let differs = |name: &str, differs: bool| differs.then(|| name.to_owned());
+        [
+            differs(
+                "listen",
+                format!("{:?}", new.listen) != format!("{:?}", old.listen),
+            ),
+            differs("key", format!("{:?}", new.key) != format!("{:?}", old.key)),
+            differs("data_dir", new.data_dir != old.data_dir),
+            differs("runtime_dir", new.runtime_dir != old.runtime_dir),
+            differs("hostname", new.hostname != old.hostname),
+            differs(
+                "limits",
+                format!("{:?}", new.limits) != format!("{:?}", old.limits),
+            ),
+            differs("log", format!("{:?}", new.log) != format!("{:?}", old.log)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The selectors of our signatures.
+    pub fn selectors(&self) -> Selectors {
+        Selectors {
+            rsa: self.config.dkim.rsa_selector.to_string(),
+            ed25519: self.config.dkim.ed25519_selector.to_string(),
+        }
     }
 
     /// What the pages show.
@@ -183,7 +343,7 @@ impl Settings {
                     purpose: purpose(list),
                 })
                 .collect(),
-            recipients: Vec::new(),
+            recipients: vec![self.templates.host(&party.hosting)],
             location: Text::english(&party.hosting),
             transfers: None,
             retention: retention(config),
@@ -259,4 +419,19 @@ fn seat(constituency: &Constituency) -> (String, Seat) {
         cy: constituency.welsh_name().map(str::to_owned),
     };
     (constituency.group().to_owned(), seat)
+}
+
+/// When mail is tried again, and for how long.
+pub(super) fn schedule(config: &Config) -> Schedule {
+    let delivery = &config.delivery;
+    let span = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    let usual = Schedule::default();
+    Schedule {
+        waits: delivery.retry.iter().copied().map(span).collect(),
+        staff: span(delivery.expire),
+        service: usual.service.min(span(delivery.expire)),
+        copy: usual.copy.min(span(delivery.expire)),
+        delayed_after: span(delivery.late_notice),
+        ..usual
+    }
 }

@@ -184,6 +184,17 @@ impl Store {
             .transpose()
     }
 
+    /// How many mails are queued.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn count_queue(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM queue")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
+    }
+
     /// One queued mail.
     ///
     /// # Errors

@@ -10,11 +10,14 @@ use crate::staff::Role;
 
 const ADMIN: Needs = Needs::Role(Role::Admin);
 
-/// `consent show`.
+/// `consent show`. It stands in the audit log that somebody looked.
 #[derive(Serialize, Deserialize)]
 pub struct Show {
     /// The address.
     pub address: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 ask!(Show, "consent show", ADMIN, rows EvidenceEvent, answer Nothing);
 
@@ -25,7 +28,7 @@ pub struct EvidenceEvent {
     pub seq: u64,
     /// When.
     pub at: Option<Timestamp>,
-    /// What: `confirmed`, `withdrawn`.
+    /// What: `confirmed`, `withdrawn`, `erased`.
     pub what: String,
     /// The lists it is about.
     pub lists: Vec<String>,

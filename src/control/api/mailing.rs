@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{Count, ask};
 use crate::control::{Needs, Nothing};
 use crate::id::MailingId;
-use crate::staff::Role;
 use crate::store::MailingState;
 
 /// `mailing list`.
@@ -34,8 +33,16 @@ pub struct MailingReport {
     pub state: MailingState,
     /// When it was submitted.
     pub created_at: Timestamp,
+    /// Whether somebody else than its sender has to approve it.
+    pub second_person: bool,
     /// Who approved it.
     pub approved_by: Vec<String>,
+    /// When it was let go.
+    pub released_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// SHA-256 of the prepared bytes, in hexadecimal: what an approval is bound to.
+    pub digest: String,
     /// How far it has come.
     pub counts: Counts,
 }
@@ -59,6 +66,10 @@ pub struct Counts {
     pub failed: Count,
     /// Withdrawn meanwhile.
     pub withdrawn: Count,
+    /// Not sent since the mailing was cancelled.
+    pub cancelled: Count,
+    /// Came back.
+    pub bounced: Count,
 }
 
 /// `mailing preview`: the message as a subscriber would get it. The body of the answer is the message.
@@ -67,20 +78,9 @@ pub struct Preview {
     /// Which, by the first digits of its id.
     pub mailing: String,
 }
-ask!(Preview, "mailing preview", Needs::Staff, answer PreviewReport);
+ask!(Preview, "mailing preview", Needs::Staff, answer MailingReport);
 
-/// What is known of a prepared mailing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreviewReport {
-    /// The mailing.
-    pub mailing: MailingReport,
-    /// SHA-256 of the prepared bytes, in hexadecimal: what an approval is bound to.
-    pub digest: String,
-    /// What a careful reader would remark.
-    pub remarks: Vec<String>,
-}
-
-/// `mailing approve`. The list's rule says who may; the room decides.
+/// `mailing approve`. The list's rule says who may; the room decides. An approved mailing is on its way.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Approve {
     /// Which, by the first digits of its id.
@@ -88,16 +88,7 @@ pub struct Approve {
     /// The digest that the preview showed; the approval is of these bytes and no others.
     pub digest: Option<String>,
 }
-ask!(Approve, "mailing approve", Needs::Staff, answer Approved);
-
-/// The approval counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approved {
-    /// The mailing as it is now.
-    pub mailing: MailingReport,
-    /// Whether it is on its way, or needs another approval.
-    pub released: bool,
-}
+ask!(Approve, "mailing approve", Needs::Staff, answer MailingReport);
 
 /// `mailing watch`: a row at each change, until it ends.
 #[derive(Debug, Serialize, Deserialize)]
@@ -108,7 +99,7 @@ pub struct Watch {
 ask!(Watch, "mailing watch", Needs::Staff, rows WatchRow, answer MailingReport);
 
 /// How far it has come at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchRow {
     /// The moment.
     pub at: Timestamp,
@@ -118,15 +109,19 @@ pub struct WatchRow {
     pub counts: Counts,
     /// Failures by cause, in words, without addresses.
     pub causes: Vec<(String, Count)>,
+    /// Copies handed over in a second, of late.
+    pub per_second: Option<f64>,
+    /// When the rest will have been handed over, at that rate.
+    pub done_at: Option<Timestamp>,
 }
 
-/// `mailing pause`.
+/// `mailing pause`. Whoever writes, approves or administers may stop a mailing; the room decides.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Pause {
     /// Which, by the first digits of its id.
     pub mailing: String,
 }
-ask!(Pause, "mailing pause", Needs::Role(Role::Sender), answer MailingReport);
+ask!(Pause, "mailing pause", Needs::Staff, answer MailingReport);
 
 /// `mailing resume`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,7 +129,7 @@ pub struct Resume {
     /// Which, by the first digits of its id.
     pub mailing: String,
 }
-ask!(Resume, "mailing resume", Needs::Role(Role::Sender), answer MailingReport);
+ask!(Resume, "mailing resume", Needs::Staff, answer MailingReport);
 
 /// `mailing cancel`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -144,4 +139,4 @@ pub struct Cancel {
     /// Why.
     pub reason: Option<String>,
 }
-ask!(Cancel, "mailing cancel", Needs::Role(Role::Sender), answer MailingReport);
+ask!(Cancel, "mailing cancel", Needs::Staff, answer MailingReport);

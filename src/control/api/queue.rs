@@ -1,4 +1,5 @@
-//! Mail that waits to go out. Staff see their own, admins all; recipients are shown to those who may see them.
+//! Mail that waits to go out. Staff see their own, admins all. Whom somebody else's mail goes to is shown by `queue show`
+//! alone, and that look stands in the audit log.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub struct QueueReport {
     pub id: QueueId,
     /// Whose: the account's name, or `service` for our own mail.
     pub from: String,
-    /// To whom; of service mail to admins alone.
+    /// To whom, if the mail is one's own, or an admin asked for this one.
     pub to: Option<String>,
     /// Since when.
     pub queued_at: Timestamp,

@@ -12,11 +12,14 @@ use crate::staff::Role;
 
 const ADMIN: Needs = Needs::Role(Role::Admin);
 
-/// `subscriber find`.
+/// `subscriber find`. It stands in the audit log that somebody looked.
 #[derive(Serialize, Deserialize)]
 pub struct Find {
     /// The address.
     pub address: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 ask!(Find, "subscriber find", ADMIN, answer Found);
 
@@ -50,7 +53,8 @@ impl std::fmt::Debug for SubscriberReport {
     }
 }
 
-/// `subscriber add`: asks the address for its consent. It subscribes nobody.
+/// `subscriber add`: takes a card that somebody filled in, so that the address is asked. It subscribes nobody. Whether a
+/// mail goes out is decided later and not told here; `subscriber find` shows what became of it.
 #[derive(Serialize, Deserialize)]
 pub struct Add {
     /// The address.
@@ -59,30 +63,37 @@ pub struct Add {
     pub lists: Vec<String>,
     /// The constituency's code or name.
     pub constituency: Option<String>,
-    /// How they asked for it: `paper`, `event`, `phone`, `mail`.
-    pub channel: String,
-    /// When they asked for it, as year-month-day.
+    /// Where the card was filled in.
+    pub channel: CardChannel,
+    /// When it was filled in, as year-month-day.
     pub asked_on: String,
+    /// The batch of cards that it lies in, so that it can be found.
+    pub batch: String,
+    /// Whether the statement of minimum age is ticked on it.
+    pub age_stated: bool,
+    /// The language of the card: `en` or `cy`.
+    pub language: String,
 }
-ask!(Add, "subscriber add", ADMIN, answer Added);
+ask!(Add, "subscriber add", ADMIN, answer Nothing);
 
-/// What comes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Added {
-    /// Whether a challenge goes out.
-    pub challenged: bool,
-    /// If not, why: subscribed already, suppressed, asked too often.
-    pub why: Option<String>,
+/// Where a card was filled in. Consent by telephone can't be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CardChannel {
+    /// On paper, handed in or sent.
+    Paper,
+    /// At an event.
+    Event,
 }
 
-/// `subscriber import`: the body is CSV, one row a person, with the evidence of their consent.
+/// `subscriber import`: the body is the suppression file, if there is one, and behind it CSV with one row a person and
+/// the evidence of their consent.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Import {
-    /// What the rows are called in evidence and audit log.
-    pub batch: String,
-    /// Whether the body holds addresses that must not be written to instead.
-    pub suppressions: bool,
-    /// Whether only to say what would be done.
+    /// How many bytes of the body are the suppression file; none states that the old system had no list of those who
+    /// left, and that goes on the record.
+    pub suppression_bytes: Option<u64>,
+    /// Whether only to say what would be done. Nothing is kept then, and the suppression file is left alone.
     pub dry_run: bool,
     /// Why.
     pub reason: String,
@@ -98,7 +109,7 @@ impl Ask for Import {
 /// What is wrong with a row. Rows that are taken aren't named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowVerdict {
-    /// The line of the file, from 1.
+    /// The line of its file, from 1.
     pub line: u64,
     /// Why the row is not taken.
     pub why: String,
@@ -107,14 +118,12 @@ pub struct RowVerdict {
 /// What came of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
-    /// The batch.
-    pub batch: String,
-    /// Rows that were taken.
+    /// People who wait for a second person's agreement.
     pub taken: u64,
     /// Rows that were refused, each with its reason.
     pub refused: u64,
-    /// Rows that were left out since nothing is to be done: subscribed already, suppressed, twice in the file.
-    pub left_out: u64,
+    /// Rows of the suppression file; they are in force at once.
+    pub suppressed: u64,
     /// The code that a second person gives to `subscriber agree`; none if nothing waits.
     pub code: Option<String>,
     /// How many challenges go out a day at most, once a second person agreed.
@@ -138,6 +147,8 @@ pub struct Exported {
     pub suppressions: u64,
     /// Evidence events in it.
     pub evidence: u64,
+    /// Rows that don't open and are not in it: `store verify` names them.
+    pub left_out: u64,
     /// SHA-256 of the file, in hexadecimal; it stands in the audit log.
     pub sha256: String,
     /// Who agreed.
@@ -162,6 +173,8 @@ pub struct WaitingReport {
     pub reason: String,
     /// When it was asked for.
     pub at: Timestamp,
+    /// What the second person should know of it: how many people, what was stated.
+    pub detail: Option<String>,
 }
 
 /// `subscriber agree`: the second person agrees to an export or an import.
@@ -212,11 +225,12 @@ pub struct Stats {
 }
 ask!(Stats, "subscriber stats", Needs::Staff, rows Share, answer StatsReport);
 
-/// How many are subscribed to a list, or live in a constituency.
+/// How many are subscribed to a list, or to a list in one constituency. For who isn't an admin, constituencies with few
+/// are left out, and one more where the rest of the list would tell how few they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// The list's key, if the row is a list's.
-    pub list: Option<String>,
+    /// The list's key.
+    pub list: String,
     /// The constituency's name, if the row is a constituency's.
     pub constituency: Option<String>,
     /// How many.
@@ -230,6 +244,8 @@ pub struct StatsReport {
     pub subscribers: Count,
     /// Sign-ups that wait for their confirmation.
     pub pending: Count,
+    /// Sign-ups that nobody confirmed and that were erased, ever.
+    pub expired: Count,
     /// Suppressed addresses.
     pub suppressed: Count,
 }

@@ -20,6 +20,7 @@ impl Handle<Waiting> for SecondDesk {
                 by: pending.by,
                 reason: pending.reason,
                 at: pending.at,
+                detail: None,
             };
             call.row(&report).await?;
         }

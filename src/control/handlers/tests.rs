@@ -63,6 +63,7 @@ impl Handle<Export> for Exporter {
             subscribers: 0,
             suppressions: 0,
             evidence: 0,
+            left_out: 0,
             sha256: String::new(),
             second: second.name().into(),
         })
@@ -146,7 +147,10 @@ async fn accounts_are_made_listed_revoked_and_it_all_stands_in_the_log() {
     assert!(password.len() >= 24);
     let list = List { revoked: false };
     let (rows, _) = party.server.ask(&list).await.expect("lists");
-    assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["ada", "ben"]);
+    assert_eq!(
+        rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+        ["ada", "ben"]
+    );
     let revoke = Revoke {
         name: "ben".into(),
         reason: Some("left".into()),
@@ -159,12 +163,21 @@ async fn accounts_are_made_listed_revoked_and_it_all_stands_in_the_log() {
         reason: None,
     };
     let last = party.server.ask(&last).await.expect_err("the last admin");
-    assert!(last.why.contains("last admin") && last.next.contains("staff add"), "{last}");
+    assert!(
+        last.why.contains("last admin") && last.next.contains("staff add"),
+        "{last}"
+    );
 
-    let show = Show { from: None, limit: 2 };
+    let show = Show {
+        from: None,
+        limit: 2,
+    };
     let (rows, _) = party.server.ask(&show).await.expect("shows");
     assert_eq!(rows.len(), 2, "the newest two of three");
-    assert_eq!((rows[1].actor.as_str(), rows[1].verb.as_str()), ("ada", "staff revoke"));
+    assert_eq!(
+        (rows[1].actor.as_str(), rows[1].verb.as_str()),
+        ("ada", "staff revoke")
+    );
     assert_eq!(rows[1].object.as_deref(), Some("staff ben"));
     assert_eq!(rows[1].reason.as_deref(), Some("left"));
 }
@@ -176,13 +189,22 @@ async fn a_reader_sees_no_audit_log_and_makes_their_own_password() {
     party.am("ada");
     let first = party.add("cy", &[Role::Reader]).await.expect("by ada");
     party.am("cy");
-    let show = Show { from: None, limit: 9 };
+    let show = Show {
+        from: None,
+        limit: 9,
+    };
     let refused = party.server.ask(&show).await.expect_err("a reader");
     assert!(refused.why.contains("role admin"), "{refused}");
-    let own = Password { name: None, reason: None };
+    let own = Password {
+        name: None,
+        reason: None,
+    };
     let (_, new) = party.server.ask(&own).await.expect("one's own");
     assert_ne!(new.password.reveal(), first);
-    let foreign = Password { name: Some("ada".into()), reason: None };
+    let foreign = Password {
+        name: Some("ada".into()),
+        reason: None,
+    };
     assert!(party.server.ask(&foreign).await.is_err());
 }
 
@@ -191,7 +213,11 @@ async fn the_log_holds_and_a_checkpoint_of_yesterday_is_built_upon() {
     let party = party().await;
     party.add("ada", &[Role::Admin]).await.expect("the first");
     party.am("ada");
-    let (_, before) = party.server.ask(&Verify::default()).await.expect("verifies");
+    let (_, before) = party
+        .server
+        .ask(&Verify::default())
+        .await
+        .expect("verifies");
     assert!(before.holds && before.size == 1, "{before:?}");
     party.add("ben", &[Role::Admin]).await.expect("by ada");
     let against = Verify {
@@ -220,7 +246,10 @@ async fn an_event_that_was_erased_is_counted_and_the_log_still_holds() {
     let party = party().await;
     party.add("ada", &[Role::Admin]).await.expect("the first");
     party.am("ada");
-    let subject = party.store.vault().index(crate::vault::IndexColumn::EvidenceSubject, b"x");
+    let subject = party
+        .store
+        .vault()
+        .index(crate::vault::IndexColumn::EvidenceSubject, b"x");
     let event = |text: &str| {
         Step::Append(NewEvent {
             log: LogKind::Consent,
@@ -229,9 +258,15 @@ async fn an_event_that_was_erased_is_counted_and_the_log_still_holds() {
         })
     };
     let change = Change::new().then(event("{}")).then(event("[]"));
-    assert_eq!(party.store.change(change).await.expect("appends"), crate::store::ChangeOutcome::Done);
+    assert_eq!(
+        party.store.change(change).await.expect("appends"),
+        crate::store::ChangeOutcome::Done
+    );
     let erase = Change::new().then(Step::EraseEvidence(subject));
-    assert_eq!(party.store.change(erase).await.expect("erases"), crate::store::ChangeOutcome::Done);
+    assert_eq!(
+        party.store.change(erase).await.expect("erases"),
+        crate::store::ChangeOutcome::Done
+    );
     let (_, verdict) = party
         .server
         .ask(&ConsentVerify(Verify::default()))
@@ -253,7 +288,10 @@ async fn the_store_is_verified_and_the_sheet_is_logged_before_it_is_shown() {
     };
     let (_, sheet) = party.server.ask(&backup).await.expect("a sheet");
     assert_eq!(sheet.text.reveal(), "SHEET");
-    let show = Show { from: None, limit: 1 };
+    let show = Show {
+        from: None,
+        limit: 1,
+    };
     let (rows, _) = party.server.ask(&show).await.expect("shows");
     assert_eq!(rows[0].verb, "key backup");
 }
@@ -267,7 +305,9 @@ async fn an_export_waits_for_another_admin_who_alone_gets_the_phrase() {
     let asking = tokio::spawn({
         let party = party.clone();
         async move {
-            let export = Export { reason: "moving".into() };
+            let export = Export {
+                reason: "moving".into(),
+            };
             party.server.ask(&export).await
         }
     });
@@ -307,5 +347,8 @@ async fn addresses_that_are_none_are_misuse() {
         uid: None,
     };
     let nobody = Caller::Nobody { uid: 1 };
-    assert!(party.is.room.add(&nobody, good, None).await.is_err(), "no role");
+    assert!(
+        party.is.room.add(&nobody, good, None).await.is_err(),
+        "no role"
+    );
 }

@@ -8,18 +8,23 @@ use super::super::rooms::Rooms;
 use super::envelope::Bound;
 use super::verdict;
 use crate::address::EmailAddress;
+use crate::consent::constituency::Code;
 use crate::consent::{ConsentError, Extent};
-use crate::id::EntryId;
+use crate::delivery::queue::{StaffMail, queue_staff_mail};
+use crate::id::{EntryId, MessageId};
+use crate::list::{Submission, Target};
 use crate::mailbox::glance::{Glance, HEAD, glance};
-use crate::message::trace::{MOST_HOPS, count_received};
+use crate::message::trace::{Defaults, MOST_HOPS, count_received, outgoing_header};
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
 use crate::store::{
     AcceptMessage, BodyWriter, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord,
-    MessageRecord, Step,
+    MessageRecord, Needs, Step,
 };
 
 /// The folder in which new mail stands.
 const INBOX: &str = "INBOX";
+/// The longest header that a mail program of the staff's may write.
+const LONGEST_HEADER: usize = 256 * 1024;
 
 /// A mail that is being received.
 pub struct Arrival {
@@ -30,8 +35,25 @@ pub struct Arrival {
     sender: Option<EmailAddress>,
     /// None for mail that only asks something of us: it is read, and not kept.
     writer: Option<BodyWriter>,
+    /// The beginning, for a glance.
     head: Vec<u8>,
+    /// A mail for a list: it is read whole before it is judged.
+    post: Option<Post>,
+    /// The header of a staff member's mail, until it is whole and can be rewritten.
+    header: Option<Vec<u8>>,
+    /// Bytes above 127 were seen.
+    eight_bit: bool,
+    /// The envelope or the header is in UTF-8 (RFC 6531).
+    utf8: bool,
     size: u64,
+}
+
+/// A mail that is to become a mailing.
+struct Post {
+    list: String,
+    constituency: Option<String>,
+    message: Vec<u8>,
+    limit: usize,
 }
 
 impl Arrival {
@@ -67,8 +89,18 @@ impl Arrival {
         } else {
             None
         };
+        let post = bound.lists.first().map(|(list, constituency)| Post {
+            limit: rooms.max_list_size(list),
+            list: list.clone(),
+            constituency: constituency.clone(),
+            message: Vec::new(),
+        });
         Ok(Self {
+            header: (known.submitted_by.is_some() && writer.is_some()).then(Vec::new),
+            post,
+            eight_bit: false,
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
+            utf8: envelope.utf8,
             rooms,
             bound,
             known,
@@ -155,7 +187,104 @@ impl Arrival {
         }))
     }
 
+    /// A mail for a list: the list room judges it.
+    async fn submit(&mut self) -> Result<Option<Accepted>, Refusal> {
+        let Some(post) = self.post.take() else {
+            return Ok(None);
+        };
+        let actor = self
+            .known
+            .submitted_by
+            .and_then(|staff| self.rooms.staff.actor(staff))
+            .ok_or_else(verdict::revoked)?;
+        let code = post.constituency.as_deref().map(Code::parse);
+        let target = Target::from(code.and_then(Result::ok));
+        let submission = Submission {
+            target,
+            list: post.list,
+            reverse_path: self.sender.clone(),
+            message: post.message.into(),
+        };
+        match self.rooms.mailings.submit(&actor, submission).await {
+            Ok(held) => {
+                self.rooms.bell.wake();
+                let note = format!("Held as mailing {}", held.id).into();
+                Ok(Some(Accepted { note }))
+            }
+            Err(error) => Err(verdict::not_a_mailing(&error)),
+        }
+    }
+
+    /// What the header of a staff member's mail becomes: nothing of their computer, and a date and an id of ours if
+    /// there are none.
+    fn rewritten(&self, header: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let config = self.rooms.config();
+        let id = format!("{}@{}", EntryId::random(), config.domain());
+        let defaults = Defaults {
+            message_id: &id,
+            date: self.known.received_at,
+        };
+        let (mut rewritten, used) =
+            outgoing_header(header, &defaults).map_err(|error| verdict::unreadable(&error))?;
+        rewritten.extend_from_slice(&header[used..]);
+        Ok(rewritten)
+    }
+
+    /// Passes bytes on to the store; the header of a staff member's mail once it is whole.
+    async fn pass_on(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        let Some(header) = &mut self.header else {
+            let written = writer.write(bytes).await;
+            return written.map_err(|error| verdict::store(&error));
+        };
+        let from = header.len().saturating_sub(3);
+        header.extend_from_slice(bytes);
+        if header.len() > LONGEST_HEADER {
+            return Err(verdict::header_too_long());
+        }
+        if memchr::memmem::find(&header[from..], b"\r\n\r\n").is_some() {
+            self.pass_header_on().await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_header_on(&mut self) -> Result<(), Refusal> {
+        let Some(header) = self.header.take() else {
+            return Ok(());
+        };
+        let rewritten = self.rewritten(&header)?;
+        match &mut self.writer {
+            Some(writer) => {
+                let written = writer.write(&rewritten).await;
+                written.map_err(|error| verdict::store(&error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The queue's rows for recipients outside.
+    fn leaving(&self, message: MessageId) -> Vec<Step> {
+        let Some(sender) = self.known.submitted_by else {
+            return Vec::new();
+        };
+        let mail = StaffMail {
+            message,
+            sender,
+            reverse_path: self.sender.as_ref(),
+            recipients: &self.bound.outside,
+            prefix: None,
+            needs: Needs {
+                smtputf8: self.utf8,
+                eight_bit: self.eight_bit,
+            },
+        };
+        queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
+    }
+
     async fn keep(mut self, glance: &Glance) -> Result<(), Refusal> {
+        self.pass_header_on().await?;
         let Some(writer) = self.writer.take() else {
             return Ok(());
         };
@@ -181,7 +310,11 @@ impl Arrival {
             };
             message = message.and(Step::PutBounce(bounce));
         }
-        let asks = stop.is_some();
+        let (asks, leaves) = (stop.is_some(), !self.bound.outside.is_empty());
+        message = self
+            .leaving(id)
+            .into_iter()
+            .fold(message, AcceptMessage::and);
         message = stop.into_iter().fold(message, AcceptMessage::and);
         self.rooms
             .store
@@ -191,13 +324,16 @@ impl Arrival {
         if asks {
             self.rooms.consent.work_came();
         }
+        if leaves {
+            self.rooms.bell.wake();
+        }
         Ok(())
     }
 }
 
 impl Bound {
     fn is_kept(&self) -> bool {
-        !self.mailboxes.is_empty() || !self.returned.is_empty()
+        !self.mailboxes.is_empty() || !self.returned.is_empty() || !self.outside.is_empty()
     }
 }
 
@@ -216,18 +352,23 @@ impl Body for Arrival {
         self.size += bytes.len() as u64;
         let room = HEAD - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        match &mut self.writer {
-            Some(writer) => writer
-                .write(bytes)
-                .await
-                .map_err(|error| verdict::store(&error)),
-            None => Ok(()),
+        self.eight_bit |= !bytes.is_ascii();
+        if let Some(post) = &mut self.post {
+            if post.message.len() + bytes.len() > post.limit {
+                return Err(verdict::too_big_for_a_list(post.limit));
+            }
+            post.message.extend_from_slice(bytes);
+            return Ok(());
         }
+        self.pass_on(bytes).await
     }
 
-    async fn finish(self) -> Result<Accepted, Refusal> {
+    async fn finish(mut self) -> Result<Accepted, Refusal> {
         if count_received(&self.head) > MOST_HOPS {
             return Err(verdict::loops());
+        }
+        if let Some(held) = self.submit().await? {
+            return Ok(held);
         }
         let glance = self.glance();
         self.ask(&glance).await?;

@@ -1,8 +1,11 @@
 //! What the rooms say, as SMTP replies (RFC 5321 §4.2, RFC 3463). Each says what is wrong and what to do about it, and
 //! none tells a stranger anything about people.
 
+use std::borrow::Cow;
+
+use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
-use crate::smtp::reply::Reply;
+use crate::smtp::reply::{Enhanced, Reply};
 use crate::smtp::server::Refusal;
 
 /// Why a path leads nowhere.
@@ -105,4 +108,53 @@ pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
         }
         _ => Refusal::try_later(),
     }
+}
+
+/// A mail that may not go to a list, with the reasons.
+pub(super) fn not_a_mailing(error: &SubmitError) -> Refusal {
+    match error {
+        SubmitError::Later(ListError::Store(error)) => store(error),
+        error => {
+            let lines = error.to_string();
+            let enhanced = Some(Enhanced::new(5, 7, 1));
+            let lines = lines
+                .lines()
+                .map(|line| Cow::Owned(plain(line)))
+                .take(20)
+                .collect();
+            Refusal::new(Reply::from_parts(550, enhanced, lines))
+        }
+    }
+}
+
+/// Reply lines are ASCII and short (RFC 5321 §4.5.3.1.5).
+fn plain(line: &str) -> String {
+    line.chars()
+        .map(|c| {
+            if c.is_ascii() && !c.is_ascii_control() {
+                c
+            } else {
+                '?'
+            }
+        })
+        .take(480)
+        .collect()
+}
+
+pub(super) fn too_big_for_a_list(limit: usize) -> Refusal {
+    let text = format!("Too big for this list, which takes {} KiB", limit / 1024);
+    Refusal::new(Reply::new(552, (5, 3, 4), text))
+}
+
+pub(super) fn header_too_long() -> Refusal {
+    refuse(
+        552,
+        (5, 3, 4),
+        "The header of this mail is longer than 256 KiB",
+    )
+}
+
+pub(super) fn unreadable(error: &crate::message::mime::MimeError) -> Refusal {
+    let text = plain(&format!("This mail's header can't be read: {error}"));
+    Refusal::new(Reply::new(554, (5, 6, 0), text))
 }

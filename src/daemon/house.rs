@@ -1,0 +1,414 @@
+//! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arc_swap::ArcSwap;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::locked_box::LockedBox;
+use super::rooms::{Rooms, RoomsCell};
+use super::service::{House, HouseReport, ServiceDesk};
+use super::settings::{Settings, SettingsError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::consent::{Consent, IntakeWorker};
+use crate::control::api::key;
+use crate::control::api::service::{DoorReport, Reloaded, Work};
+use crate::control::handlers::KeyDesk;
+use crate::control::{Desk, Failure, Server};
+use crate::delivery::engine::{Bell, Engine};
+use crate::delivery::queue::{MailQueue, QueueSettings};
+use crate::delivery::signing::Signing;
+use crate::list::Mailings;
+use crate::staff::StaffRoom;
+use crate::store::{MailingState, Store};
+use crate::tls::Certificates;
+use crate::web::{self, LockedWithdrawal, Web, WebParts};
+
+/// How often the daily work looks whether a day has gone by.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Rooms and doors.
+pub struct PartyHouse {
+    clock: Clock,
+    settings: ArcSwap<Settings>,
+    reload_from: Option<PathBuf>,
+    certificates: Arc<Certificates>,
+    cell: RoomsCell,
+    web: Arc<Web>,
+    control: OnceLock<(Arc<Server>, Desk)>,
+    service: OnceLock<Arc<ServiceDesk<Self>>>,
+    doors: OnceLock<Vec<DoorReport>>,
+    /// Made for withdrawals that came while locked; taken over when the rooms open.
+    consent: tokio::sync::Mutex<Option<Consent>>,
+    engine: Mutex<Option<Engine>>,
+    bell: Bell,
+    stop: CancellationToken,
+}
+
+/// What a house is built from.
+pub struct HouseParts {
+    /// The clock.
+    pub clock: Clock,
+    /// What the configuration says.
+    pub settings: Settings,
+    /// The file that a reload reads; none in the sandbox.
+    pub reload_from: Option<PathBuf>,
+    /// The certificates that the doors show.
+    pub certificates: Arc<Certificates>,
+    /// Where withdrawals go while the vault is locked.
+    pub locked: LockedBox,
+    /// Whether browsers are told to come over HTTPS for ever.
+    pub https: bool,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+impl PartyHouse {
+    /// A house whose rooms are still closed.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the pages can't be made.
+    pub fn new(parts: HouseParts) -> Result<Arc<Self>, SettingsError> {
+        let limits = &parts.settings.config.limits;
+        let web = Web::new(WebParts {
+            site: parts.settings.site()?,
+            https: parts.https,
+            clock: parts.clock.clone(),
+            signups_per_network: NonZeroU32::new(limits.signups_per_network)
+                .unwrap_or(NonZeroU32::MIN),
+            locked: Arc::new(parts.locked),
+        });
+        Ok(Arc::new(Self {
+            clock: parts.clock,
+            settings: ArcSwap::from_pointee(parts.settings),
+            reload_from: parts.reload_from,
+            certificates: parts.certificates,
+            cell: RoomsCell::default(),
+            web,
+            control: OnceLock::new(),
+            service: OnceLock::new(),
+            doors: OnceLock::new(),
+            consent: tokio::sync::Mutex::new(None),
+            engine: Mutex::new(None),
+            bell: Bell::new(),
+            stop: parts.stop,
+        }))
+    }
+
+    /// Where the SMTP doors find the rooms.
+    pub fn cell(&self) -> RoomsCell {
+        self.cell.clone()
+    }
+
+    /// The pages.
+    pub fn web(&self) -> &Arc<Web> {
+        &self.web
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.settings.load().config.clone()
+    }
+
+    /// Tells the house of the control server and of the service's desk, which know the house.
+    pub fn attach(&self, server: Arc<Server>, desk: Desk, service: Arc<ServiceDesk<Self>>) {
+        let _ = self.control.set((server, desk));
+        let _ = self.service.set(service);
+    }
+
+    /// Tells the house which doors it has, for `status`.
+    pub fn set_doors(&self, doors: Vec<DoorReport>) {
+        let _ = self.doors.set(doors);
+    }
+
+    /// Ends what is under way, writes down what is known of it, and closes the store.
+    pub async fn close(&self, within: std::time::Duration) {
+        let engine = self.engine.lock().ok().and_then(|mut engine| engine.take());
+        if let Some(engine) = engine {
+            engine.stop(within).await;
+        }
+        if let Some(rooms) = self.cell.get() {
+            self.cell.close();
+            rooms.store.close().await;
+        }
+    }
+
+    async fn consent(&self, store: &Store) -> Result<Consent, String> {
+        let mut slot = self.consent.lock().await;
+        if let Some(consent) = &*slot {
+            return Ok(consent.clone());
+        }
+        let settings = self.settings.load_full();
+        let letters = Arc::new(settings.letters());
+        let consent = Consent::open(
+            store.clone(),
+            self.clock.clone(),
+            settings.consent(),
+            letters,
+        )
+        .await
+        .map_err(|error| error.to_string())?;
+        *slot = Some(consent.clone());
+        Ok(consent)
+    }
+
+    async fn open_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
+        let say = |error: &dyn std::fmt::Display| error.to_string();
+        let settings = self.settings.load_full();
+        let consent = self.consent(&store).await?;
+        let staff = StaffRoom::open(store.clone(), self.clock.clone(), settings.premises())
+            .await
+            .map_err(|error| say(&error))?;
+        let signing = Signing::open(&store, &settings.config.domains, &settings.selectors())
+            .await
+            .map_err(|error| say(&error))?;
+        let signing = Arc::new(signing);
+        let mailings = Mailings::open(
+            store.clone(),
+            self.clock.clone(),
+            consent.clone(),
+            staff.clone(),
+            settings.mailings(signing.signer(None)),
+            self.bell.clone(),
+        )
+        .await
+        .map_err(|error| say(&error))?;
+        let queue = MailQueue::new(
+            store.clone(),
+            self.clock.clone(),
+            Some(signing.clone()),
+            QueueSettings {
+                schedule: settings.schedule(),
+                host: settings.config.hostname.to_string(),
+                postmaster: settings.postmaster(),
+            },
+        );
+        Ok(Arc::new(Rooms::new(
+            store,
+            self.clock.clone(),
+            &settings,
+            super::rooms::Parts {
+                staff,
+                consent,
+                mailings,
+                queue,
+                signing,
+                bell: self.bell.clone(),
+            },
+        )))
+    }
+
+    /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
+    fn start_work(&self, rooms: &Arc<Rooms>) -> Result<(), String> {
+        let settings = self.settings.load_full();
+        let network = settings.network().map_err(|error| error.to_string())?;
+        let sources: Vec<Arc<dyn crate::delivery::parcel::Source>> = vec![
+            Arc::new(rooms.queue.clone()),
+            Arc::new(rooms.mailings.clone()),
+        ];
+        let engine = Engine::start(
+            sources,
+            network,
+            self.clock.clone(),
+            settings.engine(),
+            self.bell.clone(),
+        );
+        if let Ok(mut slot) = self.engine.lock() {
+            *slot = Some(engine);
+        }
+        let worker = IntakeWorker::new(rooms.consent.clone());
+        self.spawn(async move { worker.run().await });
+        let mailings = rooms.mailings.clone();
+        self.spawn(async move { mailings.run().await });
+        self.spawn(ring(rooms.clone(), self.bell.clone()));
+        self.spawn(daily(rooms.clone(), self.clock.clone()));
+        Ok(())
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    fn open_desk(&self, rooms: &Arc<Rooms>) {
+        let (Some((server, desk)), Some(service)) = (self.control.get(), self.service.get()) else {
+            return;
+        };
+        let desk = service.register_unlocked(desk.clone());
+        let keys = Arc::new(KeyDesk::new(rooms.staff.clone(), service.clone()));
+        let desk = super::desks::register(desk, rooms).on::<key::Backup, _>(&keys);
+        server.unlocked(desk, rooms.staff.clone());
+    }
+}
+
+/// Rings the engine's bell when a mailing has something to send or the consent room queued a letter.
+async fn ring(rooms: Arc<Rooms>, bell: Bell) {
+    let mut copies = rooms.mailings.changes();
+    let mut letters = rooms.consent.posted();
+    loop {
+        tokio::select! {
+            changed = copies.changed() => if changed.is_err() { return },
+            changed = letters.changed() => if changed.is_err() { return },
+        }
+        bell.wake();
+    }
+}
+
+/// What is done once a day: expired requests go, the logs' heads are signed, ended mailings are folded.
+async fn daily(rooms: Arc<Rooms>, clock: Clock) {
+    loop {
+        if let Err(error) = rooms.consent.expire().await {
+            tracing::error!(%error, "expired requests could not be erased; tried again tomorrow");
+        }
+        if let Err(error) = rooms.mailings.fold().await {
+            tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
+        }
+        if let Err(error) = rooms.consent.sign_checkpoints().await {
+            tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
+        }
+        clock.sleep(DAY).await;
+    }
+}
+
+impl House for PartyHouse {
+    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
+        let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
+            return Err("it can't be read".into());
+        };
+        let consent = self.consent(&store).await?;
+        withdrawal
+            .apply(&consent)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    async fn open(&self, store: Store) -> Result<(), Failure> {
+        let what = "can't open the rooms";
+        let next = "look at the log, mend it and restart the service";
+        let rooms = self
+            .open_rooms(store)
+            .await
+            .map_err(|error| Failure::failed(what, error, next))?;
+        self.start_work(&rooms)
+            .map_err(|error| Failure::failed(what, error, next))?;
+        self.web.open(web::Rooms {
+            consent: rooms.consent.clone(),
+            approvals: Arc::new(rooms.mailings.clone()),
+        });
+        self.open_desk(&rooms);
+        self.cell.open(rooms);
+        Ok(())
+    }
+
+    async fn report(&self) -> HouseReport {
+        let rooms = self.cell.get();
+        let state = if rooms.is_some() { "open" } else { "locked" };
+        let mut doors = self.doors.get().cloned().unwrap_or_default();
+        doors
+            .iter_mut()
+            .for_each(|door| door.state = state.to_owned());
+        let work = match &rooms {
+            None => None,
+            Some(rooms) => Some(work(rooms).await),
+        };
+        let mut warnings = Vec::new();
+        if let Some(ends) = self.certificates.expires() {
+            let left = ends.duration_since(self.clock.now());
+            if left < SignedDuration::from_hours(14 * 24) {
+                warnings.push(format!("a certificate ends on {}", ends.strftime("%F")));
+            }
+        }
+        HouseReport {
+            doors,
+            work,
+            warnings,
+        }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Failure> {
+        let what = "can't reload the configuration";
+        let Some(path) = &self.reload_from else {
+            return Err(Failure::refused(
+                what,
+                "the sandbox has no file",
+                "restart the sandbox",
+            ));
+        };
+        let next = "mend it; the old configuration stays in force";
+        let config = Config::load(path)
+            .map_err(|errors| Failure::refused(what, errors.to_string(), next))?;
+        let as_of = super::serve::date_of(path, &self.clock);
+        let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
+        let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
+        let (site, network) = (
+            settings.site().map_err(|error| fail(&error))?,
+            settings.network().map_err(|error| fail(&error))?,
+        );
+        self.certificates
+            .reload(self.clock.now())
+            .map_err(|error| fail(&error))?;
+        let needs_restart = settings.needs_restart(&self.settings.load());
+        let settings = Arc::new(settings);
+        if let Some(rooms) = self.cell.get() {
+            let letters = Arc::new(settings.letters());
+            rooms
+                .consent
+                .reload(settings.consent(), letters)
+                .await
+                .map_err(|error| fail(&error))?;
+            rooms
+                .mailings
+                .reload(settings.mailings(rooms.signing.signer(None)))
+                .map_err(|error| fail(&error))?;
+            rooms.reload(&settings);
+        }
+        if let Ok(engine) = self.engine.lock()
+            && let Some(engine) = &*engine
+        {
+            engine.set_network(network);
+        }
+        self.web.replace(site);
+        self.settings.store(settings);
+        tracing::info!("the configuration was read again");
+        Ok(Reloaded { needs_restart })
+    }
+
+    fn staff(&self) -> Option<StaffRoom> {
+        self.cell.get().map(|rooms| rooms.staff.clone())
+    }
+
+    fn store(&self) -> Option<Store> {
+        self.cell.get().map(|rooms| rooms.store.clone())
+    }
+
+    fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+async fn work(rooms: &Rooms) -> Work {
+    let states: Vec<MailingState> = rooms
+        .store
+        .mailings()
+        .await
+        .map(|all| all.iter().map(|one| one.record.state).collect())
+        .unwrap_or_default();
+    let count = |wanted| states.iter().filter(|state| **state == wanted).count() as u64;
+    Work {
+        queued: rooms.store.count_queue().await.unwrap_or(0),
+        mailings_running: count(MailingState::Sending),
+        mailings_held: count(MailingState::Held),
+        staff: rooms.staff.roll().live().count() as u64,
+    }
+}
