@@ -334,7 +334,11 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
             expanded_to: None,
             expanded: false,
             ended_at: None,
-            folded: None,
+            second_person: false,
+            links: Vec::new(),
+            expected: 0,
+            counts: None,
+            folded_at: None,
         },
     };
     let copy = LedgerRow {
@@ -345,6 +349,7 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
         record: LedgerRecord {
             state: CopyState::Due,
             attempts: 0,
+            since: None,
             domain: Some("elector.example".into()),
             cause: None,
             at: noon(),
