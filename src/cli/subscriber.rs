@@ -11,8 +11,8 @@ use super::context::{Context, Sinks, json_line};
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::api::subscriber::{
-    Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import, Imported,
-    RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
+    Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import,
+    Imported, RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
 };
 use crate::control::{Failure, parcel};
 
