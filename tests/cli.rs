@@ -239,6 +239,6 @@ fn a_sealed_export_that_is_none_is_told() {
         .write_stdin("phrase\n")
         .assert()
         .code(1)
-        .stderr(contains("no sealed file"));
+        .stderr(contains("not a sealed stream"));
     assert!(!directory.path().join("out").exists());
 }

@@ -1,7 +1,7 @@
 //! `subscriber`: for admins.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum, ValueHint};
@@ -14,7 +14,8 @@ use crate::control::api::subscriber::{
     Add, Agree, Agreed, CardChannel, Erase, Erased, Export, Exported, Find, Found, Import,
     Imported, RowVerdict, Share, Stats, StatsReport, Waiting, WaitingReport,
 };
-use crate::control::{Failure, parcel};
+use crate::control::{BODY_MAX, Class, Failure};
+use crate::vault::{StreamError, StreamKey, StreamOpener};
 
 /// People who subscribed; for admins alone
 #[derive(Debug, clap::Args)]
@@ -243,7 +244,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             ..
         } => run_import(file, suppressions.as_deref(), *dry_run, reason, context),
         SubscriberCommand::Export { to, reason } => export(to, reason, context),
-        SubscriberCommand::Open { file, to } => open_parcel(file, to),
+        SubscriberCommand::Open { file, to } => open_sealed(file, to),
         SubscriberCommand::Waiting => context
             .print_rows(
                 &Waiting {},
@@ -359,26 +360,58 @@ fn exported_text(exported: &Exported, to: &std::path::Path) -> String {
     text
 }
 
-fn open_parcel(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failure> {
-    let what = || format!("can't open {}", file.display());
-    let failed = |error: &dyn std::error::Error| {
-        Failure::from_error(crate::control::Class::Failed, what(), error)
-    };
-    let sealed = File::open(file).map_err(|error| {
+fn open_sealed(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failure> {
+    let what = format!("can't open {}", file.display());
+    let mut sealed = File::open(file).map_err(|error| {
         Failure::failed(
-            what(),
+            &what,
             error.to_string(),
             "check the path and its permissions",
         )
     })?;
     let phrase = prompt::passphrase("Phrase that the second person has:")?;
-    let mut reader = parcel::Opener::new(std::io::BufReader::new(sealed), phrase.reveal())
-        .map_err(|error| failed(&error))?;
     let mut out = NewFile::create(to)?;
-    while let Some(piece) = reader.next().map_err(|error| failed(&error))? {
-        out.write(&piece)?;
-    }
+    unseal(&mut sealed, phrase.reveal(), &what, &mut |plain| {
+        out.write(plain)
+    })?;
+    // Only now: a file that was cut off must not look like a whole one.
     out.finish()
+}
+
+/// Opens a sealed stream piece by piece.
+pub(super) fn unseal(
+    sealed: &mut impl Read,
+    phrase: &str,
+    what: &str,
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |error: StreamError| Failure::from_error(Class::Failed, what, &error);
+    let unreadable =
+        |error: std::io::Error| Failure::failed(what, error.to_string(), "check the disk");
+    let mut buffer = zeroize::Zeroizing::new(vec![0; BODY_MAX]);
+    let mut first = fill(sealed, &mut buffer).map_err(unreadable)?;
+    let key = StreamKey::Passphrase(phrase);
+    let mut opener = StreamOpener::new(&buffer[..first], &key).map_err(failed)?;
+    let mut from = opener.header_len();
+    while first > 0 {
+        let piece = buffer.get(from..first).unwrap_or_default();
+        write(&opener.push(piece).map_err(failed)?)?;
+        first = fill(sealed, &mut buffer).map_err(unreadable)?;
+        from = 0;
+    }
+    opener.finish().map_err(failed)
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match from.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
 }
 
 fn stats(constituencies: bool, context: &Context) -> Result<(), Failure> {

@@ -7,6 +7,9 @@ use crate::id::StaffId;
 use crate::store::{NewEvent, Step};
 use crate::vault::IndexColumn;
 
+/// Characters in a reason.
+const LONGEST: usize = 500;
+
 /// Who does a privileged act, and why. Whether they may is for the caller to check; that a second person is another one
 /// is checked here as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,9 @@ impl Consent {
         let reason = by.reason.trim();
         if reason.is_empty() {
             return Err(ConsentError::NoReason);
+        }
+        if reason.chars().count() > LONGEST || reason.chars().any(char::is_control) {
+            return Err(ConsentError::OddReason);
         }
         let at = self.clock().now();
         Ok(Act::new(by.staff, verb, at).because(reason))

@@ -56,7 +56,7 @@ impl Consent {
                 .filter(|index| !person.indexes.contains(index)),
         );
         let mut change = Change::new().require(guard);
-        let mut suppressions = Suppressions::read(self.store(), &persons).await?;
+        let mut suppressions = Suppressions::read_sound(self.store(), &persons).await?;
         for guard in suppressions.guards() {
             change = change.require(guard);
         }

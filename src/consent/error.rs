@@ -27,6 +27,9 @@ pub enum ConsentError {
     /// A privileged act without a reason.
     #[error("say why: this act goes into the audit log with its reason")]
     NoReason,
+    /// A reason that is none.
+    #[error("the reason is too long or has control characters: one line of at most 500 characters")]
+    OddReason,
     /// A privileged act that needs two people.
     #[error("this needs a second person, other than the one who asked for it")]
     SecondPerson,

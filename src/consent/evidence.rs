@@ -23,6 +23,7 @@ use crate::address::EmailAddress;
 use crate::audit::{
     Comparison, Frontier, InclusionProofs, LogKind, SignedCheckpoint, Verdict, leaf_input,
 };
+use crate::id::SubscriberId;
 use crate::store::{Change, LoggedEvent, SubscriptionRecord, Suppressed};
 
 /// How many leaves are read at once.
@@ -31,6 +32,12 @@ const PAGE: u32 = 2000;
 /// All that is held about an address.
 #[derive(Debug, Clone)]
 pub struct EvidenceView {
+    /// The subscriber; none if there is none.
+    pub subscriber: Option<SubscriberId>,
+    /// The address as its owner spelt it, if subscribed.
+    pub address: Option<EmailAddress>,
+    /// Until when a sign-up waits for its confirmation, if one does.
+    pub pending_until: Option<Timestamp>,
     /// The constituency, if subscribed and chosen.
     pub constituency: Option<String>,
     /// The subscriptions at present.
@@ -148,7 +155,9 @@ impl Consent {
     ) -> Result<EvidenceView, ConsentError> {
         let person = Person::of(self.vault(), address);
         self.log_look(&person, verb, by).await?;
-        let subscriber = self.find_person(&person).await?.map(|found| found.record);
+        let found = self.find_person(&person).await?;
+        let now = self.clock().now();
+        let pending = self.store().request_of(&person.form, now).await?;
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
         let mut events = Vec::new();
         for logged in self.logged(&person).await? {
@@ -163,7 +172,12 @@ impl Consent {
             .wordings_of(events.iter().map(|one| &one.event))
             .await?;
         let scopes = suppressions.0.into_iter().flat_map(|row| row.record.scopes);
+        let id = found.as_ref().map(|one| one.id);
+        let subscriber = found.map(|one| one.record);
         Ok(EvidenceView {
+            subscriber: id,
+            address: subscriber.as_ref().map(|one| one.address.clone()),
+            pending_until: pending.map(|request| request.expires_at),
             constituency: subscriber.as_ref().and_then(|one| one.constituency.clone()),
             subscriptions: subscriber.map_or_else(Vec::new, |one| one.subscriptions),
             suppressed: scopes.collect(),

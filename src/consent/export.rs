@@ -63,6 +63,19 @@ enum Stage {
     Over,
 }
 
+/// How much an export has given so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportCounts {
+    /// Subscribers.
+    pub subscribers: u64,
+    /// Suppressions.
+    pub suppressions: u64,
+    /// Events of the consent log.
+    pub events: u64,
+    /// Rows that don't open and are not in it.
+    pub left_out: u64,
+}
+
 /// An export that is being read. It is in the audit log whether or not it's read to its end.
 pub struct Export {
     consent: Consent,
@@ -99,6 +112,16 @@ impl Consent {
 }
 
 impl Export {
+    /// How much was given so far.
+    pub fn counts(&self) -> ExportCounts {
+        ExportCounts {
+            subscribers: self.subscribers,
+            suppressions: self.suppressions,
+            events: self.events,
+            left_out: self.left_out,
+        }
+    }
+
     /// The next lines, each with LF at its end; none after the last. They are personal data: seal them at once.
     ///
     /// # Errors

@@ -30,11 +30,13 @@ mod event;
 mod evidence;
 mod expiry;
 mod export;
+mod find;
 mod gate;
 mod import;
 mod letter;
 mod pace;
 mod person;
+mod request;
 mod settings;
 mod stats;
 mod stop;
@@ -52,18 +54,19 @@ pub use crate::template::{Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
 pub use ask::{Card, SignUpForm};
-pub use confirm::{ConfirmOutcome, Confirmation, RequestView, RequestedList};
+pub use confirm::{ConfirmOutcome, Confirmation};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
     ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
-pub use export::Export;
+pub use export::{Export, ExportCounts};
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,
 };
 pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLetters};
+pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};

@@ -54,6 +54,22 @@ impl Suppressions {
         Ok(Self(rows))
     }
 
+    /// The same, without rows that don't open: such a row forbids everything as it is, since nobody can read that it
+    /// doesn't, and it must not keep its person from leaving.
+    pub(super) async fn read_sound(store: &Store, indexes: &[Index]) -> Result<Self, ConsentError> {
+        let mut rows = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            match store.suppression(*index).await {
+                Ok(row) => rows.push(row),
+                Err(error) if !error.is_temporary() => {
+                    tracing::error!(%error, "a suppression can't be read; it stays as it is");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self(rows))
+    }
+
     /// They must not change before the change is made.
     pub(super) fn guards(&self) -> impl Iterator<Item = Guard> + '_ {
         self.0

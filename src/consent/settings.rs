@@ -20,7 +20,7 @@ pub struct ConsentSettings {
     pub lists: Vec<ListSettings>,
     /// The age that people state to have reached.
     pub minimum_age: u8,
-    /// The languages in which forms are shown; English is always one.
+    /// The languages in which forms are shown; the words of each are checked.
     pub languages: Vec<Lang>,
     /// The privacy notice as shown: its text, from which its digest is made.
     pub notice: Text,

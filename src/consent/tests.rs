@@ -101,7 +101,7 @@ pub(super) fn settings() -> ConsentSettings {
             list("appeals", "Appeals", "appeals for money"),
         ],
         minimum_age: 16,
-        languages: vec![Lang::En, Lang::Cy],
+        languages: Lang::ALL.to_vec(),
         notice: Text::english("The Fair Party holds your address and nothing else."),
         constituencies: Arc::new(Constituencies::builtin()),
         base_url: "https://lists.party.example".into(),

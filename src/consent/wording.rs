@@ -205,7 +205,7 @@ const WITHDRAW: [(Lang, &[&str]); 2] = [
 /// looked at twice.
 pub(super) fn lint(settings: &ConsentSettings) -> Vec<WordingFault> {
     let mut faults = Vec::new();
-    for lang in Lang::ALL {
+    for &lang in &settings.languages {
         for list in &settings.lists {
             let text = match lang {
                 Lang::En => Some(&list.statement.en),

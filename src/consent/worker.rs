@@ -5,10 +5,10 @@ use std::sync::PoisonError;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::confirm::wants_full_form;
 use super::letter::Letter;
 use super::pace::{self, Pace, add};
 use super::person::{Person, Suppressions};
+use super::request::wants_full_form;
 use super::{ATTEMPTS, Consent, ConsentError};
 use crate::address::EmailAddress;
 use crate::store::{
@@ -21,6 +21,9 @@ use crate::vault::{ConfirmToken, ListTag};
 const PIECES: u32 = 64;
 /// When to try again what failed: a template that doesn't render, a store that is full.
 const LATER: SignedDuration = SignedDuration::from_mins(5);
+
+/// When to look again at what needs a damaged record.
+const DAMAGED: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,11 @@ impl IntakeWorker {
                 Err(error @ (ConsentError::Letter(_) | ConsentError::Event(_))) => {
                     tracing::error!(%error, "a sign-up waits until its mail can be written");
                     Decision::Later(add(self.0.clock().now(), LATER))
+                }
+                // A damaged row of one person must not hold up the others.
+                Err(ConsentError::Store(error)) if !error.is_temporary() => {
+                    tracing::error!(%error, "a sign-up waits: a record that it needs is damaged");
+                    Decision::Later(add(self.0.clock().now(), DAMAGED))
                 }
                 Err(error) => return Err(error),
             };

@@ -28,7 +28,6 @@ mod failure;
 mod frame;
 pub mod handlers;
 mod hello;
-pub mod parcel;
 mod secret_text;
 mod server;
 #[cfg(test)]

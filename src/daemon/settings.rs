@@ -17,13 +17,13 @@ use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Selectors;
 use crate::dns::{Resolver, ResolverSettings};
-use crate::list::{ApprovalRule, MailingList, MailingSettings};
+use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
 use crate::message::dkim::Signer;
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::template::{
     Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
-    Text, Tongues, Visit,
+    Text, Tongues,
 };
 use crate::web::{Site, SiteParts, by_nation};
 
@@ -51,6 +51,23 @@ pub struct Settings {
     pub constituencies: Arc<Constituencies>,
     /// The date of the privacy notice.
     as_of: Date,
+}
+
+/// The party's domains, and the addresses in them that belong to lists and role mailboxes.
+pub fn premises(config: &Config) -> Premises {
+    let mut premises = Premises::new(config.domains.iter().cloned());
+    for (name, mailbox) in &config.mailbox {
+        for address in &mailbox.addresses {
+            premises = premises.taken(address, format!("the mailbox {name}"));
+        }
+    }
+    for (key, list) in &config.list {
+        if let Some(address) = config.list_address(key) {
+            premises = premises.taken(&address, format!("the list {key}"));
+        }
+        premises = premises.taken(&list.from, format!("the list {key}"));
+    }
+    premises
 }
 
 impl Settings {
@@ -119,17 +136,10 @@ impl Settings {
         statement
     }
 
-    /// The privacy notice as people read it; its bytes are what evidence refers to.
+    /// The privacy notice as text: what evidence refers to.
     fn notice(&self) -> Text {
-        let say = |lang| {
-            self.templates
-                .page(Visit::answer(lang), &self.privacy())
-                .unwrap_or_default()
-        };
-        Text {
-            en: say(Lang::En),
-            cy: Some(say(Lang::Cy)),
-        }
+        let text = self.templates.notice_text(&self.privacy());
+        text.unwrap_or_else(|_| Text::english(""))
     }
 
     /// How letters of the consent room are written.
@@ -144,20 +154,7 @@ impl Settings {
 
     /// Which addresses staff accounts can't have.
     pub fn premises(&self) -> Premises {
-        let config = &self.config;
-        let mut premises = Premises::new(config.domains.iter().cloned());
-        for (name, mailbox) in &config.mailbox {
-            for address in &mailbox.addresses {
-                premises = premises.taken(address, format!("the mailbox {name}"));
-            }
-        }
-        for (key, list) in &config.list {
-            if let Some(address) = config.list_address(key) {
-                premises = premises.taken(&address, format!("the list {key}"));
-            }
-            premises = premises.taken(&list.from, format!("the list {key}"));
-        }
-        premises
+        premises(&self.config)
     }
 
     /// What the list room is told.
@@ -176,6 +173,7 @@ impl Settings {
             base_url: config.pages_url(),
             mail_domain: config.domain().clone(),
             notices_from: self.postmaster(),
+            pace: Pace::default(),
         }
     }
 
@@ -345,7 +343,7 @@ impl Settings {
                     purpose: purpose(list),
                 })
                 .collect(),
-            recipients: Vec::new(),
+            recipients: vec![self.templates.host(&party.hosting)],
             location: Text::english(&party.hosting),
             transfers: None,
             retention: retention(config),

@@ -6,6 +6,7 @@
 //!   nobody is to be told (service, null reverse-path).
 
 mod enqueue;
+mod give_up;
 mod notice;
 #[cfg(test)]
 mod tests;

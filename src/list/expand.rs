@@ -1,6 +1,6 @@
 //! The audience, page by page, in the background: ledger rows are made for whoever is on the list, was so before the
 //! release and may be written to. A page's rows and the checkpoint behind them are one change, so a crash leaves
-//! neither a gap nor a second row. Only a few thousand rows stand ahead of sending.
+//! neither a gap nor a second row. Only some thousand rows stand ahead of sending.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,6 @@ use crate::consent::constituency::Code;
 use crate::id::SubscriberId;
 use crate::store::{CopyState, LedgerRecord, LedgerRow, Mailing, MailingState, Step};
 
-/// How many rows may be due ahead of sending.
-const AHEAD: u64 = 4000;
-/// How many rows one change writes, about.
-const ROWS: usize = 500;
-/// How many subscribers are read at once.
-const PAGE: u32 = 500;
-/// After how many subscribers the checkpoint moves although nobody of them is in the audience.
-const LOOK: usize = 20_000;
 /// How often the room looks by itself: withdrawals may have ended a mailing. Not a matter of the clock that moves.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long it waits after the store refused.
@@ -80,7 +72,8 @@ impl Mailings {
     async fn expand(&self, running: &Arc<Running>) -> Result<bool, ListError> {
         let _one = running.expanding.lock().await;
         let mailing = running.now();
-        if mailing.record.expanded || self.store().count_due_copies(running.id).await? >= AHEAD {
+        let ahead = self.terms().settings.pace.ahead;
+        if mailing.record.expanded || self.store().count_due_copies(running.id).await? >= ahead {
             return Ok(false);
         }
         let Some(page) = self.page(&mailing).await? else {
@@ -126,16 +119,20 @@ impl Mailings {
             from: record.expanded_to,
             to: record.expanded_to,
             end: false,
-            rows: Vec::with_capacity(ROWS),
+            rows: Vec::new(),
         };
+        let pace = self.terms().settings.pace;
         let mut looked = 0;
-        while page.rows.len() < ROWS && looked < LOOK {
-            let audience = self.consent().audience(&record.list, page.to, PAGE).await?;
+        while page.rows.len() < pace.rows && looked < pace.look {
+            let audience = self
+                .consent()
+                .audience(&record.list, page.to, pace.page)
+                .await?;
             let belong = audience.subscriptions.iter();
             let belong = belong.filter(|one| among.has(one));
             page.rows
                 .extend(belong.map(|one| self.row(mailing, one, released_at, now)));
-            looked += PAGE as usize;
+            looked += pace.page as usize;
             match audience.next {
                 Some(next) => page.to = Some(next),
                 None => {

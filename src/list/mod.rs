@@ -52,11 +52,12 @@ pub use back::CopyOf;
 pub use cause::in_words as cause_in_words;
 pub use error::{ListError, SubmitError};
 pub use progress::Progress;
-pub use settings::{ApprovalRule, MailingList, MailingSettings};
+pub use settings::{ApprovalRule, MailingList, MailingSettings, Pace};
 pub use steer::{MailingInfo, Preview};
 
 use crate::clock::Clock;
 use crate::consent::Consent;
+use crate::delivery::engine::Bell;
 use crate::id::MailingId;
 use crate::staff::StaffRoom;
 use crate::store::{Mailing, Store};
@@ -81,14 +82,17 @@ struct Room {
     signing: Arc<Semaphore>,
     /// Whose turn it is among the mailings that are being sent.
     turn: AtomicUsize,
-    /// Counts what changed, for whoever waits for copies or watches.
+    /// Counts what changed, for whoever watches.
     changed: watch::Sender<u64>,
+    /// Wakes the delivery engine.
+    bell: Bell,
     /// Wakes the expansion.
     work: Notify,
 }
 
 impl Mailings {
-    /// Opens the room: checks the settings, and reads the mailings that are not over with their counts.
+    /// Opens the room: checks the settings, and reads the mailings that are not over with their counts. The bell is that
+    /// of the engine which takes the copies.
     ///
     /// # Errors
     /// [`ListError::Settings`] if a list can't be written to, [`ListError::Store`] if the store can't be read.
@@ -98,6 +102,7 @@ impl Mailings {
         consent: Consent,
         staff: StaffRoom,
         settings: MailingSettings,
+        bell: Bell,
     ) -> Result<Self, ListError> {
         let terms = Terms::new(settings)?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -111,6 +116,7 @@ impl Mailings {
             signing: Arc::new(Semaphore::new(cores)),
             turn: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
+            bell,
             work: Notify::new(),
         }));
         for mailing in room.store().mailings().await? {
@@ -131,8 +137,7 @@ impl Mailings {
         Ok(())
     }
 
-    /// Changes whenever there is something new to send or to show: the delivery engine asks for copies then, and who
-    /// watches a mailing looks again.
+    /// Changes whenever a mailing does or has more to send: who watches one looks again.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
@@ -163,6 +168,7 @@ impl Mailings {
 
     fn say_changed(&self) {
         self.0.changed.send_modify(|count| *count += 1);
+        self.0.bell.wake();
     }
 
     fn admit(&self, running: Running) {

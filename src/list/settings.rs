@@ -33,6 +33,36 @@ pub struct MailingSettings {
     pub mail_domain: Domain,
     /// Whom the notices to staff are from.
     pub notices_from: EmailAddress,
+    /// How much is done at a time.
+    pub pace: Pace,
+}
+
+/// How much is done at a time: enough that the database's syncs don't count, little enough that memory and the writer
+/// are not held up.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Rows that may be due ahead of sending, of each mailing.
+    pub ahead: u64,
+    /// Rows that one change writes, about.
+    pub rows: usize,
+    /// Subscribers that are read at once.
+    pub page: u32,
+    /// Subscribers after whom the checkpoint moves although nobody of them is in the audience.
+    pub look: usize,
+    /// Due rows that are read at once, at least, beyond those under way.
+    pub window: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            ahead: 8000,
+            rows: 500,
+            page: 500,
+            look: 20_000,
+            window: 1000,
+        }
+    }
 }
 
 /// One list as staff write to it.

@@ -13,9 +13,6 @@ use crate::delivery::parcel::{Boxed, Parcel, Source};
 use crate::id::CopyId;
 use crate::store::{LedgerRow, MailingState, StoreError};
 
-/// How many rows are read beyond those that are under way.
-const LOOK: usize = 1000;
-
 impl Source for Mailings {
     fn due(
         &self,
@@ -72,7 +69,8 @@ impl Mailings {
         let mut ready = running.ready.lock().await;
         if ready.len() < count {
             let held: HashSet<CopyId> = ready.iter().map(|row| row.copy).collect();
-            let wanted = running.out() + ready.len() + LOOK;
+            let window = self.terms().settings.pace.window;
+            let wanted = running.out() + window.max(count);
             running.begin_look();
             running.more.store(false, Ordering::Relaxed);
             let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
@@ -100,8 +98,11 @@ impl Mailings {
         for running in self.sending() {
             let due = if let Some(until) = running.resting_until(now) {
                 Some(until)
-            } else if running.more.load(Ordering::Relaxed) || !running.ready.lock().await.is_empty()
+            } else if running.out() > 0
+                || running.more.load(Ordering::Relaxed)
+                || !running.ready.lock().await.is_empty()
             {
+                // What is under way may be due again any moment.
                 Some(now)
             } else {
                 self.store().next_copy_after(running.id, now).await?

@@ -20,4 +20,4 @@ pub mod trace;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod testing;
+pub(crate) mod testing;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +26,7 @@ use super::segment::{Prepared, SlotValues};
 /// The domain that the tests' signer signs for.
 pub(crate) const DOMAIN: &str = "party.example";
 
-static SIGNER: LazyLock<(Signer, Vec<(String, String)>)> = LazyLock::new(|| {
+static SIGNER: LazyLock<(Arc<Signer>, Vec<(String, String)>)> = LazyLock::new(|| {
     let keys = [
         ("r1", SigningKey::generate_rsa().unwrap()),
         ("e1", SigningKey::generate_ed25519().unwrap()),
@@ -44,12 +44,17 @@ static SIGNER: LazyLock<(Signer, Vec<(String, String)>)> = LazyLock::new(|| {
         selector: selector.into(),
         key,
     });
-    (Signer::new(DOMAIN, keys.into()).unwrap(), records)
+    (Arc::new(Signer::new(DOMAIN, keys.into()).unwrap()), records)
 });
 
 /// A signer with an RSA and an Ed25519 key, made once per test process.
 pub(crate) fn signer() -> &'static Signer {
     &SIGNER.0
+}
+
+/// The same, for rooms that keep it.
+pub(crate) fn shared_signer() -> Arc<Signer> {
+    SIGNER.0.clone()
 }
 
 struct TxtCache(Mutex<HashMap<Box<str>, Txt>>);

@@ -50,6 +50,8 @@ pub enum Guard {
     NoStaffNamed(Index),
     /// This mail is still queued.
     Queued(QueueId),
+    /// This mail is still queued and due at this time: an attempt that begins moves it.
+    QueuedAt(QueueId, Timestamp),
 }
 
 /// One thing to be done.
@@ -243,6 +245,11 @@ impl Guard {
                 "SELECT 1 FROM staff WHERE name_index = $1",
                 index.as_bytes(),
                 None,
+            ),
+            Self::QueuedAt(id, due_at) => (
+                "SELECT due_at FROM queue WHERE id = $1",
+                id.as_bytes(),
+                Some(due_at.as_millisecond()),
             ),
             Self::Queued(id) => ("SELECT 1 FROM queue WHERE id = $1", id.as_bytes(), Some(1)),
         };

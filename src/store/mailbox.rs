@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
+use super::message::MessageRecord;
 use super::record::{self, Record};
 use super::rows;
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::id::{CopyId, EntryId, MailboxId, MessageId};
 use crate::vault::{Clear, Purpose, Vault};
 
@@ -129,6 +130,26 @@ impl Bounce {
     }
 }
 
+/// A message in a mailbox, without a look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// The folder.
+    pub folder: String,
+    /// When it was put there.
+    pub kept_at: Timestamp,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// A message that came back, without a look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Its length.
+    pub bytes: u64,
+}
+
 impl Store {
     /// The entries of a mailbox, in no order, at most `limit`.
     ///
@@ -172,6 +193,94 @@ impl Store {
             .fetch_one(&self.readers)
             .await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
+    }
+
+    /// Every mailbox that holds something.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn mailboxes(&self) -> Result<Vec<MailboxId>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT mailbox FROM entry ORDER BY mailbox")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| super::id_of(row.try_get(0)?, MailboxId::from_slice, "entry"))
+            .collect()
+    }
+
+    /// A page of what a mailbox holds, in the order of its ids, after the id given: where, since when and how large.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
+    pub async fn holdings_after(
+        &self,
+        mailbox: MailboxId,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Page<Holding, EntryId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT entry.id, entry.message_id, entry.sealed, message.sealed
+             FROM entry JOIN message ON message.id = entry.message_id
+             WHERE entry.mailbox = $1 AND entry.id > $2 ORDER BY entry.id LIMIT $3",
+        )
+        .bind(mailbox.as_bytes().as_slice())
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        Page::of(&rows, limit, "entry", EntryId::from_slice, |row| {
+            let id = super::id_of(row.try_get(0)?, EntryId::from_slice, "entry")?;
+            let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "entry")?;
+            let clear = [
+                Clear::Bytes(mailbox.as_bytes()),
+                Clear::Bytes(message.as_bytes()),
+            ];
+            let entry: EntryRecord =
+                record::open(&self.vault, id.as_bytes(), &clear, row.try_get(2)?)?;
+            Ok(Holding {
+                folder: entry.folder,
+                kept_at: entry.kept_at,
+                bytes: self.size_of(message, row.try_get(3)?)?,
+            })
+        })
+    }
+
+    /// A page of what came back to signed return paths, in the order of its ids, after the id given.
+    ///
+    /// # Errors
+    /// As [`Store::holdings_after`].
+    pub async fn returned_after(
+        &self,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Page<Returned, EntryId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT bounce.id, bounce.message_id, bounce.copy_id, bounce.sealed, message.sealed
+             FROM bounce JOIN message ON message.id = bounce.message_id
+             WHERE bounce.id > $1 ORDER BY bounce.id LIMIT $2",
+        )
+        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        Page::of(&rows, limit, "bounce", EntryId::from_slice, |row| {
+            let id = super::id_of(row.try_get(0)?, EntryId::from_slice, "bounce")?;
+            let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "bounce")?;
+            let copy: &[u8] = row.try_get(2)?;
+            let clear = [Clear::Bytes(copy), Clear::Bytes(message.as_bytes())];
+            let bounce: BounceRecord =
+                record::open(&self.vault, id.as_bytes(), &clear, row.try_get(3)?)?;
+            Ok(Returned {
+                received_at: bounce.received_at,
+                bytes: self.size_of(message, row.try_get(4)?)?,
+            })
+        })
+    }
+
+    fn size_of(&self, message: MessageId, sealed: &[u8]) -> Result<u64, StoreError> {
+        let clear = [Clear::Int(0)];
+        let record: MessageRecord = record::open(&self.vault, message.as_bytes(), &clear, sealed)?;
+        Ok(record.size)
     }
 
     /// What came back for one copy.

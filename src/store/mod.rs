@@ -53,7 +53,7 @@ pub use intake::{Intake, IntakeRecord};
 pub use journal::{JournalEntry, read as read_journal};
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
-pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord};
+pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
 pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
 pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
 pub use open::Files;
@@ -86,7 +86,7 @@ impl LockedStore {
     /// [`StoreError::InUse`] if another process has it, [`StoreError::Newer`] if a newer version wrote it, and the
     /// other causes that keep a file from being opened.
     pub async fn open(files: Files) -> Result<Self, StoreError> {
-        let lock = open::DirectoryLock::take(&files)?;
+        let lock = open::DirectoryLock::take(&files).await?;
         let mut connection = open::open_writer(&files).await?;
         open::migrate(&mut connection).await?;
         Ok(Self {

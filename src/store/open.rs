@@ -19,6 +19,10 @@ const READERS: u32 = 4;
 /// How many KiB of pages each connection may keep in memory.
 const CACHE_KIB: u32 = 2048;
 
+/// How often a held lock is tried again, and after how long.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(25);
+
 /// The migrations in order. One that was released is never edited: a change is a new number.
 fn migrations() -> Vec<Migration> {
     let one = |version, name: &'static str, sql: &'static str| {
@@ -74,7 +78,19 @@ pub(super) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    pub(super) fn take(files: &Files) -> Result<Self, StoreError> {
+    /// Takes the lock; waits a moment if it is held, since whoever held it may be ending just now, and a child that is
+    /// being started holds a copy of every open file until it has become another program.
+    pub(super) async fn take(files: &Files) -> Result<Self, StoreError> {
+        for _ in 0..TRIES {
+            match Self::try_take(files) {
+                Err(StoreError::InUse(_)) => tokio::time::sleep(BETWEEN_TRIES).await,
+                taken => return taken,
+            }
+        }
+        Self::try_take(files)
+    }
+
+    fn try_take(files: &Files) -> Result<Self, StoreError> {
         let path = files.lock();
         let file = File::options()
             .create(true)

@@ -272,14 +272,12 @@ pub struct Approve<'a> {
     pub list: &'a Text,
     /// The subject.
     pub subject: &'a str,
-    /// The names of the constituencies; `None` for all.
-    pub audience: Option<&'a str>,
     /// How many recipients, as the approver may know it ("<5" under five).
     pub count: &'a str,
     /// The digest of the prepared bytes, in hexadecimal: the approval is bound to it.
     pub digest: &'a str,
     /// The text as its readers will see it.
-    pub text: Option<&'a str>,
+    pub text: &'a str,
     /// Where the buttons post to.
     pub action: &'a str,
 }

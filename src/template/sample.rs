@@ -247,10 +247,9 @@ fn approve(list: &Text) -> Approve<'_> {
         sender: "ann",
         list,
         subject: "Rally <b>typed</b> & more",
-        audience: Some("Leeds East, Clwyd East"),
         count: "<5",
         digest: DIGEST,
-        text: Some("Dear friend,\n\ncome to the rally."),
+        text: "Dear friend,\n\ncome to the rally.",
         action: ACTION,
     }
 }

@@ -13,6 +13,7 @@
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
 //! | `sheet` | the recovery sheet, printed and read back |
 //! | `stream` | sealed files of any length, for somebody elsewhere |
+//! | `sheet` | the recovery sheet, printed and read back |
 
 mod base32;
 mod cipher;

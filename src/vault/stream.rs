@@ -174,8 +174,15 @@ fn from_passphrase(passphrase: &str, params: &PassphraseParams) -> Result<Secret
     Ok(key)
 }
 
-/// Header of a stream: its length, kind and key material; none while it isn't whole.
-fn parse_header(bytes: &[u8]) -> Result<Option<(usize, u8, &[u8])>, StreamError> {
+/// The header of a stream.
+struct Header<'a> {
+    length: usize,
+    kind: u8,
+    material: &'a [u8],
+}
+
+/// Reads a header; none while it isn't whole.
+fn parse_header(bytes: &[u8]) -> Result<Option<Header<'_>>, StreamError> {
     let known = bytes.len().min(MAGIC.len());
     if bytes[..known] != MAGIC[..known] {
         return Err(StreamError::Malformed);
@@ -188,7 +195,11 @@ fn parse_header(bytes: &[u8]) -> Result<Option<(usize, u8, &[u8])>, StreamError>
     };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     let material = rest.get(..length);
-    Ok(material.map(|material| (MAGIC.len() + 3 + length, *kind, material)))
+    Ok(material.map(|material| Header {
+        length: MAGIC.len() + 3 + length,
+        kind: *kind,
+        material,
+    }))
 }
 
 impl StreamOpener {
@@ -201,7 +212,11 @@ impl StreamOpener {
     /// # Errors
     /// [`StreamError`].
     pub fn new(start: &[u8], key: &StreamKey<'_>) -> Result<Self, StreamError> {
-        let (length, kind, material) = parse_header(start)?.ok_or(StreamError::Cut)?;
+        let Header {
+            length,
+            kind,
+            material,
+        } = parse_header(start)?.ok_or(StreamError::Cut)?;
         let key = match (kind, key) {
             (TO_VAULT, StreamKey::Vault(vault)) => {
                 let plain = vault.open_box(material)?;

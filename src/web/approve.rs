@@ -11,6 +11,7 @@ use axum::response::Response;
 use super::Open;
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
+use crate::list::{Decision, ListError, Mailings};
 use crate::template::{Approve, NoticeKind, Text, Visit};
 
 /// What the pages ask the list room.
@@ -31,15 +32,6 @@ pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, RoomTrouble>> + S
 #[error("the list room could not answer: {0}; nothing was done, try again")]
 pub struct RoomTrouble(pub String);
 
-/// What the approver pressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Send it.
-    Approve,
-    /// Send it to nobody.
-    Refuse,
-}
-
 /// A mailing that waits for its approval.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailingToApprove {
@@ -49,14 +41,12 @@ pub struct MailingToApprove {
     pub list: Text,
     /// The subject.
     pub subject: String,
-    /// The names of its constituencies; none for all.
-    pub audience: Option<String>,
     /// How many recipients, as this approver may know it.
     pub count: String,
     /// The digest of the prepared bytes, in hexadecimal.
     pub digest: String,
     /// The text as its readers will see it.
-    pub text: Option<String>,
+    pub text: String,
 }
 
 /// It holds what is to be sent, so nothing of it is shown.
@@ -64,6 +54,43 @@ impl std::fmt::Debug for MailingToApprove {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MailingToApprove(..)")
     }
+}
+
+impl Approvals for Mailings {
+    fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>> {
+        Box::pin(async move {
+            let view = self.approval_page(token).await.map_err(room_trouble)?;
+            Ok(view.map(|view| MailingToApprove {
+                sender: view.sender,
+                list: view.list,
+                subject: view.subject,
+                count: view.audience.to_string(),
+                digest: view.digest,
+                text: view.text,
+            }))
+        })
+    }
+
+    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, bool> {
+        Box::pin(async move {
+            match self.decide_by_link(token, decision).await {
+                Ok(_) => Ok(true),
+                Err(
+                    ListError::Link
+                    | ListError::State { .. }
+                    | ListError::Digest
+                    | ListError::NotAllowed(_)
+                    | ListError::NotYours
+                    | ListError::SecondPerson,
+                ) => Ok(false),
+                Err(error) => Err(room_trouble(error)),
+            }
+        })
+    }
+}
+
+fn room_trouble(error: ListError) -> RoomTrouble {
+    RoomTrouble(error.to_string())
 }
 
 /// `GET /a/TOKEN`.
@@ -82,10 +109,9 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
         sender: &mailing.sender,
         list: &mailing.list,
         subject: &mailing.subject,
-        audience: mailing.audience.as_deref(),
         count: &mailing.count,
         digest: &mailing.digest,
-        text: mailing.text.as_deref(),
+        text: &mailing.text,
         action,
     };
     page(&open.site, StatusCode::OK, visit, &view)

@@ -1,5 +1,7 @@
 //! The plumbing around handlers, tried with handlers of the test's own.
 
+mod house;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::Method;
@@ -71,13 +73,6 @@ fn site() -> Site {
     })
 }
 
-/// Pages whose vault is locked for good.
-async fn web() -> Arc<Web> {
-    let web = house::locked(site());
-    web.open(house::rooms().await);
-    web
-}
-
 /// Handlers that stand for those of the rooms.
 fn router(web: &Arc<Web>) -> Router {
     let handlers = Router::new()
@@ -99,7 +94,12 @@ fn router(web: &Arc<Web>) -> Router {
 }
 
 async fn ask(request: Request) -> (Response, String) {
-    let answer = router(&web()).oneshot(request).await.expect("an answer");
+    let (web, _directory) = house::open(site()).await;
+    ask_of(router(&web), request).await
+}
+
+async fn ask_of(router: Router, request: Request) -> (Response, String) {
+    let answer = router.oneshot(request).await.expect("an answer");
     let (parts, body) = answer.into_parts();
     let body = to_bytes(body, 1 << 20).await.expect("a body");
     let text = String::from_utf8(body.to_vec()).expect("UTF-8");
@@ -253,7 +253,7 @@ async fn too_much_is_refused() {
 
 #[tokio::test]
 async fn a_slow_request_ends() {
-    let mut web = web();
+    let (mut web, _directory) = house::open(site()).await;
     Arc::get_mut(&mut web).expect("no other owner").longest = Duration::from_millis(20);
     let answer = router(&web)
         .oneshot(fetch("/slow"))
@@ -264,7 +264,7 @@ async fn a_slow_request_ends() {
 
 #[tokio::test]
 async fn beyond_its_slots_the_house_answers_503() {
-    let web = web();
+    let (web, _directory) = house::open(site()).await;
     let _all = web.slots.try_acquire_many(256).expect("every slot");
     let answer = router(&web).oneshot(fetch("/")).await.expect("an answer");
     assert_eq!(
@@ -285,7 +285,7 @@ async fn a_network_over_its_limit_is_told_when_to_come_back() {
 
 #[tokio::test]
 async fn the_stylesheet_follows_the_config() {
-    let web = web();
+    let (web, _directory) = house::open(site()).await;
     let old = web.site().templates().style_path().to_owned();
     let red = Party {
         colour: Colour::parse("#c00").expect("a colour"),
@@ -349,4 +349,77 @@ fn other_words_make_other_stamps() {
         privacy: site.privacy().clone(),
     });
     assert_ne!(site.words(), other.words());
+}
+
+#[tokio::test]
+async fn while_locked_only_the_way_out_is_open() {
+    let web = house::locked(site());
+    let css = web.site().templates().style_path().to_owned();
+    let token = "a".repeat(61);
+    let way_out = format!("/u/{token}");
+    for (request, status) in [
+        (fetch("/"), 503),
+        (fetch("/privacy"), 503),
+        (fetch("/nowhere"), 503),
+        (fetch(&way_out), 503),
+        (post_form("/", "email=a%40b.example"), 503),
+        (post_form(&format!("/c/{token}"), ""), 503),
+        (post_form(&format!("/a/{token}"), "decision=approve"), 503),
+        (fetch(&css), 200),
+        (fetch("/robots.txt"), 200),
+        (post_form("/u/short", ""), 404),
+        // It was not kept, and the page says so.
+        (post_form(&way_out, ""), 503),
+    ] {
+        let uri = request.uri().to_string();
+        let (answer, _) = ask_of(pages(Arc::clone(&web)), request).await;
+        assert_eq!(answer.status().as_u16(), status, "{uri}");
+        let wait = text(&answer, "retry-after");
+        assert_eq!(wait.is_empty(), status != 503, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
+    let (web, _directory) = house::open(site()).await;
+    let ask = |request| ask_of(pages(Arc::clone(&web)), request);
+    let (answer, html) = ask(fetch("/a/good")).await;
+    assert_eq!(answer.status().as_u16(), 200);
+    for shown in [
+        "Rally &lt;soon&gt;",
+        "fewer than 5",
+        &"9f86d081".repeat(8),
+        "Come.",
+    ] {
+        assert!(html.contains(shown), "{shown}");
+    }
+    for (request, status, said) in [
+        (
+            post_form("/a/good", "decision=approve"),
+            200,
+            "The mailing is approved",
+        ),
+        (
+            post_form("/a/good", "decision=refuse"),
+            200,
+            "The mailing is refused",
+        ),
+        (post_form("/a/good", ""), 400, "We could not read"),
+        (
+            post_form("/a/good", "decision=approve&decision=refuse"),
+            400,
+            "We could not read",
+        ),
+        (
+            post_form("/a/spent", "decision=approve"),
+            404,
+            "work any more",
+        ),
+        (fetch("/a/spent"), 404, "work any more"),
+        (fetch("/a/sick"), 503, "Closed for a moment"),
+    ] {
+        let (answer, html) = ask(request).await;
+        assert_eq!(answer.status().as_u16(), status, "{said}");
+        assert!(html.contains(said), "{said}");
+    }
 }

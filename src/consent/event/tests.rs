@@ -56,9 +56,7 @@ fn the_form_of_events_is_frozen() {
         r#"{{"at":"2026-11-23T12:00:00Z","consents":[{{"asked_at":"2026-11-20T09:00:00Z","confirmed_at":"2026-11-21T12:00:00Z","list":"news","notice":"bb","wording":"aa"}}],"event":"erased","subject":"{subject}","withdrawals":[{{"at":"2026-11-22T12:00:00Z","list":"news"}}]}}"#
     );
     assert_eq!(bytes(&ConsentEvent::Erased(erased)), expected);
-    for event in [confirmed()] {
-        let back = ConsentEvent::from_canonical(&canonical(&event).expect("canonical"));
-        assert_eq!(back, Some(event));
-    }
+    let bytes = canonical(&confirmed()).expect("canonical");
+    assert_eq!(ConsentEvent::from_canonical(&bytes), Some(confirmed()));
     assert_eq!(ConsentEvent::from_canonical(b"{}"), None);
 }

@@ -263,10 +263,10 @@ impl Import {
 
     async fn keep(&mut self, good: GoodRow) -> Result<(), ImportError> {
         let now = self.consent.clock().now();
-        if let Some((named, language, shown)) = good.wording
-            && self.known.insert(shown.digest, true) != Some(true)
+        if let Some(new) = good.wording
+            && self.known.insert(new.shown.digest, true) != Some(true)
         {
-            let step = wording::put(CONSENT, Some(&named), language, &shown, now);
+            let step = wording::put(CONSENT, Some(&new.lists), new.language, &new.shown, now);
             self.waiting.push(step);
         }
         let record = IntakeRecord::Import {
@@ -301,14 +301,8 @@ impl Import {
     /// [`ImportError::NoSuppressions`] if neither a suppression file nor the statement was given, and what
     /// [`Import::feed`] answers.
     pub async fn finish(mut self) -> Result<ImportReport, ImportError> {
-        if let Some((line, text)) = self.people.end_line() {
-            self.line(line, &text).await?;
-        }
+        self.end_people().await?;
         self.end_suppressions().await?;
-        if self.people.header.is_none() {
-            let names = [REQUIRED, OPTIONAL].concat().join(",");
-            return Err(self.people.problem(CsvProblem::NoHeader(names)).into());
-        }
         if !self.batch.suppressions_given {
             return Err(ImportError::NoSuppressions);
         }
@@ -322,6 +316,34 @@ impl Import {
             .await?;
         self.consent.sign_checkpoints_quietly().await;
         Ok(self.report)
+    }
+
+    async fn end_people(&mut self) -> Result<(), ImportError> {
+        if let Some((line, text)) = self.people.end_line() {
+            self.line(line, &text).await?;
+        }
+        if self.people.header.is_none() {
+            let names = [REQUIRED, OPTIONAL].concat().join(",");
+            return Err(self.people.problem(CsvProblem::NoHeader(names)).into());
+        }
+        Ok(())
+    }
+
+    /// Takes the rejected rows out of the report that will be given, so that all can be named, however many.
+    pub fn take_rejected(&mut self) -> Vec<Rejected> {
+        std::mem::take(&mut self.report.rejected)
+    }
+
+    /// Ends the import as if it had never been begun, and says what would have been taken. The suppression file is not
+    /// to be fed then, since its rows are in force at once.
+    ///
+    /// # Errors
+    /// As [`Import::finish`], but that nothing need be said of suppressions.
+    pub async fn try_out(mut self) -> Result<ImportReport, ImportError> {
+        let ended = self.end_people().await;
+        let report = self.report.clone();
+        self.cancel().await?;
+        ended.map(|()| report)
     }
 
     /// Gives the import up and erases what was kept of it. Suppressions that came with it stay.

@@ -72,7 +72,15 @@ pub enum RowProblem {
 pub(super) struct GoodRow {
     pub(super) asked: AskedFor,
     /// A text that is not yet kept.
-    pub(super) wording: Option<(String, Lang, Shown)>,
+    pub(super) wording: Option<NewWording>,
+}
+
+/// A text that came with a row.
+pub(super) struct NewWording {
+    /// The lists that it was a consent to.
+    pub(super) lists: String,
+    pub(super) language: Lang,
+    pub(super) shown: Shown,
 }
 
 /// What rows are judged by.
@@ -174,7 +182,7 @@ impl Judge<'_> {
         known: bool,
         lists: Vec<String>,
         language: Lang,
-    ) -> Result<(Vec<AskedList>, Option<(String, Lang, Shown)>), RowProblem> {
+    ) -> Result<(Vec<AskedList>, Option<NewWording>), RowProblem> {
         let (text, digest) = (row.get("wording"), row.get("wording_sha256"));
         let (digest, new) = if text.is_empty() {
             let digest = digest_of(digest)
@@ -191,7 +199,12 @@ impl Judge<'_> {
                 digest,
                 text: text.to_owned(),
             };
-            (digest, Some((named, language, shown)))
+            let new = NewWording {
+                lists: named,
+                language,
+                shown,
+            };
+            (digest, Some(new))
         };
         let asked = lists.into_iter().map(|list| AskedList {
             list,

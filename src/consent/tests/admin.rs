@@ -136,7 +136,15 @@ async fn an_export_needs_two_and_carries_who_left_and_the_evidence() {
         party.consent.export(&ada, ada.staff).await,
         Err(ConsentError::SecondPerson)
     ));
-    assert!(party.consent.export(&by(""), second().staff).await.is_err());
+    for reason in ["", "two\nlines", &"x".repeat(501)] {
+        assert!(
+            party
+                .consent
+                .export(&by(reason), second().staff)
+                .await
+                .is_err()
+        );
+    }
     let mut export = party
         .consent
         .export(&ada, second().staff)

@@ -91,6 +91,49 @@ async fn a_damaged_row_of_one_person_stops_nobody_else() {
     );
 }
 
+#[tokio::test]
+async fn a_damaged_suppression_keeps_nobody_from_leaving_and_holds_nothing_up() {
+    let party = Party::new().await;
+    let made = party
+        .join("ann@elector.example", &["news", "appeals"])
+        .await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.pass(days(2));
+    party.ask("ann@elector.example", &["news"]).await;
+    party.ask("ben@elector.example", &["news"]).await;
+    let ring = party.ring.clone();
+    let (directory, clock) = (party.directory.clone(), party.clock.clone());
+    party.store.close().await;
+    drop(party);
+    damage(&directory, "suppression", None).await;
+
+    let party = Party::open(directory, ring, clock, settings()).await;
+    assert_eq!(party.one_mail("challenge").await.to, "ben@elector.example");
+    let audience = party.consent.audience("appeals", None, 10).await;
+    assert_eq!(
+        audience.expect("reads").subscriptions,
+        [],
+        "in doubt, silence"
+    );
+    party.out(made[1].way_out(), Extent::NeverAgain).await;
+    let form = address("ann@elector.example").match_form();
+    assert!(
+        party
+            .store
+            .subscriber(&form)
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    assert!(
+        party
+            .consent
+            .erase(&address("ann@elector.example"), &by("asked"))
+            .await
+            .is_ok()
+    );
+}
+
 /// Flips a bit in the sealed column of a row, or of the first one.
 async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
     use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
@@ -98,7 +141,11 @@ async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
         .await
         .expect("connects");
-    let sql = format!("SELECT id, sealed FROM {table} WHERE $1 IS NULL OR id = $1 LIMIT 1");
+    let key = match table {
+        "suppression" => "suppression_index",
+        _ => "id",
+    };
+    let sql = format!("SELECT {key}, sealed FROM {table} WHERE $1 IS NULL OR {key} = $1 LIMIT 1");
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(id)
         .fetch_one(&mut connection)
@@ -106,7 +153,7 @@ async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
     let row = row.expect("a row");
     let (id, mut sealed): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
     sealed[40] ^= 1;
-    let sql = format!("UPDATE {table} SET sealed = $1 WHERE id = $2");
+    let sql = format!("UPDATE {table} SET sealed = $1 WHERE {key} = $2");
     sqlx::query(AssertSqlSafe(sql))
         .bind(sealed)
         .bind(id)

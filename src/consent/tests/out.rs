@@ -329,12 +329,16 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
             digest: String::new(),
             state: MailingState::Sending,
             created_at: noon(),
+            second_person: false,
             approvals: Vec::new(),
+            links: Vec::new(),
+            expected: 1,
             released_at: Some(noon()),
             expanded_to: None,
             expanded: false,
             ended_at: None,
-            folded: None,
+            counts: None,
+            folded_at: None,
         },
     };
     let copy = LedgerRow {
@@ -345,6 +349,7 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
         record: LedgerRecord {
             state: CopyState::Due,
             attempts: 0,
+            since: None,
             domain: Some("elector.example".into()),
             cause: None,
             at: noon(),

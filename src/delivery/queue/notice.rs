@@ -49,6 +49,16 @@ pub(super) async fn delayed(
     write(queue, row, failed, Action::Delayed, &reason, until).await
 }
 
+/// The notice that a person gave a mail up.
+pub(super) async fn given_up(
+    queue: &Inner,
+    row: &Queued,
+    failed: &Failed<'_>,
+    reason: &str,
+) -> Result<Vec<Step>, StoreError> {
+    write(queue, row, failed, Action::Failed, reason, None).await
+}
+
 async fn write(
     queue: &Inner,
     row: &Queued,

@@ -1,0 +1,103 @@
+//! A request that waits: what the page behind a challenge's link shows. Nothing here changes anything.
+
+use jiff::Timestamp;
+
+use super::constituency::Code;
+use super::person::{Person, Suppressions};
+use super::{Consent, ConsentError, Lang, Text, WordingDigest};
+use crate::store::{AskedFor, AskedList, Request};
+use crate::vault::{ConfirmToken, TokenHash};
+
+/// What the page behind a challenge's link shows. It doesn't name the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestView {
+    /// What was asked for.
+    pub lists: Vec<RequestedList>,
+    /// The constituency that was chosen, to be mended if it's wrong.
+    pub constituency: Option<Code>,
+    /// The language of the form.
+    pub language: Lang,
+    /// Whether the full form is to be shown (after a mail to `+subscribe`): its post is the consent.
+    pub full_form: bool,
+    /// When the request is erased.
+    pub expires_at: Timestamp,
+}
+
+/// One list of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedList {
+    /// Its key.
+    pub key: String,
+    /// Its title.
+    pub title: Text,
+    /// The statement as it was shown when the box was ticked; none where the full form is to be shown.
+    pub statement: Option<String>,
+}
+
+impl Consent {
+    /// What the page behind a challenge's link shows; none for a link that is unknown, used or expired. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn open_request(&self, token: &str) -> Result<Option<RequestView>, ConsentError> {
+        let Some(hash) = ConfirmToken::parse(token).map(|token| token.hash()) else {
+            return Ok(None);
+        };
+        let Some((request, _)) = self.live_request(&hash).await? else {
+            return Ok(None);
+        };
+        let asked = &request.record.asked;
+        let code = asked.constituency.as_deref();
+        Ok(Some(RequestView {
+            lists: self.requested(&asked.lists).await?,
+            constituency: code.and_then(|code| Code::parse(code).ok()),
+            language: Lang::from_tag(&asked.language),
+            full_form: wants_full_form(asked),
+            expires_at: request.expires_at,
+        }))
+    }
+
+    async fn requested(&self, asked: &[AskedList]) -> Result<Vec<RequestedList>, ConsentError> {
+        let mut lists = Vec::with_capacity(asked.len());
+        for one in asked {
+            let Some(title) = self
+                .live()
+                .settings
+                .list(&one.list)
+                .map(|list| list.title.clone())
+            else {
+                continue;
+            };
+            let digest = one.wording.as_deref().and_then(WordingDigest::parse);
+            let wording = match digest {
+                None => None,
+                Some(digest) => self.store().wording(&digest.0).await?,
+            };
+            lists.push(RequestedList {
+                key: one.list.clone(),
+                title,
+                statement: wording.map(|wording| wording.text),
+            });
+        }
+        Ok(lists)
+    }
+
+    /// The request of this token, with what forbids writing to its person. "Never again" makes it void.
+    pub(super) async fn live_request(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<(Request, Suppressions)>, ConsentError> {
+        let now = self.clock().now();
+        let Some(request) = self.store().request_by_token(hash, now).await? else {
+            return Ok(None);
+        };
+        let person = Person::of(self.vault(), &request.record.asked.address);
+        let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
+        Ok((!suppressions.never_again()).then_some((request, suppressions)))
+    }
+}
+
+/// Whether no words were shown yet, or no age was stated.
+pub(super) fn wants_full_form(asked: &AskedFor) -> bool {
+    asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none())
+}

@@ -1,0 +1,74 @@
+//! What a room's error means for who asked: refused, failed or misuse.
+
+use crate::consent::{ConsentError, FormProblem, ImportError};
+use crate::control::{Class, Failure};
+use crate::list::ListError;
+
+/// What an error of the consent room means for what was asked.
+pub(super) fn consent(what: impl Into<String>, error: &ConsentError) -> Failure {
+    if let ConsentError::Form(problems) = error {
+        let why: Vec<_> = problems.iter().map(|one| in_words(*one)).collect();
+        return Failure::misuse(what, why.join(", "), "mend it and try again");
+    }
+    Failure::from_error(class(error), what, error)
+}
+
+const fn class(error: &ConsentError) -> Class {
+    match error {
+        ConsentError::UnknownList(_)
+        | ConsentError::NoReason
+        | ConsentError::OddReason
+        | ConsentError::Form(_) => Class::Misuse,
+        ConsentError::SecondPerson | ConsentError::UnknownImport(_) => Class::Refused,
+        ConsentError::Store(_)
+        | ConsentError::Busy
+        | ConsentError::Letter(_)
+        | ConsentError::Settings(_)
+        | ConsentError::Event(_)
+        | ConsentError::Checkpoint(_)
+        | ConsentError::OddEvent { .. } => Class::Failed,
+    }
+}
+
+const fn in_words(problem: FormProblem) -> &'static str {
+    match problem {
+        FormProblem::ListsMissing => "it names no list, or one where nobody can sign up",
+        FormProblem::AgeMissing => {
+            "the statement of minimum age is not ticked (--age-stated says that it is)"
+        }
+        FormProblem::ConstituencyUnknown => "there is no such constituency",
+        FormProblem::WordingChanged => "the words on it have changed",
+        FormProblem::BatchMissing => "it names no batch",
+        FormProblem::DateInFuture => "its date is in the future",
+    }
+}
+
+/// What an error of an import means.
+pub(super) fn import(what: impl Into<String>, error: &ImportError) -> Failure {
+    match error {
+        ImportError::Consent(error) => consent(what, error),
+        error => Failure::from_error(Class::Refused, what, error),
+    }
+}
+
+/// What an error of the room for mailings means.
+pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
+    let class = match error {
+        ListError::Consent(error) => return consent(what, error),
+        ListError::Ambiguous => Class::Misuse,
+        ListError::Unknown
+        | ListError::State { .. }
+        | ListError::NotAllowed(_)
+        | ListError::SecondPerson
+        | ListError::NotYours
+        | ListError::Digest
+        | ListError::Link => Class::Refused,
+        ListError::Store(_)
+        | ListError::Settings { .. }
+        | ListError::Busy
+        | ListError::Damaged
+        | ListError::Notice(_)
+        | ListError::Audit(_) => Class::Failed,
+    };
+    Failure::from_error(class, what, error)
+}

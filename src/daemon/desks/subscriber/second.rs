@@ -1,0 +1,100 @@
+//! `subscriber waiting` and `subscriber agree`: exports wait while their command runs, imports wait in the store.
+
+use super::SubscriberDesk;
+use crate::consent::{ConsentError, ImportBatch, ImportState};
+use crate::control::api::subscriber::{Agree, Agreed, Waiting, WaitingReport};
+use crate::control::handlers::staff_failure;
+use crate::control::{Call, Failure, Handle, Nothing, SecretText};
+use crate::daemon::desks::{by, failure, name_of};
+use crate::staff::StaffError;
+
+/// What an import is called where it waits.
+const IMPORT: &str = "subscriber import";
+
+impl Handle<Waiting> for SubscriberDesk {
+    async fn handle(&self, _: Waiting, call: &mut Call<Waiting>) -> Result<Nothing, Failure> {
+        for pending in self.0.staff.second_person().all() {
+            let report = WaitingReport {
+                code: pending.code,
+                verb: pending.verb,
+                by: pending.by,
+                reason: pending.reason,
+                at: pending.at,
+                detail: None,
+            };
+            call.row(&report).await?;
+        }
+        let imports = self.0.consent.imports().await;
+        let imports = imports.map_err(|error| failure::consent("can't list what waits", &error))?;
+        for batch in imports.into_iter().filter(waits) {
+            call.row(&self.import(batch)).await?;
+        }
+        Ok(Nothing {})
+    }
+}
+
+/// Whether somebody has to agree to it: an import that brought suppressions alone asks for nothing.
+fn waits(batch: &ImportBatch) -> bool {
+    batch.state == ImportState::Waiting && batch.rows > 0
+}
+
+impl SubscriberDesk {
+    fn import(&self, batch: ImportBatch) -> WaitingReport {
+        let stated = if batch.stated_no_suppressions {
+            "; stated: the old system has no list of those who left"
+        } else {
+            ""
+        };
+        WaitingReport {
+            detail: Some(format!("{} people{stated}", batch.rows)),
+            code: batch.id,
+            verb: IMPORT.to_owned(),
+            by: name_of(&self.0, batch.staff),
+            reason: batch.reason,
+            at: batch.at,
+        }
+    }
+}
+
+impl Handle<Agree> for SubscriberDesk {
+    async fn handle(&self, ask: Agree, call: &mut Call<Agree>) -> Result<Agreed, Failure> {
+        let what = "can't agree";
+        let second = call.actor()?;
+        let code = ask.code.trim().to_ascii_lowercase();
+        match self.0.staff.second_person().agree(second, &code) {
+            Ok((pending, secret)) => Ok(Agreed {
+                verb: pending.verb,
+                by: pending.by,
+                reason: pending.reason,
+                opens_with: secret.map(SecretText::new),
+            }),
+            Err(StaffError::NothingWaits) => self.agree_to_import(what, &code, call).await,
+            Err(error) => Err(staff_failure(what, &error)),
+        }
+    }
+}
+
+impl SubscriberDesk {
+    async fn agree_to_import(
+        &self,
+        what: &str,
+        code: &str,
+        call: &Call<Agree>,
+    ) -> Result<Agreed, Failure> {
+        let failure = |error: &ConsentError| failure::consent(what, error);
+        let imports = self.0.consent.imports().await;
+        let mut imports = imports.map_err(|error| failure(&error))?.into_iter();
+        let batch = imports
+            .find(|batch| batch.id == code && waits(batch))
+            .ok_or_else(|| staff_failure(what, &StaffError::NothingWaits))?;
+        let by = by(call.actor()?, Some(&batch.reason));
+        let agreed = self.0.consent.approve_import(code, &by).await;
+        agreed.map_err(|error| failure(&error))?;
+        Ok(Agreed {
+            verb: IMPORT.to_owned(),
+            by: name_of(&self.0, batch.staff),
+            reason: batch.reason,
+            opens_with: None,
+        })
+    }
+}

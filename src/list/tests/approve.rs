@@ -1,0 +1,225 @@
+//! Who may let a mailing go.
+
+use super::*;
+use crate::message::inspect::inspect;
+use crate::message::mime::{Limits, text};
+use crate::store::Guard;
+
+/// The token of the link in somebody's newest notice.
+async fn token(world: &World, name: &str) -> String {
+    let mails = world.mailbox(name).await;
+    let words: Vec<String> = mails
+        .iter()
+        .map(|mail| {
+            text::decode(&inspect(mail.as_bytes(), &Limits::default()).unwrap().root).unwrap()
+        })
+        .collect();
+    let link = words
+        .iter()
+        .find_map(|words| words.split("/a/").nth(1))
+        .unwrap();
+    link.split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_sender_is_never_the_second_person() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("ada", "news").await;
+    let own = world.room.approve(held.id, &world.who("ada"), None).await;
+    assert!(matches!(own, Err(ListError::SecondPerson)), "{own:?}");
+    for other in ["cy", "dee", "eve"] {
+        let refused = world.room.approve(held.id, &world.who(other), None).await;
+        assert!(matches!(refused, Err(ListError::NotAllowed(_))), "{other}");
+    }
+    assert!(
+        world
+            .mailbox("ada")
+            .await
+            .iter()
+            .all(|mail| !mail.contains("/a/"))
+    );
+    assert!(world.bring(delivered).await.is_empty());
+    let info = world
+        .room
+        .approve(held.id, &world.who("ben"), None)
+        .await
+        .unwrap();
+    assert_eq!(info.state, MailingState::Sending);
+    assert_eq!(info.approved_by, ["ben"]);
+    assert_eq!(world.acts().await, ["mailing submit", "mailing approve"]);
+    let again = world.room.approve(held.id, &world.who("ben"), None).await;
+    assert!(matches!(again, Err(ListError::State { .. })));
+}
+
+#[tokio::test]
+async fn while_there_are_not_two_approvers_the_sender_approves() {
+    let world = World::new().await;
+    let mut all = world.store.staff().await.unwrap();
+    let ben = all.iter_mut().find(|one| one.record.name == "ben").unwrap();
+    ben.record.revoked_at = Some(noon());
+    let before = world.submit("cy", "news").await;
+    done(
+        &world.store,
+        Change::new().then(Step::PutStaff(ben.clone())),
+    )
+    .await;
+    let world = world.crash().await;
+    let held = world.submit("cy", "news").await;
+    assert!(!held.second_person);
+    assert_eq!(
+        world.mailbox("ada").await.len(),
+        1,
+        "only the first asked for approval"
+    );
+    let strange = world.room.approve(held.id, &world.who("eve"), None).await;
+    assert!(matches!(strange, Err(ListError::NotYours)));
+    world
+        .room
+        .approve(held.id, &world.who("cy"), None)
+        .await
+        .unwrap();
+    // What was held for a second person still needs one, though an approver went.
+    let still = world.room.approve(before.id, &world.who("cy"), None).await;
+    assert!(matches!(still, Err(ListError::SecondPerson)));
+    world
+        .room
+        .approve(before.id, &world.who("ada"), None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_list_may_leave_approval_to_its_senders() {
+    let world = World::new().await;
+    let held = world.submit("cy", "appeals").await;
+    assert!(!held.second_person);
+    assert!(world.mailbox("ben").await.is_empty());
+    world
+        .room
+        .approve(held.id, &world.who("cy"), None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_link_shows_and_then_approves_once() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("ada", "news").await;
+    assert_eq!(world.mailbox("ada").await.len(), 1, "a preview and no link");
+    let token = token(&world, "ben").await;
+    for _ in 0..2 {
+        let view = world.room.approval_page(&token).await.unwrap().unwrap();
+        assert_eq!(view.sender, "ada");
+        assert!(view.text.contains("See you at the town hall."));
+        assert_eq!(
+            world.state(held.id).await,
+            MailingState::Held,
+            "a look changes nothing"
+        );
+    }
+    let other = format!("{}a", &token[..token.len() - 1]);
+    let other = if other == token {
+        format!("{}q", &token[..token.len() - 1])
+    } else {
+        other
+    };
+    for wrong in ["", "x", &other] {
+        assert!(world.room.approval_page(wrong).await.unwrap().is_none());
+        let refused = world.room.decide_by_link(wrong, Decision::Approve).await;
+        assert!(matches!(refused, Err(ListError::Link)));
+    }
+    let info = world
+        .room
+        .decide_by_link(&token, Decision::Approve)
+        .await
+        .unwrap();
+    assert_eq!(info.approved_by, ["ben"]);
+    let again = world.room.decide_by_link(&token, Decision::Approve).await;
+    assert!(matches!(again, Err(ListError::Link)));
+    assert!(world.room.approval_page(&token).await.unwrap().is_none());
+    assert_eq!(world.bring(delivered).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_link_outlives_a_restart_and_ends_after_a_week() {
+    let world = World::new().await;
+    let held = world.submit("cy", "news").await;
+    let ben = token(&world, "ben").await;
+    let world = world.crash().await;
+    assert!(world.room.approval_page(&ben).await.unwrap().is_some());
+    world.wait(SignedDuration::from_hours(24 * 7));
+    assert!(world.room.approval_page(&ben).await.unwrap().is_none());
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+}
+
+#[tokio::test]
+async fn an_approver_may_refuse_by_link() {
+    let world = World::new().await;
+    let held = world.submit("cy", "news").await;
+    let (ada, ben) = (token(&world, "ada").await, token(&world, "ben").await);
+    world
+        .room
+        .decide_by_link(&ada, Decision::Refuse)
+        .await
+        .unwrap();
+    assert_eq!(world.state(held.id).await, MailingState::Cancelled);
+    let late = world.room.decide_by_link(&ben, Decision::Approve).await;
+    assert!(matches!(late, Err(ListError::Link)));
+    assert_eq!(world.acts().await, ["mailing submit", "mailing refuse"]);
+}
+
+#[tokio::test]
+async fn nothing_but_what_was_seen_is_approved() {
+    let world = World::new().await;
+    let held = world.submit("cy", "news").await;
+    let ben = world.who("ben");
+    let wrong = world
+        .room
+        .approve(held.id, &ben, Some(&"0".repeat(64)))
+        .await;
+    assert!(matches!(wrong, Err(ListError::Digest)));
+    // The row comes to name other bytes than those that were held.
+    let link = token(&world, "ben").await;
+    let mut mailing = world.store.mailing(held.id).await.unwrap().unwrap();
+    let digest = mailing.record.digest.clone();
+    mailing.record.digest = "0".repeat(64);
+    let change = Change::new()
+        .require(Guard::MailingAt(mailing.id, mailing.version))
+        .then(Step::PutMailing(mailing));
+    done(&world.store, change).await;
+    let world = world.crash().await;
+    let ben = world.who("ben");
+    let refused = world.room.approve(held.id, &ben, None).await;
+    assert!(matches!(refused, Err(ListError::Damaged)), "{refused:?}");
+    let seen = world.room.approve(held.id, &ben, Some(&digest)).await;
+    assert!(matches!(seen, Err(ListError::Digest)));
+    let linked = world.room.decide_by_link(&link, Decision::Approve).await;
+    assert!(
+        matches!(linked, Err(ListError::Link)),
+        "the link was bound to the bytes"
+    );
+    assert!(matches!(
+        world.room.preview(held.id).await,
+        Err(ListError::Damaged)
+    ));
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+}
+
+#[tokio::test]
+async fn a_mailing_is_found_by_its_first_digits() {
+    let world = World::new().await;
+    let held = world.submit("cy", "news").await;
+    let id = held.id.to_string();
+    assert_eq!(world.room.find(&id[..8]).await.unwrap(), held.id);
+    assert_eq!(world.room.find(&id.to_uppercase()).await.unwrap(), held.id);
+    assert!(matches!(
+        world.room.find("").await,
+        Err(ListError::Ambiguous)
+    ));
+    assert!(matches!(
+        world.room.find("zzzz").await,
+        Err(ListError::Unknown)
+    ));
+}

@@ -1,0 +1,113 @@
+//! An open house for the plumbing: a real consent room on a store of its own, and no list room.
+
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::address::Domain;
+use crate::consent::constituency::Constituencies;
+use crate::consent::{
+    ConsentLimits, ConsentSettings, Envelope, Letter, LetterError, Letters, ListSettings,
+};
+use crate::list::Decision;
+use crate::store::{Files, LockedStore};
+use crate::vault::{KeyRing, Vault};
+
+struct NoLetters;
+
+impl Letters for NoLetters {
+    fn write(&self, _: &Letter, _: &Envelope<'_>) -> Result<Vec<u8>, LetterError> {
+        Ok(Vec::new())
+    }
+}
+
+/// One mailing waits, and its link is "good".
+struct OneMailing;
+
+impl Approvals for OneMailing {
+    fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>> {
+        let mailing = MailingToApprove {
+            sender: "ann".to_owned(),
+            list: Text::english("News"),
+            subject: "Rally <soon>".to_owned(),
+            count: "fewer than 5".to_owned(),
+            digest: "9f86d081".repeat(8),
+            text: "Come.".to_owned(),
+        };
+        Box::pin(async move {
+            match token {
+                "sick" => Err(RoomTrouble("the disk is full".to_owned())),
+                token => Ok((token == "good").then_some(mailing)),
+            }
+        })
+    }
+
+    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, bool> {
+        Box::pin(async move { Ok(token == "good") })
+    }
+}
+
+struct Nowhere;
+
+impl LockedWithdrawals for Nowhere {
+    fn keep(
+        &self,
+        _: Zeroizing<Vec<u8>>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>> {
+        Box::pin(async { Err(NotKept("no room".to_owned())) })
+    }
+}
+
+/// The pages with the vault locked.
+pub(super) fn locked(site: Site) -> Arc<Web> {
+    Web::new(WebParts {
+        site,
+        https: true,
+        clock: Clock::system(),
+        signups_per_network: NonZeroU32::new(20).expect("not zero"),
+        locked: Arc::new(Nowhere),
+    })
+}
+
+/// The pages with their rooms; the directory must live as long.
+pub(super) async fn open(site: Site) -> (Arc<Web>, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = LockedStore::open(Files::in_directory(directory.path())).await;
+    let vault = Vault::from_ring(KeyRing::generate());
+    let store = store.expect("opens").unlock(vault, 1 << 20).await;
+    let settings = settings(&site);
+    let consent = Consent::open(
+        store.expect("unlocks"),
+        Clock::system(),
+        settings,
+        Arc::new(NoLetters),
+    );
+    let rooms = Rooms {
+        consent: consent.await.expect("the room opens"),
+        approvals: Arc::new(OneMailing),
+    };
+    let web = locked(site);
+    web.open(rooms);
+    (web, directory)
+}
+
+fn settings(site: &Site) -> ConsentSettings {
+    let list = |list: &ListChoice| ListSettings {
+        key: list.key.clone(),
+        title: list.title.clone(),
+        purpose: Text::english("news of its campaigns"),
+        statement: Text::english(list.statement.get(Lang::En)),
+        open: true,
+    };
+    ConsentSettings {
+        party: party().name,
+        lists: site.lists().iter().map(list).collect(),
+        minimum_age: 16,
+        languages: Lang::ALL.to_vec(),
+        notice: Text::english(party().name),
+        constituencies: Arc::new(Constituencies::builtin()),
+        base_url: party().url,
+        mail_domain: Domain::parse("party.example").expect("a domain"),
+        limits: ConsentLimits::default(),
+    }
+}

@@ -1,0 +1,642 @@
+//! The elector's pages, over real TLS sockets, with a real store behind them.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/pages.rs"]
+mod support;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hustings::address::EmailAddress;
+use hustings::consent::Consent;
+use hustings::daemon::settings::Settings;
+use hustings::net::admission::ConnectionLimits;
+use hustings::web::{Door, LockedWithdrawal, Timeouts};
+use hyper::Method;
+use jiff::SignedDuration;
+use support::{Answer, FORM, Pages, config, request, sign_up_form};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
+
+#[tokio::test]
+async fn an_elector_signs_up_confirms_and_leaves() {
+    let pages = Pages::start().await;
+    let form = pages.get("/").await;
+    assert_eq!(form.status, 200);
+    assert_eq!(form.text.matches("<option value=\"").count(), 651);
+    assert!(form.text.contains("Ynys Môn") && form.text.contains("Dwyrain Clwyd"));
+    assert!(!form.text.contains("checked"));
+
+    let answer = pages.sign_up("ann@far.example").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text.contains("Now look into your inbox"));
+    assert!(!answer.text.contains("ann@far.example"));
+    pages.work().await;
+
+    let link = pages.link_to("ann@far.example", "/c/").await;
+    let page = pages.get(&link).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("value=\"E14001319\" selected"));
+    assert!(page.text.contains("deleted after 7 days"));
+    assert_eq!(pages.subscribers().await, 0, "a look changes nothing");
+
+    let done = pages.post(&link, "lang=en&constituency=W07000112").await;
+    assert_eq!(done.status, 200);
+    assert!(done.text.contains("you are subscribed"));
+    let people = pages.consent.audience("news", None, 9).await.unwrap();
+    let code = people.subscriptions[0].constituency().unwrap();
+    assert_eq!(
+        code.as_str(),
+        "W07000112",
+        "the page mends the constituency"
+    );
+
+    let out = pages.link_to("ann@far.example", "/u/").await;
+    assert!(done.text.contains(&out), "the page shows the way out");
+    let page = pages.get(&out).await;
+    assert!(page.text.contains("Press the button") && page.text.contains("News"));
+    assert_eq!(pages.subscribers().await, 1);
+    let left = pages.post(&out, "lang=en&scope=list").await;
+    assert_eq!(left.status, 200);
+    assert!(left.text.contains("sends you no more of"));
+    assert_eq!(pages.subscribers().await, 0);
+}
+
+#[tokio::test]
+async fn http_2_says_the_same() {
+    let pages = Pages::start().await;
+    for path in [
+        "/",
+        "/privacy",
+        "/nowhere",
+        "/c/none",
+        "/u/none",
+        "/robots.txt",
+    ] {
+        let one = pages.send(request(Method::GET, path, "", "")).await;
+        let two = pages.send_h2(request(Method::GET, path, "", "")).await;
+        assert_eq!(one.status, two.status, "{path}");
+        // The stamp of the form is new each time, by the millisecond of a clock that stands still.
+        assert_eq!(one.text, two.text, "{path}");
+        assert!(
+            two.header("strict-transport-security")
+                .starts_with("max-age=")
+        );
+    }
+}
+
+#[tokio::test]
+async fn looking_changes_nothing() {
+    let pages = Pages::start().await;
+    let out = pages.subscribe("ann@far.example").await;
+    pages.sign_up("bob@far.example").await;
+    pages.work().await;
+    let confirm = pages.link_to("bob@far.example", "/c/").await;
+    let never = pages.link_to("bob@far.example", "/n/").await;
+    let (writes, rows) = (pages.writes(), pages.rows().await);
+    for path in [
+        "/", "/privacy", "/nowhere", "/c/x", "/a/x", &out, &confirm, &never,
+    ] {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            pages.send(request(method, path, "", "")).await;
+        }
+        pages
+            .get(&format!("{path}?lang=cy&{ONE_CLICK}&scope=all"))
+            .await;
+    }
+    assert_eq!((pages.writes(), pages.rows().await), (writes, rows));
+}
+
+#[tokio::test]
+async fn one_click_works_as_often_as_it_is_pressed() {
+    let pages = Pages::start().await;
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+    let kinds = [
+        (FORM, ONE_CLICK),
+        ("multipart/form-data; boundary=b", parts),
+        ("multipart/form-data; boundary=b", "--b\r\ncut off"),
+        ("", ""),
+    ];
+    for (n, (kind, body)) in kinds.into_iter().enumerate() {
+        let out = pages.subscribe(&format!("ann{n}@far.example")).await;
+        assert_eq!(pages.subscribers().await, 1);
+        let mut answers = Vec::new();
+        for path in [
+            out.clone(),
+            out.clone(),
+            out.to_uppercase().replace("/U/", "/u/"),
+        ] {
+            answers.push(pages.send(request(Method::POST, &path, kind, body)).await);
+            assert_eq!(pages.subscribers().await, 0, "{kind}");
+        }
+        for answer in &answers {
+            assert_eq!(answer.status, 200, "{kind}");
+            assert_eq!(answer.bytes(), answers[0].bytes(), "{kind}");
+            assert_eq!(
+                (answer.header("set-cookie"), answer.header("location")),
+                ("", "")
+            );
+        }
+    }
+    let longest = "x".repeat(20_000);
+    let out = pages.subscribe("eve@far.example").await;
+    let answer = pages.post(&out, &longest).await;
+    assert_eq!(
+        (answer.status, pages.subscribers().await),
+        (200, 0),
+        "no body keeps anybody in"
+    );
+}
+
+#[tokio::test]
+async fn never_again_outlives_a_new_request() {
+    let pages = Pages::start().await;
+    pages.sign_up("ann@far.example").await;
+    pages.work().await;
+    let confirm = pages.link_to("ann@far.example", "/c/").await;
+    let never = pages.link_to("ann@far.example", "/n/").await;
+    assert!(
+        pages
+            .get(&never)
+            .await
+            .text
+            .contains("Never write to me again")
+    );
+    assert_eq!(pages.post(&never, "").await.status, 200);
+    assert_eq!(
+        pages.post(&confirm, "").await.status,
+        404,
+        "the request is void"
+    );
+    pages.pass(SignedDuration::from_hours(100));
+    pages.sign_up("ann@far.example").await;
+    pages.work().await;
+    assert!(pages.mails_to("ann@far.example").await.is_empty());
+}
+
+/// Addresses in every state in which the party can hold one, each with the way out of its lists.
+async fn every_state(pages: &Pages) -> Vec<(&'static str, String)> {
+    let way_out = |address: &str| {
+        // What a link in a mail to that address would be, whether or not one was ever sent.
+        let vault = pages.store.vault();
+        let form = EmailAddress::parse(address).unwrap().match_form();
+        let index = vault.index(hustings::vault::IndexColumn::Suppression, form.as_bytes());
+        format!(
+            "/u/{}",
+            vault.withdrawal_token(vault.list_tag("news"), &index)
+        )
+    };
+    let states = [
+        "unknown@far.example",
+        "pending@far.example",
+        "subscribed@far.example",
+        "suppressed@far.example",
+        "never@far.example",
+    ];
+    pages.sign_up(states[1]).await;
+    pages.work().await;
+    pages.subscribe(states[2]).await;
+    let out = pages.subscribe(states[3]).await;
+    pages.post(&out, ONE_CLICK).await;
+    pages.sign_up(states[4]).await;
+    pages.work().await;
+    let never = pages.link_to(states[4], "/n/").await;
+    pages.post(&never, "").await;
+    states.map(|address| (address, way_out(address))).to_vec()
+}
+
+/// All alike, once what the asker sent himself is taken out.
+fn assert_alike(answers: &[(Answer, String)], what: &str) {
+    let plain = |(answer, own): &(Answer, String)| {
+        let mut answer = answer.clone();
+        answer.text = answer.text.replace(own, "OWN");
+        answer
+    };
+    let first = plain(&answers[0]);
+    for answer in answers {
+        assert_eq!(plain(answer).bytes(), first.bytes(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_who_is_known() {
+    let pages = Pages::start().await;
+    let states = every_state(&pages).await;
+    let stamp = pages.stamp().await;
+    let mut answers = Vec::new();
+    for (address, _) in &states {
+        let (writes, [intake, queue, _]) = (pages.writes(), pages.rows().await);
+        let answer = pages.post("/", &sign_up_form(address, &stamp)).await;
+        let [intake_after, queue_after, _] = pages.rows().await;
+        assert_eq!(pages.writes() - writes, 1, "one write for {address}");
+        assert_eq!(
+            (intake_after - intake, queue_after),
+            (1, queue),
+            "{address}"
+        );
+        answers.push((answer, "none".to_owned()));
+    }
+    assert_eq!(answers[0].0.status, 200);
+    assert_alike(&answers, "POST /");
+
+    let mut answers = Vec::new();
+    for (address, _) in &states {
+        // With a mistake in it, and what was typed on the page.
+        let form = sign_up_form(address, &stamp).replace("&age=yes", "");
+        answers.push((pages.post("/", &form).await, (*address).to_owned()));
+    }
+    assert_eq!(answers[0].0.status, 422);
+    assert_alike(&answers, "POST / with a problem");
+
+    for (method, kind, body) in [
+        (Method::GET, "", ""),
+        (Method::HEAD, "", ""),
+        (Method::POST, FORM, ONE_CLICK),
+        (Method::POST, FORM, "scope=list"),
+        (Method::POST, FORM, "scope=all&lang=cy"),
+    ] {
+        let mut answers = Vec::new();
+        for (_, out) in &states {
+            let answer = pages.send(request(method.clone(), out, kind, body)).await;
+            answers.push((answer, out.clone()));
+        }
+        assert_eq!(answers[0].0.status, 200, "{method} {body}");
+        assert_alike(&answers, &format!("{method} /u/ {body}"));
+    }
+    for method in [Method::GET, Method::POST] {
+        let mut answers = Vec::new();
+        for (_, out) in &states {
+            let never = out.replace("/u/", "/n/");
+            let answer = pages.send(request(method.clone(), &never, "", "")).await;
+            answers.push((answer, never));
+        }
+        assert_eq!(answers[0].0.status, 200);
+        assert_alike(&answers, &format!("{method} /n/"));
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_does_not_work_never_says_why() {
+    let pages = Pages::start().await;
+    pages.sign_up("used@far.example").await;
+    pages.sign_up("expired@far.example").await;
+    pages.work().await;
+    let used = pages.link_to("used@far.example", "/c/").await;
+    let expired = pages.link_to("expired@far.example", "/c/").await;
+    assert_eq!(pages.post(&used, "").await.status, 200);
+    pages.pass(SignedDuration::from_hours(7 * 24 + 1));
+    let unknown = hustings::vault::ConfirmToken::generate();
+    let unknown = format!("/c/{}", *unknown.to_text());
+    let tokens = [
+        used,
+        expired,
+        unknown,
+        "/c/x".to_owned(),
+        "/c/%ff%00".to_owned(),
+    ];
+    for method in [Method::GET, Method::POST] {
+        let mut answers = Vec::new();
+        for path in tokens.iter().take(4) {
+            let kind = if method == Method::POST { FORM } else { "" };
+            let answer = pages.send(request(method.clone(), path, kind, "")).await;
+            answers.push((answer, "none".to_owned()));
+        }
+        assert_eq!(answers[0].0.status, 404);
+        assert_alike(&answers, &format!("{method} /c/"));
+    }
+    let refused = pages.get(&tokens[4]).await.status;
+    assert!((400..500).contains(&refused), "{refused}");
+    let [one, two] = [pages.get("/u/x").await, pages.get("/c/x").await];
+    assert_eq!(one.bytes(), two.bytes(), "nor of which kind it was");
+}
+
+/// The middle of so many times.
+async fn median<F: Future<Output = Answer>>(mut ask: impl FnMut(usize) -> F) -> Duration {
+    let mut times = Vec::new();
+    for n in 0..15 {
+        let began = Instant::now();
+        assert_eq!(ask(n).await.status, 200);
+        times.push(began.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test]
+async fn the_time_of_an_answer_tells_nothing() {
+    let pages = &Pages::start().await;
+    let states = &every_state(pages).await;
+    let stamp = &pages.stamp().await;
+    let mut medians = Vec::new();
+    for (address, _) in states {
+        medians
+            .push(median(|_| async { pages.post("/", &sign_up_form(address, stamp)).await }).await);
+    }
+    assert_same_class(&medians, "POST /");
+    let mut medians = Vec::new();
+    for (_, out) in states {
+        medians.push(median(|_| pages.get(out)).await);
+    }
+    assert_same_class(&medians, "GET /u/");
+    let mut medians = Vec::new();
+    for (_, out) in states {
+        medians.push(median(|_| pages.post(out, ONE_CLICK)).await);
+    }
+    assert_same_class(&medians, "POST /u/");
+}
+
+/// Generous, since a test machine is busy: what must not be is that one of them waits for something that others don't.
+fn assert_same_class(medians: &[Duration], what: &str) {
+    let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+    let limit = *least * 4 + Duration::from_millis(20);
+    assert!(*most <= limit, "{what}: {medians:?}");
+}
+
+#[tokio::test]
+async fn the_form_says_everything_that_is_wrong_at_once() {
+    let pages = Pages::start().await;
+    let stamp = pages.stamp().await;
+    let (writes, good) = (pages.writes(), sign_up_form("ann@far.example", &stamp));
+    for (form, said) in [
+        (good.replace("&list=news", ""), "Tick at least one box"),
+        (
+            good.replace("&list=news", "&list=none"),
+            "Tick at least one box",
+        ),
+        (good.replace("&age=yes", ""), "how old you are"),
+        (good.replace("%40", ""), "like name@example.org"),
+        (
+            good.replace("E14001319", "E14000000"),
+            "Choose a constituency",
+        ),
+        (good.replace("stamp=", "stamp=A"), "open for a long time"),
+        (String::new(), "Write your email address"),
+    ] {
+        let answer = pages.post("/", &form).await;
+        assert_eq!(answer.status, 422, "{said}");
+        assert!(answer.text.contains(said), "{said}");
+        assert!(
+            !answer.text.contains("checked"),
+            "no box is ticked for anybody"
+        );
+    }
+    let everything = pages.post("/", "").await;
+    assert_eq!(
+        everything.text.matches("class=\"error\"").count(),
+        4,
+        "{}",
+        everything.text
+    );
+    let answer = pages
+        .post("/", &good.replace("nectar=", "nectar=bot"))
+        .await;
+    assert_eq!(
+        answer.status, 200,
+        "a machine is told what everybody is told"
+    );
+    assert_eq!(pages.writes(), writes, "nothing was stored");
+    assert_eq!(
+        pages
+            .post("/", &format!("{good}&email=b%40c.example"))
+            .await
+            .status,
+        400
+    );
+    assert_eq!(
+        pages
+            .send(request(Method::POST, "/", "text/plain", &good))
+            .await
+            .status,
+        415
+    );
+}
+
+#[tokio::test]
+async fn a_mail_to_subscribe_opens_the_full_form() {
+    let pages = Pages::start().await;
+    let ann = EmailAddress::parse("ann@far.example").unwrap();
+    pages.consent.subscribe_by_mail(ann, "news").await.unwrap();
+    pages.work().await;
+    let link = pages.link_to("ann@far.example", "/c/").await;
+    let form = pages.get(&link).await;
+    assert!(form.text.contains("One more step") && !form.text.contains("checked"));
+    let stamp = form.field("stamp");
+    pages.pass(SignedDuration::from_secs(5));
+    let refused = pages
+        .post(&link, &format!("stamp={stamp}&list=appeals"))
+        .await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("how old you are"));
+    assert_eq!(pages.post(&link, "constituency=").await.status, 422);
+    assert_eq!(pages.subscribers().await, 0, "no words were agreed to yet");
+    let body = format!("stamp={stamp}&list=news&age=yes&constituency=&lang=cy");
+    let done = pages.post(&link, &body).await;
+    assert_eq!((done.status, pages.subscribers().await), (200, 1));
+    assert!(done.text.contains("lang=\"cy\""));
+}
+
+#[tokio::test]
+async fn words_that_changed_are_read_again() {
+    let pages = Pages::start().await;
+    let stamp = pages.stamp().await;
+    let mut config = config();
+    let list = config.list.values_mut().next().unwrap();
+    list.purpose = "something else altogether".to_owned();
+    let settings = Settings::new(config, jiff::civil::date(2026, 11, 2)).unwrap();
+    let letters = Arc::new(settings.letters());
+    pages
+        .consent
+        .reload(settings.consent(), letters)
+        .await
+        .unwrap();
+    // Between the two steps of a reload the room refuses what the old site shows.
+    let early = pages
+        .post("/", &sign_up_form("ann@far.example", &stamp))
+        .await;
+    assert_eq!(early.status, 422);
+    pages.web.replace(settings.site().unwrap());
+    let late = pages
+        .post("/", &sign_up_form("ann@far.example", &stamp))
+        .await;
+    assert_eq!(late.status, 422);
+    for answer in [early, late] {
+        assert!(answer.text.contains("A text on this page has changed"));
+    }
+    assert!(
+        pages
+            .get("/")
+            .await
+            .text
+            .contains("something else altogether")
+    );
+    assert_eq!(pages.sign_up("ann@far.example").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_network_that_asks_too_often_is_told_so() {
+    let pages = Pages::with(NonZeroU32::new(2).unwrap(), Timeouts::default()).await;
+    let stamp = pages.stamp().await;
+    let mut statuses = Vec::new();
+    for n in 0..3 {
+        let form = sign_up_form(&format!("a{n}@far.example"), &stamp);
+        let answer = pages.post("/", &form).await;
+        statuses.push((answer.status, answer.header("retry-after").is_empty()));
+    }
+    assert_eq!(statuses, [(200, true), (200, true), (429, false)]);
+    assert_eq!(pages.rows().await[0], 2);
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_comes_while_locked_is_kept_and_applied() {
+    let pages = Pages::start().await;
+    let out = pages.subscribe("ann@far.example").await;
+    let never = out.replace("/u/", "/n/");
+    let locked = hustings::web::Web::new(hustings::web::WebParts {
+        site: pages.settings.site().unwrap(),
+        https: true,
+        clock: pages.clock.clone(),
+        signups_per_network: NonZeroU32::new(9).unwrap(),
+        locked: pages.kept.clone(),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Arc::new(ConnectionLimits::new(9, 9));
+    let stop = pages.stop.clone();
+    let door =
+        tokio::spawn(async move { Door::listen_plain(&locked, listener, limits, stop).await });
+    for (line, status) in [
+        (format!("GET {out}"), "503"),
+        ("GET /".to_owned(), "503"),
+        (format!("POST {out}"), "200"),
+        (format!("POST {never}"), "200"),
+    ] {
+        let answer = plain(address, &line).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{line}");
+        let wait = answer.to_lowercase().contains("\r\nretry-after: ");
+        assert_eq!(wait, status == "503", "{line}");
+    }
+    assert_eq!(pages.subscribers().await, 1, "nothing can be opened yet");
+    let kept = pages.kept.0.lock().unwrap().clone();
+    assert_eq!(kept.len(), 2);
+    for bytes in kept {
+        let withdrawal = LockedWithdrawal::from_bytes(&bytes).unwrap();
+        assert!(withdrawal.apply(&pages.consent).await.unwrap().is_some());
+    }
+    assert_eq!(pages.subscribers().await, 0);
+    pages.stop.cancel();
+    door.await.unwrap().unwrap();
+}
+
+async fn plain(address: std::net::SocketAddr, line: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request =
+        format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn plain_http_is_for_loopback_alone() {
+    let pages = Pages::start().await;
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let limits = Arc::new(ConnectionLimits::new(9, 9));
+    let refused = Door::listen_plain(&pages.web, listener, limits, pages.stop.clone()).await;
+    assert!(refused.unwrap_err().to_string().contains("loopback"));
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_is_not_told_as_done() {
+    let pages = Pages::start().await;
+    let stamp = pages.stamp().await;
+    pages.store.close().await;
+    let answer = pages
+        .post("/", &sign_up_form("ann@far.example", &stamp))
+        .await;
+    assert_eq!(answer.status, 503);
+    assert!(!answer.header("retry-after").is_empty());
+    assert!(!answer.text.contains("inbox"));
+}
+
+#[tokio::test]
+async fn who_is_slow_loses_the_connection() {
+    let short = Duration::from_millis(150);
+    let timeouts = Timeouts {
+        handshake: short,
+        head: short,
+        idle: short,
+        life: Duration::from_secs(5),
+        closing: short,
+    };
+    let pages = Pages::with(NonZeroU32::new(9).unwrap(), timeouts).await;
+    let patience = Duration::from_secs(4);
+    let closes = |what: &'static str, mut io: Box<dyn Wire>| async move {
+        let read = tokio::time::timeout(patience, io.read_to_end(&mut Vec::new())).await;
+        assert!(read.is_ok(), "{what}");
+    };
+    let silent = TcpStream::connect(pages.address).await.unwrap();
+    closes("no handshake", Box::new(silent)).await;
+    let idle = pages.connect(&[b"http/1.1"]).await;
+    closes("no request", Box::new(idle)).await;
+    let mut half = pages.connect(&[b"http/1.1"]).await;
+    half.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    closes("half a head", Box::new(half)).await;
+    let idle = pages.connect(&[b"h2"]).await;
+    closes("no preface", Box::new(idle)).await;
+    let mut kept = pages.connect(&[b"http/1.1"]).await;
+    kept.write_all(b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    closes("nothing more after an answer", Box::new(kept)).await;
+    assert_eq!(pages.get("/").await.status, 200);
+}
+
+trait Wire: tokio::io::AsyncRead + Unpin + Send {}
+impl<T: tokio::io::AsyncRead + Unpin + Send> Wire for T {}
+
+#[tokio::test]
+async fn stopping_lets_an_answer_end() {
+    let pages = Pages::start().await;
+    let mut busy = pages.connect(&[b"http/1.1"]).await;
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\n";
+    busy.write_all(head).await.unwrap();
+    let idle = pages.connect(&[b"http/1.1"]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    pages.stop.cancel();
+    busy.write_all(b"a=b").await.unwrap();
+    let mut answer = Vec::new();
+    busy.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 422"));
+    drop(idle);
+    pages.door.await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_that_no_browser_makes_get_an_answer_or_nothing() {
+    let pages = Pages::start().await;
+    for raw in [
+        "GARBAGE\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(40_000)),
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: a\r\n".repeat(100)),
+        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(5_000)),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n".to_owned(),
+    ] {
+        let mut wire = pages.connect(&[b"http/1.1"]).await;
+        let _ = wire.write_all(raw.as_bytes()).await;
+        let _ = wire.shutdown().await;
+        let mut answer = Vec::new();
+        let read = wire.read_to_end(&mut answer);
+        let _ = tokio::time::timeout(Duration::from_secs(5), read).await.expect("ends");
+        let answer = String::from_utf8_lossy(&answer);
+        let fine = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+        assert!(fine || answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(pages.get("/").await.status, 200);
+    let _: &Consent = &pages.consent;
+}
