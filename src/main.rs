@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use hustings::cli::{self, Global, Programs, sandbox, serve};
+use hustings::cli::{self, ColourChoice, Global, Programs, sandbox, serve};
 use hustings::control::Failure;
 use hustings::daemon;
+use hustings::daemon::sandbox::run::Options;
+use hustings::daemon::sandbox::walkthrough::Colours;
 
 /// The programs that aren't clients of the daemon.
 struct Daemon;
@@ -22,8 +24,18 @@ impl Programs for Daemon {
         })
     }
 
-    fn sandbox(&self, _: &sandbox::Args, _: &Global) -> Result<(), Failure> {
-        Err(Failure::failed("can't run the sandbox", "not yet", "soon"))
+    fn sandbox(&self, args: &sandbox::Args, global: &Global) -> Result<(), Failure> {
+        let colours = match global.color {
+            ColourChoice::Auto => Colours::detect(),
+            ColourChoice::Always => Colours(true),
+            ColourChoice::Never => Colours(false),
+        };
+        daemon::sandbox::run::run(&Options {
+            walkthrough: args.walkthrough,
+            directory: args.directory.clone(),
+            port: args.port,
+            colours,
+        })
     }
 }
 
@@ -32,7 +44,13 @@ fn runtime(what: &str) -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .thread_name("hustings")
         .build()
-        .map_err(|error| Failure::from_error(hustings::control::Class::Failed, format!("can't {what}"), &error))
+        .map_err(|error| {
+            Failure::from_error(
+                hustings::control::Class::Failed,
+                format!("can't {what}"),
+                &error,
+            )
+        })
 }
 
 fn main() -> ExitCode {

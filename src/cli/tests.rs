@@ -73,13 +73,20 @@ fn the_help_of_each_command() {
         .collect();
     for name in names {
         let mut out = String::new();
-        helps(root.find_subcommand_mut(&name).expect("is there"), "hustings", &mut out);
+        helps(
+            root.find_subcommand_mut(&name).expect("is there"),
+            "hustings",
+            &mut out,
+        );
         insta::assert_snapshot!(format!("help-{name}"), out);
     }
 }
 
 fn leaves<'c>(command: &'c clap::Command, path: &str, all: &mut Vec<(String, &'c clap::Command)>) {
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help")
+    {
         let path = format!("{path} {}", sub.get_name());
         if sub.get_subcommands().any(|sub| sub.get_name() != "help") {
             leaves(sub, &path, all);
@@ -96,11 +103,23 @@ fn each_command_has_examples_and_says_what_an_address_argument_gives_away() {
     leaves(&root, "hustings", &mut all);
     assert!(all.len() > 35, "{}", all.len());
     for (path, command) in all {
-        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let after = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         assert!(after.contains("Examples:"), "{path} has no examples");
-        assert!(after.contains(&path), "{path}: an example must show the command itself");
-        for argument in command.get_arguments().filter(|argument| argument.get_id() == "address") {
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        assert!(
+            after.contains(&path),
+            "{path}: an example must show the command itself"
+        );
+        for argument in command
+            .get_arguments()
+            .filter(|argument| argument.get_id() == "address")
+        {
+            let help = argument
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(help.contains("ps") && help.contains("history"), "{path}");
         }
     }
@@ -116,7 +135,11 @@ fn each_request_of_the_command_line_has_a_name_in_the_list() {
 
 #[test]
 fn errors_name_the_thing_and_the_next_step_and_hold_no_escape() {
-    let failure = Failure::refused("can't revoke b\x1b[31mob", "he is the last admin", "make another");
+    let failure = Failure::refused(
+        "can't revoke b\x1b[31mob",
+        "he is the last admin",
+        "make another",
+    );
     insta::assert_snapshot!(complaint(&failure, PLAIN), @r"
     error: can't revoke b�[31mob: he is the last admin
       next: make another
@@ -142,7 +165,10 @@ fn status_locked_and_unlocked() {
         warnings: vec!["the registration ends in 7 days".into()],
         you: "nobody".into(),
     };
-    insta::assert_snapshot!("status-locked", both(&report, &status::text(&report, PLAIN)));
+    insta::assert_snapshot!(
+        "status-locked",
+        both(&report, &status::text(&report, PLAIN))
+    );
     report.state = service::LockState::Unlocked;
     report.waiting_withdrawals = 0;
     report.warnings.clear();
@@ -155,7 +181,10 @@ fn status_locked_and_unlocked() {
         mailings_held: 2,
         staff: 4,
     });
-    insta::assert_snapshot!("status-unlocked", both(&report, &status::text(&report, PLAIN)));
+    insta::assert_snapshot!(
+        "status-unlocked",
+        both(&report, &status::text(&report, PLAIN))
+    );
 }
 
 #[test]
@@ -180,8 +209,14 @@ fn accounts() {
         password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
         server: "mail.party.example".into(),
     };
-    assert!(!format!("{new:?}").contains("abcd"), "Debug shows no password");
-    insta::assert_snapshot!("staff-password", both(&new, &staff::password_text(&new, PLAIN)));
+    assert!(
+        !format!("{new:?}").contains("abcd"),
+        "Debug shows no password"
+    );
+    insta::assert_snapshot!(
+        "staff-password",
+        both(&new, &staff::password_text(&new, PLAIN))
+    );
 }
 
 #[test]
@@ -211,7 +246,10 @@ fn lists_and_numbers() {
             subscribed: Count::for_eyes(5, false),
         },
     ];
-    insta::assert_snapshot!("subscriber-stats", both(&shares, &subscriber::shares_table(&shares, PLAIN)));
+    insta::assert_snapshot!(
+        "subscriber-stats",
+        both(&shares, &subscriber::shares_table(&shares, PLAIN))
+    );
 }
 
 #[test]
@@ -226,8 +264,14 @@ fn subscribers() {
         pending_until: None,
         suppressed: vec!["appeals".into()],
     };
-    assert!(!format!("{found:?}").contains("jo@"), "Debug shows no address");
-    insta::assert_snapshot!("subscriber-find", both(&found, &subscriber::found_text(&found, PLAIN)));
+    assert!(
+        !format!("{found:?}").contains("jo@"),
+        "Debug shows no address"
+    );
+    insta::assert_snapshot!(
+        "subscriber-find",
+        both(&found, &subscriber::found_text(&found, PLAIN))
+    );
     let verdict = subscriber_api::RowVerdict {
         line: 7,
         why: "no date of consent".into(),
@@ -240,7 +284,10 @@ fn subscribers() {
         code: Some("7f3a91c2".into()),
         challenges_per_day: 500,
     };
-    insta::assert_snapshot!("subscriber-import", both(&imported, &subscriber::imported_text(&imported, false)));
+    insta::assert_snapshot!(
+        "subscriber-import",
+        both(&imported, &subscriber::imported_text(&imported, false))
+    );
     let waiting = vec![subscriber_api::WaitingReport {
         code: "7f3a91c2".into(),
         verb: "subscriber export".into(),
@@ -249,14 +296,20 @@ fn subscribers() {
         at: noon(),
         detail: Some("90 people".into()),
     }];
-    insta::assert_snapshot!("subscriber-waiting", both(&waiting, &subscriber::waiting_table(&waiting, PLAIN)));
+    insta::assert_snapshot!(
+        "subscriber-waiting",
+        both(&waiting, &subscriber::waiting_table(&waiting, PLAIN))
+    );
     let agreed = subscriber_api::Agreed {
         verb: "subscriber export".into(),
         by: "ada".into(),
         reason: "moving".into(),
         opens_with: Some(SecretText::new("abcd-efgh".to_owned())),
     };
-    insta::assert_snapshot!("subscriber-agree", both(&agreed, &subscriber::agreed_text(&agreed, PLAIN)));
+    insta::assert_snapshot!(
+        "subscriber-agree",
+        both(&agreed, &subscriber::agreed_text(&agreed, PLAIN))
+    );
 }
 
 #[test]
@@ -269,7 +322,10 @@ fn evidence_and_logs() {
         wording: Some("0123456789abcdef".into()),
         event: serde_json::json!({"event": "confirmed"}),
     }];
-    insta::assert_snapshot!("consent-show", both(&events, &consent::table(&events, PLAIN)));
+    insta::assert_snapshot!(
+        "consent-show",
+        both(&events, &consent::table(&events, PLAIN))
+    );
     let entries = vec![audit_api::AuditEntry {
         seq: 3,
         at: noon(),
@@ -289,7 +345,10 @@ fn evidence_and_logs() {
         against: Some("the log is shorter than at the checkpoint".into()),
         checkpoint: "hustings checkpoint v1\nlog audit\n".into(),
     };
-    insta::assert_snapshot!("audit-verify", both(&verdict, &audit::verdict_text(&verdict, PLAIN)));
+    insta::assert_snapshot!(
+        "audit-verify",
+        both(&verdict, &audit::verdict_text(&verdict, PLAIN))
+    );
 }
 
 fn mailing_report() -> mailing_api::MailingReport {
@@ -358,7 +417,10 @@ fn queue_and_mailboxes() {
         attempts: 2,
         last_failure: Some("451 4.7.1: told to come again".into()),
     };
-    assert!(!format!("{mail:?}").contains("jo@"), "Debug shows no address");
+    assert!(
+        !format!("{mail:?}").contains("jo@"),
+        "Debug shows no address"
+    );
     let rows = vec![mail];
     insta::assert_snapshot!("queue-list", both(&rows, &queue::table(&rows, PLAIN)));
     insta::assert_snapshot!("queue-show", both(&rows[0], &queue::text(&rows[0])));
@@ -383,7 +445,10 @@ fn a_store_that_is_not_whole() {
         }],
         unnamed: 2,
     };
-    insta::assert_snapshot!("store-verify", both(&verification, &store::text(&verification, PLAIN)));
+    insta::assert_snapshot!(
+        "store-verify",
+        both(&verification, &store::text(&verification, PLAIN))
+    );
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl Story {
     async fn find(&self, address: &str) -> Result<String, super::Amiss> {
         let find = Find {
             address: address.to_owned(),
+            reason: Some("to see what is held".to_owned()),
         };
         let found = self.world.socket().ask(find).await?.answer;
         let mut words = match &found.subscriber {

@@ -107,10 +107,12 @@ impl Story {
         let approved = self.world.socket().ask(approve).await?.answer;
         self.teller.saw(format!(
             "Ben: hustings mailing approve: {:?}, by {}",
-            approved.mailing.state,
-            approved.mailing.approved_by.join(" and ")
+            approved.state,
+            approved.approved_by.join(" and ")
         ));
-        ensure(approved.released, || "it needs another approval".to_owned())
+        ensure(approved.state != MailingState::Held, || {
+            "it needs another approval".to_owned()
+        })
     }
 
     fn came(&self, to: &str, subject: &str) -> bool {

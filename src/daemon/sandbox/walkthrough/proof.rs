@@ -36,6 +36,7 @@ impl Story {
     pub(super) async fn evidence(&mut self) -> Step {
         let show = Show {
             address: ELEN.to_owned(),
+            reason: Some("to prove it".to_owned()),
         };
         let events = self.world.socket().ask(show).await?.rows;
         let what: Vec<_> = events.iter().map(|event| event.what.as_str()).collect();
