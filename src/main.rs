@@ -2,28 +2,55 @@
 
 use std::process::ExitCode;
 
-use hustings::cli::{self, Global, Programs, sandbox, serve};
+use hustings::cli::{self, ColourChoice, Global, Programs, sandbox, serve};
 use hustings::control::Failure;
+use hustings::daemon;
+use hustings::daemon::sandbox::run::Options;
+use hustings::daemon::sandbox::walkthrough::Colours;
 
 /// The programs that aren't clients of the daemon.
 struct Daemon;
 
 impl Programs for Daemon {
-    fn serve(&self, _: &serve::Args, _: &Global) -> Result<(), Failure> {
-        Err(unfinished("run the service"))
+    fn serve(&self, args: &serve::Args, global: &Global) -> Result<(), Failure> {
+        let runtime = runtime("run the service")?;
+        let served = runtime.block_on(daemon::serve::run(&global.config, args.locked));
+        served.map_err(|error| {
+            Failure::failed(
+                "can't run the service",
+                error.to_string(),
+                "mend it and start again; `hustings config check` looks at the configuration",
+            )
+        })
     }
 
-    fn sandbox(&self, _: &sandbox::Args, _: &Global) -> Result<(), Failure> {
-        Err(unfinished("run the sandbox"))
+    fn sandbox(&self, args: &sandbox::Args, global: &Global) -> Result<(), Failure> {
+        let colours = match global.color {
+            ColourChoice::Auto => Colours::detect(),
+            ColourChoice::Always => Colours(true),
+            ColourChoice::Never => Colours(false),
+        };
+        daemon::sandbox::run::run(&Options {
+            walkthrough: args.walkthrough,
+            directory: args.directory.clone(),
+            port: args.port,
+            colours,
+        })
     }
 }
 
-fn unfinished(what: &str) -> Failure {
-    Failure::failed(
-        format!("can't {what}"),
-        "this build has no rooms and doors wired in yet",
-        "use a build that has",
-    )
+fn runtime(what: &str) -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("hustings")
+        .build()
+        .map_err(|error| {
+            Failure::from_error(
+                hustings::control::Class::Failed,
+                format!("can't {what}"),
+                &error,
+            )
+        })
 }
 
 fn main() -> ExitCode {

@@ -379,7 +379,7 @@ fn open_sealed(file: &std::path::Path, to: &std::path::Path) -> Result<(), Failu
 }
 
 /// Opens a sealed stream piece by piece.
-fn unseal(
+pub(super) fn unseal(
     sealed: &mut impl Read,
     phrase: &str,
     what: &str,

@@ -450,3 +450,28 @@ fn a_store_that_is_not_whole() {
         both(&verification, &store::text(&verification, PLAIN))
     );
 }
+
+#[test]
+fn a_sealed_export_opens_whatever_its_length() {
+    use crate::vault::{StreamSealer, StreamTo};
+    for length in [0, 10, crate::control::BODY_MAX, 200_000] {
+        let plain: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let to = StreamTo::Passphrase("the phrase of the second person");
+        let mut sealer = StreamSealer::new(&to).expect("seals");
+        let mut sealed = sealer.push(&plain);
+        sealed.extend(sealer.finish());
+        let open = |phrase: &str, sealed: &[u8]| {
+            let mut out = Vec::new();
+            let mut write = |piece: &[u8]| {
+                out.extend_from_slice(piece);
+                Ok(())
+            };
+            let mut from = sealed;
+            subscriber::unseal(&mut from, phrase, "can't open it", &mut write).map(|()| out)
+        };
+        let right = "the phrase of the second person";
+        assert!(open(right, &sealed).expect("opens") == plain, "{length}");
+        assert!(open("the phrase of somebody else", &sealed).is_err());
+        assert!(open(right, &sealed[..sealed.len() - 1]).is_err(), "cut off");
+    }
+}

@@ -11,7 +11,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::api::staff::Revoke;
-use super::api::subscriber::{Import, Imported, RowVerdict};
 use super::testing::{serve, serve_locked, short};
 use super::*;
 use crate::daemon::service::NobodyKnown;
@@ -65,24 +64,25 @@ impl Handle<Wait> for Counter {
     }
 }
 
-impl Handle<Import> for Counter {
-    async fn handle(&self, _: Import, call: &mut Call<Import>) -> Result<Imported, Failure> {
+/// Takes a body and says a row for each piece.
+#[derive(Debug, Serialize, Deserialize)]
+struct Upload {}
+impl Ask for Upload {
+    const NAME: &'static str = "subscriber import";
+    const NEEDS: Needs = Needs::Nobody;
+    const BODY: bool = true;
+    type Row = String;
+    type Answer = u64;
+}
+
+impl Handle<Upload> for Counter {
+    async fn handle(&self, _: Upload, call: &mut Call<Upload>) -> Result<u64, Failure> {
         let mut bytes = 0;
         while let Some(piece) = call.next_body().await? {
             bytes += piece.len() as u64;
-            let verdict = RowVerdict {
-                line: bytes,
-                why: "no evidence".repeat(500),
-            };
-            call.row(&verdict).await?;
+            call.row(&"no evidence".repeat(500)).await?;
         }
-        Ok(Imported {
-            taken: bytes,
-            refused: 0,
-            suppressed: 0,
-            code: None,
-            challenges_per_day: 0,
-        })
+        Ok(bytes)
     }
 }
 
@@ -228,38 +228,45 @@ async fn one_more_than_the_limit_is_told_to_wait() {
 #[tokio::test]
 async fn a_body_and_its_rows_flow_both_ways_at_once() {
     let counter = Arc::new(Counter::default());
-    let desk = Desk::new().on::<Import, _>(&counter);
-    struct Anybody;
-    // The desk asks for an admin: without a staff room nobody is one, so the check itself is what is seen.
-    impl WhoIs for Anybody {
-        fn who_is(&self, uid: u32) -> crate::staff::Caller {
-            crate::staff::Caller::Nobody { uid }
-        }
-    }
-    let server = serve(desk, Anybody, short());
-    let import = Import {
-        suppression_bytes: None,
-        dry_run: true,
-        reason: "test".into(),
-    };
+    let desk = Desk::new().on::<Upload, _>(&counter);
+    let server = serve(desk, NobodyKnown, Limits::default());
     let client = Client::connect(&server.socket).await.expect("connects");
-    let (mut conversation, mut body) = client.ask(&import).await.expect("asks");
+    let (mut conversation, mut body) = client.ask(&Upload {}).await.expect("asks");
     let sending = tokio::spawn(async move {
         for _ in 0..200 {
-            if body.send(&[b'x'; BODY_MAX]).await.is_err() {
-                return;
-            }
+            body.send(&[b'x'; BODY_MAX]).await.expect("is read");
         }
-        let _ = body.end().await;
+        body.end().await.expect("ends");
+        body
     });
-    let refused = loop {
+    let mut rows = 0;
+    let bytes = loop {
+        match conversation.next().await.expect("answers") {
+            Event::Row(_) => rows += 1,
+            Event::Answer(bytes) => break bytes,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((rows, bytes), (200, 200 * BODY_MAX as u64));
+    drop(sending.await.expect("sent"));
+}
+
+#[tokio::test]
+async fn a_body_that_stops_half_way_is_given_up() {
+    let counter = Arc::new(Counter::default());
+    let desk = Desk::new().on::<Upload, _>(&counter);
+    let server = serve(desk, NobodyKnown, short());
+    let client = Client::connect(&server.socket).await.expect("connects");
+    let (mut conversation, mut body) = client.ask(&Upload {}).await.expect("asks");
+    body.send(b"half").await.expect("is read");
+    let failure = loop {
         match conversation.next().await {
-            Ok(_) => {}
+            Ok(Event::Row(_)) => {}
+            Ok(other) => panic!("{other:?}"),
             Err(error) => break error.into_failure(),
         }
     };
-    assert_eq!(refused.class, Class::Refused);
-    sending.await.expect("the sender ends as well");
+    assert!(failure.why.contains("too long"), "{failure}");
 }
 
 async fn raw(socket: &std::path::Path, bytes: &[u8]) -> Vec<u8> {

@@ -16,7 +16,9 @@ use super::settings::{Settings, SettingsError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::{Consent, IntakeWorker};
+use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded, Work};
+use crate::control::handlers::KeyDesk;
 use crate::control::{Desk, Failure, Server};
 use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
@@ -243,7 +245,8 @@ impl PartyHouse {
             return;
         };
         let desk = service.register_unlocked(desk.clone());
-        let desk = super::desk::unlocked(desk, rooms, service);
+        let keys = Arc::new(KeyDesk::new(rooms.staff.clone(), service.clone()));
+        let desk = super::desks::register(desk, rooms).on::<key::Backup, _>(&keys);
         server.unlocked(desk, rooms.staff.clone());
     }
 }

@@ -10,10 +10,11 @@ use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
 
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
+use super::settings::premises;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, annotated_toml};
 use crate::control::SecretText;
-use crate::staff::{Caller, Issued, NewAccount, Premises, StaffError, StaffRoom};
+use crate::staff::{Caller, Issued, NewAccount, StaffError, StaffRoom};
 use crate::store::StoreError;
 use crate::vault::{PassphraseParams, RecoverySheet, RootKey, RootKeyError};
 
@@ -336,23 +337,6 @@ pub async fn first_admin(
     };
     store.close().await;
     Ok(issued)
-}
-
-/// The premises by a configuration: its domains, and the addresses of its lists and role mailboxes.
-pub fn premises(config: &Config) -> Premises {
-    let mut premises = Premises::new(config.domains.iter().cloned());
-    for (name, list) in &config.list {
-        if let Some(address) = config.list_address(name) {
-            premises = premises.taken(&address, format!("the list {name}"));
-        }
-        premises = premises.taken(&list.from, format!("the list {name}"));
-    }
-    for (name, mailbox) in &config.mailbox {
-        for address in &mailbox.addresses {
-            premises = premises.taken(address, format!("the mailbox {name}"));
-        }
-    }
-    premises
 }
 
 /// Writes the unit files, unless they're there.

@@ -105,6 +105,16 @@ pub fn start(log: &Log) {
     };
 }
 
+/// Starts the log into a file: for the sandbox, whose terminal is for people. A second call changes nothing.
+pub fn start_into(level: LogLevel, file: std::fs::File) {
+    quiet_panics();
+    let writer = std::sync::Mutex::new(file);
+    let _ = tracing_subscriber::registry()
+        .with(filter(level))
+        .with(text(Head::Plain, writer))
+        .try_init();
+}
+
 fn filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,

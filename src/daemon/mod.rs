@@ -18,7 +18,6 @@
 //! | `sandbox` | a world of its own to try it in |
 
 mod adapters;
-mod desk;
 pub mod desks;
 pub mod hardening;
 pub mod house;

@@ -53,6 +53,23 @@ pub struct Settings {
     as_of: Date,
 }
 
+/// The party's domains, and the addresses in them that belong to lists and role mailboxes.
+pub fn premises(config: &Config) -> Premises {
+    let mut premises = Premises::new(config.domains.iter().cloned());
+    for (name, mailbox) in &config.mailbox {
+        for address in &mailbox.addresses {
+            premises = premises.taken(address, format!("the mailbox {name}"));
+        }
+    }
+    for (key, list) in &config.list {
+        if let Some(address) = config.list_address(key) {
+            premises = premises.taken(&address, format!("the list {key}"));
+        }
+        premises = premises.taken(&list.from, format!("the list {key}"));
+    }
+    premises
+}
+
 impl Settings {
     /// Makes everything. `as_of` is the date of this configuration, printed on the privacy notice.
     ///
@@ -137,20 +154,7 @@ impl Settings {
 
     /// Which addresses staff accounts can't have.
     pub fn premises(&self) -> Premises {
-        let config = &self.config;
-        let mut premises = Premises::new(config.domains.iter().cloned());
-        for (name, mailbox) in &config.mailbox {
-            for address in &mailbox.addresses {
-                premises = premises.taken(address, format!("the mailbox {name}"));
-            }
-        }
-        for (key, list) in &config.list {
-            if let Some(address) = config.list_address(key) {
-                premises = premises.taken(&address, format!("the list {key}"));
-            }
-            premises = premises.taken(&list.from, format!("the list {key}"));
-        }
-        premises
+        premises(&self.config)
     }
 
     /// What the list room is told.

@@ -22,7 +22,6 @@ use crate::delivery::classify::{Cause, Fault, Verdict};
 use crate::delivery::engine::Bell;
 use crate::delivery::parcel::{Attempted, Fate, Letter, Loaded, MailBytes, Parcel, Source};
 use crate::delivery::schedule::Schedule;
-use crate::id::StaffId;
 use crate::staff::{Actor, Premises};
 use crate::store::{
     Change, ChangeOutcome, Files, LockedStore, MailingState, Role, Staff, StaffRecord, Step,
@@ -56,6 +55,11 @@ pub(super) fn noon() -> Timestamp {
 
 pub(super) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
+}
+
+/// The address of one of [`World::people`].
+pub(super) fn person(n: usize) -> String {
+    format!("p{n}@d{}.example", n % 3)
 }
 
 pub(super) const LEEDS: &str = "E14001323";
@@ -234,6 +238,11 @@ impl World {
         Self::assemble(directory, ring, clock, store, settings).await
     }
 
+    /// The consent room counts who was put into the store behind its back.
+    pub(super) async fn counted(self) -> Self {
+        self.crash().await
+    }
+
     pub(super) fn wait(&self, span: SignedDuration) {
         self.clock.advance(span).unwrap();
     }
@@ -274,8 +283,7 @@ impl World {
     /// This many people on the list, `p0@d0.example` and so on, confirmed a second ago.
     pub(super) async fn people(&self, count: usize) {
         for n in 0..count {
-            let who = format!("p{n}@d{}.example", n % 3);
-            self.subscribe(&who, None, &["news"]).await;
+            self.subscribe(&person(n), None, &["news"]).await;
         }
         self.wait(SignedDuration::from_secs(1));
     }

@@ -4,4 +4,5 @@
 
 pub mod memory;
 pub mod outside;
+pub mod party;
 pub mod zone;

@@ -9,6 +9,7 @@ use crate::message::testing::Zone;
 async fn a_mail_is_held_with_a_preview_and_goes_to_nobody() {
     let world = World::new().await;
     world.people(6).await;
+    let world = world.counted().await;
     let held = world.submit("cy", "news").await;
     assert!(held.second_person);
     assert_eq!(held.audience.to_string(), "6");
@@ -37,6 +38,7 @@ async fn a_mail_is_held_with_a_preview_and_goes_to_nobody() {
 async fn few_people_are_shown_as_few_to_all_but_admins() {
     let world = World::new().await;
     world.people(4).await;
+    let world = world.counted().await;
     assert_eq!(world.submit("cy", "news").await.audience.to_string(), "<5");
     assert_eq!(world.submit("dee", "news").await.audience.to_string(), "4");
     assert!(world.mailbox("cy").await[0].contains("Recipients: <5"));

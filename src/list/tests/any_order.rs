@@ -52,10 +52,6 @@ struct Story {
     failed: BTreeSet<String>,
 }
 
-fn who(n: usize) -> String {
-    format!("p{n}@d{}.example", n % 3)
-}
-
 impl Story {
     async fn begin() -> Self {
         let world = World::new().await;
@@ -72,8 +68,8 @@ impl Story {
     }
 
     async fn withdraw(&mut self, n: usize) {
-        self.world.withdraw(&who(n), "news").await;
-        self.withdrawn.insert(who(n));
+        self.world.withdraw(&person(n), "news").await;
+        self.withdrawn.insert(person(n));
     }
 
     fn got(&mut self, copy: Left) {
@@ -174,8 +170,11 @@ impl Story {
             self.unknown
         );
         for n in 0..PEOPLE {
-            let stayed = !self.withdrawn.contains(&who(n)) && !self.failed.contains(&who(n));
-            assert!(!stayed || tally.contains_key(&who(n)), "somebody got none");
+            let stayed = !self.withdrawn.contains(&person(n)) && !self.failed.contains(&person(n));
+            assert!(
+                !stayed || tally.contains_key(&person(n)),
+                "somebody got none"
+            );
         }
         assert_eq!(self.world.state(self.id).await, MailingState::Done);
         assert!(self.world.store.verify(|_, _| ()).await.unwrap().is_clean());

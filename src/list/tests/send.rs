@@ -69,6 +69,7 @@ async fn a_narrowed_mailing_goes_to_its_constituencies_alone() {
         .subscribe("west@d.example", Some("E14001325"), &["news"])
         .await;
     world.people(30).await;
+    let world = world.counted().await;
     let codes = [LEEDS, "E14001320"].map(|code| Code::parse(code).unwrap());
     let target = Target::Constituencies(codes.into());
     let held = world

@@ -1,0 +1,448 @@
+//! Sets a party up from nothing, in a directory of its own on loopback: configuration, authority, certificates, key, store
+//! and staff, by the same steps as `hustings init`. The sandbox and the stories begin here.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::caller::{Socket, person};
+use super::peer::Trust;
+use crate::address::EmailAddress;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors};
+use crate::control::Failure;
+use crate::control::api::staff::{Add, Password};
+use crate::daemon::init::{self, InitError};
+use crate::daemon::notify::Sockets;
+use crate::daemon::serve::{self, Running, StartError, StartOptions};
+use crate::daemon::settings::{Settings, SettingsError};
+use crate::staff::{NewAccount, Role};
+use crate::tls::{SelfMadeCa, SelfMadeError};
+
+/// The party's mail domain.
+pub const DOMAIN: &str = "party.example";
+/// The name in the server's certificate.
+pub const HOST: &str = "mail.party.example";
+/// The lists' identity.
+pub const OFFICE: &str = "office@party.example";
+/// Ada, who writes: her login name.
+pub const SENDER: &str = "ada";
+/// Ben, who approves and administers: his login name.
+pub const APPROVER: &str = "ben";
+
+/// Why the stage could not be set.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A file or directory.
+    #[error("the sandbox's directory can't be prepared: {0}")]
+    Io(#[from] io::Error),
+    /// A certificate.
+    #[error(transparent)]
+    Certificate(#[from] SelfMadeError),
+    /// The trust in them.
+    #[error("the sandbox's own authority can't be trusted: {0}")]
+    Trust(#[from] rustls::Error),
+    /// The configuration.
+    #[error("the sandbox's configuration is wrong:\n{0}")]
+    Config(#[from] ConfigErrors),
+    /// What is made from it.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The set-up.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A door that should be there isn't.
+    #[error("the daemon has no door called {0}")]
+    NoDoor(&'static str),
+    /// A request to the running daemon.
+    #[error("{}: {}; {}", .0.what, .0.why, .0.next)]
+    Control(Box<Failure>),
+}
+
+impl From<Failure> for StageError {
+    fn from(failure: Failure) -> Self {
+        Self::Control(Box::new(failure))
+    }
+}
+
+/// What a stage may differ in.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The directory; none is a throwaway one.
+    pub directory: Option<PathBuf>,
+    /// Ports of SMTP, submissions, submission, pages and plain pages; 0 is any.
+    pub ports: [u16; 5],
+    /// Where all mail to the outside goes.
+    pub outside: SocketAddr,
+    /// More lines of configuration, by section: `("limits", "recipients = 5")`. The section `""` is the top.
+    pub more: Vec<(&'static str, String)>,
+}
+
+impl Plan {
+    /// Any ports, a throwaway directory.
+    pub fn new(outside: SocketAddr) -> Self {
+        Self {
+            directory: None,
+            ports: [0; 5],
+            outside,
+            more: Vec::new(),
+        }
+    }
+
+    /// The ports from this one on.
+    pub fn ports_from(mut self, first: Option<u16>) -> Self {
+        if let Some(first) = first {
+            self.ports = [0, 1, 2, 3, 4].map(|n| first.saturating_add(n));
+        }
+        self
+    }
+}
+
+/// Ports that are free now: for a daemon that is to come back to the same ones.
+///
+/// # Errors
+/// If none is.
+pub fn free_ports() -> io::Result<[u16; 5]> {
+    let mut held = Vec::new();
+    let mut ports = [0; 5];
+    for port in &mut ports {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+enum Place {
+    Throwaway(TempDir),
+    Kept(PathBuf),
+}
+
+/// Somebody of the staff.
+#[derive(Clone)]
+pub struct Person {
+    /// The login name.
+    pub name: &'static str,
+    /// The main address.
+    pub address: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Person({})", self.name)
+    }
+}
+
+/// A party that is set up and not started.
+pub struct Stage {
+    place: Place,
+    config: Config,
+    ports: [u16; 5],
+    trust: Trust,
+    approver: Person,
+}
+
+impl Stage {
+    /// Sets a party up. Its first admin is Ben, whom the control socket knows by our own Unix user.
+    ///
+    /// # Errors
+    /// A [`StageError`] with what could not be made.
+    pub async fn set(plan: Plan) -> Result<Self, StageError> {
+        let place = match &plan.directory {
+            Some(directory) => {
+                fs::create_dir_all(directory)?;
+                Place::Kept(fs::canonicalize(directory)?)
+            }
+            None => Place::Throwaway(tempfile::Builder::new().prefix("hustings-").tempdir()?),
+        };
+        let root = place.path().to_owned();
+        // The second person may be another Unix user: they pass through, and can read nothing but the socket.
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
+        for (name, mode) in [("keys", 0o700), ("tls", 0o700), ("data", 0o700)] {
+            init::make_directory(&root.join(name), mode)?;
+        }
+        // TLS peers go by the host's clock, whatever the sandbox's says.
+        let ca = SelfMadeCa::new("Hustings sandbox, trusted by nobody else", Timestamp::now())?;
+        ca.issue_to(&root.join("tls"), "party", &[HOST, DOMAIN, "127.0.0.1"])?;
+        fs::write(root.join("ca.pem"), ca.pem())?;
+        let trust = Trust::new(ca.der())?;
+        let text = config_text(&root, &plan);
+        fs::write(root.join("hustings.toml"), &text)?;
+        let config = Config::load(&root.join("hustings.toml"))?;
+        let key = init::root_key(&config, None, &root.join("keys/credential"), false)?;
+        init::make_store(&config, &key).await?;
+        let approver = first_admin(&config, &key.key).await?;
+        Ok(Self {
+            place,
+            config,
+            ports: plan.ports,
+            trust,
+            approver,
+        })
+    }
+
+    /// The directory of all of it.
+    pub fn root(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// The directory that must give nothing away.
+    pub fn data(&self) -> &Path {
+        &self.config.data_dir
+    }
+
+    /// The configuration's file.
+    pub fn config_file(&self) -> PathBuf {
+        self.root().join("hustings.toml")
+    }
+
+    /// The authority's certificate, in PEM.
+    pub fn authority_file(&self) -> PathBuf {
+        self.root().join("ca.pem")
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whom outside programs must trust.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Ben, whom the control socket knows by our own Unix user.
+    pub fn approver(&self) -> &Person {
+        &self.approver
+    }
+
+    /// The control socket, as Ben.
+    pub fn socket(&self) -> Socket {
+        let path = self.config.runtime_dir.join("control.sock");
+        Socket::new(path, person())
+    }
+
+    /// Starts the daemon in this process.
+    ///
+    /// # Errors
+    /// Why it didn't start.
+    pub async fn start(&self, clock: Clock) -> Result<Running, StageError> {
+        let as_of = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let config = Config::load(&self.config_file())?;
+        let plain = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[4]));
+        let options = StartOptions {
+            clock,
+            settings: Settings::new(config, as_of)?,
+            plain_pages: Some(plain),
+            sockets: Sockets::default(),
+            reload_from: Some(self.config_file()),
+            stay_locked: false,
+            warnings: Vec::new(),
+        };
+        Ok(serve::start(options).await?)
+    }
+
+    /// Ada, who writes: Ben makes her account over the control socket, or a new password if she's there already.
+    ///
+    /// # Errors
+    /// The daemon's failure.
+    pub async fn sender(&self) -> Result<Person, StageError> {
+        let address = format!("{SENDER}@{DOMAIN}");
+        let add = Add {
+            name: SENDER.to_owned(),
+            addresses: vec![address.clone()],
+            roles: vec![Role::Reader, Role::Sender, Role::Approver],
+            uid: None,
+            reason: Some("to try it".to_owned()),
+        };
+        let made = match self.socket().ask(add).await {
+            Ok(made) => made.answer,
+            // Of a directory that was kept: her password was shown when she was made.
+            Err(refused) if self.approver.password.is_empty() => {
+                let anew = Password {
+                    name: Some(SENDER.to_owned()),
+                    reason: Some("to try it again".to_owned()),
+                };
+                let anew = self.socket().ask(anew).await.map_err(|_| refused)?;
+                anew.answer
+            }
+            Err(refused) => return Err(refused.into()),
+        };
+        Ok(Person {
+            name: SENDER,
+            address,
+            password: made.password.reveal().to_owned(),
+        })
+    }
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Throwaway(directory) => directory.path(),
+            Self::Kept(directory) => directory,
+        }
+    }
+}
+
+async fn first_admin(config: &Config, root: &crate::vault::RootKey) -> Result<Person, StageError> {
+    let address = format!("{APPROVER}@{DOMAIN}");
+    let account = NewAccount {
+        name: APPROVER.to_owned(),
+        addresses: EmailAddress::parse(&address).into_iter().collect(),
+        roles: Vec::new(),
+        uid: Some(person()),
+    };
+    let issued = init::first_admin(config, root, account).await?;
+    Ok(Person {
+        name: APPROVER,
+        address,
+        // A kept directory has its admin already; the password was shown when he was made.
+        password: issued.map_or_else(String::new, |issued| issued.password.reveal().to_string()),
+    })
+}
+
+fn config_text(root: &Path, plan: &Plan) -> String {
+    let at = |name: &str| quoted(&root.join(name).display().to_string());
+    let address =
+        |n: usize| quoted(&SocketAddr::from((Ipv4Addr::LOCALHOST, plan.ports[n])).to_string());
+    let more = |section: &str| -> String {
+        let lines = plan.more.iter().filter(|(name, _)| *name == section);
+        lines.map(|(_, line)| format!("{line}\n")).collect()
+    };
+    format!(
+        r#"# The sandbox's configuration. Nothing in it leaves this machine.
+domains = ["{DOMAIN}"]
+hostname = "{HOST}"
+postmaster = "office"
+data_dir = {data}
+runtime_dir = {run}
+{top}
+[party]
+name = "The Example Party"
+short_name = "Example Party"
+postal_address = "1 High Street, Leeds LS1 1AA"
+privacy_contact = "privacy@{DOMAIN}"
+hosting = "this machine: it is a sandbox"
+
+[imprint]
+
+[mailbox.office]
+title = "Office"
+addresses = ["{OFFICE}", "privacy@{DOMAIN}"]
+
+[list.news]
+title = "News"
+purpose = "news about our campaigns, about twice a month"
+purpose_cy = "newyddion am ein hymgyrchoedd, tua dwywaith y mis"
+from = "{OFFICE}"
+from_name = "Example Party News"
+approval = "second-person"
+{news}
+[list.appeals]
+title = "Appeals"
+purpose = "appeals for donations and help, about once a month"
+from = "{OFFICE}"
+from_name = "Example Party"
+approval = "self"
+
+[key]
+source = "file"
+file = {key}
+
+[listen.smtp]
+addresses = [{smtp}]
+
+[listen.submissions]
+addresses = [{submissions}]
+
+[listen.submission]
+addresses = [{submission}]
+
+[listen.https]
+addresses = [{https}]
+
+[[tls.certificate]]
+chain = {chain}
+key = {pair}
+
+[delivery]
+route."*" = {outside}
+{delivery}
+[limits]
+connections_per_network = 1000
+signups_per_network = 100000
+challenges_per_domain = 100000
+{limits}
+[log]
+to = "stderr"
+"#,
+        data = at("data"),
+        run = at("run"),
+        top = more(""),
+        news = more("list.news"),
+        key = at("keys/root.key"),
+        smtp = address(0),
+        submissions = address(1),
+        submission = address(2),
+        https = address(3),
+        chain = at("tls/party.pem"),
+        pair = at("tls/party.key"),
+        outside = quoted(&plan.outside.to_string()),
+        delivery = more("delivery"),
+        limits = more("limits"),
+    )
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_party_is_set_up_with_its_admin() {
+        let stage = Stage::set(Plan::new("127.0.0.1:2525".parse().unwrap()))
+            .await
+            .unwrap();
+        assert_eq!(stage.config().list.len(), 2);
+        assert!(!stage.approver().password.is_empty());
+        assert!(stage.data().join("hustings.db").exists());
+        assert!(!stage.data().starts_with(stage.root().join("keys")));
+        let root = stage.root().to_owned();
+        drop(stage);
+        assert!(!root.exists(), "a throwaway directory is thrown away");
+    }
+
+    #[tokio::test]
+    async fn a_kept_directory_can_be_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut plan = Plan::new("127.0.0.1:2525".parse().unwrap());
+        plan.directory = Some(directory.path().join("kept"));
+        drop(Stage::set(plan.clone()).await.unwrap());
+        let again = Stage::set(plan).await.unwrap();
+        assert!(again.approver().password.is_empty());
+    }
+
+    #[test]
+    fn ports_are_given_in_a_row() {
+        let plan = Plan::new("127.0.0.1:1".parse().unwrap()).ports_from(Some(4000));
+        assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004]);
+        let ports = free_ports().unwrap();
+        assert!(ports.iter().all(|port| *port != 0));
+    }
+}

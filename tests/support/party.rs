@@ -1,0 +1,394 @@
+//! A party at work, for stories: the real daemon on ports of its own, with a world outside of it and a clock that moves.
+//! [`Party`] runs in this process; [`Spawned`] is the real binary, to be killed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hustings::clock::Clock;
+use hustings::config::LogLevel;
+use hustings::control::api::service::{LockState, Status};
+use hustings::daemon::logging;
+use hustings::daemon::rooms::Rooms;
+use hustings::daemon::sandbox::browser::{Browser, Form, Page};
+use hustings::daemon::sandbox::caller::{Socket, person};
+use hustings::daemon::sandbox::inbox::Mail;
+use hustings::daemon::sandbox::leak::{Findings, Secrets};
+use hustings::daemon::sandbox::peer::{Answer, Dialogue, Post};
+use hustings::daemon::sandbox::reading::{links, show};
+use hustings::daemon::sandbox::stage::{HOST, Person, Plan, Stage, free_ports};
+use hustings::daemon::sandbox::world;
+use hustings::daemon::serve::{Doors, Running};
+use jiff::SignedDuration;
+
+use super::outside::OutsideMta;
+
+/// How long a mail may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(60);
+/// How long the daemon may take to start.
+const START: Duration = Duration::from_secs(30);
+
+/// Whether a program is there. Says `skipped: needs X` if it isn't; in CI that is a failure.
+pub fn needs(program: &str) -> bool {
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    });
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "CI must have {program}");
+        println!("skipped: needs {program}");
+    }
+    found
+}
+
+/// The file that this process logs into, from the first call on.
+pub fn log() -> PathBuf {
+    static LOG: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let place = LOG.get_or_init(|| {
+        let place = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(place.path().join("log")).unwrap();
+        logging::start_into(LogLevel::Debug, file);
+        place
+    });
+    place.path().join("log")
+}
+
+/// A party whose daemon runs in this process.
+pub struct Party {
+    /// What it was set up with.
+    pub stage: Stage,
+    /// Everybody else.
+    pub outside: OutsideMta,
+    /// The clock of the daemon.
+    pub clock: Clock,
+    /// Ada, who writes.
+    pub sender: Person,
+    running: Option<Running>,
+}
+
+impl Party {
+    /// A party with the usual configuration.
+    pub async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// A party with more lines of configuration, by section, as in [`Plan::more`].
+    pub async fn start_with(more: Vec<(&'static str, String)>) -> Self {
+        log();
+        let (outside, clock) = (OutsideMta::start().await, Clock::movable());
+        let mut plan = Plan::new(outside.address());
+        plan.more = more;
+        let stage = Stage::set(plan).await.unwrap();
+        let running = stage.start(clock.clone()).await.unwrap();
+        let sender = stage.sender().await.unwrap();
+        Self {
+            stage,
+            outside,
+            clock,
+            sender,
+            running: Some(running),
+        }
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    /// Where it listens.
+    pub fn doors(&self) -> &Doors {
+        &self.running().doors
+    }
+
+    /// The address of a door: `smtp`, `submissions`, `submission`, `https`, `plain`.
+    pub fn door(&self, name: &'static str) -> SocketAddr {
+        world::door(self.doors(), name).unwrap()
+    }
+
+    /// The rooms.
+    pub fn rooms(&self) -> Arc<Rooms> {
+        self.running().rooms().unwrap()
+    }
+
+    /// Stops the daemon in order; the rest stays.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// Starts it again after a stop; its ports are others.
+    pub async fn start_again(&mut self) {
+        self.stop().await;
+        self.running = Some(self.stage.start(self.clock.clone()).await.unwrap());
+    }
+
+    /// A browser at its pages.
+    pub fn browser(&self) -> Browser {
+        Browser::secured(self.door("https"), HOST, self.stage.trust().clone())
+    }
+
+    /// The control socket, as Ben, who has all roles.
+    pub fn socket(&self) -> Socket {
+        self.stage.socket()
+    }
+
+    /// Posts the sign-up form as a stranger who took two seconds over it (of the daemon's clock).
+    pub async fn sign_up(&self, address: &str, constituency: &str, lists: &[&str]) -> Page {
+        let browser = self.browser();
+        let form = browser.get("/").await.unwrap().form().expect("a form");
+        self.clock.advance(SignedDuration::from_secs(2)).unwrap();
+        browser
+            .submit(&filled(form, address, constituency, lists))
+            .await
+            .unwrap()
+    }
+
+    /// The confirm link in the newest challenge to an address.
+    pub async fn challenge(&self, address: &str) -> String {
+        let mail = self
+            .mail(address, |mail| link_in(mail, "/c/").is_some())
+            .await;
+        link_in(&mail, "/c/").unwrap()
+    }
+
+    /// Presses the button behind a link.
+    pub async fn press(&self, link: &str) -> Page {
+        let browser = self.browser();
+        let form = browser.get(link).await.unwrap().form().expect("a form");
+        browser.submit(&form).await.unwrap()
+    }
+
+    /// Signs up and confirms.
+    pub async fn subscribe(&self, address: &str, constituency: &str, lists: &[&str]) {
+        let page = self.sign_up(address, constituency, lists).await;
+        assert_eq!(page.status, 200, "{}", page.heading());
+        let page = self.press(&self.challenge(address).await).await;
+        assert_eq!(page.status, 200, "{}", page.heading());
+    }
+
+    /// The first mail to an address that fits, held or to come.
+    pub async fn mail(&self, to: &str, fits: impl Fn(&Mail) -> bool) -> Arc<Mail> {
+        let waiting = self
+            .outside
+            .inbox()
+            .wait_for(|mail| mail.is_to(to) && fits(mail));
+        tokio::time::timeout(ARRIVAL, waiting)
+            .await
+            .expect("a mail that fits")
+    }
+
+    /// Ada hands a mail over on 465, with her password.
+    pub async fn submit(&self, to: &[&str], message: &[u8]) -> Answer {
+        let door = self.door("submissions");
+        let (mut dialogue, _) = Dialogue::connect_secured(door, self.stage.trust(), HOST)
+            .await
+            .unwrap();
+        dialogue.command("EHLO client.example").await.unwrap();
+        let answer = dialogue
+            .log_in(self.sender.name, &self.sender.password)
+            .await
+            .unwrap();
+        assert_eq!(answer.code, 235, "{answer}");
+        let from = &self.sender.address;
+        dialogue.post(Post { from, to, message }).await.unwrap()
+    }
+
+    /// A conversation on port 25, inside TLS, after EHLO.
+    pub async fn mx(&self) -> Dialogue {
+        let door = self.door("smtp");
+        let connecting = Dialogue::connect_starttls(door, self.stage.trust(), HOST);
+        connecting.await.unwrap().0
+    }
+
+    /// How many messages an office mailbox or staff member has.
+    pub async fn kept(&self) -> u64 {
+        let list = hustings::control::api::mailbox::List {};
+        let rows = self.socket().ask(list).await.unwrap().rows;
+        rows.iter().map(|row| row.messages).sum()
+    }
+
+    /// Runs swaks against a door; [`needs`] must have said that it's there.
+    pub async fn swaks(&self, door: &'static str, arguments: &[&str]) -> Output {
+        let door = self.door(door);
+        let mut command = Command::new("swaks");
+        command
+            .args(["--server", "127.0.0.1", "--port", &door.port().to_string()])
+            .args(["--helo", "client.example", "--timeout", "20s"])
+            .args(arguments)
+            .stdin(Stdio::null());
+        output(command).await
+    }
+
+    /// Runs the command line as Ben.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        let socket = self.doors().control.display().to_string();
+        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
+        command
+            .args(["--socket", &socket])
+            .args(arguments)
+            .stdin(Stdio::null());
+        output(command).await
+    }
+
+    /// Looks through the data directory, and the log of this process.
+    pub fn leaks(&self, secrets: &Secrets) -> Findings {
+        let mut findings = secrets.search_directory(self.stage.data()).unwrap();
+        let log = log();
+        let more = secrets.search(&log, &std::fs::read(&log).unwrap());
+        findings.leaks.extend(more.leaks);
+        findings.files += more.files;
+        findings.bytes += more.bytes;
+        findings
+    }
+}
+
+/// The form as a person fills it.
+pub fn filled(form: Form, address: &str, constituency: &str, lists: &[&str]) -> Form {
+    let form = form
+        .fill("email", address)
+        .fill("constituency", constituency)
+        .tick("age", "yes");
+    lists
+        .iter()
+        .fold(form, |form, list| form.tick("list", list))
+}
+
+/// The first link of a mail whose path begins so.
+pub fn link_in(mail: &Mail, path: &str) -> Option<String> {
+    let text = show(&mail.message()).text;
+    let found = links(&text)
+        .into_iter()
+        .find(|link| link.contains(path))
+        .map(str::to_owned);
+    found
+}
+
+/// Runs a program to its end without holding up the runtime, which may be serving it.
+async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+/// A program that is run as the Unix user that the control socket takes for Ben.
+fn as_person(program: &str) -> Command {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        command.uid(person()).gid(0);
+    }
+    command
+}
+
+/// A party whose daemon is the real binary, on ports that stay the same over restarts.
+pub struct Spawned {
+    /// What it was set up with.
+    pub stage: Stage,
+    /// Everybody else.
+    pub outside: OutsideMta,
+    /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages.
+    pub ports: [u16; 5],
+    child: Option<Child>,
+}
+
+impl Spawned {
+    /// Sets a party up and starts the binary.
+    pub async fn start() -> Self {
+        let outside = OutsideMta::start().await;
+        let mut plan = Plan::new(outside.address());
+        plan.ports = free_ports().unwrap();
+        let ports = plan.ports;
+        let stage = Stage::set(plan).await.unwrap();
+        let mut party = Self {
+            stage,
+            outside,
+            ports,
+            child: None,
+        };
+        party.run(&[]).await;
+        party
+    }
+
+    /// Starts the binary, under another program if `under` names one (as in `["strace", "-f", "-o", "file"]`), and waits until it is open.
+    pub async fn run(&mut self, under: &[&str]) {
+        let binary = env!("CARGO_BIN_EXE_hustings");
+        let (program, before) = under
+            .split_first()
+            .map_or((binary, &[][..]), |(first, rest)| (*first, rest));
+        let mut command = Command::new(program);
+        command.args(before);
+        if program != binary {
+            command.arg(binary);
+        }
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.stage.config_file());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        self.wait_open().await;
+    }
+
+    async fn wait_open(&mut self) {
+        let deadline = std::time::Instant::now() + START;
+        loop {
+            let status = self.stage.socket().ask(Status {}).await;
+            if status.is_ok_and(|status| status.answer.state == LockState::Unlocked) {
+                return;
+            }
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            let log = || std::fs::read_to_string(self.log()).unwrap_or_default();
+            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", log());
+            assert!(
+                std::time::Instant::now() < deadline,
+                "it doesn't open\n{}",
+                log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the daemon logged.
+    pub fn log(&self) -> PathBuf {
+        self.stage.root().join("log")
+    }
+
+    /// The daemon's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// The address of a door by its place in [`Spawned::ports`].
+    pub fn door(&self, place: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports[place]))
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.stage.data()
+    }
+
+    /// SIGKILL: no warning, no chance to tidy up.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
