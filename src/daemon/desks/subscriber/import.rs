@@ -10,6 +10,8 @@ use crate::control::{Call, Failure, Handle};
 use crate::daemon::desks::{by, failure};
 
 const WHAT: &str = "can't import the file";
+/// How many bytes the room is given at once: fewer bad rows than it names fit in.
+const BITE: usize = 1024;
 
 impl Handle<Import> for SubscriberDesk {
     async fn handle(&self, ask: Import, call: &mut Call<Import>) -> Result<Imported, Failure> {
@@ -57,9 +59,11 @@ impl Reading {
     async fn body(&mut self, batch: &mut Batch, call: &mut Call<Import>) -> Result<(), Failure> {
         let progress = call.progress();
         while let Some(piece) = call.next_body().await? {
-            let taken = self.piece(batch, &piece).await;
-            self.tell(batch.take_rejected(), call).await?;
-            taken.map_err(|error| failure::import(WHAT, &error))?;
+            for bite in piece.chunks(BITE) {
+                let taken = self.bite(batch, bite).await;
+                self.tell(batch.take_rejected(), call).await?;
+                taken.map_err(|error| failure::import(WHAT, &error))?;
+            }
             self.bytes += piece.len() as u64;
             progress.report("bytes", self.bytes, None);
         }
@@ -74,9 +78,9 @@ impl Reading {
     }
 
     /// The suppression file comes first, so that nobody in it is asked, whatever happens later.
-    async fn piece(&mut self, batch: &mut Batch, piece: &[u8]) -> Result<(), ImportError> {
+    async fn bite(&mut self, batch: &mut Batch, bite: &[u8]) -> Result<(), ImportError> {
         let first = usize::try_from(self.suppressions).unwrap_or(usize::MAX);
-        let (left, people) = piece.split_at(piece.len().min(first));
+        let (left, people) = bite.split_at(bite.len().min(first));
         self.suppressions -= left.len() as u64;
         if !left.is_empty() && !self.leave_suppressions {
             self.suppressed = true;
