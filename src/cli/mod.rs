@@ -142,7 +142,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
+pub(crate) fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
     let global = &cli.global;
     let context = Context::new(global);
     match &cli.command {

@@ -38,6 +38,8 @@ pub(super) enum Offered {
     Known,
     /// Too much is waiting for its destination.
     NoRoom,
+    /// Too much is under way for any.
+    Full,
 }
 
 struct State {
@@ -111,10 +113,11 @@ impl Desk {
         if state.under_way.contains(&key) {
             return Offered::Known;
         }
+        if state.under_way.len() >= self.most {
+            return Offered::Full;
+        }
         let domain = parcel.destination().clone();
-        if state.under_way.len() >= self.most
-            || state.fair.push(domain, Job::Fresh(parcel)).is_err()
-        {
+        if state.fair.push(domain, Job::Fresh(parcel)).is_err() {
             return Offered::NoRoom;
         }
         state.under_way.insert(key);

@@ -145,6 +145,10 @@ impl Dispatcher {
                     Offered::Taken => asked.taken += 1,
                     Offered::NoRoom => asked.blocked += 1,
                     Offered::Known => {}
+                    Offered::Full => {
+                        asked.full = true;
+                        break;
+                    }
                 }
             }
         }

@@ -1,0 +1,393 @@
+//! Mailings, the queue and the mailboxes.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::control::api::Count;
+use crate::control::api::mailbox::List as Mailboxes;
+use crate::control::api::mailing::{Approve, Cancel, List, Pause, Preview, Resume, Watch};
+use crate::control::api::queue::{Drop as GiveUp, List as Queue, Retry, Show};
+use crate::id::{EntryId, MailboxId, MailingId};
+use crate::list::{Submission, Target};
+use crate::store::{
+    Bounce, BounceRecord, Entry, EntryRecord, MailClass, MailingState, MessageRecord, Needs,
+    OwnMessage, QueueRecord, Queued,
+};
+
+async fn submit(world: &World) -> MailingId {
+    let config = world.rooms.config();
+    let (key, list) = config.list.iter().next().expect("a list");
+    let to = config.list_address(key).expect("an address");
+    let message = format!(
+        "From: <{}>\r\nTo: <{to}>\r\nSubject: Meeting on Friday\r\n\r\nSee you at the town hall.\r\n",
+        list.from
+    );
+    let submission = Submission {
+        list: key.as_str().into(),
+        target: Target::Whole,
+        reverse_path: Some(typed("cy@party.example")),
+        message: message.into(),
+    };
+    let held = world
+        .rooms
+        .mailings
+        .submit(&world.actor("cy"), submission)
+        .await;
+    held.expect("is held").id
+}
+
+#[tokio::test]
+async fn a_mailing_is_seen_approved_steered_and_ended() {
+    let world = World::new().await;
+    world.subscribe("jo@elector.example", Some(LEEDS)).await;
+    let world = world.reopen().await;
+    let id = submit(&world).await;
+    let digits = id.to_string()[..8].to_owned();
+    let mailing = || digits.clone();
+    world.am("cy");
+    let (rows, _) = world.ask(&List { current: true }).await.expect("lists");
+    assert_eq!((rows[0].id, rows[0].state), (id, MailingState::Held));
+    assert_eq!(
+        (rows[0].sender.as_str(), rows[0].counts.audience),
+        ("cy", Count::Few)
+    );
+    let preview = Preview { mailing: mailing() };
+    let (_, message, seen) = world.talk(&preview, b"").await.expect("shows");
+    assert!(String::from_utf8_lossy(&message).contains("town hall"));
+    let approve = |digest: Option<String>| Approve {
+        mailing: mailing(),
+        digest,
+    };
+    let own = world.ask(&approve(None)).await.expect_err("needs another");
+    assert_eq!(own.class, Class::Refused);
+    world.am("dee");
+    let other = world
+        .ask(&approve(Some("ab".repeat(32))))
+        .await
+        .expect_err("other bytes");
+    assert!(other.why.contains("digest"), "{other}");
+    let (_, approved) = world
+        .ask(&approve(Some(seen.digest.clone())))
+        .await
+        .expect("approves");
+    assert_eq!(
+        (approved.state, &approved.approved_by[..]),
+        (MailingState::Sending, &["dee".to_owned()][..])
+    );
+    world.am("eve");
+    let pause = Pause { mailing: mailing() };
+    assert!(world.ask(&pause).await.is_err(), "a reader may not");
+    world.am("ada");
+    let (_, paused) = world.ask(&pause).await.expect("an admin may stop it");
+    assert_eq!(
+        (paused.state, paused.counts.audience),
+        (MailingState::Paused, Count::Exactly(1))
+    );
+    world
+        .ask(&Resume { mailing: mailing() })
+        .await
+        .expect("goes on");
+    let cancel = Cancel {
+        mailing: mailing(),
+        reason: Some("wrong date".into()),
+    };
+    let (_, ended) = world.ask(&cancel).await.expect("ends");
+    assert_eq!(ended.state, MailingState::Cancelled);
+    let over = world.ask(&pause).await.expect_err("is over");
+    assert!(over.why.contains("cancelled"), "{over}");
+    let (rows, _) = world.ask(&List { current: true }).await.expect("lists");
+    assert!(rows.is_empty());
+    let short = Preview {
+        mailing: "3".into(),
+    };
+    assert_eq!(
+        world.ask(&short).await.expect_err("too short").class,
+        Class::Misuse
+    );
+    let expected = [
+        "mailing submit",
+        "mailing approve",
+        "mailing pause",
+        "mailing resume",
+        "mailing cancel",
+    ];
+    let verbs = world.verbs().await;
+    assert!(
+        verbs.ends_with(
+            &expected[1..]
+                .iter()
+                .map(|verb| (*verb).to_owned())
+                .collect::<Vec<_>>()
+        ),
+        "{verbs:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_watches_is_told_until_it_ends_and_may_go() {
+    let world = World::new().await;
+    let id = submit(&world).await;
+    let mailing = id.to_string();
+    let client = Client::connect(&world.server.socket)
+        .await
+        .expect("connects");
+    let watch = Watch {
+        mailing: mailing.clone(),
+    };
+    let (mut leaver, sender) = client.ask(&watch).await.expect("asks");
+    assert!(matches!(leaver.next().await, Ok(Event::Row(_))));
+    drop((leaver, sender));
+
+    let client = Client::connect(&world.server.socket)
+        .await
+        .expect("connects");
+    let (mut watcher, _sender) = client.ask(&watch).await.expect("asks");
+    let first = loop {
+        match watcher.next().await.expect("goes on") {
+            Event::Row(row) => break row,
+            Event::Answer(_) => panic!("it is not over"),
+            _ => {}
+        }
+    };
+    assert_eq!(first.state, MailingState::Held);
+    let cancel = Cancel {
+        mailing,
+        reason: None,
+    };
+    world.ask(&cancel).await.expect("ends");
+    let mut last = first.state;
+    let answer = loop {
+        match watcher.next().await.expect("goes on") {
+            Event::Row(row) => last = row.state,
+            Event::Answer(answer) => break answer,
+            _ => {}
+        }
+    };
+    assert_eq!(
+        (last, answer.state),
+        (MailingState::Cancelled, MailingState::Cancelled)
+    );
+}
+
+fn record() -> MessageRecord {
+    MessageRecord {
+        received_at: noon(),
+        size: 0,
+        reverse_path: None,
+        recipients: Vec::new(),
+        submitted_by: None,
+    }
+}
+
+async fn queue(world: &World, class: MailClass, to: &str) -> Queued {
+    let store = &world.rooms.store;
+    let bytes = b"From: cy@party.example\r\nSubject: Leaflets\r\n\r\nhello\r\n";
+    let message = OwnMessage::new(store.vault(), record(), bytes);
+    let mut mail = Queued::new(
+        message.id(),
+        QueueRecord {
+            class,
+            reverse_path: Some("cy@party.example".into()),
+            recipient: typed(to),
+            queued_at: noon(),
+            expires_at: noon()
+                .saturating_add(SignedDuration::from_hours(120))
+                .expect("a time"),
+            attempts: 2,
+            last_failure: Some("451 4.7.1 come again".into()),
+            delay_told: false,
+            needs: Needs::default(),
+            prefix: None,
+        },
+    );
+    mail.due_at = noon()
+        .saturating_add(SignedDuration::from_hours(1))
+        .expect("a time");
+    done(store, Step::PutMessage(message)).await;
+    done(store, Step::PutQueued(mail.clone())).await;
+    mail
+}
+
+#[tokio::test]
+async fn staff_see_their_own_mail_and_a_look_at_others_is_logged() {
+    let world = World::new().await;
+    let cy = MailClass::Staff {
+        sender: world.actor("cy").id(),
+    };
+    let own = queue(&world, cy, "bob@one.example").await;
+    let kind = "challenge".to_owned();
+    let service = queue(&world, MailClass::Service { kind }, "jo@elector.example").await;
+    let show = |mail: &Queued| Show {
+        mail: mail.id.to_string(),
+    };
+    world.am("cy");
+    let (rows, _) = world.ask(&Queue {}).await.expect("lists");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].from.as_str(), rows[0].to.as_deref()),
+        ("cy", Some("bob@one.example"))
+    );
+    world.ask(&show(&own)).await.expect("one's own");
+    let other = world.ask(&show(&service)).await.expect_err("not one's own");
+    assert_eq!(other.class, Class::Refused);
+    assert!(world.acts().await.is_empty());
+
+    world.am("ada");
+    let (rows, _) = world.ask(&Queue {}).await.expect("lists");
+    assert_eq!(rows.len(), 2);
+    assert!(
+        rows.iter().all(|row| row.to.is_none()),
+        "a list shows no addresses"
+    );
+    let (_, shown) = world.ask(&show(&service)).await.expect("shows");
+    assert_eq!(
+        (shown.from.as_str(), shown.to.as_deref()),
+        ("service", Some("jo@elector.example"))
+    );
+    let acts = world.acts().await;
+    assert_eq!(acts[0].verb, "queue show");
+    assert_eq!(
+        acts[0].object.as_ref().expect("the mail").id,
+        service.id.to_string()
+    );
+}
+
+#[tokio::test]
+async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
+    let world = World::new().await;
+    let cy = world.actor("cy").id();
+    let mail = queue(&world, MailClass::Staff { sender: cy }, "bob@one.example").await;
+    let kind = "challenge".to_owned();
+    let service = queue(&world, MailClass::Service { kind }, "jo@elector.example").await;
+    world.am("cy");
+    let (_, retried) = world.ask(&Retry { mail: None }).await.expect("tries");
+    assert_eq!(retried.mails, 1, "one's own alone");
+    let due = world.rooms.store.due_mail(noon(), 10).await.expect("reads");
+    assert_eq!(
+        (due.len(), due[0].id, due[0].record.attempts),
+        (1, mail.id, 2)
+    );
+    world.am("ada");
+    let (_, retried) = world.ask(&Retry { mail: None }).await.expect("tries");
+    assert_eq!(retried.mails, 1, "what is due already is not counted");
+
+    let drop = |mail: &Queued| GiveUp {
+        mail: mail.id.to_string(),
+        reason: Some("misspelt".into()),
+    };
+    world.am("cy");
+    assert!(world.ask(&drop(&mail)).await.is_err(), "admins alone");
+    world.am("ada");
+    world.ask(&drop(&mail)).await.expect("gives up");
+    world.ask(&drop(&service)).await.expect("gives up");
+    let gone = world.ask(&drop(&mail)).await.expect_err("is gone");
+    assert!(gone.next.contains("queue list"), "{gone}");
+    assert!(world.ask(&Queue {}).await.expect("lists").0.is_empty());
+    assert_eq!(world.verbs().await, ["queue drop", "queue drop"]);
+    let told = world
+        .rooms
+        .store
+        .entries(MailboxId::from(cy), 10)
+        .await
+        .expect("reads");
+    let [notice] = &told[..] else {
+        panic!("one notice")
+    };
+    let text = world
+        .rooms
+        .store
+        .body(notice.message)
+        .read_whole(1 << 16)
+        .await
+        .expect("reads");
+    let text = String::from_utf8(text).expect("text");
+    for part in [
+        "multipart/report",
+        "Action: failed",
+        "bob@one.example",
+        "misspelt",
+        "Leaflets",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+async fn keep(world: &World, mailbox: MailboxId, folder: &str, at: Timestamp, size: usize) {
+    let store = &world.rooms.store;
+    let message = OwnMessage::new(store.vault(), record(), &vec![b'x'; size]);
+    let place = EntryRecord {
+        folder: folder.into(),
+        kept_at: at,
+    };
+    let entry = Entry::new(store.vault(), mailbox, message.id(), place);
+    let change = Change::new()
+        .then(Step::PutMessage(message))
+        .then(Step::PutEntry(entry));
+    assert_eq!(
+        store.change(change).await.expect("writes"),
+        ChangeOutcome::Done
+    );
+}
+
+#[tokio::test]
+async fn a_mailbox_is_counted_for_its_owner_and_all_for_admins() {
+    let world = World::new().await;
+    let cy = MailboxId::from(world.actor("cy").id());
+    let later = noon()
+        .saturating_add(SignedDuration::from_hours(1))
+        .expect("a time");
+    keep(&world, cy, "INBOX", noon(), 100).await;
+    keep(&world, cy, "INBOX", later, 70_000).await;
+    keep(&world, cy, "Unconfirmed", noon(), 5).await;
+    let config = world.rooms.config();
+    let role = config.mailbox.keys().next().expect("a mailbox").to_string();
+    keep(
+        &world,
+        world.rooms.store.vault().role_mailbox(&role),
+        "INBOX",
+        noon(),
+        7,
+    )
+    .await;
+    keep(&world, MailboxId::random(), "INBOX", noon(), 9).await;
+    let back = OwnMessage::new(world.rooms.store.vault(), record(), b"came back");
+    let bounce = Bounce {
+        id: EntryId::random(),
+        copy: crate::id::CopyId::random(),
+        message: back.id(),
+        record: BounceRecord { received_at: later },
+    };
+    done(&world.rooms.store, Step::PutMessage(back)).await;
+    done(&world.rooms.store, Step::PutBounce(bounce)).await;
+
+    world.am("cy");
+    let (rows, _) = world.ask(&Mailboxes {}).await.expect("lists");
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.mailbox.as_str(),
+                row.folder.as_str(),
+                row.messages,
+                row.bytes,
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [("cy", "INBOX", 2, 70_100), ("cy", "Unconfirmed", 1, 5)]
+    );
+    assert_eq!(rows[0].newest_at, Some(later));
+    world.am("ada");
+    let (rows, _) = world.ask(&Mailboxes {}).await.expect("lists");
+    let sum = |name: &str| {
+        let own = rows.iter().filter(|row| row.mailbox == name);
+        own.map(|row| row.messages).sum::<u64>()
+    };
+    assert_eq!(
+        (sum("cy"), sum(&role), sum("bounced"), sum("eve")),
+        (3, 1, 1, 0)
+    );
+    let total: u64 = rows.iter().map(|row| row.messages).sum();
+    assert_eq!(total, 6, "also what is in a mailbox of nobody");
+}
