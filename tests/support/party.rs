@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hustings::clock::Clock;
 use hustings::config::LogLevel;
-use hustings::control::api::service::{LockState, Status};
+use hustings::control::api::service::{Status, StatusReport};
 use hustings::daemon::logging;
 use hustings::daemon::rooms::Rooms;
 use hustings::daemon::sandbox::browser::{Browser, Form, Page};
@@ -18,7 +18,7 @@ use hustings::daemon::sandbox::inbox::Mail;
 use hustings::daemon::sandbox::leak::{Findings, Secrets};
 use hustings::daemon::sandbox::peer::{Answer, Dialogue, Post};
 use hustings::daemon::sandbox::reading::{links, show};
-use hustings::daemon::sandbox::stage::{HOST, Person, Plan, Stage, free_ports};
+use hustings::daemon::sandbox::stage::{APPROVER, HOST, Person, Plan, Stage, free_ports};
 use hustings::daemon::sandbox::world;
 use hustings::daemon::serve::{Doors, Running};
 use jiff::SignedDuration;
@@ -362,7 +362,9 @@ impl Spawned {
         let deadline = std::time::Instant::now() + START;
         loop {
             let status = self.stage.socket().ask(Status {}).await;
-            if status.is_ok_and(|status| status.answer.state == LockState::Unlocked) {
+            // The vault opens first, then the rooms, then the desk that knows who we are.
+            let open = |status: &StatusReport| status.work.is_some() && status.you == APPROVER;
+            if status.is_ok_and(|status| open(&status.answer)) {
                 return;
             }
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
