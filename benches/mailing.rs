@@ -36,6 +36,8 @@ const COPIES: usize = 20_000;
 const DOMAINS: usize = 50;
 /// Copies that are made and settled at once, as connections would.
 const COURIERS: usize = 20;
+/// Copies that may wait for them.
+const WAITING: usize = 2_000;
 
 fn main() {
     divan::main();
@@ -214,7 +216,7 @@ async fn bring_all(room: Mailings, clock: Clock) {
         let room = room.clone();
         async move { room.run().await }
     });
-    let (give, take) = mpsc::channel::<Arc<dyn Parcel>>(2000);
+    let (give, take) = mpsc::channel::<Arc<dyn Parcel>>(WAITING);
     let take = Arc::new(tokio::sync::Mutex::new(take));
     let couriers: Vec<_> = (0..COURIERS)
         .map(|_| {
@@ -234,7 +236,11 @@ async fn bring_all(room: Mailings, clock: Clock) {
             given += 1;
             give.send(parcel).await.unwrap();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        // Like the engine, which asks again when half of what it knows is done.
+        while give.capacity() < WAITING / 2 && given < COPIES {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        tokio::task::yield_now().await;
     }
     drop(give);
     for courier in couriers {

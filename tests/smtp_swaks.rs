@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hustings::daemon::sandbox::peer::{Dialogue, Post};
 use hustings::daemon::sandbox::stage::HOST;
-use support::party::{Party, needs};
+use support::party::{Party, needs_swaks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -23,7 +23,7 @@ fn said(output: &Output) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_in_the_clear_is_refused_with_530() {
-    if !needs("swaks") {
+    if !needs_swaks() {
         return;
     }
     let party = Party::start().await;
@@ -41,7 +41,7 @@ async fn mail_in_the_clear_is_refused_with_530() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_over_starttls_is_kept() {
-    if !needs("swaks") {
+    if !needs_swaks() {
         return;
     }
     let party = Party::start().await;
@@ -65,7 +65,7 @@ async fn mail_over_starttls_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_relayed() {
-    if !needs("swaks") {
+    if !needs_swaks() {
         return;
     }
     let party = Party::start().await;
@@ -79,7 +79,7 @@ async fn nothing_is_relayed() {
             .await;
         let said = said(&output);
         assert!(
-            !output.status.success() && said.contains("<** 55"),
+            !output.status.success() && said.contains("<~* 55"),
             "{to}: {said}"
         );
     }
@@ -94,7 +94,7 @@ async fn nothing_is_relayed() {
     let output = party.swaks("submission", &arguments).await;
     let said = said(&output);
     assert!(
-        !output.status.success() && said.contains("<** 530"),
+        !output.status.success() && said.contains("<~* 530"),
         "{said}"
     );
     assert_eq!(party.outside.counters().messages(), 0);
@@ -102,7 +102,7 @@ async fn nothing_is_relayed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn auth_is_offered_inside_tls_alone() {
-    if !needs("swaks") {
+    if !needs_swaks() {
         return;
     }
     let party = Party::start().await;
@@ -160,14 +160,13 @@ async fn auth_is_offered_inside_tls_alone() {
 }
 
 /// What other servers have taken for the end of a message, or for the end of a line before one.
-const NEARLY_ENDS: [&[u8]; 8] = [
+const NEARLY_ENDS: [&[u8]; 7] = [
     b"\n.\n",
     b"\n.\r\n",
     b"\r\n.\n",
     b"\r.\r",
     b"\r.\r\n",
     b"\r\n.\r",
-    b"\r\n\x00.\r\n",
     b"\n\n.\r\n",
 ];
 
@@ -205,7 +204,7 @@ async fn no_message_is_smuggled_behind_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_clients_bare_line_feeds_are_refused() {
-    if !needs("swaks") {
+    if !needs_swaks() {
         return;
     }
     let party = Party::start().await;
@@ -230,8 +229,13 @@ async fn a_real_clients_bare_line_feeds_are_refused() {
 async fn dots_and_long_texts_come_through_whole() {
     let party = Party::start().await;
     let mut dialogue = party.mx().await;
-    let message = b".\r\n..\r\nSubject: dots\r\n\r\n.\r\n.hidden\r\nlast\r\n";
-    for text in [&message[..], &b"Subject: long\r\n\r\n".repeat(1)] {
+    let dots = b".\r\n..\r\nSubject: dots\r\n\r\n.\r\n.hidden\r\nlast\r\n".to_vec();
+    let long = [
+        b"Subject: long\r\n\r\n".to_vec(),
+        b"0123456789\r\n".repeat(20_000),
+    ]
+    .concat();
+    for text in [&dots, &long] {
         let post = Post {
             from: STRANGER,
             to: &[OFFICE],

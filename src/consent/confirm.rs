@@ -94,6 +94,7 @@ impl Consent {
         if self.store().change(change).await? == ChangeOutcome::Conflict {
             return Ok(None);
         }
+        self.committed();
         let before = making.before.as_ref().map(|before| &before.record);
         self.tally().change(before, Some(&making.after.record));
         self.journal_lifted(&making.suppressions, lifted).await;

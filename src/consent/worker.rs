@@ -126,6 +126,7 @@ impl IntakeWorker {
             };
             let change = change.require(Guard::IntakeWaits(intake.id));
             if self.0.store().change(change).await? == ChangeOutcome::Done {
+                self.0.committed();
                 return Ok(());
             }
         }

@@ -170,7 +170,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         sockets: options.sockets,
         doors: Doors::default(),
     };
-    starting.open_doors(options.plain_pages).await?;
+    let bound = starting.bind_doors().await?;
     let service = ServiceDesk::new(
         house.clone(),
         keeper.clone(),
@@ -178,12 +178,17 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         options.warnings,
     );
     starting.open_control(&service)?;
-    let doors = starting.doors;
-    let watched = certificates.clone().watch(config.tls.check_every, clock);
-    tasks.spawn(until(stop.clone(), watched));
+    // Callers wait in the kernel's queue meanwhile: what came while locked is applied before any door answers.
     if !options.stay_locked && !keeper.waits_for_unlock() {
         service.unlock(None).await.map_err(StartError::Unlock)?;
     }
+    starting.serve_doors(bound);
+    if let Some(address) = options.plain_pages {
+        starting.serve_plain(address).await?;
+    }
+    let doors = starting.doors;
+    let watched = certificates.clone().watch(config.tls.check_every, clock);
+    tasks.spawn(until(stop.clone(), watched));
     Ok(Running {
         doors,
         house,
@@ -216,6 +221,9 @@ async fn keeper(config: &Config) -> Result<Arc<Keeper>, KeeperError> {
         .map(Arc::new)
 }
 
+/// A door's name and its listeners.
+type Bound = (&'static str, Vec<TcpListener>);
+
 /// The doors while they are being opened.
 struct Starting<'a> {
     config: &'a Config,
@@ -229,12 +237,9 @@ struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    async fn open_doors(&mut self, plain: Option<SocketAddr>) -> Result<(), StartError> {
-        let roles = [
-            ("smtp", Role::Mx),
-            ("submissions", Role::Submissions),
-            ("submission", Role::Submission),
-        ];
+    /// Takes the ports, so that one that is in use is known before anything is opened.
+    async fn bind_doors(&mut self) -> Result<Vec<Bound>, StartError> {
+        let mut all = Vec::new();
         let mut reports = Vec::new();
         for (name, addresses, fd) in self.config.listen.all() {
             let listeners = self.listeners(name, addresses, fd).await?;
@@ -243,14 +248,8 @@ impl Starting<'_> {
                 .map(TcpListener::local_addr)
                 .collect::<io::Result<_>>()?;
             reports.push(report(name, &bound));
-            match roles.iter().find(|(role, _)| *role == name) {
-                Some((_, role)) => self.serve_smtp(*role, listeners),
-                None => self.serve_pages(listeners),
-            }
             *self.bound(name) = bound;
-        }
-        if let Some(address) = plain {
-            self.serve_plain(address).await?;
+            all.push((name, listeners));
         }
         self.house.set_doors(reports);
         for left in self.sockets.left() {
@@ -259,7 +258,18 @@ impl Starting<'_> {
                 "systemd handed over a socket that no door is set to use"
             );
         }
-        Ok(())
+        Ok(all)
+    }
+
+    fn serve_doors(&self, bound: Vec<Bound>) {
+        for (name, listeners) in bound {
+            match name {
+                "smtp" => self.serve_smtp(Role::Mx, listeners),
+                "submissions" => self.serve_smtp(Role::Submissions, listeners),
+                "submission" => self.serve_smtp(Role::Submission, listeners),
+                _ => self.serve_pages(listeners),
+            }
+        }
     }
 
     fn bound(&mut self, name: &str) -> &mut Vec<SocketAddr> {

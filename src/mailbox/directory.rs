@@ -156,10 +156,10 @@ impl Directory {
             }
             _ => {}
         }
-        if address.domain() == &self.domains[0] {
-            if let Some(list) = self.lists.get(name) {
-                return self.list(list, detail);
-            }
+        if address.domain() == &self.domains[0]
+            && let Some(list) = self.lists.get(name)
+        {
+            return self.list(list, detail);
         }
         self.with_detail(roll, address)
     }

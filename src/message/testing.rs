@@ -26,7 +26,10 @@ use super::segment::{Prepared, SlotValues};
 /// The domain that the tests' signer signs for.
 pub(crate) const DOMAIN: &str = "party.example";
 
-static SIGNER: LazyLock<(Arc<Signer>, Vec<(String, String)>)> = LazyLock::new(|| {
+/// A signer, and selector and record of each of its keys.
+type Signing = (Arc<Signer>, Vec<(String, String)>);
+
+static SIGNER: LazyLock<Signing> = LazyLock::new(|| {
     let keys = [
         ("r1", SigningKey::generate_rsa().unwrap()),
         ("e1", SigningKey::generate_ed25519().unwrap()),

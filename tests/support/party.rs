@@ -42,13 +42,33 @@ pub fn needs(program: &str) -> bool {
     found
 }
 
+/// Whether swaks is there and can do TLS, for which it needs a module of Perl.
+pub fn needs_swaks() -> bool {
+    if !needs("swaks") {
+        return false;
+    }
+    let output = Command::new("swaks").arg("--support").output().unwrap();
+    let able = String::from_utf8_lossy(&output.stdout).contains("=== TLS supported");
+    if !able {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI must have swaks with TLS"
+        );
+        println!("skipped: needs swaks with TLS (libnet-ssleay-perl)");
+    }
+    able
+}
+
 /// The file that this process logs into, from the first call on.
 pub fn log() -> PathBuf {
     static LOG: OnceLock<tempfile::TempDir> = OnceLock::new();
     let place = LOG.get_or_init(|| {
         let place = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(place.path().join("log")).unwrap();
+        // The service hides what a panic says; a story must not.
+        let hook = std::panic::take_hook();
         logging::start_into(LogLevel::Debug, file);
+        std::panic::set_hook(hook);
         place
     });
     place.path().join("log")
@@ -375,6 +395,13 @@ impl Spawned {
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.stage.data()
+    }
+
+    /// How many messages mailboxes hold.
+    pub async fn kept(&self) -> u64 {
+        let list = hustings::control::api::mailbox::List {};
+        let rows = self.stage.socket().ask(list).await.unwrap().rows;
+        rows.iter().map(|row| row.messages).sum()
     }
 
     /// SIGKILL: no warning, no chance to tidy up.

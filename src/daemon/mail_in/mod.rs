@@ -16,7 +16,7 @@ use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::server::{Caller, Credentials, Envelope, Host, LoginOutcome, Refusal};
 use crate::staff::Role;
-use crate::store::Health;
+use crate::store::{Health, StoreError};
 use envelope::Bound;
 
 /// The host of all SMTP doors. While the vault is locked there are no rooms, and every answer is 421.
@@ -35,7 +35,7 @@ impl MailIn {
         match rooms.store.health() {
             Health::Well => Ok(rooms),
             // A full disk is noticed to have room again by the next write, so those are let through to try.
-            Health::Refusing(error) if matches!(error, crate::store::StoreError::Full) => Ok(rooms),
+            Health::Refusing(StoreError::Full) => Ok(rooms),
             Health::Refusing(_) => Err(Refusal::not_in_service()),
         }
     }

@@ -178,7 +178,8 @@ impl Stage {
         let trust = Trust::new(ca.der())?;
         let text = config_text(&root, &plan);
         fs::write(root.join("hustings.toml"), &text)?;
-        let config = Config::load(&root.join("hustings.toml"))?;
+        // Its key is made in the next step.
+        let config = Config::load_without_files(&root.join("hustings.toml"))?;
         let key = init::root_key(&config, None, &root.join("keys/credential"), false)?;
         init::make_store(&config, &key).await?;
         let approver = first_admin(&config, &key.key).await?;

@@ -81,8 +81,7 @@ async fn nobody_but_admins_sees_an_address() {
         let refused = world
             .ask(&find("jo@elector.example"))
             .await
-            .err()
-            .expect("refused");
+            .expect_err("refused");
         assert_eq!(refused.class, Class::Refused, "{name}");
         let show = Show {
             address: "jo@elector.example".into(),

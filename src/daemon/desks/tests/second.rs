@@ -186,7 +186,7 @@ async fn a_file_that_is_none_leaves_nothing_and_one_that_is_cut_is_not_taken() {
         ..import(None, false)
     };
     let short = world.talk(&short, b"address\nflo@elector.example\n").await;
-    assert!(short.err().expect("cut").why.contains("shorter"));
+    assert!(short.expect_err("cut").why.contains("shorter"));
     let imports = world.rooms.consent.imports().await.expect("reads");
     let left: Vec<_> = imports.iter().map(|one| &one.state).collect();
     assert!(

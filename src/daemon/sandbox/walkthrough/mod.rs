@@ -98,7 +98,7 @@ struct Story {
     confirm: Vec<String>,
     /// Where Elen's one click goes.
     way_out: String,
-    /// Checkpoints of the consent log and the audit log, taken before the withdrawal.
+    /// Checkpoints of the consent log and the audit log, kept as an outside witness would.
     checkpoints: Vec<String>,
     /// The log of this process.
     log: Option<PathBuf>,

@@ -100,11 +100,11 @@ fn search(teller: &mut Teller, directory: &Path) -> Step {
 
 fn report(teller: &mut Teller, what: &str, findings: &Findings) -> Step {
     teller.saw(format!(
-        "looked through {what}, {} bytes in {} files, for {} addresses and texts in all their spellings: {} found",
-        findings.bytes,
-        findings.files,
+        "{} of {} addresses and texts found in {what} ({} bytes, {} files)",
+        findings.leaks.len(),
         secrets().len(),
-        findings.leaks.len()
+        findings.bytes,
+        findings.files
     ));
     match findings.leaks.first() {
         None => Ok(()),
