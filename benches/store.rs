@@ -162,6 +162,7 @@ async fn fill(store: &Store, count: usize) {
                 subscriptions: vec![SubscriptionRecord {
                     list: "news".into(),
                     confirmed_at: Timestamp::UNIX_EPOCH,
+                    paused_until: None,
                 }],
             };
             change.then(Step::PutSubscriber(Subscriber::new(store.vault(), record)))

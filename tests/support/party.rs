@@ -277,11 +277,8 @@ pub fn filled(form: Form, address: &str, constituency: &str, lists: &[&str]) -> 
 /// The first link of a mail whose path begins so.
 pub fn link_in(mail: &Mail, path: &str) -> Option<String> {
     let text = show(&mail.message()).text;
-    let found = links(&text)
-        .into_iter()
-        .find(|link| link.contains(path))
-        .map(str::to_owned);
-    found
+    let mut all = links(&text).into_iter();
+    all.find(|link| link.contains(path)).map(str::to_owned)
 }
 
 /// Runs a program to its end without holding up the runtime, which may be serving it.
