@@ -397,15 +397,21 @@ fn least_age(config: &Config) -> u8 {
 
 fn retention(config: &Config) -> Retention {
     let keep = &config.retention;
+    // What is given in another unit is rounded up: the notice must not promise less than is kept.
     let months = |period: Period| {
         let span = period.to_span();
-        u32::try_from(span.get_months() + 12 * i32::from(span.get_years())).unwrap_or(0)
+        let whole = span.get_months() + 12 * i32::from(span.get_years());
+        u32::try_from(whole).unwrap_or(0) + u32::try_from(span.get_days()).unwrap_or(0).div_ceil(28)
     };
-    let days = |period: Period| u32::try_from(period.to_span().get_days()).unwrap_or(0);
+    let days = |period: Period| {
+        let span = period.to_span();
+        let long = 31 * span.get_months() + 366 * i32::from(span.get_years());
+        u32::try_from(span.get_days() + long).unwrap_or(0)
+    };
     Retention {
         reconfirm_months: months(keep.reconfirm),
         backup_days: days(keep.backups),
-        evidence_years: months(keep.evidence) / 12,
+        evidence_years: months(keep.evidence).div_ceil(12),
         log_days: days(keep.logs),
         mail_months: months(keep.mail),
         ..Retention::default()
