@@ -69,8 +69,7 @@ impl<H: Host> Door<H> {
         let mut body = None;
         let mut deadlines = Deadlines::default();
         loop {
-            let busy = session.awaiting() == Awaiting::Message || session.wants_body();
-            if stop.is_cancelled() && !busy {
+            if stop.is_cancelled() && !is_busy(session) {
                 return Err(Gone::Stopped);
             }
             let (used, step) = session.advance(wire.input());
@@ -79,15 +78,14 @@ impl<H: Host> Door<H> {
             if !session.wants_body() {
                 body = None;
             }
-            if session.envelope().is_none() {
+            if !is_busy(session) {
                 deadlines.message = None;
             }
             match action {
                 Action::Read => {
                     wire.flush().await?;
                     let until = deadlines.next(session, &self.timeouts);
-                    let busy = deadlines.message.is_some();
-                    read(wire, until, (!busy).then_some(stop)).await?;
+                    read(wire, until, (!is_busy(session)).then_some(stop)).await?;
                 }
                 Action::GoOn => deadlines.line = None,
                 Action::Say(reply) => {
@@ -192,6 +190,11 @@ impl<H: Host> Door<H> {
     }
 }
 
+/// Whether a message is on its way: it is finished even when the service stops, but not for ever.
+fn is_busy(session: &Session) -> bool {
+    session.awaiting() == Awaiting::Message || session.wants_body()
+}
+
 async fn write<B: Body>(body: &mut Option<B>, octets: &[u8]) -> Result<(), Refusal> {
     match body {
         Some(body) => body.write(octets).await,
@@ -203,8 +206,7 @@ impl Deadlines {
     /// The deadline of the next read.
     fn next(&mut self, session: &Session, timeouts: &super::Timeouts) -> Instant {
         let now = Instant::now();
-        let message_is_open = session.awaiting() == Awaiting::Message || session.wants_body();
-        self.message = message_is_open.then(|| self.message.unwrap_or(now + timeouts.message));
+        self.message = is_busy(session).then(|| self.message.unwrap_or(now + timeouts.message));
         let next = match session.awaiting() {
             Awaiting::Line => *self.line.get_or_insert(now + timeouts.command),
             Awaiting::Message => now + timeouts.data,

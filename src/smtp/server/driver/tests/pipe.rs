@@ -187,26 +187,43 @@ async fn silence_ends_the_connection_however_slowly_a_line_comes() {
     dripping.abort();
 }
 
-#[tokio::test]
-async fn a_message_may_not_drip_for_ever() {
-    let party = Arc::new(Party::default());
+/// What is heard when `start` is followed by octets that never end and never stop.
+async fn drip(party: &Arc<Party>, before: &'static [u8]) -> String {
     let timeouts = Timeouts {
         message: Duration::from_millis(200),
         ..quick()
     };
-    let (socket, _serving) = start(&party, timeouts, Limits::default());
+    let (socket, _serving) = start(party, timeouts, Limits::default());
     let (mut reader, mut writer) = tokio::io::split(socket);
     let dripping = tokio::spawn(async move {
-        writer.write_all(START).await.expect("writes");
+        writer.write_all(before).await.expect("writes");
         while writer.write_all(b"x\r\n").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
     let mut heard = String::new();
-    reader.read_to_string(&mut heard).await.expect("text");
+    let all = reader.read_to_string(&mut heard);
+    tokio::time::timeout(Duration::from_secs(5), all)
+        .await
+        .expect("an end")
+        .expect("text");
+    dripping.abort();
+    heard
+}
+
+#[tokio::test]
+async fn a_message_may_not_drip_for_ever() {
+    let party = Arc::new(Party::default());
+    let heard = drip(&party, START).await;
     assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
     assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
-    dripping.abort();
+}
+
+#[tokio::test]
+async fn a_chunk_nobody_wants_may_not_drip_for_ever() {
+    let party = Arc::new(Party::default());
+    let heard = drip(&party, b"EHLO c\r\nBDAT 9999999\r\n").await;
+    assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
 }
 
 #[tokio::test]
