@@ -132,6 +132,9 @@ pub(super) fn page(
         "the page must hold the imprint (law G1)",
     )?;
     must(html.all("h1").count() == 1, "a page has one <h1>")?;
+    let mut ids = BTreeSet::new();
+    let own = |tag: &Tag| tag.get("id").is_none_or(|id| ids.insert(id.to_owned()));
+    must(html.tags.iter().all(own), "no two elements may share an id")?;
     must(
         !raw.contains("<b>typed</b>"),
         "a typed value was not escaped: take |safe away",
