@@ -274,6 +274,23 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
     }
 
+    /// Runs a script beside the page, where the page can't see it, and gives what its promise gives. Scripts are off again
+    /// afterwards.
+    pub fn evaluate(&mut self, script: &str) -> Value {
+        let frame = self.call("Page.getFrameTree", json!({}))["frameTree"]["frame"]["id"].clone();
+        let scripts = "Emulation.setScriptExecutionDisabled";
+        self.call(scripts, json!({"value": false}));
+        let world = json!({"frameId": frame, "worldName": "test"});
+        let world = self.call("Page.createIsolatedWorld", world)["executionContextId"].clone();
+        let evaluate = json!({
+            "expression": script, "contextId": world, "awaitPromise": true, "returnByValue": true,
+        });
+        let answer = self.call("Runtime.evaluate", evaluate);
+        self.call(scripts, json!({"value": true}));
+        assert!(answer["exceptionDetails"].is_null(), "{answer}");
+        answer["result"]["value"].clone()
+    }
+
     /// How wide the page is: wider than it's shown means that it must be scrolled sideways.
     pub fn width(&mut self) -> f64 {
         let metrics = self.call("Page.getLayoutMetrics", json!({}));

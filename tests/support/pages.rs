@@ -18,6 +18,7 @@ use hustings::consent::{Consent, IntakeWorker};
 use hustings::daemon::settings::Settings;
 use hustings::net::admission::ConnectionLimits;
 use hustings::store::{Files, LockedStore, Store};
+use hustings::template::Text;
 use hustings::tls::{self, Certificates, SelfMadeCa};
 use hustings::vault::{KeyRing, Vault};
 use hustings::web::{
@@ -58,14 +59,23 @@ impl LockedWithdrawals for Box_ {
     }
 }
 
-struct NoMailings;
+/// One mailing waits for its approval, and its link is `/a/good`.
+struct OneMailing;
 
-impl Approvals for NoMailings {
-    fn look<'a>(&'a self, _: &'a str) -> Asking<'a, Option<MailingToApprove>> {
-        Box::pin(async { Ok(None) })
+impl Approvals for OneMailing {
+    fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>> {
+        let mailing = || MailingToApprove {
+            sender: "ada".to_owned(),
+            list: Text::english("News"),
+            subject: "Meeting at the town hall".to_owned(),
+            count: "1,204".to_owned(),
+            digest: "9f86d081".repeat(8),
+            text: "See you on Friday at seven.\n\nBring a friend.\n".repeat(40),
+        };
+        Box::pin(async move { Ok((token == "good").then(mailing)) })
     }
-    fn decide<'a>(&'a self, _: &'a str, _: hustings::list::Decision) -> Asking<'a, bool> {
-        Box::pin(async { Ok(false) })
+    fn decide<'a>(&'a self, token: &'a str, _: hustings::list::Decision) -> Asking<'a, bool> {
+        Box::pin(async move { Ok(token == "good") })
     }
 }
 
@@ -147,7 +157,18 @@ impl Pages {
         Self::with(NonZeroU32::new(10_000).unwrap(), Timeouts::default()).await
     }
 
+    /// The pages of a daemon that waits for its passphrase.
+    pub async fn start_locked() -> Self {
+        Self::closed(NonZeroU32::new(10_000).unwrap(), Timeouts::default()).await
+    }
+
     pub async fn with(signups: NonZeroU32, timeouts: Timeouts) -> Self {
+        let pages = Self::closed(signups, timeouts).await;
+        pages.unlock();
+        pages
+    }
+
+    async fn closed(signups: NonZeroU32, timeouts: Timeouts) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
         let settings = settings(config());
@@ -172,7 +193,7 @@ impl Pages {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let limits = Arc::new(ConnectionLimits::new(100, 100));
-        let pages = Self {
+        Self {
             directory,
             worker: IntakeWorker::new(consent.clone()),
             clock,
@@ -185,16 +206,14 @@ impl Pages {
             stop: stop.clone(),
             door: tokio::spawn(door.listen(listener, limits, stop)),
             client: trusting(&ca),
-        };
-        pages.unlock();
-        pages
+        }
     }
 
     /// Opens the rooms to the pages.
     pub fn unlock(&self) {
         self.web.open(Rooms {
             consent: self.consent.clone(),
-            approvals: Arc::new(NoMailings),
+            approvals: Arc::new(OneMailing),
         });
     }
 

@@ -41,6 +41,11 @@ impl Trust {
         Ok(Self(Arc::new(config)))
     }
 
+    /// For programs that speak TLS by themselves.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        self.0.clone()
+    }
+
     /// Speaks TLS with a server of this name.
     ///
     /// # Errors

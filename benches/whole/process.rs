@@ -1,0 +1,91 @@
+//! A process as the kernel accounts for it.
+
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+/// USER_HZ, which Linux shows to programs as 100 everywhere.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// A running process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(pub u32);
+
+/// Resident memory in KiB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) now: u64,
+    pub(crate) peak: u64,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        write!(
+            f,
+            "resident {:.1} MiB, peak {:.1} MiB",
+            mib(self.now),
+            mib(self.peak)
+        )
+    }
+}
+
+impl Process {
+    /// User and system time of all its threads so far.
+    pub(crate) fn cpu(self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
+        // The name before it may hold blanks; it ends with the last bracket.
+        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..]
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+    }
+
+    pub(crate) fn memory(self) -> Memory {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        Memory {
+            now: field("VmRSS:"),
+            peak: field("VmHWM:"),
+        }
+    }
+
+    /// Forgets the peak so far.
+    pub(crate) fn forget_peak(self) {
+        fs::write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
+    }
+}
+
+/// A stretch of a process's life.
+pub(crate) struct Stretch {
+    process: Process,
+    cpu: Duration,
+    began: std::time::Instant,
+}
+
+impl Stretch {
+    pub(crate) fn begin(process: Process) -> Self {
+        process.forget_peak();
+        Self {
+            process,
+            cpu: process.cpu(),
+            began: std::time::Instant::now(),
+        }
+    }
+
+    /// What `items` of something cost since.
+    pub(crate) fn report(&self, items: usize) -> String {
+        let (wall, cpu) = (self.began.elapsed(), self.process.cpu() - self.cpu);
+        format!(
+            "{:>7.0}/s, {:.3} CPU ms each, {} ({items} in {:.2} s)",
+            items as f64 / wall.as_secs_f64(),
+            cpu.as_secs_f64() * 1000.0 / items as f64,
+            self.process.memory(),
+            wall.as_secs_f64(),
+        )
+    }
+}
