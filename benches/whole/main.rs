@@ -1,6 +1,9 @@
 //! What the whole server costs, measured from outside: the real binary as a process of its own, over real sockets and TLS,
 //! with its durable store. Figures are rates, CPU time of the daemon alone (user and system), and its resident memory.
 //!
+//! Processors differ and machines are shared, so the first line says what one RSA-2048 signature costs here and now: compare
+//! CPU times as multiples of it.
+//!
 //! `cargo bench --bench whole -- [SCENARIO …]` with the scenarios `idle`, `intake`, `large`, `mailing`, `electorate`; none
 //! means all. The load comes from this process and shares the machine's processors with the daemon, and so do the outside
 //! servers that take the mailing: on a small machine half of the time is theirs.
@@ -12,6 +15,7 @@ mod house;
 mod intake;
 mod mailing;
 mod process;
+mod reference;
 mod seed;
 
 use std::time::Duration;
@@ -25,6 +29,7 @@ async fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    println!("{}", reference::signature());
     if wants("idle") {
         idle().await;
     }
