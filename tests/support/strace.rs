@@ -2,6 +2,8 @@
 //!
 //! A line stands where strace saw the event, and the program waits for strace at each: what stands later came later.
 
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -101,18 +103,14 @@ impl Trace {
     /// `->127.0.0.1:PORT]` by the far end, `[127.0.0.1:PORT->` by ours.
     pub fn last_exchange(&self, socket: &str) -> Option<(&Call, &Call)> {
         let on = |call: &&Call| call.on.contains(socket);
-        let heard = self
-            .calls
-            .iter()
-            .filter(on)
-            .filter(|call| call.hears())
-            .last()?;
+        let mut calls = self.calls.iter().filter(on);
+        let heard = calls.rfind(|call| call.hears())?;
         let mut said = self.calls.iter().filter(on).filter(|call| call.says());
         let said = said.find(|call| call.span.0 > heard.span.1)?;
         Some((heard, said))
     }
 
-    /// How often a file, known by the end of its name, was synced on this socket between the last thing heard and the first
+    /// How often a file, known by the end of its name, was synced between the last thing heard on this socket and the first
     /// said after it: begun and ended in between.
     pub fn synced_before_answer(&self, socket: &str, file: &str) -> usize {
         let Some((heard, said)) = self.last_exchange(socket) else {
