@@ -282,6 +282,97 @@ async fn nobody_is_told_who_is_known() {
     }
 }
 
+/// How often each of these requests looks something up.
+async fn looks(pages: &Pages, requests: &[(Method, String, String)]) -> Vec<u64> {
+    let mut all = Vec::new();
+    for (method, path, body) in requests {
+        let kind = if body.is_empty() { "" } else { FORM };
+        let before = pages.reads();
+        let answer = pages.send(request(method.clone(), path, kind, body)).await;
+        assert!(answer.status < 500, "{method} {path}: {}", answer.status);
+        all.push(pages.reads() - before);
+    }
+    all
+}
+
+/// Invariant 6: who signs up is not looked up; who withdraws is, as often for everybody.
+#[tokio::test]
+async fn what_is_looked_up_does_not_depend_on_who_is_known() {
+    let pages = &Pages::start().await;
+    let states = every_state(pages).await;
+    let stamp = &pages.stamp().await;
+    let of = |each: &dyn Fn(&str, &str) -> (Method, String, String)| -> Vec<_> {
+        states
+            .iter()
+            .map(|(address, out)| each(address, out))
+            .collect()
+    };
+    let none = vec![0; states.len()];
+    let sign_up = of(&|address, _| (Method::POST, "/".to_owned(), sign_up_form(address, stamp)));
+    assert_eq!(looks(pages, &sign_up).await, none, "POST /");
+    let wrong = of(&|address, _| {
+        let form = sign_up_form(address, stamp).replace("&age=yes", "");
+        (Method::POST, "/".to_owned(), form)
+    });
+    assert_eq!(looks(pages, &wrong).await, none, "POST / with a problem");
+    for path in ["/", "/privacy", "/nowhere"] {
+        let page = [(Method::GET, path.to_owned(), String::new())];
+        assert_eq!(looks(pages, &page).await, [0], "GET {path}");
+    }
+    for (address, _) in &states {
+        let before = pages.reads();
+        let address = EmailAddress::parse(address).unwrap();
+        pages
+            .consent
+            .subscribe_by_mail(address, "news")
+            .await
+            .unwrap();
+        assert_eq!(pages.reads(), before, "a mail to +subscribe");
+    }
+    let look = of(&|_, out| (Method::GET, out.to_owned(), String::new()));
+    assert_eq!(looks(pages, &look).await, none, "GET /u/");
+    let look = of(&|_, out| (Method::GET, out.replace("/u/", "/n/"), String::new()));
+    assert_eq!(looks(pages, &look).await, none, "GET /n/");
+    let leave = of(&|_, out| (Method::POST, out.to_owned(), ONE_CLICK.to_owned()));
+    let counts = looks(pages, &leave).await;
+    assert!(
+        counts.iter().all(|count| *count == counts[0]),
+        "POST /u/: {counts:?}"
+    );
+    let never = of(&|_, out| {
+        (
+            Method::POST,
+            out.replace("/u/", "/n/"),
+            "lang=en".to_owned(),
+        )
+    });
+    let counts = looks(pages, &never).await;
+    assert!(
+        counts.iter().all(|count| *count == counts[0]),
+        "POST /n/: {counts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_does_not_work_is_looked_up_once_whatever_is_wrong_with_it() {
+    let pages = &Pages::start().await;
+    pages.sign_up("used@far.example").await;
+    pages.sign_up("expired@far.example").await;
+    pages.work().await;
+    let used = pages.link_to("used@far.example", "/c/").await;
+    let expired = pages.link_to("expired@far.example", "/c/").await;
+    assert_eq!(pages.post(&used, "").await.status, 200);
+    pages.pass(SignedDuration::from_hours(7 * 24 + 1));
+    let unknown = hustings::vault::ConfirmToken::generate();
+    let unknown = format!("/c/{}", *unknown.to_text());
+    for method in [Method::GET, Method::POST] {
+        let links =
+            [&used, &expired, &unknown].map(|link| (method.clone(), link.clone(), String::new()));
+        let counts = looks(pages, &links).await;
+        assert_eq!(counts, [counts[0]; 3], "{method} /c/");
+    }
+}
+
 #[tokio::test]
 async fn a_link_that_does_not_work_never_says_why() {
     let pages = Pages::start().await;

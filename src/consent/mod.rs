@@ -156,6 +156,11 @@ impl Consent {
         self.live().wordings.current(list, lang).cloned()
     }
 
+    /// The privacy notice as it is shown now.
+    pub fn notice(&self, lang: Lang) -> Shown {
+        self.live().wordings.notice(lang).clone()
+    }
+
     /// What a form that is shown now carries in its signed stamp.
     pub fn form_version(&self, lang: Lang) -> FormVersion {
         self.live().wordings.version(lang).clone()

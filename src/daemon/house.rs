@@ -412,3 +412,6 @@ async fn work(rooms: &Rooms) -> Work {
         staff: rooms.staff.roll().live().count() as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;

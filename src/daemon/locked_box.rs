@@ -2,7 +2,7 @@
 //! and synced before the page answers; they are applied at unlock, before any door opens.
 //!
 //! A frame is `length u32 big-endian | sealed box`. A torn last frame (a crash while it was written) was never answered,
-//! so it is left out.
+//! so it is left out, and cut off before the next is written behind it. What is no frame at all is kept aside.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -54,8 +54,8 @@ pub struct LockedBox(Arc<Inner>);
 
 struct Inner {
     directory: PathBuf,
-    /// One append at a time.
-    appending: Mutex<()>,
+    /// One append at a time. Whether the file is known to end with a whole frame: a crash may have torn the last.
+    appending: Mutex<bool>,
 }
 
 /// What came of opening the box.
@@ -72,7 +72,7 @@ impl LockedBox {
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             directory: directory.into(),
-            appending: Mutex::new(()),
+            appending: Mutex::new(false),
         }))
     }
 
@@ -132,17 +132,49 @@ impl LockedBox {
         let length = u32::try_from(sealed.len()).map_err(|_| LockedBoxError::TooLong)?;
         let mut frame = length.to_be_bytes().to_vec();
         frame.extend_from_slice(&sealed);
-        let _one = self
+        let mut ends_whole = self
             .0
             .appending
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if !*ends_whole {
+            self.cut_torn_end()?;
+            *ends_whole = true;
+        }
         append(&self.withdrawals(), &self.0.directory, &frame)
+    }
+
+    /// Cuts off what stands behind the last whole frame: what came after it would never be found.
+    fn cut_torn_end(&self) -> Result<(), LockedBoxError> {
+        let path = self.withdrawals();
+        let frames = self.read()?;
+        let cut = || -> io::Result<()> {
+            if frames.senseless {
+                fs::copy(&path, self.aside())?;
+            }
+            let file = File::options().write(true).open(&path)?;
+            if file.metadata()?.len() > frames.end {
+                file.set_len(frames.end)?;
+                file.sync_all()?;
+            }
+            Ok(())
+        };
+        match cut() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.map_err(io_error(&path)),
+        }
+    }
+
+    /// Where a file goes that can't be read to its end.
+    fn aside(&self) -> PathBuf {
+        let now = jiff::Timestamp::now().as_second();
+        let name = format!("locked-withdrawals.unreadable-{now}");
+        self.0.directory.join(name)
     }
 
     /// How many wait.
     pub fn waiting(&self) -> u64 {
-        self.read().map_or(0, |boxes| boxes.len() as u64)
+        self.read().map_or(0, |frames| frames.boxes.len() as u64)
     }
 
     /// Applies all that wait, in the order in which they came, and empties the file. Applying twice must do no harm: a
@@ -159,8 +191,8 @@ impl LockedBox {
         F: Future<Output = Result<(), String>>,
     {
         let mut outcome = Applied::default();
-        let boxes = self.read()?;
-        for sealed in &boxes {
+        let frames = self.read()?;
+        for sealed in &frames.boxes {
             match vault.open_box(sealed) {
                 Ok(withdrawal) => {
                     apply(withdrawal).await.map_err(LockedBoxError::Apply)?;
@@ -169,33 +201,41 @@ impl LockedBox {
                 Err(_) => outcome.unreadable += 1,
             }
         }
+        if frames.senseless {
+            outcome.unreadable += 1;
+        }
         self.empty(outcome.unreadable > 0)?;
         Ok(outcome)
     }
 
-    fn read(&self) -> Result<Vec<Vec<u8>>, LockedBoxError> {
+    fn read(&self) -> Result<Frames, LockedBoxError> {
         let path = self.withdrawals();
+        let mut frames = Frames::default();
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(frames),
             Err(error) => return Err(io_error(&path)(error)),
         };
         let mut from = io::BufReader::new(file.take(FILE_MAX + u64::from(FRAME_MAX)));
-        let mut boxes = Vec::new();
-        while let Some(sealed) = next_frame(&mut from).map_err(io_error(&path))? {
-            boxes.push(sealed);
+        loop {
+            match next_frame(&mut from).map_err(io_error(&path))? {
+                NextFrame::Whole(sealed) => {
+                    frames.end += 4 + sealed.len() as u64;
+                    frames.boxes.push(sealed);
+                }
+                NextFrame::Senseless => {
+                    frames.senseless = true;
+                    return Ok(frames);
+                }
+                NextFrame::End => return Ok(frames),
+            }
         }
-        Ok(boxes)
     }
 
     fn empty(&self, keep_aside: bool) -> Result<(), LockedBoxError> {
         let path = self.withdrawals();
         let done = if keep_aside {
-            let aside = format!(
-                "locked-withdrawals.unreadable-{}",
-                jiff::Timestamp::now().as_second()
-            );
-            fs::rename(&path, self.0.directory.join(aside))
+            fs::rename(&path, self.aside())
         } else {
             fs::remove_file(&path)
         };
@@ -238,21 +278,38 @@ fn append(path: &Path, directory: &Path, frame: &[u8]) -> Result<(), LockedBoxEr
     }
 }
 
-/// The next whole frame; `None` at the end and at a torn or senseless one.
-fn next_frame(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+/// What stands in the file.
+#[derive(Default)]
+struct Frames {
+    /// The sealed withdrawals.
+    boxes: Vec<Vec<u8>>,
+    /// Where the last whole frame ends.
+    end: u64,
+    /// What stands there is not the beginning of a frame: there may have been withdrawals behind it.
+    senseless: bool,
+}
+
+enum NextFrame {
+    Whole(Vec<u8>),
+    /// The end of the file, or of a frame that is torn.
+    End,
+    Senseless,
+}
+
+fn next_frame(from: &mut impl Read) -> io::Result<NextFrame> {
     let mut length = [0; 4];
     match from.read_exact(&mut length) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(NextFrame::End),
         other => other?,
     }
     let length = u32::from_be_bytes(length);
     if length > FRAME_MAX {
-        return Ok(None);
+        return Ok(NextFrame::Senseless);
     }
     let mut sealed = vec![0; length as usize];
     match from.read_exact(&mut sealed) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        other => other.map(|()| Some(sealed)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(NextFrame::End),
+        other => other.map(|()| NextFrame::Whole(sealed)),
     }
 }
 

@@ -14,7 +14,7 @@ use sqlx::{QueryBuilder, Row};
 use super::record::{self, Record};
 use super::rows;
 use super::writer::{Tx, Write};
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::id::{CopyId, MailingId, SubscriberId};
 use crate::vault::{Clear, Purpose, Vault};
 
@@ -277,10 +277,11 @@ impl Store {
         self.writer.write(outcome).await
     }
 
-    /// The copies of a mailing that are due, the longest due first, at most `limit`.
+    /// The copies of a mailing that are due, the longest due first, at most `limit` rows. A row that does not open is left
+    /// out: it must not keep everybody else's copy from going out (`store verify` names it).
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
+    /// A [`StoreError`] if the table can't be read.
     pub async fn due_copies(
         &self,
         mailing: MailingId,
@@ -296,9 +297,10 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| LedgerRow::from_row(&self.vault, row))
-            .collect()
+        let opened = Page::of(&rows, u32::MAX, "ledger", CopyId::from_slice, |row| {
+            LedgerRow::from_row(&self.vault, row)
+        })?;
+        Ok(opened.rows)
     }
 
     /// When the next copy of a mailing is due.

@@ -38,7 +38,7 @@ mod wording;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -137,7 +137,8 @@ impl LockedStore {
             );
         }
         let journal = journal::Journal::open(&self.files.journal(), &vault)?;
-        let readers = open::open_readers(&self.files);
+        let reads = Arc::default();
+        let readers = open::open_readers(&self.files, &reads);
         let closing = Arc::new(Notify::new());
         let (writer, task) = writer::Writer::start(
             self.files.clone(),
@@ -148,6 +149,7 @@ impl LockedStore {
         );
         Ok(Store {
             readers,
+            reads,
             writer,
             vault,
             budget: message::Budget::of(budget),
@@ -172,6 +174,7 @@ impl LockedStore {
 #[derive(Clone)]
 pub struct Store {
     readers: SqlitePool,
+    reads: Arc<AtomicU64>,
     writer: writer::Handle,
     vault: Vault,
     budget: message::Budget,
@@ -208,6 +211,11 @@ impl Store {
             counters.writes.load(Ordering::Relaxed),
             counters.groups.load(Ordering::Relaxed),
         )
+    }
+
+    /// How often something was looked up since the store was opened.
+    pub fn read(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Refuses at once what a sick store would refuse later. A full disk is tried again with each write: that is how

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -136,10 +138,19 @@ pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, Store
     Ok(SqliteConnection::connect_with(&options(&path)).await?)
 }
 
-/// Opens the connections that read.
-pub(super) fn open_readers(files: &Files) -> SqlitePool {
+/// Opens the connections that read. `reads` counts how often one is taken: once for each look-up.
+pub(super) fn open_readers(files: &Files, reads: &Arc<AtomicU64>) -> SqlitePool {
+    let (fresh, again) = (reads.clone(), reads.clone());
     PoolOptions::new()
         .max_connections(READERS)
+        .after_connect(move |_, _| {
+            fresh.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        })
+        .before_acquire(move |_, _| {
+            again.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(true) })
+        })
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)

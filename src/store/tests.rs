@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::address::EmailAddress;
-use crate::id::{CopyId, MailboxId, MailingId, MessageId, StaffId};
+use crate::id::{CopyId, MailboxId, MailingId, MessageId, StaffId, SubscriberId};
 use crate::vault::{IndexColumn, KeyRing, ListTag};
 
 const BUDGET: usize = 4 * 1024 * 1024;
@@ -393,14 +393,11 @@ async fn an_erased_event_leaves_a_tree_that_verifies() {
     assert_eq!(store.log_head(Consent).await.expect("reads").size(), 3);
 }
 
-#[tokio::test]
-async fn a_ledger_row_loses_its_person_and_a_late_outcome_does_not_bring_them_back() {
-    let (store, _directory) = store().await;
-    let person = subscriber(&store, "reader@example.org");
-    let body = OwnMessage::new(store.vault(), message_record(), b"prepared");
-    let mailing = Mailing {
+/// A mailing on its way.
+fn sending(message: MessageId) -> Mailing {
+    Mailing {
         id: MailingId::random(),
-        message: body.id(),
+        message,
         version: 0,
         record: MailingRecord {
             list: "news".into(),
@@ -421,22 +418,35 @@ async fn a_ledger_row_loses_its_person_and_a_late_outcome_does_not_bring_them_ba
             counts: None,
             folded_at: None,
         },
-    };
-    let record = LedgerRecord {
-        state: CopyState::Due,
-        attempts: 0,
-        since: None,
-        domain: Some("example.org".into()),
-        cause: None,
-        at: now(),
-    };
-    let row = LedgerRow {
+    }
+}
+
+/// A copy of it that is due.
+fn due_copy(mailing: &Mailing, to: SubscriberId) -> LedgerRow {
+    LedgerRow {
         copy: CopyId::random(),
         mailing: mailing.id,
-        subscriber: Some(person.id),
+        subscriber: Some(to),
         due_at: Some(now()),
-        record: record.clone(),
-    };
+        record: LedgerRecord {
+            state: CopyState::Due,
+            attempts: 0,
+            since: None,
+            domain: Some("example.org".into()),
+            cause: None,
+            at: now(),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_row_loses_its_person_and_a_late_outcome_does_not_bring_them_back() {
+    let (store, _directory) = store().await;
+    let person = subscriber(&store, "reader@example.org");
+    let body = OwnMessage::new(store.vault(), message_record(), b"prepared");
+    let mailing = sending(body.id());
+    let row = due_copy(&mailing, person.id);
+    let record = row.record.clone();
     let again = LedgerRow {
         copy: CopyId::random(),
         ..row.clone()
@@ -600,4 +610,82 @@ async fn a_file_that_is_no_database_is_refused_and_kept() {
     let opened = LockedStore::open(Files::in_directory(directory.path())).await;
     assert!(matches!(opened.err(), Some(StoreError::Damaged(_))));
     assert_eq!(std::fs::read(&path).expect("reads"), vec![b'x'; 9000]);
+}
+
+/// A broken row of each must not keep the others' mail from going out.
+#[tokio::test]
+async fn what_is_due_leaves_out_what_does_not_open() {
+    let (store, _directory) = store().await;
+    let mut change = Change::new();
+    let mut queued = Vec::new();
+    for n in 0..3 {
+        let body = OwnMessage::new(store.vault(), message_record(), b"hello");
+        let row = Queued::new(body.id(), queue_record(n));
+        change = change.then(Step::PutMessage(body));
+        queued.push(row.id);
+        change = change.then(Step::PutQueued(row));
+    }
+    done(&store, change).await;
+    assert_eq!(store.due_mail(now(), 10).await.expect("reads").len(), 3);
+    let broken = queued.remove(1);
+    break_row(&store, "queue", "id", broken.as_bytes()).await;
+    let due = store.due_mail(now(), 10).await.expect("reads the others");
+    let mut ids: Vec<_> = due.iter().map(|row| row.id).collect();
+    ids.sort();
+    queued.sort();
+    assert_eq!(ids, queued);
+    let found = store.verify(|_, _| ()).await.expect("verifies").findings;
+    assert!(found.iter().any(|one| one.table == "queue"), "{found:?}");
+}
+
+#[tokio::test]
+async fn due_copies_leave_out_what_does_not_open() {
+    let (store, _directory) = store().await;
+    let body = OwnMessage::new(store.vault(), message_record(), b"prepared");
+    let mailing = sending(body.id());
+    let rows: Vec<_> = (0..3)
+        .map(|_| due_copy(&mailing, SubscriberId::random()))
+        .collect();
+    let release = Change::new()
+        .then(Step::PutMessage(body))
+        .then(Step::PutMailing(mailing.clone()))
+        .then(Step::PutCopies(rows.clone()));
+    done(&store, release).await;
+    break_row(&store, "ledger", "copy_id", rows[1].copy.as_bytes()).await;
+    let due = store.due_copies(mailing.id, now(), 10).await;
+    let due = due.expect("reads the others");
+    assert_eq!(due.len(), 2);
+    assert!(due.iter().all(|row| row.copy != rows[1].copy));
+}
+
+fn queue_record(n: usize) -> QueueRecord {
+    QueueRecord {
+        class: MailClass::Service {
+            kind: "welcome".into(),
+        },
+        reverse_path: None,
+        recipient: EmailAddress::parse(&format!("reader{n}@example.org")).expect("an address"),
+        queued_at: now(),
+        expires_at: now(),
+        attempts: 0,
+        last_failure: None,
+        delay_told: false,
+        needs: Needs::default(),
+        prefix: None,
+    }
+}
+
+/// Flips a byte of a sealed value.
+async fn break_row(store: &Store, table: &str, key: &str, id: &[u8]) {
+    let mut connection = open::open_writer(store.files()).await.expect("opens");
+    let sql = format!("SELECT sealed FROM {table} WHERE {key} = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id);
+    let row = row.fetch_one(&mut connection).await.expect("is there");
+    let mut sealed: Vec<u8> = row.get(0);
+    let middle = sealed.len() / 2;
+    sealed[middle] ^= 1;
+    let sql = format!("UPDATE {table} SET sealed = $1 WHERE {key} = $2");
+    let update = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sealed).bind(id);
+    update.execute(&mut connection).await.expect("writes");
+    connection.close().await.expect("closes");
 }

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod chance;
 pub mod memory;
 pub mod outside;
 pub mod party;
+pub mod seed;
 pub mod zone;

@@ -1,7 +1,9 @@
 //! An outside mail server on an ephemeral port that can be told to misbehave while it runs.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use hustings::clock::Clock;
 use hustings::daemon::sandbox::inbox::{Inbox, InboxLimits};
@@ -116,6 +118,19 @@ impl OutsideMta {
         self.script.0.lock().unwrap().no_starttls = true;
     }
 
+    /// From now on notes whose DATA and final dot came when.
+    pub fn note_times(&self) {
+        self.script.0.lock().unwrap().times = Some(HashMap::new());
+    }
+
+    /// When DATA or the final dot came for this address, in order, since [`OutsideMta::note_times`].
+    pub fn times_of(&self, at: At, address: &str) -> Vec<Instant> {
+        let script = self.script.0.lock().unwrap();
+        let all = script.times.as_ref().and_then(|times| times.get(address));
+        let fit = all.into_iter().flatten().filter(|(step, _)| *step == at);
+        fit.map(|(_, when)| *when).collect()
+    }
+
     /// Behaves again.
     pub fn behave(&self) {
         *self.script.0.lock().unwrap() = Rules::default();
@@ -137,6 +152,8 @@ struct Script(Arc<Mutex<Rules>>);
 struct Rules {
     rules: Vec<Rule>,
     no_starttls: bool,
+    /// By address.
+    times: Option<HashMap<String, Vec<(At, Instant)>>>,
 }
 
 struct Rule {
@@ -155,6 +172,10 @@ impl Script {
 impl Manners for Script {
     fn at(&self, at: At, what: &str) -> Act {
         let mut script = self.0.lock().unwrap();
+        if let (Some(times), At::Data | At::Dot) = (&mut script.times, at) {
+            let of = times.entry(what.to_owned()).or_default();
+            of.push((at, Instant::now()));
+        }
         let fits = |rule: &&mut Rule| {
             rule.at == at
                 && rule.left != Some(0)

@@ -326,6 +326,11 @@ impl Pages {
         self.store.written().0
     }
 
+    /// How often something was looked up.
+    pub fn reads(&self) -> u64 {
+        self.store.read()
+    }
+
     /// Everything in the intake, the queue and the list, counted.
     pub async fn rows(&self) -> [usize; 3] {
         let intake = self.store.intake_after(None, 500).await.unwrap().rows.len();

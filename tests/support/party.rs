@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hustings::clock::Clock;
-use hustings::config::LogLevel;
+use hustings::config::{Config, LogLevel};
 use hustings::control::api::service::{Status, StatusReport};
+use hustings::daemon::keeper::{Keeper, key_source};
 use hustings::daemon::logging;
 use hustings::daemon::rooms::Rooms;
 use hustings::daemon::sandbox::browser::{Browser, Form, Page};
@@ -21,6 +22,7 @@ use hustings::daemon::sandbox::reading::{links, show};
 use hustings::daemon::sandbox::stage::{APPROVER, HOST, Person, Plan, Stage, free_ports};
 use hustings::daemon::sandbox::world;
 use hustings::daemon::serve::{Doors, Running};
+use hustings::store::Store;
 use jiff::SignedDuration;
 
 use super::outside::OutsideMta;
@@ -303,7 +305,7 @@ pub struct Spawned {
     /// What it was set up with.
     pub stage: Stage,
     /// Everybody else.
-    pub outside: OutsideMta,
+    pub outside: Arc<OutsideMta>,
     /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages.
     pub ports: [u16; 5],
     child: Option<Child>,
@@ -312,23 +314,34 @@ pub struct Spawned {
 impl Spawned {
     /// Sets a party up and starts the binary.
     pub async fn start() -> Self {
-        let outside = OutsideMta::start().await;
-        let mut plan = Plan::new(outside.address());
-        plan.ports = free_ports().unwrap();
-        let ports = plan.ports;
-        let stage = Stage::set(plan).await.unwrap();
-        let mut party = Self {
-            stage,
-            outside,
-            ports,
-            child: None,
-        };
+        let mut party = Self::set(OutsideMta::start().await, Vec::new()).await;
         party.run(&[]).await;
         party
     }
 
+    /// Sets a party up with more lines of configuration, as in [`Plan::more`], and starts nothing.
+    pub async fn set(outside: OutsideMta, more: Vec<(&'static str, String)>) -> Self {
+        let mut plan = Plan::new(outside.address());
+        plan.ports = free_ports().unwrap();
+        plan.more = more;
+        let ports = plan.ports;
+        let stage = Stage::set(plan).await.unwrap();
+        Self {
+            stage,
+            outside: Arc::new(outside),
+            ports,
+            child: None,
+        }
+    }
+
     /// Starts the binary, under another program if `under` names one (as in `["strace", "-f", "-o", "file"]`), and waits until it is open.
     pub async fn run(&mut self, under: &[&str]) {
+        self.spawn(under);
+        self.wait_open().await;
+    }
+
+    /// Starts the binary as [`Spawned::run`] does, and waits for nothing.
+    pub fn spawn(&mut self, under: &[&str]) {
         let binary = env!("CARGO_BIN_EXE_hustings");
         let (program, before) = under
             .split_first()
@@ -352,16 +365,21 @@ impl Spawned {
             .stdout(Stdio::null())
             .stderr(log);
         self.child = Some(command.spawn().unwrap());
-        self.wait_open().await;
     }
 
-    async fn wait_open(&mut self) {
+    /// Waits until the daemon is open.
+    pub async fn wait_open(&mut self) {
+        // The vault opens first, then the rooms, then the desk that knows who we are.
+        self.wait_for(|status| status.work.is_some() && status.you == APPROVER)
+            .await;
+    }
+
+    /// Waits until the daemon says this of itself.
+    pub async fn wait_for(&mut self, holds: impl Fn(&StatusReport) -> bool) {
         let deadline = std::time::Instant::now() + START;
         loop {
             let status = self.stage.socket().ask(Status {}).await;
-            // The vault opens first, then the rooms, then the desk that knows who we are.
-            let open = |status: &StatusReport| status.work.is_some() && status.you == APPROVER;
-            if status.is_ok_and(|status| open(&status.answer)) {
+            if status.is_ok_and(|status| holds(&status.answer)) {
                 return;
             }
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
@@ -372,8 +390,43 @@ impl Spawned {
                 "it doesn't open\n{}",
                 log()
             );
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Runs the command line as Ben.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        let socket = self.stage.socket().path().display().to_string();
+        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
+        command
+            .args(["--socket", &socket])
+            .args(arguments)
+            .stdin(Stdio::null());
+        output(command).await
+    }
+
+    /// `store verify` and the verification of both logs, by the command line: all must find nothing wrong.
+    pub async fn verify(&self) {
+        for arguments in [
+            ["store", "verify"],
+            ["audit", "verify"],
+            ["consent", "verify"],
+        ] {
+            let output = self.cli(&arguments).await;
+            let said = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{arguments:?}: {said}");
+        }
+    }
+
+    /// The store of the daemon, which must not be running, opened with the party's own key. Close it before the next start.
+    pub async fn store(&self) -> Store {
+        assert!(self.child.is_none(), "the daemon has the store");
+        let config = Config::load(&self.stage.config_file()).unwrap();
+        let source = key_source(&config.key);
+        let keeper = Keeper::open(&config.data_dir, &config.runtime_dir, source, 16 << 20).await;
+        let nothing = |_, _| async { Err("withdrawals wait that came while locked".to_owned()) };
+        keeper.unwrap().unlock(None, nothing).await.unwrap().store
     }
 
     /// What the daemon logged.

@@ -23,7 +23,7 @@ mod mailing;
 mod queue;
 mod subscriber;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 

@@ -51,10 +51,10 @@ impl WhoIs for Is {
 }
 
 /// A party whose staff are ada and ben (admins), cy (sender and approver), dee (approver) and eve (reader).
-struct World {
+pub(in crate::daemon) struct World {
     server: TestServer,
     is: Is,
-    rooms: Arc<Rooms>,
+    pub(in crate::daemon) rooms: Arc<Rooms>,
     _directory: TempDir,
 }
 
@@ -139,7 +139,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(in crate::daemon) async fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = LockedStore::open(Files::in_directory(directory.path()))
             .await

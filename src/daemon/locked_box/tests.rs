@@ -86,6 +86,41 @@ async fn a_torn_frame_was_never_answered_and_is_left_out() {
 }
 
 #[tokio::test]
+async fn what_comes_after_a_torn_frame_is_found() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let mut file = File::options()
+        .append(true)
+        .open(directory.path().join("locked-withdrawals"))
+        .expect("opens");
+    file.write_all(&[0, 0, 0, 200, 1, 2]).expect("writes");
+    // The process that was writing it is gone; another one goes on.
+    let locked = LockedBox::in_directory(directory.path());
+    keep(&locked, "two").await.expect("keeps");
+    keep(&locked, "three").await.expect("keeps");
+    assert_eq!(apply(&locked, &vault).await.1, ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn what_is_no_frame_is_kept_aside_and_hides_nothing_that_comes() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let path = directory.path().join("locked-withdrawals");
+    let mut file = File::options().append(true).open(&path).expect("opens");
+    file.write_all(&[9; 50]).expect("writes");
+    let before = fs::read(&path).expect("is there");
+    let locked = LockedBox::in_directory(directory.path());
+    keep(&locked, "two").await.expect("keeps");
+    let aside = fs::read_dir(directory.path())
+        .expect("reads")
+        .filter_map(Result::ok)
+        .find(|entry| entry.file_name().to_string_lossy().contains("unreadable"))
+        .expect("it is kept aside");
+    assert_eq!(fs::read(aside.path()).expect("is there"), before);
+    assert_eq!(apply(&locked, &vault).await.1, ["one", "two"]);
+}
+
+#[tokio::test]
 async fn another_vaults_box_is_kept_aside() {
     let (locked, vault, directory) = boxed();
     keep(&locked, "one").await.expect("keeps");
@@ -119,13 +154,13 @@ async fn the_file_has_an_end_and_a_withdrawal_a_length() {
     let path = directory.path().join("locked-withdrawals");
     File::create(&path)
         .expect("creates")
-        .set_len(FILE_MAX - 10)
+        .set_len(FILE_MAX - 8)
         .expect("grows");
     assert!(matches!(
         keep(&locked, "one").await,
         Err(LockedBoxError::Full)
     ));
-    assert_eq!(fs::metadata(&path).expect("is there").len(), FILE_MAX - 10);
+    assert_eq!(fs::metadata(&path).expect("is there").len(), FILE_MAX - 8);
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ pub enum Act {
 
 /// How a server behaves.
 pub trait Manners: Send + Sync + 'static {
-    /// What it does at a step; `what` is the address of a MAIL or RCPT, the name of an EHLO, else empty.
+    /// What it does at a step; `what` is the address of a MAIL or RCPT, the first recipient at DATA and at the dot, the name
+    /// of an EHLO, else empty.
     fn at(&self, at: At, what: &str) -> Act {
         let _ = (at, what);
         Act::GoOn

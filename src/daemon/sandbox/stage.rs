@@ -106,17 +106,28 @@ impl Plan {
     }
 }
 
-/// Ports that are free now: for a daemon that is to come back to the same ones.
+/// Ports that are free now: for a daemon that is to come back to the same ones. None is of those that the kernel gives to
+/// outgoing connections, one of which could have it while the daemon is away.
 ///
 /// # Errors
 /// If none is.
 pub fn free_ports() -> io::Result<[u16; 5]> {
-    let mut held = Vec::new();
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    let mut held: Vec<std::net::TcpListener> = Vec::new();
+    for _ in 0..1_000 {
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let port = FIRST + u16::from_be_bytes(random) % COUNT;
+        held.extend(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        if held.len() == 5 {
+            break;
+        }
+    }
     let mut ports = [0; 5];
-    for port in &mut ports {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    for (n, port) in ports.iter_mut().enumerate() {
+        let listener = held.get(n).ok_or(io::ErrorKind::AddrInUse)?;
         *port = listener.local_addr()?.port();
-        held.push(listener);
     }
     Ok(ports)
 }
@@ -444,6 +455,6 @@ mod tests {
         let plan = Plan::new("127.0.0.1:1".parse().unwrap()).ports_from(Some(4000));
         assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004]);
         let ports = free_ports().unwrap();
-        assert!(ports.iter().all(|port| *port != 0));
+        assert!(ports.iter().all(|port| (10_000..32_000).contains(port)));
     }
 }

@@ -62,6 +62,12 @@ struct Envelope {
     chunks: BytesMut,
 }
 
+impl Envelope {
+    fn first(&self) -> Option<String> {
+        self.recipients.first().cloned()
+    }
+}
+
 struct Talk<'a, S, M> {
     stream: S,
     number: u64,
@@ -268,7 +274,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
             self.say("503 5.5.1 nobody to send to");
             return Ok(());
         }
-        if !self.allows(At::Data, "").await? {
+        let whom = self.envelope.as_ref().and_then(Envelope::first);
+        if !self.allows(At::Data, &whom.unwrap_or_default()).await? {
             return Ok(());
         }
         self.say("354 go on");
@@ -326,7 +333,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
 
     async fn keep(&mut self, stuffed: Box<[u8]>) -> io::Result<()> {
         let envelope = self.envelope.take().unwrap_or_default();
-        if !self.allows(At::Dot, "").await? {
+        let whom = envelope.first().unwrap_or_default();
+        if !self.allows(At::Dot, &whom).await? {
             return Ok(());
         }
         self.world.inbox.put(Mail {

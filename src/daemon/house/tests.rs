@@ -1,0 +1,62 @@
+//! The bell between the rooms and the engine.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::*;
+use crate::address::EmailAddress;
+use crate::daemon::desks::tests::World;
+use crate::delivery::engine::EngineSettings;
+use crate::delivery::parcel::{Boxed, Parcel, Source};
+use crate::store::StoreError;
+
+/// Has nothing to send, and counts how often it is asked.
+struct Asked(watch::Sender<u64>);
+
+impl Source for Asked {
+    fn due(&self, _: Timestamp, _: u32) -> Boxed<'_, Result<Vec<Arc<dyn Parcel>>, StoreError>> {
+        self.0.send_modify(|asked| *asked += 1);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn next_due(&self) -> Boxed<'_, Result<Option<Timestamp>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+#[tokio::test]
+async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
+    let world = World::new().await;
+    let rooms = world.rooms.clone();
+    let network = {
+        let config = crate::config::Config::example();
+        let settings = Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap();
+        settings.network().unwrap()
+    };
+    let (bell, asked) = (Bell::new(), watch::Sender::new(0));
+    let mut looks = asked.subscribe();
+    let source: Arc<dyn Source> = Arc::new(Asked(asked));
+    let settings = EngineSettings::default();
+    let clock = rooms.clock.clone();
+    let _engine = Engine::start(vec![source], network, clock, settings, bell.clone());
+    let ringing = tokio::spawn(ring(rooms.clone(), bell));
+    let patience = Duration::from_secs(10);
+    let looked = tokio::time::timeout(patience, looks.wait_for(|looks| *looks == 1));
+    assert!(looked.await.is_ok(), "it looks at its start");
+    tokio::task::yield_now().await;
+
+    // What is asked for leaves work, the work leaves a letter: both are commits of the room.
+    let ann = EmailAddress::parse("ann@far.example").unwrap();
+    rooms.consent.subscribe_by_mail(ann, "news").await.unwrap();
+    let before = *looks.borrow_and_update();
+    let worker = IntakeWorker::new(rooms.consent.clone());
+    assert_eq!(worker.step().await.unwrap().pieces, 1);
+    assert_eq!(rooms.store.count_queue().await.unwrap(), 1);
+    let looked = tokio::time::timeout(patience, looks.wait_for(|looks| *looks > before));
+    assert!(looked.await.is_ok(), "it looks once a letter is there");
+    ringing.abort();
+}
