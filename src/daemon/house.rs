@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
@@ -13,6 +13,7 @@ use super::locked_box::LockedBox;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
+use crate::audit::LogKind;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::{Consent, IntakeWorker};
@@ -24,7 +25,7 @@ use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
-use crate::staff::StaffRoom;
+use crate::staff::{StaffRoom, fell_short};
 use crate::store::{MailingState, Store};
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
@@ -46,6 +47,8 @@ pub struct PartyHouse {
     /// Made for withdrawals that came while locked; taken over when the rooms open.
     consent: tokio::sync::Mutex<Option<Consent>>,
     engine: Mutex<Option<Engine>>,
+    /// What was found wrong with the logs when the vault was opened.
+    found: Mutex<Vec<String>>,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -95,6 +98,7 @@ impl PartyHouse {
             doors: OnceLock::new(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
+            found: Mutex::default(),
             bell: Bell::new(),
             stop: parts.stop,
         }))
@@ -155,6 +159,21 @@ impl PartyHouse {
         .map_err(|error| error.to_string())?;
         *slot = Some(consent.clone());
         Ok(consent)
+    }
+
+    /// A log that is shorter than it was when it was signed is noticed at once. It keeps no door shut.
+    async fn look_at_logs(&self, store: &Store) {
+        let mut found = Vec::new();
+        for log in [LogKind::Audit, LogKind::Consent] {
+            match fell_short(store, log).await {
+                Ok(short) => found.extend(short),
+                Err(error) => found.push(format!("the {log} log can't be compared: {error}")),
+            }
+        }
+        for what in &found {
+            tracing::error!(what, "a log is not as it was");
+        }
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     async fn open_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
@@ -296,6 +315,7 @@ impl House for PartyHouse {
     async fn open(&self, store: Store) -> Result<(), Failure> {
         let what = "can't open the rooms";
         let next = "look at the log, mend it and restart the service";
+        self.look_at_logs(&store).await;
         let rooms = self
             .open_rooms(store)
             .await
@@ -328,6 +348,14 @@ impl House for PartyHouse {
             if left < SignedDuration::from_hours(14 * 24) {
                 warnings.push(format!("a certificate ends on {}", ends.strftime("%F")));
             }
+        }
+        warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
+        if broken > 0 {
+            warnings.push(format!(
+                "{broken} staff accounts in the database can't be read and are left out; see hustings store verify, and \
+                 restore them from a backup"
+            ));
         }
         HouseReport {
             doors,

@@ -434,11 +434,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     })
     .await?;
     let locked = running.rooms().is_none();
-    notify::ready(if locked {
-        "locked: waits for hustings unlock"
-    } else {
-        "unlocked"
-    });
+    notify::ready(standing(locked));
     tokio::spawn(notify::watchdog(running.stop.clone(), async || {
         tokio::task::yield_now().await
     }));
@@ -457,11 +453,20 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     Ok(())
 }
 
+/// What systemd shows.
+fn standing(locked: bool) -> &'static str {
+    if locked {
+        "locked: waits for hustings unlock"
+    } else {
+        "unlocked"
+    }
+}
+
 async fn reload(house: &Arc<PartyHouse>) {
     use super::service::House as _;
     notify::reloading();
     if let Err(failure) = house.reload().await {
         tracing::error!(%failure, "the configuration was not read again; the old one stays in force");
     }
-    notify::ready("unlocked");
+    notify::ready(standing(house.cell().get().is_none()));
 }

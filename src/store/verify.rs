@@ -251,6 +251,7 @@ impl Store {
                 .await?;
         }
         self.verify_bodies(&mut verification).await?;
+        self.verify_staged(&mut verification).await?;
         for log in log::LOGS {
             self.verify_log(log, &mut verification).await?;
         }
@@ -296,6 +297,21 @@ impl Store {
         .fetch(&self.readers);
         while let Some(row) = rows.try_next().await? {
             verification.find("message", by_id(&row), "a part of its body is missing");
+        }
+        Ok(())
+    }
+
+    /// A message that is still being received is nobody's: whatever refers to one shows that its row was edited.
+    async fn verify_staged(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        let mut rows = sqlx::query(
+            "SELECT id FROM message WHERE staged <> 0 AND (
+                id IN (SELECT message_id FROM entry) OR id IN (SELECT message_id FROM bounce)
+                OR id IN (SELECT message_id FROM queue) OR id IN (SELECT message_id FROM mailing))",
+        )
+        .fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            let what = "it is marked as not wholly received, and is somebody's already";
+            verification.find("message", by_id(&row), what);
         }
         Ok(())
     }
