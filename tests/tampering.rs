@@ -355,6 +355,22 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     }
     assert_eq!(verified(&party).await, [], "it is whole again");
 
+    // An edited head keeps no act from being logged.
+    run(&mut database, "UPDATE log_head SET size = size + 1").await;
+    let add = [
+        "staff",
+        "add",
+        "fay",
+        "--address",
+        "fay@party.example",
+        "--role",
+        "reader",
+    ];
+    let output = party.cli(&add).await;
+    assert!(output.status.success(), "{}", said(&output));
+    run(&mut database, "UPDATE log_head SET size = (SELECT COUNT(*) FROM log_leaf WHERE log_leaf.log = log_head.log)").await;
+    assert_eq!(verified(&party).await, [], "it is whole again");
+
     // The command says the same, and fails.
     all[0].flip(&mut database).await;
     let output = party.cli(&["store", "verify"]).await;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod disk;
 pub mod memory;
 pub mod outside;
 pub mod party;

@@ -116,11 +116,16 @@ impl AuditDesk {
             Ok(kept) => walk.kept = kept.into(),
             Err(error) => walk.find(format!("our own checkpoints can't be compared: {error}")),
         }
-        let head = self.store.log_head(log).await.map_err(failure)?;
+        let head = match self.store.log_head(log).await {
+            Ok(head) => Some(head),
+            Err(StoreError::Record { .. }) => None,
+            Err(error) => return Err(failure(error)),
+        };
+        let size = head.as_ref().map(Frontier::size);
         let progress = call.progress();
         // What is appended meanwhile is not looked at: the walk ends where the head was.
-        while walk.next < head.size() {
-            let left = u32::try_from(head.size() - walk.next).unwrap_or(PAGE);
+        while walk.next < size.unwrap_or(u64::MAX) {
+            let left = u32::try_from(size.unwrap_or(u64::MAX) - walk.next).unwrap_or(PAGE);
             let went_on = self
                 .page(log, left.min(PAGE), &mut walk)
                 .await
@@ -128,9 +133,9 @@ impl AuditDesk {
             if !went_on || progress.is_gone() {
                 break;
             }
-            progress.report("entries", walk.next, Some(head.size()));
+            progress.report("entries", walk.next, size);
         }
-        let mut verdict = walk.verdict(log, &head);
+        let mut verdict = walk.verdict(log, head.as_ref());
         // What is broken must not be signed as if it were right.
         if verdict.holds {
             let signed = sign_checkpoint(&self.store, &self.clock, log).await;
@@ -284,7 +289,7 @@ impl Walk {
         }
     }
 
-    fn verdict(mut self, log: LogKind, head: &Frontier) -> LogVerdict {
+    fn verdict(mut self, log: LogKind, head: Option<&Frontier>) -> LogVerdict {
         if let Some(last) = self.kept.pop_back()
             && last.size > self.seen
         {
@@ -293,11 +298,17 @@ impl Walk {
                 self.seen, last.size, last.at
             ));
         }
-        if self.frontier.size() != head.size() || self.frontier.root() != head.root() {
-            self.find(format!(
-                "the log's head says {} entries, and the entries that are there don't lead to it",
-                head.size()
-            ));
+        match head {
+            None => self.find("the log's head was changed and can't be read".to_owned()),
+            Some(head)
+                if self.frontier.size() != head.size() || self.frontier.root() != head.root() =>
+            {
+                self.find(format!(
+                    "the log's head says {} entries, and the entries that are there don't lead to it",
+                    head.size()
+                ));
+            }
+            Some(_) => {}
         }
         if self.unnamed > 0 {
             let more = format!("and {} more", self.unnamed);
