@@ -428,7 +428,12 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     works(&party).await;
     let output = party.cli(&["store", "verify"]).await;
     assert_eq!(output.status.code(), Some(1));
-    for flipped in both.iter().filter(|flipped| flipped.table != "staff") {
+    // The daemon has made two of them anew meanwhile.
+    let mended = ["staff", "setting", "checkpoint"];
+    for flipped in both
+        .iter()
+        .filter(|flipped| !mended.contains(&flipped.table.as_str()))
+    {
         assert!(
             flipped.is_named(&said(&output)),
             "{} {}: {}",

@@ -25,6 +25,7 @@ use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
+use crate::net::admission::ConnectionLimits;
 use crate::staff::{StaffRoom, fell_short};
 use crate::store::{MailingState, Store};
 use crate::tls::Certificates;
@@ -44,6 +45,7 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
+    connections: Mutex<Vec<(&'static str, Arc<ConnectionLimits>)>>,
     /// Made for withdrawals that came while locked; taken over when the rooms open.
     consent: tokio::sync::Mutex<Option<Consent>>,
     engine: Mutex<Option<Engine>>,
@@ -96,6 +98,7 @@ impl PartyHouse {
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
+            connections: Mutex::default(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
@@ -128,6 +131,24 @@ impl PartyHouse {
     /// Tells the house which doors it has, for `status`.
     pub fn set_doors(&self, doors: Vec<DoorReport>) {
         let _ = self.doors.set(doors);
+    }
+
+    /// Tells the house who counts the connections of a door, for `status`.
+    pub fn count_connections(&self, door: &'static str, counted: Arc<ConnectionLimits>) {
+        let mut all = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push((door, counted));
+    }
+
+    fn connections(&self, door: &str) -> u64 {
+        let all = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let counted = all.iter().filter(|(name, _)| *name == door);
+        counted.map(|(_, counted)| counted.open() as u64).sum()
     }
 
     /// Ends what is under way, writes down what is known of it, and closes the store.
@@ -335,9 +356,10 @@ impl House for PartyHouse {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
-        doors
-            .iter_mut()
-            .for_each(|door| door.state = state.to_owned());
+        for door in &mut doors {
+            door.state = state.to_owned();
+            door.connections = self.connections(&door.name);
+        }
         let work = match &rooms {
             None => None,
             Some(rooms) => Some(work(rooms).await),

@@ -111,6 +111,14 @@ impl StoreError {
         matches!(self, Self::Sick(_) | Self::Damaged(_))
     }
 
+    /// The same, naming the file that is damaged.
+    pub(super) fn of(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Damaged(what) => Self::Damaged(format!("{}: {what}", path.display())),
+            error => error,
+        }
+    }
+
     /// An error of a file in the data directory.
     pub(super) fn file(path: impl Into<PathBuf>, cause: &std::io::Error) -> Self {
         match cause.kind() {

@@ -15,7 +15,7 @@ impl SmallDisk {
     pub fn mount(size: &str) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mounted = directory.path().to_owned();
-        mount(&mounted, size).then_some(Self {
+        mount(&mounted, "mode=0711", size).then_some(Self {
             mounted,
             _directory: Some(directory),
         })
@@ -28,7 +28,7 @@ impl SmallDisk {
             .map(|entry| entry.expect("an entry").path())
             .map(|path| (std::fs::read(&path).expect("a file"), path))
             .collect();
-        if !mount(directory, size) {
+        if !mount(directory, "mode=0700", size) {
             return None;
         }
         for (bytes, path) in files {
@@ -57,15 +57,9 @@ impl SmallDisk {
 }
 
 /// Whether it could be mounted; in CI it must.
-fn mount(at: &Path, size: &str) -> bool {
+fn mount(at: &Path, mode: &str, size: &str) -> bool {
     let mounted = Command::new("mount")
-        .args([
-            "-t",
-            "tmpfs",
-            "-o",
-            &format!("mode=0700,size={size}"),
-            "none",
-        ])
+        .args(["-t", "tmpfs", "-o", &format!("{mode},size={size}"), "none"])
         .arg(at)
         .output()
         .is_ok_and(|output| output.status.success());
