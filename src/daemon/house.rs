@@ -1,7 +1,7 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -320,6 +320,23 @@ async fn daily(rooms: Arc<Rooms>, clock: Clock) {
     }
 }
 
+/// With less room than this, mail may be put off any moment.
+const LITTLE_ROOM: u64 = 128 << 20;
+
+/// Said before the disk is full, and while it is: small writes may go on when large ones don't.
+fn little_room(data: &Path) -> Option<String> {
+    let disk = rustix::fs::statvfs(data).ok()?;
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (left < LITTLE_ROOM).then(|| {
+        format!(
+            "the disk that holds {} is nearly full: {} MiB are left; when it's full, mail is put off (nothing is lost) until \
+             there is room",
+            data.display(),
+            left >> 20
+        )
+    })
+}
+
 impl House for PartyHouse {
     async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
@@ -372,6 +389,7 @@ impl House for PartyHouse {
             }
         }
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings.extend(little_room(&self.config().data_dir));
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
             warnings.push(format!(
