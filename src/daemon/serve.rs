@@ -39,7 +39,7 @@ const LAST_DOTS: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration.
-    #[error("{0}")]
+    #[error("the configuration is wrong:\n{0}")]
     Config(Box<ConfigErrors>),
     /// What the configuration says can't be done.
     #[error(transparent)]
