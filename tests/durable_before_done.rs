@@ -151,7 +151,7 @@ fn traced(party: &mut Spawned, name: &str) -> std::path::PathBuf {
     let file = party.stage.root().join(name);
     let under = under(&file);
     let under: Vec<_> = under.iter().map(String::as_str).collect();
-    party.spawn(&under);
+    party.launch(&under);
     file
 }
 
@@ -170,7 +170,7 @@ async fn trace_of(party: &mut Spawned, file: &std::path::Path) -> Trace {
 }
 
 async fn seeded() -> (Spawned, Vec<String>) {
-    let party = Spawned::set(OutsideMta::start().await, Vec::new()).await;
+    let party = Spawned::set(|_| ()).await;
     let store = party.store().await;
     CROWD.seed(&store, party.stage.config().clone()).await;
     let paths = (0..CROWD.people).map(|n| CROWD.way_out(store.vault(), n));
@@ -184,7 +184,7 @@ async fn mail_is_synced_before_250() {
     if !needs("strace") {
         return;
     }
-    let mut party = Spawned::set(OutsideMta::start().await, Vec::new()).await;
+    let mut party = Spawned::set(|_| ()).await;
     let file = traced(&mut party, "mail.strace");
     party.wait_open().await;
     let ada = party.stage.sender().await.unwrap();

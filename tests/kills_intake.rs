@@ -116,7 +116,7 @@ async fn stored(party: &Spawned) -> HashMap<usize, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_that_was_answered_is_there_once_however_often_it_is_killed() {
     let (mut chance, kills) = (Chance::from_environment(), kills(20));
-    let mut party = Spawned::set(OutsideMta::start().await, Vec::new()).await;
+    let mut party = Spawned::set(|_| ()).await;
     party.run(&[]).await;
     party.stage.sender().await.unwrap();
     let (known, began) = (Arc::new(Known::default()), Instant::now());
@@ -137,7 +137,7 @@ async fn mail_that_was_answered_is_there_once_however_often_it_is_killed() {
         party.kill();
         if chance.below(5) == 0 {
             // Once more, while it starts.
-            party.spawn(&[]);
+            party.launch(&[]);
             tokio::time::sleep(chance.up_to(Duration::from_millis(300))).await;
             party.kill();
         }

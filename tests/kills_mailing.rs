@@ -156,7 +156,7 @@ async fn kill_often(
         kill(party, outside, &mut killed);
         if chance.below(5) == 0 {
             // Once more, while it starts.
-            party.spawn(&[]);
+            party.launch(&[]);
             tokio::time::sleep(chance.up_to(Duration::from_millis(300))).await;
             kill(party, outside, &mut killed);
         }
@@ -190,7 +190,7 @@ async fn ended(party: &Spawned) -> (MailingState, MailingCounts) {
 async fn a_mailing_completes_with_one_copy_each_however_often_it_is_killed() {
     let (mut chance, kills) = (Chance::from_environment(), kills(20));
     let sink = OutsideMta::sink(64 << 10).await;
-    let mut party = Spawned::set(sink, Vec::new()).await;
+    let mut party = Spawned::set_before(sink, |_| ()).await;
     let store = party.store().await;
     CROWD.seed(&store, party.stage.config().clone()).await;
     let leavers = leavers(&mut chance, store.vault());

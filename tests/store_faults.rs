@@ -1,8 +1,9 @@
 //! What the store does on a sick disk: a full one, a read-only one. Nothing that was accepted is lost, what can't be
 //! accepted is refused as temporary, and the store takes writes again by itself.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod support;
+
+use std::path::Path;
 
 use hustings::id::{MailboxId, MessageId};
 use hustings::store::{
@@ -10,50 +11,7 @@ use hustings::store::{
 };
 use hustings::vault::{KeyRing, Vault};
 use jiff::Timestamp;
-
-/// A small file system of its own, unmounted when dropped.
-struct SmallDisk {
-    directory: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// Mounts one of this size, if this user may.
-    fn mount(size: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"])
-            .arg(directory.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "skipped: needs root, to mount a small disk"
-            );
-            eprintln!("skipped: needs root, to mount a small disk");
-        }
-        mounted.then_some(Self { directory })
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn remount(&self, how: &str) {
-        let done = Command::new("mount")
-            .args(["-o", &format!("remount,{how}")])
-            .arg(self.path())
-            .status()
-            .expect("mount runs");
-        assert!(done.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
+use support::disk::{Ballast, SmallDisk};
 
 async fn open(path: &Path, vault: &Vault) -> Store {
     let locked = LockedStore::open(Files::in_directory(path))
@@ -86,32 +44,6 @@ async fn accept(store: &Store, size: usize) -> Result<MessageId, StoreError> {
     store.accept(message).await.map(|()| id)
 }
 
-/// Takes the room that is left on the disk, and gives it back when dropped.
-struct Ballast(PathBuf);
-
-impl Ballast {
-    fn fill(disk: &SmallDisk) -> Self {
-        let path = disk.path().join("ballast");
-        let mut size: usize = 64 << 20;
-        let mut bytes = Vec::new();
-        while size >= 512 {
-            bytes.resize(bytes.len() + size, 0);
-            if std::fs::write(&path, &bytes).is_err() {
-                bytes.truncate(bytes.len() - size);
-                size /= 2;
-            }
-        }
-        let _ = std::fs::write(&path, &bytes);
-        Self(path)
-    }
-}
-
-impl Drop for Ballast {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_refuses_for_now_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount("8m") else {
@@ -121,7 +53,7 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
     let store = open(disk.path(), &vault).await;
     let mut kept = vec![accept(&store, 10_000).await.expect("there is room")];
 
-    let ballast = Ballast::fill(&disk);
+    let ballast = Ballast::fill(disk.path());
     let mut refused = 0;
     for _ in 0..200 {
         match accept(&store, 100_000).await {

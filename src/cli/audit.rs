@@ -108,6 +108,9 @@ pub(super) fn verdict_text(verdict: &LogVerdict, style: Style) -> String {
     for finding in &verdict.findings {
         text += &format!("  {}\n", clean(finding));
     }
+    if verdict.checkpoint.is_empty() {
+        return text;
+    }
     text + &format!("\n{}", clean_lines(&verdict.checkpoint))
 }
 

@@ -104,7 +104,10 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
     context.print(&checked, |_| format!("{errors}\n"))?;
     Err(Failure::failed(
         format!("can't use {}", global.config.display()),
-        format!("{} things are wrong with it", checked.problems.len()),
+        match checked.problems.len() {
+            1 => "one thing is wrong with it".to_owned(),
+            many => format!("{many} things are wrong with it"),
+        },
         "mend what is named above and check again",
     ))
 }

@@ -8,7 +8,7 @@ use super::Global;
 use super::body::NewFile;
 use super::context::{Context, write_out};
 use super::prompt;
-use super::style::{Style, Tone};
+use super::style::{Style, Tone, wrapped};
 use crate::address::EmailAddress;
 use crate::config::{Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
@@ -260,8 +260,27 @@ fn first_account(args: &Args, config: &Config) -> Result<NewAccount, Failure> {
         name,
         addresses: vec![address],
         roles: Vec::new(),
-        uid: args.admin_uid.or_else(behind_sudo),
+        uid: admin_uid(args)?,
     })
+}
+
+/// The Unix user of the first admin: told, the person behind sudo, or asked for.
+fn admin_uid(args: &Args) -> Result<Option<u32>, Failure> {
+    let known = args.admin_uid.or_else(behind_sudo);
+    if known.is_some() || !prompt::somebody_there() {
+        return Ok(known);
+    }
+    println_note(
+        "The command line knows people by their Unix user. Root is nobody, since anybody may have become it.",
+    );
+    loop {
+        let typed = prompt::text("The number of the admin's own Unix user (id -u):", None)?;
+        match typed.trim().parse() {
+            Ok(0) => println_note("That is root; give the number of a person's own account."),
+            Ok(uid) => return Ok(Some(uid)),
+            Err(_) => println_note("That is no number; `id -u NAME` shows it."),
+        }
+    }
 }
 
 /// The person behind sudo; root is nobody.
@@ -336,7 +355,7 @@ fn say(context: &Context, step: Step, what: &str) {
 
 /// Notes go to standard error, so that the sheet and the password alone are on standard output.
 fn println_note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", wrapped(text));
 }
 
 fn failure(error: &InitError) -> Failure {

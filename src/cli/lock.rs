@@ -51,17 +51,24 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
     let mut text = "The vault is open.\n".to_owned();
     if unlocked.applied_withdrawals > 0 {
         text += &format!(
-            "{} withdrawals that came while it was locked took effect.\n",
-            unlocked.applied_withdrawals
+            "{} that came while it was locked took effect.\n",
+            withdrawals(unlocked.applied_withdrawals)
         );
     }
     if unlocked.unreadable_withdrawals > 0 {
         text += &format!(
-            "{} withdrawals that came while it was locked can't be read; they're kept beside the database, see the log.\n",
-            unlocked.unreadable_withdrawals
+            "{} that came while it was locked can't be read; they're kept beside the database, see: hustings status\n",
+            withdrawals(unlocked.unreadable_withdrawals)
         );
     }
     text
+}
+
+fn withdrawals(count: u64) -> String {
+    match count {
+        1 => "1 withdrawal".to_owned(),
+        count => format!("{count} withdrawals"),
+    }
 }
 
 pub(super) fn lock(args: &LockArgs, context: &Context) -> Result<(), Failure> {

@@ -84,7 +84,7 @@ pub(super) fn new_passphrase(
             Err(why) => {
                 let mut text = text;
                 text.zeroize();
-                eprintln!("{why}");
+                eprintln!("{}", super::style::wrapped(&why));
             }
         }
     }

@@ -34,7 +34,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let broken = verification.findings.len() as u64 + verification.unnamed;
     Err(Failure::failed(
         "the store is not whole",
-        format!("{broken} rows are broken"),
+        match broken {
+            1 => "one row is broken".to_owned(),
+            broken => format!("{broken} rows are broken"),
+        },
         "keep the file as it is, and restore these rows from a backup",
     ))
 }

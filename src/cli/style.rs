@@ -186,6 +186,28 @@ pub(super) fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// How long lines of running text are.
+const LINE: usize = 78;
+
+/// Running text in lines that no terminal breaks inside a word.
+pub(super) fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let next = word.chars().count();
+        if length > 0 && length + 1 + next > LINE {
+            out.push('\n');
+            length = 0;
+        } else if length > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += next;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +246,13 @@ mod tests {
         };
         let table = wide.table(&["NAME", "WHY"], vec![vec![field("ada"), field(long)]]);
         assert_eq!(table.lines().count(), 2, "{table}");
+    }
+
+    #[test]
+    fn running_text_is_not_broken_inside_a_word() {
+        let text = "a passphrase protects ".repeat(20);
+        let out = wrapped(&text);
+        assert!(out.lines().count() > 3 && out.lines().all(|line| line.chars().count() <= LINE));
+        assert_eq!(out.replace('\n', " "), text.trim());
     }
 }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::{Consent, ConsentError};
-use crate::store::{Change, Setting, Step};
+use crate::store::{Change, Setting, Step, StoreError};
 
 const EXPIRED: &str = "consent.expired";
 
@@ -30,7 +30,14 @@ impl Consent {
     }
 
     pub(super) async fn expired_so_far(&self) -> Result<u64, ConsentError> {
-        let value = self.store().setting(EXPIRED).await?;
+        let value = match self.store().setting(EXPIRED).await {
+            // A count is worth less than the erasing that it counts.
+            Err(error @ StoreError::Seal(_)) => {
+                tracing::error!(%error, "the count of expired requests begins anew");
+                None
+            }
+            value => value?,
+        };
         let text = value
             .as_ref()
             .and_then(|value| std::str::from_utf8(value).ok());

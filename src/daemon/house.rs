@@ -1,8 +1,8 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
@@ -13,6 +13,7 @@ use super::locked_box::LockedBox;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
+use crate::audit::LogKind;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::{Consent, IntakeWorker};
@@ -24,7 +25,8 @@ use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
-use crate::staff::StaffRoom;
+use crate::net::admission::ConnectionLimits;
+use crate::staff::{StaffRoom, fell_short};
 use crate::store::{MailingState, Store};
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
@@ -43,9 +45,12 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
+    connections: Mutex<Vec<(&'static str, Arc<ConnectionLimits>)>>,
     /// Made for withdrawals that came while locked; taken over when the rooms open.
     consent: tokio::sync::Mutex<Option<Consent>>,
     engine: Mutex<Option<Engine>>,
+    /// What was found wrong with the logs when the vault was opened.
+    found: Mutex<Vec<String>>,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -93,8 +98,10 @@ impl PartyHouse {
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
+            connections: Mutex::default(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
+            found: Mutex::default(),
             bell: Bell::new(),
             stop: parts.stop,
         }))
@@ -126,6 +133,24 @@ impl PartyHouse {
         let _ = self.doors.set(doors);
     }
 
+    /// Tells the house who counts the connections of a door, for `status`.
+    pub fn count_connections(&self, door: &'static str, counted: Arc<ConnectionLimits>) {
+        let mut all = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push((door, counted));
+    }
+
+    fn connections(&self, door: &str) -> u64 {
+        let all = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let counted = all.iter().filter(|(name, _)| *name == door);
+        counted.map(|(_, counted)| counted.open() as u64).sum()
+    }
+
     /// Ends what is under way, writes down what is known of it, and closes the store.
     pub async fn close(&self, within: std::time::Duration) {
         let engine = self.engine.lock().ok().and_then(|mut engine| engine.take());
@@ -155,6 +180,21 @@ impl PartyHouse {
         .map_err(|error| error.to_string())?;
         *slot = Some(consent.clone());
         Ok(consent)
+    }
+
+    /// A log that is shorter than it was when it was signed is noticed at once. It keeps no door shut.
+    async fn look_at_logs(&self, store: &Store) {
+        let mut found = Vec::new();
+        for log in [LogKind::Audit, LogKind::Consent] {
+            match fell_short(store, log).await {
+                Ok(short) => found.extend(short),
+                Err(error) => found.push(format!("the {log} log can't be compared: {error}")),
+            }
+        }
+        for what in &found {
+            tracing::error!(what, "a log is not as it was");
+        }
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     async fn open_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
@@ -280,6 +320,23 @@ async fn daily(rooms: Arc<Rooms>, clock: Clock) {
     }
 }
 
+/// With less room than this, mail may be put off any moment.
+const LITTLE_ROOM: u64 = 128 << 20;
+
+/// Said before the disk is full, and while it is: small writes may go on when large ones don't.
+fn little_room(data: &Path) -> Option<String> {
+    let disk = rustix::fs::statvfs(data).ok()?;
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (left < LITTLE_ROOM).then(|| {
+        format!(
+            "the disk that holds {} is nearly full: {} MiB are left; when it's full, mail is put off (nothing is lost) until \
+             there is room",
+            data.display(),
+            left >> 20
+        )
+    })
+}
+
 impl House for PartyHouse {
     async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
@@ -296,6 +353,7 @@ impl House for PartyHouse {
     async fn open(&self, store: Store) -> Result<(), Failure> {
         let what = "can't open the rooms";
         let next = "look at the log, mend it and restart the service";
+        self.look_at_logs(&store).await;
         let rooms = self
             .open_rooms(store)
             .await
@@ -315,9 +373,10 @@ impl House for PartyHouse {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
-        doors
-            .iter_mut()
-            .for_each(|door| door.state = state.to_owned());
+        for door in &mut doors {
+            door.state = state.to_owned();
+            door.connections = self.connections(&door.name);
+        }
         let work = match &rooms {
             None => None,
             Some(rooms) => Some(work(rooms).await),
@@ -328,6 +387,15 @@ impl House for PartyHouse {
             if left < SignedDuration::from_hours(14 * 24) {
                 warnings.push(format!("a certificate ends on {}", ends.strftime("%F")));
             }
+        }
+        warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings.extend(little_room(&self.config().data_dir));
+        let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
+        if broken > 0 {
+            warnings.push(format!(
+                "{broken} staff accounts in the database can't be read and are left out; see hustings store verify, and \
+                 restore them from a backup"
+            ));
         }
         HouseReport {
             doors,

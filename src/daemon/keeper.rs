@@ -31,6 +31,12 @@ pub enum KeeperError {
         "there is no key ring in the data directory yet; set the installation up: hustings init"
     )]
     NotSetUp,
+    /// There was an installation, and its database is gone.
+    #[error(
+        "the database in {0} is empty or new, though this directory was in use: a journal lies in it; restore the newest \
+         backup, or set data_dir to an empty directory"
+    )]
+    Emptied(PathBuf),
     /// There are keys already.
     #[error("the data directory has a key ring already; it is kept as it is")]
     AlreadySetUp,
@@ -120,7 +126,9 @@ impl Keeper {
         budget: usize,
     ) -> Result<Self, KeeperError> {
         let mut locked = LockedStore::open(Files::in_directory(data)).await?;
-        let wrapped = locked.wrapped_ring().await?.ok_or(KeeperError::NotSetUp)?;
+        let Some(wrapped) = locked.wrapped_ring().await? else {
+            return Err(missing_ring(data));
+        };
         let mark = runtime.join("locked");
         Ok(Self {
             start_locked: source.starts_locked() || mark.exists(),
@@ -346,6 +354,16 @@ impl Keeper {
     }
 }
 
+/// Why there is no ring: a new installation, or one whose database was lost. Keys made anew would bury the old ones.
+fn missing_ring(data: &Path) -> KeeperError {
+    let journal = Files::in_directory(data).journal();
+    if fs::metadata(journal).is_ok_and(|about| about.len() > 0) {
+        KeeperError::Emptied(data.to_owned())
+    } else {
+        KeeperError::NotSetUp
+    }
+}
+
 /// Opens the store on a thread of its own: the future of a migration can't be sent between threads.
 async fn reopen(files: Files) -> Result<LockedStore, KeeperError> {
     let here = tokio::runtime::Handle::current();
@@ -368,6 +386,9 @@ pub async fn create_ring(
     if locked.wrapped_ring().await?.is_some() {
         locked.close().await?;
         return Err(KeeperError::AlreadySetUp);
+    }
+    if let emptied @ KeeperError::Emptied(_) = missing_ring(data) {
+        return Err(emptied);
     }
     let ring = KeyRing::generate();
     let file = RingFile {

@@ -2,7 +2,7 @@
 //! and synced before the page answers; they are applied at unlock, before any door opens.
 //!
 //! A frame is `length u32 big-endian | sealed box`. A torn last frame (a crash while it was written) was never answered,
-//! so it is left out, and cut off before the next is written behind it. What is no frame at all is kept aside.
+//! so it is left out.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -18,6 +18,8 @@ use crate::vault::{BoxError, SealTo, Vault};
 pub const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// What a withdrawal is told in has at most so many bytes.
 pub const WITHDRAWAL_MAX: usize = 512;
+/// How the files of what could not be read begin.
+const ASIDE: &str = "locked-withdrawals.unreadable-";
 /// A sealed withdrawal is never longer.
 const FRAME_MAX: u32 = 1024;
 
@@ -54,7 +56,7 @@ pub struct LockedBox(Arc<Inner>);
 
 struct Inner {
     directory: PathBuf,
-    /// One append at a time. Whether the file is known to end with a whole frame: a crash may have torn the last.
+    /// One append at a time. Whether the file's end was looked at in this process: a crash may have left half a frame.
     appending: Mutex<bool>,
 }
 
@@ -132,49 +134,34 @@ impl LockedBox {
         let length = u32::try_from(sealed.len()).map_err(|_| LockedBoxError::TooLong)?;
         let mut frame = length.to_be_bytes().to_vec();
         frame.extend_from_slice(&sealed);
-        let mut ends_whole = self
+        let mut looked = self
             .0
             .appending
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if !*ends_whole {
-            self.cut_torn_end()?;
-            *ends_whole = true;
+        if !*looked {
+            let path = self.withdrawals();
+            self.mend_end(&path).map_err(io_error(&path))?;
+            *looked = true;
         }
         append(&self.withdrawals(), &self.0.directory, &frame)
     }
 
-    /// Cuts off what stands behind the last whole frame: what came after it would never be found.
-    fn cut_torn_end(&self) -> Result<(), LockedBoxError> {
-        let path = self.withdrawals();
-        let frames = self.read()?;
-        let cut = || -> io::Result<()> {
-            if frames.senseless {
-                fs::copy(&path, self.aside())?;
-            }
-            let file = File::options().write(true).open(&path)?;
-            if file.metadata()?.len() > frames.end {
-                file.set_len(frames.end)?;
-                file.sync_all()?;
-            }
-            Ok(())
-        };
-        match cut() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done.map_err(io_error(&path)),
-        }
-    }
-
-    /// Where a file goes that can't be read to its end.
-    fn aside(&self) -> PathBuf {
-        let now = jiff::Timestamp::now().as_second();
-        let name = format!("locked-withdrawals.unreadable-{now}");
-        self.0.directory.join(name)
-    }
-
     /// How many wait.
     pub fn waiting(&self) -> u64 {
-        self.read().map_or(0, |frames| frames.boxes.len() as u64)
+        read(&self.withdrawals()).map_or(0, |found| found.boxes.len() as u64)
+    }
+
+    /// The files of withdrawals that could not be read at an unlock. Each unlock tries them again.
+    pub fn unreadable(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0.directory).into_iter().flatten();
+        let mut files: Vec<_> = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(ASIDE))
+            .map(|entry| entry.path())
+            .collect();
+        files.sort();
+        files
     }
 
     /// Applies all that wait, in the order in which they came, and empties the file. Applying twice must do no harm: a
@@ -191,60 +178,128 @@ impl LockedBox {
         F: Future<Output = Result<(), String>>,
     {
         let mut outcome = Applied::default();
-        let frames = self.read()?;
-        for sealed in &frames.boxes {
-            match vault.open_box(sealed) {
-                Ok(withdrawal) => {
-                    apply(withdrawal).await.map_err(LockedBoxError::Apply)?;
-                    outcome.applied += 1;
+        for path in self.unreadable().into_iter().chain([self.withdrawals()]) {
+            let found = read(&path).map_err(io_error(&path))?;
+            let mut closed = Vec::new();
+            for sealed in found.boxes {
+                match vault.open_box(&sealed) {
+                    Ok(withdrawal) => {
+                        apply(withdrawal).await.map_err(LockedBoxError::Apply)?;
+                        outcome.applied += 1;
+                    }
+                    Err(_) => closed.push(sealed),
                 }
-                Err(_) => outcome.unreadable += 1,
             }
+            outcome.unreadable += closed.len() as u64 + u64::from(!found.rest.is_empty());
+            self.put_aside(&path, &closed, &found.rest)?;
         }
-        if frames.senseless {
-            outcome.unreadable += 1;
-        }
-        self.empty(outcome.unreadable > 0)?;
         Ok(outcome)
     }
 
-    fn read(&self) -> Result<Frames, LockedBoxError> {
-        let path = self.withdrawals();
-        let mut frames = Frames::default();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(frames),
-            Err(error) => return Err(io_error(&path)(error)),
-        };
-        let mut from = io::BufReader::new(file.take(FILE_MAX + u64::from(FRAME_MAX)));
-        loop {
-            match next_frame(&mut from).map_err(io_error(&path))? {
-                NextFrame::Whole(sealed) => {
-                    frames.end += 4 + sealed.len() as u64;
-                    frames.boxes.push(sealed);
-                }
-                NextFrame::Senseless => {
-                    frames.senseless = true;
-                    return Ok(frames);
-                }
-                NextFrame::End => return Ok(frames),
+    /// What is appended next must be readable: half a frame that a crash left is cut off, and a damaged file is put aside
+    /// as it is, for the unlock to take what it can.
+    fn mend_end(&self, path: &Path) -> io::Result<()> {
+        let found = read(path)?;
+        if !found.rest.is_empty() {
+            return fs::rename(path, self.aside());
+        }
+        if path.exists() {
+            let file = File::options().write(true).open(path)?;
+            if file.metadata()?.len() > found.whole {
+                file.set_len(found.whole)?;
+                file.sync_data()?;
             }
         }
+        Ok(())
     }
 
-    fn empty(&self, keep_aside: bool) -> Result<(), LockedBoxError> {
-        let path = self.withdrawals();
-        let done = if keep_aside {
-            fs::rename(&path, self.aside())
-        } else {
-            fs::remove_file(&path)
-        };
-        match done {
+    fn aside(&self) -> PathBuf {
+        let name = format!("{ASIDE}{}", jiff::Timestamp::now().as_nanosecond());
+        self.0.directory.join(name)
+    }
+
+    /// Puts what could not be read into a file of its own, which the next unlock tries again, and removes the file that it
+    /// stood in. What was applied doesn't stay: applied again much later, it would undo a later yes.
+    fn put_aside(
+        &self,
+        path: &Path,
+        closed: &[Vec<u8>],
+        rest: &[u8],
+    ) -> Result<(), LockedBoxError> {
+        let fail = |source| io_error(path)(source);
+        let mut bytes = Vec::new();
+        for sealed in closed {
+            bytes.extend_from_slice(
+                &u32::try_from(sealed.len())
+                    .unwrap_or(u32::MAX)
+                    .to_be_bytes(),
+            );
+            bytes.extend_from_slice(sealed);
+        }
+        bytes.extend_from_slice(rest);
+        if !bytes.is_empty() {
+            if *path != self.withdrawals()
+                && fs::metadata(path).is_ok_and(|at| at.len() == bytes.len() as u64)
+            {
+                // Nothing in it opens yet.
+                return Ok(());
+            }
+            let aside = self.aside();
+            let mut file = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&aside)
+                .map_err(fail)?;
+            file.write_all(&bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(fail)?;
+            sync_directory(&self.0.directory).map_err(fail)?;
+        }
+        match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(io_error(&path)(error)),
-            Ok(()) => sync_directory(&self.0.directory).map_err(io_error(&path)),
+            Err(error) => Err(fail(error)),
+            Ok(()) => sync_directory(&self.0.directory).map_err(fail),
         }
     }
+}
+
+/// What a file of withdrawals holds.
+#[derive(Default)]
+struct Found {
+    boxes: Vec<Vec<u8>>,
+    /// Bytes behind the last whole frame that are more than half a frame: the file was damaged there.
+    rest: Vec<u8>,
+    /// How many bytes the whole frames take.
+    whole: u64,
+}
+
+/// Reads a file of withdrawals. Half a frame at its end, which a crash left, was never answered and is left out.
+fn read(path: &Path) -> io::Result<Found> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX + u64::from(FRAME_MAX))
+        .read_to_end(&mut bytes)?;
+    let mut found = Found::default();
+    let mut rest = bytes.as_slice();
+    while let Some((head, behind)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*head);
+        if length == 0 || length > FRAME_MAX {
+            found.rest = rest.to_vec();
+            break;
+        }
+        let Some((sealed, behind)) = behind.split_at_checked(length as usize) else {
+            break;
+        };
+        found.boxes.push(sealed.to_vec());
+        found.whole += 4 + u64::from(length);
+        rest = behind;
+    }
+    Ok(found)
 }
 
 /// Appends a frame behind the last whole one, and syncs.
@@ -275,41 +330,6 @@ fn append(path: &Path, directory: &Path, frame: &[u8]) -> Result<(), LockedBoxEr
         Ok(true) => Ok(()),
         Ok(false) => Err(LockedBoxError::Full),
         Err(error) => Err(fail(error)),
-    }
-}
-
-/// What stands in the file.
-#[derive(Default)]
-struct Frames {
-    /// The sealed withdrawals.
-    boxes: Vec<Vec<u8>>,
-    /// Where the last whole frame ends.
-    end: u64,
-    /// What stands there is not the beginning of a frame: there may have been withdrawals behind it.
-    senseless: bool,
-}
-
-enum NextFrame {
-    Whole(Vec<u8>),
-    /// The end of the file, or of a frame that is torn.
-    End,
-    Senseless,
-}
-
-fn next_frame(from: &mut impl Read) -> io::Result<NextFrame> {
-    let mut length = [0; 4];
-    match from.read_exact(&mut length) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(NextFrame::End),
-        other => other?,
-    }
-    let length = u32::from_be_bytes(length);
-    if length > FRAME_MAX {
-        return Ok(NextFrame::Senseless);
-    }
-    let mut sealed = vec![0; length as usize];
-    match from.read_exact(&mut sealed) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(NextFrame::End),
-        other => other.map(|()| NextFrame::Whole(sealed)),
     }
 }
 

@@ -39,7 +39,7 @@ const LAST_DOTS: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration.
-    #[error("{0}")]
+    #[error("the configuration is wrong:\n{0}")]
     Config(Box<ConfigErrors>),
     /// What the configuration says can't be done.
     #[error(transparent)]
@@ -264,9 +264,9 @@ impl Starting<'_> {
     fn serve_doors(&self, bound: Vec<Bound>) {
         for (name, listeners) in bound {
             match name {
-                "smtp" => self.serve_smtp(Role::Mx, listeners),
-                "submissions" => self.serve_smtp(Role::Submissions, listeners),
-                "submission" => self.serve_smtp(Role::Submission, listeners),
+                "smtp" => self.serve_smtp(name, Role::Mx, listeners),
+                "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
+                "submission" => self.serve_smtp(name, Role::Submission, listeners),
                 _ => self.serve_pages(listeners),
             }
         }
@@ -308,31 +308,33 @@ impl Starting<'_> {
         Ok(listeners)
     }
 
-    fn admission(&self) -> Arc<ConnectionLimits> {
+    fn admission(&self, door: &'static str) -> Arc<ConnectionLimits> {
         let limits = &self.config.limits;
         let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        Arc::new(ConnectionLimits::new(
+        let admission = Arc::new(ConnectionLimits::new(
             many(limits.connections),
             many(limits.connections_per_network),
-        ))
+        ));
+        self.house.count_connections(door, admission.clone());
+        admission
     }
 
-    fn serve_smtp(&self, role: Role, listeners: Vec<TcpListener>) {
+    fn serve_smtp(&self, name: &'static str, role: Role, listeners: Vec<TcpListener>) {
         let tls = match role {
             Role::Mx => TlsDoor::Mx,
             Role::Submissions | Role::Submission => TlsDoor::Submission,
         };
         let acceptor = TlsAcceptor::from(server_config(self.certificates.clone(), tls));
         let host = Arc::new(MailIn::new(self.house.cell()));
-        let name: Arc<str> = self.config.hostname.as_str().into();
+        let host_name: Arc<str> = self.config.hostname.as_str().into();
         let limits = Limits {
             message_size: self.config.limits.message_size.bytes(),
             recipients: usize::try_from(self.config.limits.recipients).unwrap_or(usize::MAX),
             ..Limits::default()
         };
         let door =
-            SmtpDoor::new(role, name, host, acceptor, self.clock.clone()).with_limits(limits);
-        let (door, admission) = (Arc::new(door), self.admission());
+            SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone()).with_limits(limits);
+        let (door, admission) = (Arc::new(door), self.admission(name));
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -343,7 +345,7 @@ impl Starting<'_> {
     fn serve_pages(&self, listeners: Vec<TcpListener>) {
         let tls = server_config(self.certificates.clone(), TlsDoor::Https);
         let door = Arc::new(WebDoor::https(self.house.web(), tls));
-        let admission = self.admission();
+        let admission = self.admission("https");
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -362,7 +364,7 @@ impl Starting<'_> {
         self.doors.plain.push(listener.local_addr()?);
         let (web, admission, stop) = (
             self.house.web().clone(),
-            self.admission(),
+            self.admission("plain"),
             self.stop.clone(),
         );
         self.tasks.spawn(async move {
@@ -434,11 +436,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     })
     .await?;
     let locked = running.rooms().is_none();
-    notify::ready(if locked {
-        "locked: waits for hustings unlock"
-    } else {
-        "unlocked"
-    });
+    notify::ready(standing(locked));
     tokio::spawn(notify::watchdog(running.stop.clone(), async || {
         tokio::task::yield_now().await
     }));
@@ -457,11 +455,20 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     Ok(())
 }
 
+/// What systemd shows.
+fn standing(locked: bool) -> &'static str {
+    if locked {
+        "locked: waits for hustings unlock"
+    } else {
+        "unlocked"
+    }
+}
+
 async fn reload(house: &Arc<PartyHouse>) {
     use super::service::House as _;
     notify::reloading();
     if let Err(failure) = house.reload().await {
         tracing::error!(%failure, "the configuration was not read again; the old one stays in force");
     }
-    notify::ready("unlocked");
+    notify::ready(standing(house.cell().get().is_none()));
 }

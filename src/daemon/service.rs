@@ -140,6 +140,14 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
         };
         let mut warnings = self.warnings.clone();
         warnings.extend(house.warnings);
+        warnings.extend(self.keeper.locked_box().unreadable().iter().map(|file| {
+            format!(
+                "withdrawals that came while the vault was locked could not be read, and nobody of them was unsubscribed: \
+                 {}; if the key ring or seal-to was replaced, put the right one back: each unlock tries the file again; \
+                 delete it once it is dealt with",
+                file.display()
+            )
+        }));
         Ok(StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: self.keeper.state(),

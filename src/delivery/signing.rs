@@ -14,6 +14,7 @@ use crate::message::dkim::{
     BodyHasher, HeaderSet, KeyError, SelectedKey, SignError, Signer, SigningKey, SigningTime,
 };
 use crate::store::{BodyReader, Change, ChangeOutcome, Setting, Step, Store, StoreError};
+use crate::vault::OpenError;
 
 const RSA: &str = "dkim-rsa";
 const ED25519: &str = "dkim-ed25519";
@@ -26,6 +27,17 @@ pub enum SigningError {
     /// The keys could not be read or kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A kept key does not open.
+    #[error(
+        "the DKIM key \"{name}\" in the database was altered and can't be used ({source}); restore the database from a \
+         backup"
+    )]
+    Altered {
+        /// Which setting.
+        name: &'static str,
+        /// Why.
+        source: OpenError,
+    },
     /// A kept key is no key, or none could be made.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -182,9 +194,7 @@ type KeyBytes = Zeroizing<Vec<u8>>;
 /// The kept keys, or new ones.
 async fn keys(store: &Store) -> Result<(KeyBytes, KeyBytes), SigningError> {
     loop {
-        if let (Some(rsa), Some(ed25519)) =
-            (store.setting(RSA).await?, store.setting(ED25519).await?)
-        {
+        if let (Some(rsa), Some(ed25519)) = (kept(store, RSA).await?, kept(store, ED25519).await?) {
             return Ok((rsa, ed25519));
         }
         let made = tokio::task::spawn_blocking(|| {
@@ -201,6 +211,14 @@ async fn keys(store: &Store) -> Result<(KeyBytes, KeyBytes), SigningError> {
             tracing::info!("made new DKIM keys: publish their records");
         }
     }
+}
+
+/// A kept key. One that doesn't open is not made anew: its public half stands in DNS.
+async fn kept(store: &Store, name: &'static str) -> Result<Option<KeyBytes>, SigningError> {
+    store.setting(name).await.map_err(|error| match error {
+        StoreError::Seal(source) => SigningError::Altered { name, source },
+        error => error.into(),
+    })
 }
 
 fn selected(

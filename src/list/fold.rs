@@ -52,12 +52,7 @@ impl Mailings {
     }
 
     async fn remove_rows(&self, mailing: &Mailing) -> Result<(), ListError> {
-        while !self
-            .store()
-            .copies_after(mailing.id, None, 1)
-            .await?
-            .is_empty()
-        {
+        while self.store().has_copies(mailing.id).await? {
             let change = Change::new().then(Step::RemoveCopies(mailing.id, ROWS));
             // Without guards there is no conflict.
             let _ = self.store().change(change).await?;

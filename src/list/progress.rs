@@ -203,13 +203,13 @@ impl Mailings {
         let mut after = None;
         loop {
             let page = self.store().copies_after(id, after, PAGE).await?;
-            for row in &page {
+            for row in &page.rows {
                 let cause = row.record.cause.as_deref().unwrap_or("unknown");
                 see(row.record.state, cause);
             }
-            match page.last() {
-                Some(last) => after = Some(last.copy),
-                None => return Ok(()),
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::audit::{Act, ActObject, Checkpoint, LogKind, SignedCheckpoint};
 use crate::clock::Clock;
-use crate::store::{Change, NewEvent, Step, Store, StoreError, StoredCheckpoint};
+use crate::store::{Change, JournalEntry, NewEvent, Step, Store, StoreError, StoredCheckpoint};
 
 use super::actor::Caller;
 use super::error::StaffError;
@@ -73,7 +73,14 @@ pub async fn sign_checkpoint(
     };
     // Nothing guards it: a checkpoint of a shorter log is as true as it was.
     let _ = store
-        .change(Change::new().then(Step::PutCheckpoint(kept)))
+        .change(
+            Change::new()
+                .then(Step::PutCheckpoint(kept))
+                .then(Step::Journal(JournalEntry::Checkpoint {
+                    at: clock.now(),
+                    text: signed.to_string(),
+                })),
+        )
         .await?;
     Ok(signed)
 }

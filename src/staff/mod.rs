@@ -12,6 +12,7 @@
 //! | `roll` | everybody, as looked up |
 //! | `actor` | who acts, and the proof that they may |
 //! | `acts` | entries of the audit log and its signed checkpoints |
+//! | `kept` | the checkpoints that are kept here, and whether a log is shorter than one of them |
 //! | `second` | what waits for a second person |
 //! | `room` | adding, revoking, new passwords |
 
@@ -19,6 +20,7 @@ mod account;
 mod actor;
 mod acts;
 mod error;
+mod kept;
 mod password;
 mod premises;
 mod roll;
@@ -31,6 +33,7 @@ pub use account::{NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;
+pub use kept::{fell_short, kept_checkpoints};
 pub use password::Password;
 pub use premises::Premises;
 pub use roll::{Member, Roll};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::scram::Verifier;
 use crate::address::{EmailAddress, MatchForm};
 use crate::id::StaffId;
-use crate::store::{Role, Staff};
+use crate::store::{Page, Role, Staff};
 use crate::vault::{LogName, Vault};
 
 /// An account.
@@ -89,16 +89,22 @@ pub struct Roll {
     by_address: HashMap<MatchForm, Arc<Member>>,
     by_uid: HashMap<u32, Arc<Member>>,
     by_id: HashMap<StaffId, Arc<Member>>,
+    broken: u64,
 }
 
 impl Roll {
-    pub(super) fn new(vault: &Vault, staff: Vec<Staff>) -> Self {
+    pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>) -> Self {
+        let broken = staff.broken;
         let mut all: Vec<_> = staff
+            .rows
             .into_iter()
             .map(|staff| Arc::new(Member::read(vault, staff)))
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        let mut roll = Self::default();
+        let mut roll = Self {
+            broken,
+            ..Self::default()
+        };
         for member in all.iter().filter(|member| member.is_live()) {
             roll.by_name.insert(member.name.clone(), member.clone());
             roll.by_id.insert(member.id, member.clone());
@@ -126,6 +132,17 @@ impl Roll {
     /// The live accounts with this role.
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<Member>> {
         self.live().filter(move |member| member.has(role))
+    }
+
+    /// How many accounts there are that can't be read.
+    pub fn broken(&self) -> u64 {
+        self.broken
+    }
+
+    /// Whether nobody administers this installation yet. An account that can't be read may be the admin's: whoever is at
+    /// the socket must not become the first then.
+    pub fn is_new(&self) -> bool {
+        self.broken == 0 && self.with_role(Role::Admin).next().is_none()
     }
 
     /// The live account with this name.

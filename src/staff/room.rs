@@ -128,7 +128,7 @@ impl StaffRoom {
         let _one = self.0.changing.lock().await;
         let new = new.checked(&self.0.premises.load())?;
         let roll = self.roll();
-        if roll.with_role(Role::Admin).next().is_none() {
+        if roll.is_new() {
             if !new.roles.contains(&Role::Admin) {
                 return Err(StaffError::FirstMustBeAdmin);
             }
@@ -239,7 +239,8 @@ impl StaffRoom {
 
     async fn stored(&self, id: StaffId, name: &str) -> Result<Staff, StaffError> {
         let all = self.0.store.staff().await?;
-        all.into_iter()
+        all.rows
+            .into_iter()
             .find(|staff| staff.id == id)
             .ok_or_else(|| StaffError::Unknown(name.to_owned()))
     }
@@ -274,7 +275,14 @@ impl StaffRoom {
 }
 
 async fn dummy_secret(store: &Store) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-    let kept = store.setting(DUMMY_SECRET).await?;
+    let kept = match store.setting(DUMMY_SECRET).await {
+        // Any other does as well: it must only stay the same.
+        Err(error @ StoreError::Seal(_)) => {
+            tracing::error!(%error, setting = DUMMY_SECRET, "made a new one");
+            None
+        }
+        kept => kept?,
+    };
     if let Some(secret) = kept.and_then(|kept| <[u8; 32]>::try_from(kept.as_slice()).ok()) {
         return Ok(Zeroizing::new(secret));
     }

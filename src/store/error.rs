@@ -37,6 +37,11 @@ pub enum StoreError {
         /// The newest migration that this program has.
         known: i64,
     },
+    /// The file is another program's.
+    #[error(
+        "{0} is the database of another program, and was left alone; set data_dir to a directory of its own"
+    )]
+    Foreign(PathBuf),
     /// The file is no SQLite database, or a damaged one.
     #[error(
         "the store's file is damaged ({0}); stop, keep the file, and restore the newest backup"
@@ -99,6 +104,7 @@ impl StoreError {
         !matches!(
             self,
             Self::Newer { .. }
+                | Self::Foreign(_)
                 | Self::Seal(_)
                 | Self::Record { .. }
                 | Self::Cut { .. }
@@ -109,6 +115,14 @@ impl StoreError {
     /// Whether the connection that met this error must be closed and the file checked before the next write.
     pub(super) fn needs_check(&self) -> bool {
         matches!(self, Self::Sick(_) | Self::Damaged(_))
+    }
+
+    /// The same, naming the file that is damaged.
+    pub(super) fn of(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Damaged(what) => Self::Damaged(format!("{}: {what}", path.display())),
+            error => error,
+        }
     }
 
     /// An error of a file in the data directory.

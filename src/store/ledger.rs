@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{Sqlite, SqliteRow};
@@ -252,8 +253,15 @@ pub(super) async fn unlink(
     .fetch_all(&mut *tx.connection)
     .await?;
     let mut unlinked = Vec::with_capacity(found.len());
-    for row in &found {
-        let mut row = LedgerRow::from_row(tx.vault, row)?;
+    for found in &found {
+        let mut row = match LedgerRow::from_row(tx.vault, found) {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::error!(%error, table = "ledger", "took the link off a row that doesn't open");
+                unlink_broken(found.try_get(0)?, tx).await?;
+                continue;
+            }
+        };
         if only.is_some_and(|mailings| !mailings.contains(&row.mailing)) {
             continue;
         }
@@ -268,6 +276,15 @@ pub(super) async fn unlink(
     write(&unlinked, OVERWRITE, tx).await
 }
 
+/// A row that doesn't open must keep nobody from leaving: it is neither sent nor linked any more.
+async fn unlink_broken(copy: &[u8], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE ledger SET subscriber_id = NULL, due_at = NULL WHERE copy_id = $1")
+        .bind(copy)
+        .execute(&mut *tx.connection)
+        .await?;
+    Ok(())
+}
+
 impl Store {
     /// Records what became of a copy. Once this answers `Ok` the outcome is on the disk.
     ///
@@ -277,8 +294,8 @@ impl Store {
         self.writer.write(outcome).await
     }
 
-    /// The copies of a mailing that are due, the longest due first, at most `limit` rows. A row that does not open is left
-    /// out: it must not keep everybody else's copy from going out (`store verify` names it).
+    /// The copies of a mailing that are due, the longest due first, at most `limit`. Rows that don't open are passed over,
+    /// so that a broken one holds nobody else's copy up.
     ///
     /// # Errors
     /// A [`StoreError`] if the table can't be read.
@@ -288,19 +305,24 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LedgerRow>, StoreError> {
-        let rows = sqlx::query(
+        let mut rows = sqlx::query(
             "SELECT copy_id, mailing_id, subscriber_id, due_at, sealed FROM ledger
-             WHERE mailing_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3",
+             WHERE mailing_id = $1 AND due_at <= $2 ORDER BY due_at",
         )
         .bind(mailing.as_bytes().as_slice())
         .bind(now.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        let opened = Page::of(&rows, u32::MAX, "ledger", CopyId::from_slice, |row| {
-            LedgerRow::from_row(&self.vault, row)
-        })?;
-        Ok(opened.rows)
+        .fetch(&self.readers);
+        let mut due = Vec::new();
+        while due.len() < limit as usize {
+            let Some(row) = rows.try_next().await? else {
+                break;
+            };
+            match LedgerRow::from_row(&self.vault, &row) {
+                Ok(row) => due.push(row),
+                Err(error) => tracing::error!(%error, table = "ledger", "passed over a row"),
+            }
+        }
+        Ok(due)
     }
 
     /// When the next copy of a mailing is due.
@@ -350,6 +372,18 @@ impl Store {
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 
+    /// Whether a mailing has rows.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn has_copies(&self, mailing: MailingId) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM ledger WHERE mailing_id = $1 LIMIT 1")
+            .bind(mailing.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Of how many copies of a mailing something came back.
     ///
     /// # Errors
@@ -381,16 +415,16 @@ impl Store {
             .transpose()
     }
 
-    /// A page of a mailing's rows in the order of their ids, after the id given. An empty page is the end.
+    /// A page of a mailing's rows in the order of their ids, after the id given.
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
+    /// A [`StoreError`] if the table can't be read. A row that does not open is left out.
     pub async fn copies_after(
         &self,
         mailing: MailingId,
         after: Option<CopyId>,
         limit: u32,
-    ) -> Result<Vec<LedgerRow>, StoreError> {
+    ) -> Result<Page<LedgerRow, CopyId>, StoreError> {
         let rows = sqlx::query(
             "SELECT copy_id, mailing_id, subscriber_id, due_at, sealed FROM ledger
              WHERE mailing_id = $1 AND copy_id > $2 ORDER BY copy_id LIMIT $3",
@@ -400,8 +434,8 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| LedgerRow::from_row(&self.vault, row))
-            .collect()
+        Page::of(&rows, limit, "ledger", CopyId::from_slice, |row| {
+            LedgerRow::from_row(&self.vault, row)
+        })
     }
 }

@@ -2,6 +2,7 @@
 //! nobody can guess and check it); salt and event are sealed beside it. Erasing an event deletes the sealed part and
 //! leaves the leaf, so the tree still verifies.
 
+use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -116,12 +117,44 @@ async fn head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), StoreErr
     let Some(row) = row else {
         return Ok((0, Frontier::default()));
     };
-    let (size, bytes): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
-    let frontier = Frontier::from_bytes(bytes)
+    let size: i64 = row.try_get(0)?;
+    match open_head(size, row.try_get(1)?) {
+        Ok(frontier) => Ok((size, frontier)),
+        Err(error) => {
+            tracing::error!(%error, log = log.name(), "a log's head was changed; it is made anew from the leaves");
+            rebuilt_head(tx, log).await
+        }
+    }
+}
+
+/// The head as the leaves give it. A head that was edited must keep nobody from leaving, and a withdrawal is logged;
+/// whether leaves are missing, the signed checkpoints tell.
+async fn rebuilt_head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), StoreError> {
+    let mut frontier = Frontier::default();
+    let mut next = 0;
+    let mut rows = sqlx::query("SELECT seq, leaf FROM log_leaf WHERE log = $1 ORDER BY seq")
+        .bind(number(log))
+        .fetch(&mut *tx.connection);
+    while let Some(row) = rows.try_next().await? {
+        let leaf = row.try_get::<&[u8], _>(1)?.first_chunk();
+        let leaf = leaf.ok_or(StoreError::Record { table: "log_leaf" })?;
+        if row.try_get::<i64, _>(0)? != next {
+            return Err(StoreError::LogCut {
+                log: log.name(),
+                seq: next,
+            });
+        }
+        frontier.push(leaf);
+        next += 1;
+    }
+    Ok((next, frontier))
+}
+
+fn open_head(size: i64, frontier: &[u8]) -> Result<Frontier, StoreError> {
+    Frontier::from_bytes(frontier)
         .ok()
         .filter(|frontier| i64::try_from(frontier.size()) == Ok(size))
-        .ok_or(StoreError::Record { table: "log_head" })?;
-    Ok((size, frontier))
+        .ok_or(StoreError::Record { table: "log_head" })
 }
 
 /// Deletes salt and event of everything about a person in the consent log; the leaves stay.
@@ -310,14 +343,13 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] if the head can't be read.
     pub async fn log_head(&self, log: LogKind) -> Result<Frontier, StoreError> {
-        let row = sqlx::query("SELECT frontier FROM log_head WHERE log = $1")
+        let row = sqlx::query("SELECT size, frontier FROM log_head WHERE log = $1")
             .bind(number(log))
             .fetch_optional(&self.readers)
             .await?;
         match row {
             None => Ok(Frontier::default()),
-            Some(row) => Frontier::from_bytes(row.try_get(0)?)
-                .map_err(|_| StoreError::Record { table: "log_head" }),
+            Some(row) => open_head(row.try_get(0)?, row.try_get(1)?),
         }
     }
 

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::id::{MailingId, MessageId, StaffId, SubscriberId};
 use crate::vault::{Clear, Purpose, Vault};
 
@@ -180,16 +180,17 @@ impl Store {
             .transpose()
     }
 
-    /// All mailings, in no order. A party has a few hundred in all its life.
+    /// All mailings, in no order. A party has a few hundred in all its life. A row that does not open is left out.
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
+    /// A [`StoreError`] if the table can't be read.
     pub async fn mailings(&self) -> Result<Vec<Mailing>, StoreError> {
         let rows = sqlx::query("SELECT id, message_id, version, sealed FROM mailing")
             .fetch_all(&self.readers)
             .await?;
-        rows.iter()
-            .map(|row| Mailing::from_row(&self.vault, row))
-            .collect()
+        let opened = Page::of(&rows, u32::MAX, "mailing", MailingId::from_slice, |row| {
+            Mailing::from_row(&self.vault, row)
+        })?;
+        Ok(opened.rows)
     }
 }

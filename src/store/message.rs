@@ -379,13 +379,20 @@ pub(super) async fn delete_if_unreferenced(
     Ok(())
 }
 
-/// Drops what was being received when the daemon last stopped. Answers how many bodies that were.
+/// Drops what was being received when the daemon last stopped. Answers how many bodies that were. What is somebody's is
+/// kept, whatever its row says: it was edited, and must not keep the store from opening.
 pub(super) async fn sweep_staged(
     connection: &mut sqlx::sqlite::SqliteConnection,
 ) -> Result<u64, StoreError> {
-    let swept = sqlx::query("DELETE FROM message WHERE staged = 1")
-        .execute(connection)
-        .await?;
+    let swept = sqlx::query(
+        "DELETE FROM message WHERE staged = 1
+            AND NOT EXISTS (SELECT 1 FROM entry WHERE message_id = message.id)
+            AND NOT EXISTS (SELECT 1 FROM bounce WHERE message_id = message.id)
+            AND NOT EXISTS (SELECT 1 FROM queue WHERE message_id = message.id)
+            AND NOT EXISTS (SELECT 1 FROM mailing WHERE message_id = message.id)",
+    )
+    .execute(connection)
+    .await?;
     Ok(swept.rows_affected())
 }
 

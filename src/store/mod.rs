@@ -87,8 +87,10 @@ impl LockedStore {
     /// other causes that keep a file from being opened.
     pub async fn open(files: Files) -> Result<Self, StoreError> {
         let lock = open::DirectoryLock::take(&files).await?;
-        let mut connection = open::open_writer(&files).await?;
-        open::migrate(&mut connection).await?;
+        let named = |error: StoreError| error.of(&files.database());
+        open::refuse_foreign(&files).await.map_err(named)?;
+        let mut connection = open::open_writer(&files).await.map_err(named)?;
+        open::migrate(&mut connection).await.map_err(named)?;
         Ok(Self {
             files,
             connection,

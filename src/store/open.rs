@@ -138,6 +138,31 @@ pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, Store
     Ok(SqliteConnection::connect_with(&options(&path)).await?)
 }
 
+/// Refuses a database of another program before anything in it is touched.
+pub(super) async fn refuse_foreign(files: &Files) -> Result<(), StoreError> {
+    let path = files.database();
+    if std::fs::metadata(&path).map_or(true, |about| about.len() == 0) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .read_only(true)
+        .disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let row = sqlx::query(
+        "SELECT COUNT(*), COALESCE(SUM(name = '_sqlx_migrations'), 0) FROM sqlite_schema
+         WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    let (tables, ours): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    connection.close().await?;
+    if tables > 0 && ours == 0 {
+        return Err(StoreError::Foreign(path));
+    }
+    Ok(())
+}
+
 /// Opens the connections that read. `reads` counts how often one is taken: once for each look-up.
 pub(super) fn open_readers(files: &Files, reads: &Arc<AtomicU64>) -> SqlitePool {
     let (fresh, again) = (reads.clone(), reads.clone());

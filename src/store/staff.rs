@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::record::{self, Record};
 use super::writer::Tx;
-use super::{Store, StoreError};
+use super::{Page, Store, StoreError};
 use crate::address::EmailAddress;
 use crate::id::StaffId;
 use crate::vault::{Clear, Index, IndexColumn, Purpose, Vault};
@@ -106,28 +106,26 @@ impl Staff {
 }
 
 impl Store {
-    /// All staff accounts, revoked ones too.
+    /// All staff accounts, revoked ones too. A row that does not open is left out and counted.
     ///
     /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
-    pub async fn staff(&self) -> Result<Vec<Staff>, StoreError> {
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn staff(&self) -> Result<Page<Staff, StaffId>, StoreError> {
         let rows = sqlx::query("SELECT id, name_index, version, sealed FROM staff")
             .fetch_all(&self.readers)
             .await?;
-        rows.iter()
-            .map(|row| {
-                let id = super::id_of(row.try_get(0)?, StaffId::from_slice, "staff")?;
-                let name_index = super::index_of(row.try_get(1)?, "staff")?;
-                let version: i64 = row.try_get(2)?;
-                let clear = [Clear::Bytes(name_index.as_bytes()), Clear::Int(version)];
-                let record = record::open(&self.vault, id.as_bytes(), &clear, row.try_get(3)?)?;
-                Ok(Staff {
-                    id,
-                    name_index,
-                    version,
-                    record,
-                })
+        Page::of(&rows, u32::MAX, "staff", StaffId::from_slice, |row| {
+            let id = super::id_of(row.try_get(0)?, StaffId::from_slice, "staff")?;
+            let name_index = super::index_of(row.try_get(1)?, "staff")?;
+            let version: i64 = row.try_get(2)?;
+            let clear = [Clear::Bytes(name_index.as_bytes()), Clear::Int(version)];
+            let record = record::open(&self.vault, id.as_bytes(), &clear, row.try_get(3)?)?;
+            Ok(Staff {
+                id,
+                name_index,
+                version,
+                record,
             })
-            .collect()
+        })
     }
 }

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::record::{self, Record};
 use super::{Store, StoreError, journal, log};
 use crate::audit::{Frontier, LogKind, leaf_input};
-use crate::vault::{Clear, Purpose, Vault};
+use crate::vault::{Clear, OpenError, Purpose, Vault};
 
 /// How many broken rows are named; beyond that they are counted.
 const NAMED: usize = 1000;
@@ -236,6 +236,20 @@ const TABLES: &[Table] = &[
     },
 ];
 
+/// What is wrong with a row that stands named beside it.
+fn what(error: &StoreError) -> String {
+    match error {
+        StoreError::Seal(OpenError::Altered { .. }) => {
+            "it was altered or moved, or its row was edited".to_owned()
+        }
+        StoreError::Seal(OpenError::Malformed { .. }) => {
+            "it is no sealed value: cut off, or of a newer version".to_owned()
+        }
+        StoreError::Record { .. } => "what is in it can't be read by this version".to_owned(),
+        error => error.to_string(),
+    }
+}
+
 impl Store {
     /// Opens every sealed value. `progress` hears the table and how many of its rows were opened, now and then.
     ///
@@ -251,6 +265,7 @@ impl Store {
                 .await?;
         }
         self.verify_bodies(&mut verification).await?;
+        self.verify_staged(&mut verification).await?;
         for log in log::LOGS {
             self.verify_log(log, &mut verification).await?;
         }
@@ -271,7 +286,7 @@ impl Store {
             match (table.open)(&self.vault, &row) {
                 Ok(()) => opened += 1,
                 Err(error) => {
-                    verification.find(table.name, (table.name_row)(&row), error.to_string());
+                    verification.find(table.name, (table.name_row)(&row), what(&error));
                 }
             }
             if opened % 1000 == 0 {
@@ -296,6 +311,21 @@ impl Store {
         .fetch(&self.readers);
         while let Some(row) = rows.try_next().await? {
             verification.find("message", by_id(&row), "a part of its body is missing");
+        }
+        Ok(())
+    }
+
+    /// A message that is still being received is nobody's: whatever refers to one shows that its row was edited.
+    async fn verify_staged(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        let mut rows = sqlx::query(
+            "SELECT id FROM message WHERE staged <> 0 AND (
+                id IN (SELECT message_id FROM entry) OR id IN (SELECT message_id FROM bounce)
+                OR id IN (SELECT message_id FROM queue) OR id IN (SELECT message_id FROM mailing))",
+        )
+        .fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            let what = "it is marked as not wholly received, and is somebody's already";
+            verification.find("message", by_id(&row), what);
         }
         Ok(())
     }
@@ -337,7 +367,13 @@ impl Store {
                         verification.find("log_leaf", name, "its leaf is not the event's hash");
                     }
                 }
-                Err(error) => verification.find("log_leaf", name, error.to_string()),
+                Err(error) => {
+                    verification.find("log_leaf", name, what(&error));
+                    // The tree is made of the leaves alone: they show whether the head is right.
+                    if let Some(leaf) = row.try_get::<&[u8], _>(1)?.first_chunk() {
+                        frontier.push(leaf);
+                    }
+                }
             }
         }
         drop(rows);
@@ -367,7 +403,7 @@ impl Store {
             .await?;
         for row in rows {
             if let Err(error) = log::open_checkpoint(&self.vault, log, &row) {
-                verification.find("checkpoint", by_pair(&row), error.to_string());
+                verification.find("checkpoint", by_pair(&row), what(&error));
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
 pub mod chance;
+pub mod disk;
 pub mod memory;
 pub mod outside;
 pub mod party;

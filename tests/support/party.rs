@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use hustings::daemon::sandbox::world;
 use hustings::daemon::serve::{Doors, Running};
 use hustings::store::Store;
 use jiff::SignedDuration;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::outside::OutsideMta;
 
@@ -97,10 +98,15 @@ impl Party {
 
     /// A party with more lines of configuration, by section, as in [`Plan::more`].
     pub async fn start_with(more: Vec<(&'static str, String)>) -> Self {
+        Self::start_as(|plan| plan.more = more).await
+    }
+
+    /// A party whose plan was changed.
+    pub async fn start_as(change: impl FnOnce(&mut Plan)) -> Self {
         log();
         let (outside, clock) = (OutsideMta::start().await, Clock::movable());
         let mut plan = Plan::new(outside.address());
-        plan.more = more;
+        change(&mut plan);
         let stage = Stage::set(plan).await.unwrap();
         let running = stage.start(clock.clone()).await.unwrap();
         let sender = stage.sender().await.unwrap();
@@ -143,6 +149,17 @@ impl Party {
     pub async fn start_again(&mut self) {
         self.stop().await;
         self.running = Some(self.stage.start(self.clock.clone()).await.unwrap());
+    }
+
+    /// Stops the daemon of this process; the real binary can go on with what it left. The plan must have named its ports.
+    pub async fn into_spawned(mut self) -> Spawned {
+        self.stop().await;
+        Spawned {
+            ports: self.stage.ports(),
+            stage: self.stage,
+            outside: self.outside,
+            child: None,
+        }
     }
 
     /// A browser at its pages.
@@ -283,6 +300,12 @@ pub fn link_in(mail: &Mail, path: &str) -> Option<String> {
     all.find(|link| link.contains(path)).map(str::to_owned)
 }
 
+/// What a program said, on both.
+pub fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
 /// Runs a program to its end without holding up the runtime, which may be serving it.
 async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap())
@@ -314,16 +337,21 @@ pub struct Spawned {
 impl Spawned {
     /// Sets a party up and starts the binary.
     pub async fn start() -> Self {
-        let mut party = Self::set(OutsideMta::start().await, Vec::new()).await;
+        let mut party = Self::set(|_| ()).await;
         party.run(&[]).await;
         party
     }
 
-    /// Sets a party up with more lines of configuration, as in [`Plan::more`], and starts nothing.
-    pub async fn set(outside: OutsideMta, more: Vec<(&'static str, String)>) -> Self {
+    /// Sets a party up and starts nothing yet.
+    pub async fn set(change: impl FnOnce(&mut Plan)) -> Self {
+        Self::set_before(OutsideMta::start().await, change).await
+    }
+
+    /// The same before a world of one's own.
+    pub async fn set_before(outside: OutsideMta, change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = Plan::new(outside.address());
         plan.ports = free_ports().unwrap();
-        plan.more = more;
+        change(&mut plan);
         let ports = plan.ports;
         let stage = Stage::set(plan).await.unwrap();
         Self {
@@ -336,12 +364,12 @@ impl Spawned {
 
     /// Starts the binary, under another program if `under` names one (as in `["strace", "-f", "-o", "file"]`), and waits until it is open.
     pub async fn run(&mut self, under: &[&str]) {
-        self.spawn(under);
+        self.launch(under);
         self.wait_open().await;
     }
 
-    /// Starts the binary as [`Spawned::run`] does, and waits for nothing.
-    pub fn spawn(&mut self, under: &[&str]) {
+    /// Starts the binary and waits for nothing.
+    pub fn launch(&mut self, under: &[&str]) {
         let binary = env!("CARGO_BIN_EXE_hustings");
         let (program, before) = under
             .split_first()
@@ -367,20 +395,22 @@ impl Spawned {
         self.child = Some(command.spawn().unwrap());
     }
 
-    /// Waits until the daemon is open.
+    /// Waits until it is open and knows Ben.
     pub async fn wait_open(&mut self) {
         // The vault opens first, then the rooms, then the desk that knows who we are.
-        self.wait_for(|status| status.work.is_some() && status.you == APPROVER)
-            .await;
+        let open = |status: &StatusReport| status.work.is_some() && status.you == APPROVER;
+        self.wait_for(open).await;
     }
 
-    /// Waits until the daemon says this of itself.
-    pub async fn wait_for(&mut self, holds: impl Fn(&StatusReport) -> bool) {
+    /// Waits until `status` says what it should.
+    pub async fn wait_for(&mut self, holds: impl Fn(&StatusReport) -> bool) -> StatusReport {
         let deadline = std::time::Instant::now() + START;
         loop {
             let status = self.stage.socket().ask(Status {}).await;
-            if status.is_ok_and(|status| holds(&status.answer)) {
-                return;
+            if let Ok(status) = status
+                && holds(&status.answer)
+            {
+                return status.answer;
             }
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             let log = || std::fs::read_to_string(self.log()).unwrap_or_default();
@@ -392,17 +422,6 @@ impl Spawned {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    /// Runs the command line as Ben.
-    pub async fn cli(&self, arguments: &[&str]) -> Output {
-        let socket = self.stage.socket().path().display().to_string();
-        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
-        command
-            .args(["--socket", &socket])
-            .args(arguments)
-            .stdin(Stdio::null());
-        output(command).await
     }
 
     /// `store verify` and the verification of both logs, by the command line: all must find nothing wrong.
@@ -427,6 +446,121 @@ impl Spawned {
         let keeper = Keeper::open(&config.data_dir, &config.runtime_dir, source, 16 << 20).await;
         let nothing = |_, _| async { Err("withdrawals wait that came while locked".to_owned()) };
         keeper.unwrap().unlock(None, nothing).await.unwrap().store
+    }
+
+    /// Starts the binary, which must end by itself: how, and what it said.
+    pub async fn fails_to_start(&mut self) -> (ExitStatus, String) {
+        let _ = std::fs::remove_file(self.log());
+        self.launch(&[]);
+        let ended = self.ended().await;
+        (ended, std::fs::read_to_string(self.log()).unwrap())
+    }
+
+    /// Waits until the binary has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let deadline = std::time::Instant::now() + START;
+        while std::time::Instant::now() < deadline {
+            if let Some(ended) = child.try_wait().unwrap() {
+                return ended;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let _ = child.kill();
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        panic!("the daemon doesn't end\n{log}");
+    }
+
+    /// Sends the binary a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.unwrap(), signal).unwrap();
+    }
+
+    /// Stops the binary in order.
+    pub async fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        let ended = self.ended().await;
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// Runs the command line as Ben.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        self.cli_told(arguments, "").await
+    }
+
+    /// Runs the command line as Ben, with something on its standard input.
+    pub async fn cli_told(&self, arguments: &[&str], input: &str) -> Output {
+        use std::io::Write as _;
+        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
+        command
+            .arg("--socket")
+            .arg(self.stage.socket().path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let input = input.to_owned();
+        let run = move || {
+            let mut child = command.spawn().unwrap();
+            // It may not want to hear it.
+            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+            child.wait_with_output().unwrap()
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    }
+
+    /// A browser at its pages.
+    pub fn browser(&self) -> Browser {
+        Browser::secured(self.door(3), HOST, self.stage.trust().clone())
+    }
+
+    /// Posts the sign-up form as a stranger, who takes two seconds over it by the host's clock.
+    pub async fn sign_up(&self, address: &str, lists: &[&str]) -> Page {
+        let browser = self.browser();
+        let form = browser.get("/").await.unwrap().form().expect("a form");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let form = filled(form, address, "", lists);
+        browser.submit(&form).await.unwrap()
+    }
+
+    /// Signs up and confirms.
+    pub async fn subscribe(&self, address: &str, lists: &[&str]) {
+        let page = self.sign_up(address, lists).await;
+        assert_eq!(page.status, 200, "{}", page.heading());
+        let mail = self.mail(address, |mail| link_in(mail, "/c/").is_some());
+        let link = link_in(&*mail.await, "/c/").unwrap();
+        let browser = self.browser();
+        let form = browser.get(&link).await.unwrap().form().expect("a form");
+        let page = browser.submit(&form).await.unwrap();
+        assert_eq!(page.status, 200, "{}", page.heading());
+    }
+
+    /// The first mail to an address that fits, held or to come.
+    pub async fn mail(&self, to: &str, fits: impl Fn(&Mail) -> bool) -> Arc<Mail> {
+        let inbox = self.outside.inbox();
+        let waiting = inbox.wait_for(|mail| mail.is_to(to) && fits(mail));
+        tokio::time::timeout(ARRIVAL, waiting)
+            .await
+            .expect("a mail that fits")
+    }
+
+    /// A member of staff hands a mail over on 465, with the password.
+    pub async fn submit(&self, by: &Person, to: &[&str], message: &[u8]) -> Answer {
+        let door = self.door(1);
+        let connecting = Dialogue::connect_secured(door, self.stage.trust(), HOST);
+        let (mut dialogue, _) = connecting.await.unwrap();
+        dialogue.command("EHLO client.example").await.unwrap();
+        let answer = dialogue.log_in(by.name, &by.password).await.unwrap();
+        assert_eq!(answer.code, 235, "{answer}");
+        let from = &by.address;
+        dialogue.post(Post { from, to, message }).await.unwrap()
+    }
+
+    /// A conversation on port 25, inside TLS, after EHLO.
+    pub async fn mx(&self) -> Dialogue {
+        let connecting = Dialogue::connect_starttls(self.door(0), self.stage.trust(), HOST);
+        connecting.await.unwrap().0
     }
 
     /// What the daemon logged.

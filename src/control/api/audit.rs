@@ -63,6 +63,6 @@ pub struct LogVerdict {
     pub findings: Vec<String>,
     /// How it compares with the checkpoint that was given.
     pub against: Option<String>,
-    /// The signed checkpoint of the log as it stands: keep it elsewhere.
+    /// The signed checkpoint of the log as it stands: keep it elsewhere. Empty of a log that doesn't hold.
     pub checkpoint: String,
 }

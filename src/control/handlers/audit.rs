@@ -1,11 +1,15 @@
 //! `audit …`, and `consent verify`, which is the same of the other log.
 
-use crate::audit::{Act, Checkpoint, Comparison, Frontier, LogKind, SignedCheckpoint, leaf_input};
+use std::collections::VecDeque;
+
+use crate::audit::{
+    Act, Checkpoint, Comparison, Frontier, Leaf, LogKind, SignedCheckpoint, leaf_input,
+};
 use crate::clock::Clock;
 use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
 use crate::control::api::consent::Verify as ConsentVerify;
 use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
-use crate::staff::{Roll, StaffRoom, sign_checkpoint};
+use crate::staff::{Roll, StaffRoom, kept_checkpoints, sign_checkpoint};
 use crate::store::{LoggedEvent, Store, StoreError};
 
 /// How many entries are read at a time.
@@ -106,15 +110,22 @@ impl AuditDesk {
         let what = format!("can't verify the {log} log");
         let failure = |error: StoreError| Failure::store(what.clone(), &error);
         let given = self.checkpoint(log, ask, &what)?;
-        let signed = sign_checkpoint(&self.store, &self.clock, log)
-            .await
-            .map_err(failure)?;
-        let head = self.store.log_head(log).await.map_err(failure)?;
         let mut walk = Walk::new(given.as_ref());
+        // Before the head, which may grow meanwhile.
+        match kept_checkpoints(&self.store, log).await {
+            Ok(kept) => walk.kept = kept.into(),
+            Err(error) => walk.find(format!("our own checkpoints can't be compared: {error}")),
+        }
+        let head = match self.store.log_head(log).await {
+            Ok(head) => Some(head),
+            Err(StoreError::Record { .. }) => None,
+            Err(error) => return Err(failure(error)),
+        };
+        let size = head.as_ref().map(Frontier::size);
         let progress = call.progress();
         // What is appended meanwhile is not looked at: the walk ends where the head was.
-        while walk.next < head.size() {
-            let left = u32::try_from(head.size() - walk.next).unwrap_or(PAGE);
+        while walk.next < size.unwrap_or(u64::MAX) {
+            let left = u32::try_from(size.unwrap_or(u64::MAX) - walk.next).unwrap_or(PAGE);
             let went_on = self
                 .page(log, left.min(PAGE), &mut walk)
                 .await
@@ -122,9 +133,15 @@ impl AuditDesk {
             if !went_on || progress.is_gone() {
                 break;
             }
-            progress.report("entries", walk.next, Some(head.size()));
+            progress.report("entries", walk.next, size);
         }
-        Ok(walk.verdict(log, &head, &signed))
+        let mut verdict = walk.verdict(log, head.as_ref());
+        // What is broken must not be signed as if it were right.
+        if verdict.holds {
+            let signed = sign_checkpoint(&self.store, &self.clock, log).await;
+            verdict.checkpoint = signed.map_err(failure)?.to_string();
+        }
+        Ok(verdict)
     }
 
     /// Takes the next page; one by one if an entry in it doesn't open. Returns whether there was one.
@@ -193,6 +210,8 @@ struct Walk {
     erased: u64,
     frontier: Frontier,
     comparison: Option<Comparison>,
+    /// Our own checkpoints that the walk has not come to yet, by size.
+    kept: VecDeque<Checkpoint>,
     findings: Vec<String>,
     unnamed: u64,
 }
@@ -205,6 +224,7 @@ impl Walk {
             erased: 0,
             frontier: Frontier::default(),
             comparison: given.map(Comparison::with),
+            kept: VecDeque::new(),
             findings: Vec::new(),
             unnamed: 0,
         }
@@ -228,10 +248,7 @@ impl Walk {
         }
         self.next = event.seq + 1;
         self.seen += 1;
-        self.frontier.push(&event.leaf);
-        if let Some(comparison) = &mut self.comparison {
-            comparison.push(&event.leaf);
-        }
+        self.push(&event.leaf);
         match &event.event {
             None => self.erased += 1,
             Some((salt, text)) => {
@@ -250,19 +267,48 @@ impl Walk {
         self.next += 1;
         self.seen += 1;
         if let Some(leaf) = leaf {
-            self.frontier.push(&leaf);
-            if let Some(comparison) = &mut self.comparison {
-                comparison.push(&leaf);
+            self.push(&leaf);
+        }
+    }
+
+    fn push(&mut self, leaf: &Leaf) {
+        self.frontier.push(leaf);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.push(leaf);
+        }
+        while let Some(checkpoint) = self
+            .kept
+            .pop_front_if(|kept| kept.size <= self.frontier.size())
+        {
+            if checkpoint.size == self.frontier.size() && checkpoint.root != self.frontier.root() {
+                self.find(format!(
+                    "one of the first {} entries was changed since {}, when they were signed",
+                    checkpoint.size, checkpoint.at
+                ));
             }
         }
     }
 
-    fn verdict(mut self, log: LogKind, head: &Frontier, signed: &SignedCheckpoint) -> LogVerdict {
-        if self.frontier.size() != head.size() || self.frontier.root() != head.root() {
+    fn verdict(mut self, log: LogKind, head: Option<&Frontier>) -> LogVerdict {
+        if let Some(last) = self.kept.pop_back()
+            && last.size > self.seen
+        {
             self.find(format!(
-                "the log's head says {} entries, and the entries that are there don't lead to it",
-                head.size()
+                "{} entries are there of {} that were signed on {}: the log's end was cut off, or an older file was put back",
+                self.seen, last.size, last.at
             ));
+        }
+        match head {
+            None => self.find("the log's head was changed and can't be read".to_owned()),
+            Some(head)
+                if self.frontier.size() != head.size() || self.frontier.root() != head.root() =>
+            {
+                self.find(format!(
+                    "the log's head says {} entries, and the entries that are there don't lead to it",
+                    head.size()
+                ));
+            }
+            Some(_) => {}
         }
         if self.unnamed > 0 {
             let more = format!("and {} more", self.unnamed);
@@ -276,7 +322,7 @@ impl Walk {
             erased: self.erased,
             findings: self.findings,
             against: compared.map(|verdict| verdict.to_string()),
-            checkpoint: signed.to_string(),
+            checkpoint: String::new(),
         }
     }
 }

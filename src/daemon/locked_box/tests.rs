@@ -86,41 +86,6 @@ async fn a_torn_frame_was_never_answered_and_is_left_out() {
 }
 
 #[tokio::test]
-async fn what_comes_after_a_torn_frame_is_found() {
-    let (locked, vault, directory) = boxed();
-    keep(&locked, "one").await.expect("keeps");
-    let mut file = File::options()
-        .append(true)
-        .open(directory.path().join("locked-withdrawals"))
-        .expect("opens");
-    file.write_all(&[0, 0, 0, 200, 1, 2]).expect("writes");
-    // The process that was writing it is gone; another one goes on.
-    let locked = LockedBox::in_directory(directory.path());
-    keep(&locked, "two").await.expect("keeps");
-    keep(&locked, "three").await.expect("keeps");
-    assert_eq!(apply(&locked, &vault).await.1, ["one", "two", "three"]);
-}
-
-#[tokio::test]
-async fn what_is_no_frame_is_kept_aside_and_hides_nothing_that_comes() {
-    let (locked, vault, directory) = boxed();
-    keep(&locked, "one").await.expect("keeps");
-    let path = directory.path().join("locked-withdrawals");
-    let mut file = File::options().append(true).open(&path).expect("opens");
-    file.write_all(&[9; 50]).expect("writes");
-    let before = fs::read(&path).expect("is there");
-    let locked = LockedBox::in_directory(directory.path());
-    keep(&locked, "two").await.expect("keeps");
-    let aside = fs::read_dir(directory.path())
-        .expect("reads")
-        .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().contains("unreadable"))
-        .expect("it is kept aside");
-    assert_eq!(fs::read(aside.path()).expect("is there"), before);
-    assert_eq!(apply(&locked, &vault).await.1, ["one", "two"]);
-}
-
-#[tokio::test]
 async fn another_vaults_box_is_kept_aside() {
     let (locked, vault, directory) = boxed();
     keep(&locked, "one").await.expect("keeps");
@@ -152,15 +117,14 @@ async fn the_file_has_an_end_and_a_withdrawal_a_length() {
         .await;
     assert!(matches!(long, Err(LockedBoxError::TooLong)));
     let path = directory.path().join("locked-withdrawals");
-    File::create(&path)
-        .expect("creates")
-        .set_len(FILE_MAX - 8)
-        .expect("grows");
+    let frame = [&1020_u32.to_be_bytes()[..], &[7; 1020]].concat();
+    let many = usize::try_from(FILE_MAX).expect("fits") / frame.len();
+    fs::write(&path, frame.repeat(many)).expect("fills it");
     assert!(matches!(
         keep(&locked, "one").await,
         Err(LockedBoxError::Full)
     ));
-    assert_eq!(fs::metadata(&path).expect("is there").len(), FILE_MAX - 8);
+    assert_eq!(fs::metadata(&path).expect("is there").len(), FILE_MAX);
 }
 
 #[tokio::test]
@@ -172,4 +136,48 @@ async fn without_a_key_nothing_is_kept_and_it_says_so() {
         Err(LockedBoxError::Io { .. })
     ));
     assert_eq!(locked.waiting(), 0);
+}
+
+#[tokio::test]
+async fn what_comes_after_a_crash_is_not_spoilt_by_half_a_frame() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let path = directory.path().join("locked-withdrawals");
+    let mut file = File::options().append(true).open(&path).expect("opens");
+    file.write_all(&[0, 0, 0, 200, 1, 2]).expect("writes");
+    let locked = LockedBox::in_directory(directory.path());
+    keep(&locked, "two").await.expect("keeps");
+    assert_eq!(apply(&locked, &vault).await.1, ["one", "two"]);
+    assert!(locked.unreadable().is_empty());
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_tried_at_each_unlock_and_applied_once() {
+    let (locked, vault, _directory) = boxed();
+    let other = Vault::for_tests();
+    keep(&locked, "ours").await.expect("keeps");
+    locked.write_key(other.seal_to()).expect("writes");
+    keep(&locked, "foreign").await.expect("keeps");
+    assert_eq!(apply(&locked, &vault).await.1, ["ours"]);
+    assert_eq!(locked.unreadable().len(), 1);
+    let (applied, heard) = apply(&locked, &vault).await;
+    assert_eq!((applied.unreadable, heard.len()), (1, 0), "still closed");
+    assert_eq!(locked.unreadable().len(), 1);
+    assert_eq!(apply(&locked, &other).await.1, ["foreign"]);
+    assert!(locked.unreadable().is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_file_loses_nothing_that_can_still_be_read() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "before").await.expect("keeps");
+    let path = directory.path().join("locked-withdrawals");
+    let mut file = File::options().append(true).open(&path).expect("opens");
+    file.write_all(&[0xff; 100]).expect("writes");
+    let locked = LockedBox::in_directory(directory.path());
+    keep(&locked, "after").await.expect("keeps");
+    let (applied, heard) = apply(&locked, &vault).await;
+    assert_eq!(heard, ["before", "after"]);
+    assert_eq!(applied.unreadable, 1);
+    assert_eq!(locked.unreadable().len(), 1, "the rest is kept");
 }

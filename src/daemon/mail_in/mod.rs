@@ -44,6 +44,10 @@ impl MailIn {
 impl Host for MailIn {
     type Body = Arrival;
 
+    fn in_service(&self) -> bool {
+        self.rooms().is_ok()
+    }
+
     /// On the MX anybody may claim any sender. On submission it is one of the staff member's own addresses.
     async fn sender(&self, caller: &Caller, path: &ReversePath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;

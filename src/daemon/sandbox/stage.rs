@@ -15,8 +15,8 @@ use super::peer::Trust;
 use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
-use crate::control::Failure;
 use crate::control::api::staff::{Add, Password};
+use crate::control::{Failure, SecretText};
 use crate::daemon::init::{self, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
@@ -84,6 +84,8 @@ pub struct Plan {
     pub outside: SocketAddr,
     /// More lines of configuration, by section: `("limits", "recipients = 5")`. The section `""` is the top.
     pub more: Vec<(&'static str, String)>,
+    /// Where the root key comes from: this passphrase, or a key file if there is none.
+    pub passphrase: Option<SecretText>,
 }
 
 impl Plan {
@@ -94,6 +96,7 @@ impl Plan {
             ports: [0; 5],
             outside,
             more: Vec::new(),
+            passphrase: None,
         }
     }
 
@@ -191,7 +194,8 @@ impl Stage {
         fs::write(root.join("hustings.toml"), &text)?;
         // Its key is made in the next step.
         let config = Config::load_without_files(&root.join("hustings.toml"))?;
-        let key = init::root_key(&config, None, &root.join("keys/credential"), false)?;
+        let passphrase = plan.passphrase.as_ref();
+        let key = init::root_key(&config, passphrase, &root.join("keys/credential"), false)?;
         init::make_store(&config, &key).await?;
         let approver = first_admin(&config, &key.key).await?;
         Ok(Self {
@@ -226,6 +230,11 @@ impl Stage {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The ports it was planned with: SMTP, submissions, submission, pages and plain pages; 0 is any.
+    pub fn ports(&self) -> [u16; 5] {
+        self.ports
     }
 
     /// Whom outside programs must trust.
@@ -369,8 +378,7 @@ from_name = "Example Party"
 approval = "self"
 
 [key]
-source = "file"
-file = {key}
+{key}
 
 [listen.smtp]
 addresses = [{smtp}]
@@ -403,7 +411,10 @@ to = "stderr"
         run = at("run"),
         top = more(""),
         news = more("list.news"),
-        key = at("keys/root.key"),
+        key = match &plan.passphrase {
+            Some(_) => "source = \"passphrase\"".to_owned(),
+            None => format!("source = \"file\"\nfile = {}", at("keys/root.key")),
+        },
         smtp = address(0),
         submissions = address(1),
         submission = address(2),

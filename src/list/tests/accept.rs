@@ -109,7 +109,7 @@ async fn only_senders_with_current_training_write_to_a_list_that_is_there() {
         assert!(refused.is_about_policy());
     }
     assert!(matches!(as_("cy", "none").await, Err(SubmitError::NoList)));
-    let mut all = world.store.staff().await.unwrap();
+    let mut all = world.store.staff().await.unwrap().rows;
     let cy = all.iter_mut().find(|one| one.record.name == "cy").unwrap();
     cy.record.trained_until = Some(noon());
     done(&world.store, Change::new().then(Step::PutStaff(cy.clone()))).await;

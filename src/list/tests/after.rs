@@ -196,6 +196,7 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
             .copies_after(id, None, 10)
             .await
             .unwrap()
+            .rows
             .is_empty()
     );
     assert_eq!(world.progress(id).await, before);
@@ -224,6 +225,7 @@ async fn a_cancelled_mailing_is_folded_too() {
             .copies_after(id, None, 10)
             .await
             .unwrap()
+            .rows
             .is_empty()
     );
 }

@@ -55,7 +55,7 @@ async fn the_sender_is_never_the_second_person() {
 #[tokio::test]
 async fn while_there_are_not_two_approvers_the_sender_approves() {
     let world = World::new().await;
-    let mut all = world.store.staff().await.unwrap();
+    let mut all = world.store.staff().await.unwrap().rows;
     let ben = all.iter_mut().find(|one| one.record.name == "ben").unwrap();
     ben.record.revoked_at = Some(noon());
     let before = world.submit("cy", "news").await;

@@ -31,7 +31,13 @@ async fn a_page_is_never_written_twice_whenever_it_dies() {
     assert!(tally(&left).values().all(|count| *count == 1));
     assert_eq!(world.state(id).await, MailingState::Done);
     assert_eq!(
-        world.store.copies_after(id, None, 100).await.unwrap().len(),
+        world
+            .store
+            .copies_after(id, None, 100)
+            .await
+            .unwrap()
+            .rows
+            .len(),
         11
     );
 }
@@ -53,7 +59,13 @@ async fn a_repeated_page_makes_no_second_row() {
     world.expand().await;
     assert!(world.bring(delivered).await.is_empty());
     assert_eq!(
-        world.store.copies_after(id, None, 100).await.unwrap().len(),
+        world
+            .store
+            .copies_after(id, None, 100)
+            .await
+            .unwrap()
+            .rows
+            .len(),
         5
     );
 }

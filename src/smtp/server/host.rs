@@ -91,6 +91,12 @@ pub trait Host: Send + Sync + 'static {
     /// Where a message's bytes go.
     type Body: Body;
 
+    /// Whether mail can be taken at present. Where it can't, a connection is greeted with 421, so that the other side goes
+    /// elsewhere or comes again at once.
+    fn in_service(&self) -> bool {
+        true
+    }
+
     /// May this caller send as `path`? On submission it must be the staff member's own or one granted.
     fn sender(
         &self,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::envelope::{ConnectionId, Role, TlsInfo};
-use super::host::Host;
+use super::host::{Host, Refusal};
 use super::limits::{Limits, Timeouts};
 use super::session::{Open, OpenStep, Secured};
 use crate::clock::Clock;
@@ -145,6 +145,9 @@ impl<H: Host> Door<H> {
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        if !self.host.in_service() {
+            return self.turn_away(socket, stop).await;
+        }
         let socket = if self.role.is_implicit_tls() {
             Some(socket)
         } else {
@@ -157,6 +160,19 @@ impl<H: Host> Door<H> {
         let secured = Secured::new(connection, self.role, client, tls);
         self.take_mail(Wire::new(stream, self.timeouts), secured, stop)
             .await;
+    }
+
+    /// Greets with 421 and closes; behind TLS where the client expects it.
+    async fn turn_away<S>(&self, socket: S, stop: &CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let sorry = Refusal::not_in_service().into_reply();
+        if !self.role.is_implicit_tls() {
+            let _ = Wire::new(socket, self.timeouts).close(Some(&sorry)).await;
+        } else if let Some((stream, _)) = self.handshake(socket, stop).await {
+            let _ = Wire::new(stream, self.timeouts).close(Some(&sorry)).await;
+        }
     }
 
     /// Speaks in the clear up to STARTTLS. Only the socket goes on from here: not a buffer, not a name.
