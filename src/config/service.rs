@@ -217,7 +217,8 @@ impl Check for Dkim {
 section! {
     /// Staff.
     pub struct StaffLimits {
-        /// Mails a staff member may send in a day, list mailings aside.
+        /// Mails a staff member may send in 24 hours, list mailings aside. For the next their mail program hears 450, and
+        /// tries again later.
         messages_per_day: u32 = default(300),
         /// Recipients outside the party in one mail, 10 at most: for more there are lists.
         outside_recipients: u32 = default(10),

@@ -13,6 +13,8 @@
 //! | `actor` | who acts, and the proof that they may |
 //! | `acts` | entries of the audit log and its signed checkpoints |
 //! | `second` | what waits for a second person |
+//! | `sent` | how many mails each sent of late |
+//! | `tries` | wrong passwords |
 //! | `room` | adding, revoking, new passwords |
 
 mod account;
@@ -25,6 +27,7 @@ mod roll;
 mod room;
 pub mod scram;
 mod second;
+mod sent;
 mod tries;
 
 pub use account::{NewAccount, check_name};
@@ -36,6 +39,7 @@ pub use premises::Premises;
 pub use roll::{Member, Roll};
 pub use room::{Issued, StaffRoom};
 pub use second::{Pending, SecondPerson, Waiting};
+pub use sent::{SendPlace, SentMail};
 pub use tries::WrongPasswords;
 
 pub use crate::store::Role;
