@@ -20,7 +20,7 @@ pub(super) use export::unseal;
 #[cfg(test)]
 pub(super) use import::{imported_text, verdict_line};
 #[cfg(test)]
-pub(super) use second::{agreed_text, waiting_table};
+pub(super) use second::{agreed_text, refused_text, waiting_table};
 
 /// People who subscribed; for admins alone
 #[derive(Debug, clap::Args)]
@@ -104,6 +104,23 @@ enum SubscriberCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Refuse an export or import that waits; whoever asked for it may take it back so
+    ///
+    /// It is not done, and who asked is told. The rows of an import are erased; those whom its suppression file names stay
+    /// suppressed.
+    #[command(
+        after_help = "Examples:\n  hustings subscriber waiting\n  hustings subscriber refuse 7f3a91c2 --reason \"the wrong file\""
+    )]
+    Refuse {
+        /// The code that `subscriber waiting` shows
+        code: String,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Erase an address and everything about it; only a keyed hash stays, so that it is never written to again
     #[command(
         after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\""
@@ -146,6 +163,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         SubscriberCommand::Open { file, to } => export::open_sealed(file, to),
         SubscriberCommand::Waiting => second::waiting(context),
         SubscriberCommand::Agree { code, yes } => second::agree(code, *yes, context),
+        SubscriberCommand::Refuse { code, reason, yes } => {
+            second::refuse(code, reason, *yes, context)
+        }
         SubscriberCommand::Erase {
             address,
             reason,

@@ -4,7 +4,7 @@ use crate::cli::context::Context;
 use crate::cli::prompt;
 use crate::cli::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::subscriber::{Agree, Agreed, Waiting, WaitingReport};
+use crate::control::api::subscriber::{Agree, Agreed, Refuse, Refused, Waiting, WaitingReport};
 
 pub(super) fn waiting(context: &Context) -> Result<(), Failure> {
     let none = "Nothing waits for a second person.";
@@ -19,6 +19,29 @@ pub(super) fn agree(code: &str, yes: bool, context: &Context) -> Result<(), Fail
         code: code.to_owned(),
     };
     context.print_answer(&agree, agreed_text)
+}
+
+pub(super) fn refuse(
+    code: &str,
+    reason: &str,
+    yes: bool,
+    context: &Context,
+) -> Result<(), Failure> {
+    prompt::confirm(&format!("refuse what waits under {code}"), yes)?;
+    let refuse = Refuse {
+        code: code.to_owned(),
+        reason: reason.to_owned(),
+    };
+    context.print_answer(&refuse, |refused, _| refused_text(refused))
+}
+
+pub(in crate::cli) fn refused_text(refused: &Refused) -> String {
+    format!(
+        "{} of {} is refused and not done (their reason: {}).\n",
+        clean(&refused.verb),
+        clean(&refused.by),
+        clean(&refused.reason)
+    )
 }
 
 pub(in crate::cli) fn waiting_table(waiting: &[WaitingReport], style: Style) -> String {
