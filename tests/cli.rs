@@ -49,6 +49,7 @@ fn what_cant_be_undone_is_not_done_without_yes_where_nobody_can_be_asked() {
         &["mailing", "cancel", "3f9c"],
         &["queue", "drop", "3f9c"],
         &["subscriber", "agree", "00000000"],
+        &["subscriber", "refuse", "00000000", "--reason", "no"],
     ] {
         hustings()
             .args(arguments)

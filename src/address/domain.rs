@@ -1,5 +1,6 @@
 //! Domain names, as the wire has them.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use idna::AsciiDenyList;
@@ -96,6 +97,13 @@ fn to_ascii(text: &str, length: DnsLength) -> Result<String, idna::Errors> {
 
 fn is_ip_address(text: &str) -> bool {
     text.starts_with('[') || text.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// For look-ups by a part of another domain. A domain hashes and compares as its text does.
+impl Borrow<str> for Domain {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Domain {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
+use super::body::read_small;
 use super::context::Context;
 use super::style::{Style, Tone, clean, clean_lines, field, optional, time, toned};
-use super::subscriber::read_small;
 use crate::control::Failure;
 use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
 

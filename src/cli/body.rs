@@ -33,6 +33,23 @@ pub(super) async fn send(sender: &mut BodySender, from: &mut dyn Read) -> Result
     sender.end().await.map_err(ClientError::into_failure)
 }
 
+/// Reads a whole small file, such as a checkpoint; `-` is standard input.
+pub(super) fn read_small(path: &Path) -> Result<String, Failure> {
+    const MOST: u64 = 64 * 1024;
+    let mut text = String::new();
+    open(path)?
+        .take(MOST)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            Failure::failed(
+                format!("can't read {}", path.display()),
+                error.to_string(),
+                "check that it is the right file",
+            )
+        })?;
+    Ok(text)
+}
+
 /// Opens a file to be sent; `-` is standard input.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read + Send>, Failure> {
     if path == Path::new("-") {

@@ -310,6 +310,12 @@ fn subscribers() {
         "subscriber-agree",
         both(&agreed, &subscriber::agreed_text(&agreed, PLAIN))
     );
+    let refused = subscriber_api::Refused {
+        verb: "subscriber import".into(),
+        by: "ada".into(),
+        reason: "stall at the fair".into(),
+    };
+    insta::assert_snapshot!(subscriber::refused_text(&refused), @"subscriber import of ada is refused and not done (their reason: stall at the fair).");
 }
 
 #[test]

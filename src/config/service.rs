@@ -217,7 +217,8 @@ impl Check for Dkim {
 section! {
     /// Staff.
     pub struct StaffLimits {
-        /// Mails a staff member may send in a day, list mailings aside.
+        /// Mails a staff member may send in 24 hours, list mailings aside. For the next their mail program hears 450, and
+        /// tries again later.
         messages_per_day: u32 = default(300),
         /// Recipients outside the party in one mail, 10 at most: for more there are lists.
         outside_recipients: u32 = default(10),
@@ -320,7 +321,7 @@ impl Check for Delivery {
 }
 
 section! {
-    /// Limits. They keep a small machine alive; the defaults are for 512 MB.
+    /// Limits. They keep a small machine alive; the defaults are for 512 MB. A network is an IPv4 /24 or an IPv6 /56.
     pub struct Limits {
         /// The largest mail that is taken.
         message_size: ByteSize = default(ByteSize::mib(35)),
@@ -328,7 +329,7 @@ section! {
         buffers: ByteSize = default(ByteSize::mib(64)),
         /// Connections at once, per door.
         connections: u32 = default(400),
-        /// Connections at once from one network (IPv4 /24, IPv6 /56).
+        /// Connections at once from one network.
         connections_per_network: u32 = default(20),
         /// Recipients of one mail from outside.
         recipients: u32 = default(100),

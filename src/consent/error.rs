@@ -34,7 +34,7 @@ pub enum ConsentError {
     #[error("this needs a second person, other than the one who asked for it")]
     SecondPerson,
     /// No import of this number waits.
-    #[error("no import {0} waits; `hustings subscriber import --list` names those that do")]
+    #[error("no import {0} waits; `hustings subscriber waiting` names those that do")]
     UnknownImport(String),
     /// An event has no canonical bytes.
     #[error("an event can't be written: {0}")]

@@ -10,7 +10,6 @@ mod give_up;
 mod notice;
 #[cfg(test)]
 mod tests;
-mod view;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,7 +19,6 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
-pub use self::view::{DestinationView, QueueView, by_destination, drop_mail, list, retry, show};
 
 use super::classify::{Cause, Verdict};
 use super::parcel::{

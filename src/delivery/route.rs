@@ -15,7 +15,7 @@ pub const SMTP_PORT: u16 = 25;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteSettingError {
     /// The key.
-    #[error("route.{0:?}: the key must be a domain name or \"*\"")]
+    #[error("route.{0:?}: the key must be a domain name, \"*.\" and a domain name, or \"*\"")]
     Key(String),
     /// The value.
     #[error("route.{0:?} = {1:?}: write it as host:port or address:port, as in \"127.0.0.1:2525\"")]
@@ -97,11 +97,13 @@ enum Via {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StaticRoutes {
     domains: HashMap<Domain, Via>,
+    /// By what comes after `*.`: for every name below it, and not for itself.
+    below: HashMap<Domain, Via>,
     all: Option<Via>,
 }
 
 impl StaticRoutes {
-    /// Reads `"*" = "127.0.0.1:2525"` and `"example.org" = "relay.example.org:25"`.
+    /// Reads `"*" = "127.0.0.1:2525"`, `"*.example.org" = "relay.example.org:25"` and `"example.org" = "[::1]:25"`.
     ///
     /// # Errors
     /// [`RouteSettingError`] with the key, and the value, that is wrong.
@@ -112,19 +114,32 @@ impl StaticRoutes {
         for (key, value) in settings {
             let wrong = || RouteSettingError::Value(key.to_owned(), value.to_owned());
             let via = Via::parse(value).ok_or_else(wrong)?;
+            let domain = |name: &str| {
+                Domain::parse(name).map_err(|_| RouteSettingError::Key(key.to_owned()))
+            };
             if key == "*" {
                 routes.all = Some(via);
+            } else if let Some(suffix) = key.strip_prefix("*.") {
+                routes.below.insert(domain(suffix)?, via);
             } else {
-                let domain =
-                    Domain::parse(key).map_err(|_| RouteSettingError::Key(key.to_owned()))?;
-                routes.domains.insert(domain, via);
+                routes.domains.insert(domain(key)?, via);
             }
         }
         Ok(routes)
     }
 
+    /// The domain's own route, or that of the longest suffix, or the one for all.
     fn find(&self, domain: &Domain) -> Option<&Via> {
-        self.domains.get(domain).or(self.all.as_ref())
+        let below = || {
+            let suffixes = domain.as_str().match_indices('.');
+            suffixes
+                .filter_map(|(dot, _)| domain.as_str().get(dot + 1..))
+                .find_map(|suffix| self.below.get(suffix))
+        };
+        self.domains
+            .get(domain)
+            .or_else(below)
+            .or(self.all.as_ref())
     }
 }
 

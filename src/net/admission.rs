@@ -1,8 +1,10 @@
 //! How many connections there may be, in all and from one place. Counts live in memory and end with the connections.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Network;
 
 /// Decides whether a connection is let in. The permit is held as long as the connection lasts.
 pub trait Admission: Send + Sync + 'static {
@@ -13,20 +15,20 @@ pub trait Admission: Send + Sync + 'static {
     fn admit(&self, client: IpAddr) -> Option<Self::Permit>;
 }
 
-/// At most so many connections, and so many from one IPv4 address or IPv6 /64.
+/// At most so many connections, and so many from one [`Network`].
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
     total: usize,
-    per_client: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    per_network: usize,
+    counts: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 impl ConnectionLimits {
     /// Limits that several listeners may share by cloning.
-    pub fn new(total: usize, per_client: usize) -> Self {
+    pub fn new(total: usize, per_network: usize) -> Self {
         Self {
             total,
-            per_client,
+            per_network,
             counts: Arc::default(),
         }
     }
@@ -41,15 +43,15 @@ impl Admission for ConnectionLimits {
     type Permit = Place;
 
     fn admit(&self, client: IpAddr) -> Option<Place> {
-        let client = network(client);
+        let network = Network::from(client);
         let mut counts = lock(&self.counts);
-        let here = counts.get(&client).copied().unwrap_or_default();
-        if here >= self.per_client || counts.values().sum::<usize>() >= self.total {
+        let here = counts.get(&network).copied().unwrap_or_default();
+        if here >= self.per_network || counts.values().sum::<usize>() >= self.total {
             return None;
         }
-        counts.insert(client, here + 1);
+        counts.insert(network, here + 1);
         Some(Place {
-            client,
+            network,
             counts: Arc::clone(&self.counts),
         })
     }
@@ -57,17 +59,17 @@ impl Admission for ConnectionLimits {
 
 /// One connection's place.
 pub struct Place {
-    client: IpAddr,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    network: Network,
+    counts: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = lock(&self.counts);
-        if let Some(count) = counts.get_mut(&self.client) {
+        if let Some(count) = counts.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.client);
+                counts.remove(&self.network);
             }
         }
     }
@@ -80,19 +82,8 @@ impl std::fmt::Debug for Place {
 }
 
 /// No code panics while it holds the lock, and counts stay right even then.
-fn lock(counts: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+fn lock(counts: &Mutex<HashMap<Network, usize>>) -> MutexGuard<'_, HashMap<Network, usize>> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whoever has one IPv6 address has the 2⁶⁴ beside it too.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 #[cfg(test)]
@@ -104,18 +95,18 @@ mod tests {
     }
 
     #[test]
-    fn places_are_counted_per_client_and_in_all_and_come_back() {
+    fn places_are_counted_per_network_and_in_all_and_come_back() {
         let limits = ConnectionLimits::new(3, 2);
         let one = limits.admit(ip("192.0.2.1"));
         let two = limits.admit(ip("::ffff:192.0.2.1"));
         assert!(one.is_some() && two.is_some());
         assert!(
-            limits.admit(ip("192.0.2.1")).is_none(),
+            limits.admit(ip("192.0.2.3")).is_none(),
             "a third from there"
         );
-        let three = limits.admit(ip("192.0.2.2"));
+        let three = limits.admit(ip("192.0.3.2"));
         assert!(three.is_some());
-        assert!(limits.admit(ip("192.0.2.3")).is_none(), "a fourth in all");
+        assert!(limits.admit(ip("192.0.4.3")).is_none(), "a fourth in all");
         drop(one);
         assert_eq!(limits.open(), 2);
         let again = limits.admit(ip("192.0.2.1"));
@@ -126,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_client() {
+    fn an_ipv6_household_has_one_share() {
         let limits = ConnectionLimits::new(9, 1);
-        let _held = limits.admit(ip("2001:db8:1:2::1"));
-        assert!(limits.admit(ip("2001:db8:1:2:ffff::9")).is_none());
-        assert!(limits.admit(ip("2001:db8:1:3::1")).is_some());
+        let _held = limits.admit(ip("2001:db8:1:200::1"));
+        assert!(limits.admit(ip("2001:db8:1:2ff:ffff::9")).is_none());
+        assert!(limits.admit(ip("2001:db8:1:300::1")).is_some());
     }
 }

@@ -3,5 +3,7 @@
 pub mod admission;
 mod connection;
 pub mod listen;
+mod network;
 
 pub use connection::ConnectionId;
+pub use network::Network;

@@ -88,6 +88,9 @@ pub enum StaffError {
         "nothing waits for a second person under this code; it was answered, withdrawn, or its time ran out"
     )]
     NothingWaits,
+    /// The second person said no.
+    #[error("{0} refused it; ask them why, and ask anew if it is to be done after all")]
+    Refused(String),
     /// The second person is the first.
     #[error("you asked for this yourself, and a second person must agree; ask another {0}")]
     SamePerson(RoleName),

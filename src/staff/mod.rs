@@ -14,6 +14,8 @@
 //! | `acts` | entries of the audit log and its signed checkpoints |
 //! | `kept` | the checkpoints that are kept here, and whether a log is shorter than one of them |
 //! | `second` | what waits for a second person |
+//! | `sent` | how many mails each sent of late |
+//! | `tries` | wrong passwords |
 //! | `room` | adding, revoking, new passwords |
 
 mod account;
@@ -27,6 +29,7 @@ mod roll;
 mod room;
 pub mod scram;
 mod second;
+mod sent;
 mod tries;
 
 pub use account::{NewAccount, check_name};
@@ -39,6 +42,7 @@ pub use premises::Premises;
 pub use roll::{Member, Roll};
 pub use room::{Issued, StaffRoom};
 pub use second::{Pending, SecondPerson, Waiting};
+pub use sent::{SendPlace, SentMail};
 pub use tries::WrongPasswords;
 
 pub use crate::store::Role;

@@ -15,6 +15,7 @@ use super::premises::Premises;
 use super::roll::{Member, Roll, normalised, write_verifier};
 use super::scram::Verifier;
 use super::second::SecondPerson;
+use super::sent::SentMail;
 use crate::audit::{ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
@@ -46,6 +47,7 @@ struct Inner {
     premises: ArcSwap<Premises>,
     dummy: Zeroizing<[u8; 32]>,
     second: SecondPerson,
+    sent: SentMail,
     /// One change of accounts at a time: uniqueness is over all of them.
     changing: Mutex<()>,
 }
@@ -61,6 +63,7 @@ impl StaffRoom {
         Ok(Self(Arc::new(Inner {
             acts: Acts::new(clock.clone()),
             second: SecondPerson::new(clock.clone()),
+            sent: SentMail::open(&store).await?,
             roll: ArcSwap::from_pointee(roll),
             premises: ArcSwap::from_pointee(premises),
             changing: Mutex::new(()),
@@ -78,6 +81,11 @@ impl StaffRoom {
     /// The desk for what needs a second person.
     pub fn second_person(&self) -> &SecondPerson {
         &self.0.second
+    }
+
+    /// How many mails everybody sent of late.
+    pub fn sent(&self) -> &SentMail {
+        &self.0.sent
     }
 
     /// Takes the domains and taken addresses of a reloaded configuration. Accounts that are there stay as they are.

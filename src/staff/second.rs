@@ -39,7 +39,14 @@ struct Entry {
     pending: Pending,
     /// What the second person alone is told.
     secret: Option<Zeroizing<String>>,
-    agreed: oneshot::Sender<Actor>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What the second person says.
+enum Answer {
+    Agrees(Actor),
+    /// With the name of who does.
+    Refuses(String),
 }
 
 /// All that waits. Clones are handles to the same.
@@ -54,7 +61,7 @@ pub struct Waiting {
     /// What waits.
     pub pending: Pending,
     desk: SecondPerson,
-    agreed: oneshot::Receiver<Actor>,
+    answer: oneshot::Receiver<Answer>,
 }
 
 impl SecondPerson {
@@ -91,17 +98,17 @@ impl SecondPerson {
             by_id: by.id(),
             role,
         };
-        let (agreed, agreement) = oneshot::channel();
+        let (said, answer) = oneshot::channel();
         let entry = Entry {
             pending: pending.clone(),
             secret,
-            agreed,
+            answer: said,
         };
         waiting.insert(pending.code.clone(), entry);
         Ok(Waiting {
             pending,
             desk: self.clone(),
-            agreed: agreement,
+            answer,
         })
     }
 
@@ -133,10 +140,29 @@ impl SecondPerson {
         }
         let entry = waiting.remove(code).ok_or(StaffError::NothingWaits)?;
         entry
-            .agreed
-            .send(second.clone())
+            .answer
+            .send(Answer::Agrees(second.clone()))
             .map_err(|_| StaffError::NothingWaits)?;
         Ok((entry.pending, entry.secret))
+    }
+
+    /// Somebody with the role refuses, or who asked takes it back.
+    ///
+    /// # Errors
+    /// [`StaffError`] if nothing waits under the code, or they lack the role.
+    pub fn refuse(&self, by: &Actor, code: &str) -> Result<Pending, StaffError> {
+        let mut waiting = self.live();
+        let found = waiting.get(code).ok_or(StaffError::NothingWaits)?;
+        by.require(found.pending.role)?;
+        let entry = waiting.remove(code).ok_or(StaffError::NothingWaits)?;
+        // Who asked may be gone already: then it is not done either.
+        let _ = entry.answer.send(Answer::Refuses(by.name().to_owned()));
+        Ok(entry.pending)
+    }
+
+    /// What waits under a code.
+    pub fn find(&self, code: &str) -> Option<Pending> {
+        self.live().get(code).map(|entry| entry.pending.clone())
     }
 
     /// What waits, without what has waited too long.
@@ -152,11 +178,13 @@ impl Waiting {
     /// Waits for the second person.
     ///
     /// # Errors
-    /// [`StaffError::NothingWaits`] if the time ran out.
+    /// [`StaffError::Refused`] if they said no, [`StaffError::NothingWaits`] if the time ran out.
     pub async fn agreed(&mut self) -> Result<Actor, StaffError> {
-        (&mut self.agreed)
-            .await
-            .map_err(|_| StaffError::NothingWaits)
+        match (&mut self.answer).await {
+            Ok(Answer::Agrees(second)) => Ok(second),
+            Ok(Answer::Refuses(by)) => Err(StaffError::Refused(by)),
+            Err(_) => Err(StaffError::NothingWaits),
+        }
     }
 }
 

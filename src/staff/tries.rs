@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::net::Network;
+
 /// How many networks are remembered; beyond that the oldest are forgotten.
 const NETWORKS: usize = 10_000;
 
@@ -13,7 +15,7 @@ const NETWORKS: usize = 10_000;
 pub struct WrongPasswords {
     most: u32,
     wait: Duration,
-    seen: Mutex<HashMap<u128, Tries>>,
+    seen: Mutex<HashMap<Network, Tries>>,
 }
 
 struct Tries {
@@ -34,7 +36,7 @@ impl WrongPasswords {
     /// Whether this network may try a password now.
     pub fn may_try(&self, client: IpAddr) -> bool {
         let seen = self.seen();
-        seen.get(&network(client))
+        seen.get(&Network::from(client))
             .is_none_or(|tries| tries.wrong < self.most || tries.last.elapsed() >= self.wait)
     }
 
@@ -49,7 +51,7 @@ impl WrongPasswords {
             }
         }
         let wait = self.wait;
-        let tries = seen.entry(network(client)).or_insert(Tries {
+        let tries = seen.entry(Network::from(client)).or_insert(Tries {
             wrong: 0,
             last: Instant::now(),
         });
@@ -62,20 +64,12 @@ impl WrongPasswords {
 
     /// Forgets a network's wrong passwords once it gave a right one.
     pub fn right(&self, client: IpAddr) {
-        self.seen().remove(&network(client));
+        self.seen().remove(&Network::from(client));
     }
 
     /// A panic elsewhere leaves counts that are still counts.
-    fn seen(&self) -> MutexGuard<'_, HashMap<u128, Tries>> {
+    fn seen(&self) -> MutexGuard<'_, HashMap<Network, Tries>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// IPv4 by /24, IPv6 by /56: what one attacker can easily have.
-fn network(client: IpAddr) -> u128 {
-    match client.to_canonical() {
-        IpAddr::V4(v4) => u128::from(v4.to_bits() >> 8),
-        IpAddr::V6(v6) => (v6.to_bits() >> 72) | (1 << 127),
     }
 }
 

@@ -50,6 +50,7 @@ pub const ALL: &[&str] = &[
     "subscriber export",
     "subscriber find",
     "subscriber import",
+    "subscriber refuse",
     "subscriber stats",
     "subscriber waiting",
     "unlock",

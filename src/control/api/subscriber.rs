@@ -198,6 +198,27 @@ pub struct Agreed {
     pub opens_with: Option<SecretText>,
 }
 
+/// `subscriber refuse`: an export or import that waits is not to be done. Whoever asked for it may take it back so.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Refuse {
+    /// The code.
+    pub code: String,
+    /// Why; it stands in the audit log.
+    pub reason: String,
+}
+ask!(Refuse, "subscriber refuse", ADMIN, answer Refused);
+
+/// It is not done. What an import brought of people is erased; its suppression file stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What.
+    pub verb: String,
+    /// Who had asked.
+    pub by: String,
+    /// Their reason.
+    pub reason: String,
+}
+
 /// `subscriber erase`.
 #[derive(Serialize, Deserialize)]
 pub struct Erase {

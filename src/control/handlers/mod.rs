@@ -10,7 +10,7 @@ mod tests;
 
 pub use audit::AuditDesk;
 pub use key::{KeyDesk, SheetSource};
-pub use second::{SecondDesk, second_person};
+pub use second::second_person;
 pub use staff::StaffDesk;
 pub use store::StoreDesk;
 

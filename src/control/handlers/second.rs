@@ -1,48 +1,11 @@
-//! What waits for a second person: `subscriber waiting`, `subscriber agree`, and the waiting itself.
+//! Waiting for a second person, on behalf of a handler.
 
 use zeroize::Zeroizing;
 
-use crate::control::api::subscriber::{Agree, Agreed, Waiting, WaitingReport};
-use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
+use crate::control::{Ask, Call, Failure};
 use crate::staff::{Actor, Role, StaffRoom};
 
 use super::staff_failure;
-
-/// Answers for what waits.
-pub struct SecondDesk(pub StaffRoom);
-
-impl Handle<Waiting> for SecondDesk {
-    async fn handle(&self, _: Waiting, call: &mut Call<Waiting>) -> Result<Nothing, Failure> {
-        for pending in self.0.second_person().all() {
-            let report = WaitingReport {
-                code: pending.code,
-                verb: pending.verb,
-                by: pending.by,
-                reason: pending.reason,
-                at: pending.at,
-                detail: None,
-            };
-            call.row(&report).await?;
-        }
-        Ok(Nothing {})
-    }
-}
-
-impl Handle<Agree> for SecondDesk {
-    async fn handle(&self, ask: Agree, call: &mut Call<Agree>) -> Result<Agreed, Failure> {
-        let (pending, secret) = self
-            .0
-            .second_person()
-            .agree(call.actor()?, &ask.code)
-            .map_err(|error| staff_failure("can't agree", &error))?;
-        Ok(Agreed {
-            verb: pending.verb,
-            by: pending.by,
-            reason: pending.reason,
-            opens_with: secret.map(SecretText::new),
-        })
-    }
-}
 
 /// Waits, on behalf of a handler, until a second admin agrees; says so to the first. `secret` is what the second person
 /// alone is told. Whoever goes ahead writes both names into the audit log, in the change that does the work.

@@ -15,9 +15,8 @@ use crate::control::api::consent::Verify as ConsentVerify;
 use crate::control::api::key::Backup;
 use crate::control::api::staff::{Add, List, Password, Revoke};
 use crate::control::api::store::Verify as StoreVerify;
-use crate::control::api::subscriber::{Agree, Export, Exported, Waiting};
 use crate::control::testing::{TestServer, serve};
-use crate::control::{Call, Desk, Handle, Limits, SecretText, WhoIs};
+use crate::control::{Desk, Limits, SecretText, WhoIs};
 use crate::staff::{Caller, NewAccount, Premises, Role, StaffRoom};
 use crate::store::{Change, Files, LockedStore, NewEvent, Step, Store};
 use crate::vault::Vault;
@@ -52,24 +51,6 @@ impl SheetSource for Sheets {
     }
 }
 
-/// Stands for the rooms' export: waits for the second person and says who it was.
-struct Exporter(StaffRoom);
-
-impl Handle<Export> for Exporter {
-    async fn handle(&self, ask: Export, call: &mut Call<Export>) -> Result<Exported, Failure> {
-        let phrase = Zeroizing::new("phrase".to_owned());
-        let (_, second) = second_person(call, &self.0, &ask.reason, Some(phrase)).await?;
-        Ok(Exported {
-            subscribers: 0,
-            suppressions: 0,
-            evidence: 0,
-            left_out: 0,
-            sha256: String::new(),
-            second: second.name().into(),
-        })
-    }
-}
-
 struct Party {
     server: TestServer,
     is: Is,
@@ -92,7 +73,6 @@ async fn party() -> Party {
         .expect("opens");
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, room.clone()));
     let staff = Arc::new(StaffDesk::new(room.clone(), "mail.party.example"));
-    let second = Arc::new(SecondDesk(room.clone()));
     let desk = Desk::new()
         .on::<Add, _>(&staff)
         .on::<List, _>(&staff)
@@ -102,10 +82,7 @@ async fn party() -> Party {
         .on::<Verify, _>(&audit)
         .on::<ConsentVerify, _>(&audit)
         .on::<StoreVerify, _>(&Arc::new(StoreDesk(store.clone())))
-        .on::<Backup, _>(&Arc::new(KeyDesk::new(room.clone(), Arc::new(Sheets))))
-        .on::<Waiting, _>(&second)
-        .on::<Agree, _>(&second)
-        .on::<Export, _>(&Arc::new(Exporter(room.clone())));
+        .on::<Backup, _>(&Arc::new(KeyDesk::new(room.clone(), Arc::new(Sheets))));
     let is = Is {
         room,
         name: Arc::default(),
@@ -294,38 +271,6 @@ async fn the_store_is_verified_and_the_sheet_is_logged_before_it_is_shown() {
     };
     let (rows, _) = party.server.ask(&show).await.expect("shows");
     assert_eq!(rows[0].verb, "key backup");
-}
-
-#[tokio::test]
-async fn an_export_waits_for_another_admin_who_alone_gets_the_phrase() {
-    let party = Arc::new(party().await);
-    party.add("ada", &[Role::Admin]).await.expect("the first");
-    party.am("ada");
-    party.add("ben", &[Role::Admin]).await.expect("by ada");
-    let asking = tokio::spawn({
-        let party = party.clone();
-        async move {
-            let export = Export {
-                reason: "moving".into(),
-            };
-            party.server.ask(&export).await
-        }
-    });
-    let code = loop {
-        let (rows, _) = party.server.ask(&Waiting {}).await.expect("lists");
-        if let Some(row) = rows.first() {
-            assert_eq!((row.by.as_str(), row.reason.as_str()), ("ada", "moving"));
-            break row.code.clone();
-        }
-        tokio::task::yield_now().await;
-    };
-    let own = party.server.ask(&Agree { code: code.clone() }).await;
-    assert!(own.expect_err("oneself").why.contains("second person"));
-    party.am("ben");
-    let (_, agreed) = party.server.ask(&Agree { code }).await.expect("agrees");
-    assert_eq!(agreed.opens_with.expect("the phrase").reveal(), "phrase");
-    let (_, exported) = asking.await.expect("no panic").expect("exported");
-    assert_eq!(exported.second, "ben");
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::subscriber::Export, _>(&subscriber)
         .on::<api::subscriber::Waiting, _>(&subscriber)
         .on::<api::subscriber::Agree, _>(&subscriber)
+        .on::<api::subscriber::Refuse, _>(&subscriber)
 }
 
 fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {

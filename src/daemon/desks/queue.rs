@@ -1,5 +1,5 @@
 //! `queue …`: staff see their own mail, admins all. Whom somebody else's mail goes to is shown for one mail at a time, to
-//! admins, and the look is in the audit log before it is shown.
+//! admins. What an admin does with others' mail is in the audit log before it is done, a look among it.
 
 use std::sync::Arc;
 
@@ -96,6 +96,15 @@ impl QueueDesk {
         })
     }
 
+    /// Writes down that this is about to be done to mail of others.
+    async fn log<A: Ask>(&self, call: &Call<A>, object: ActObject) -> Result<(), Failure> {
+        let staff = &self.0.staff;
+        let logged = staff.record(call.caller(), A::NAME, Some(object), None);
+        logged
+            .await
+            .map_err(|error| staff_failure(format!("can't do \"{}\"", A::NAME), &error))
+    }
+
     fn report(&self, mail: &Queued, to: bool) -> QueueReport {
         let record = &mail.record;
         QueueReport {
@@ -139,11 +148,7 @@ impl Handle<Show> for QueueDesk {
         let eyes = Eyes::of(call)?;
         let mail = self.find::<Show>(eyes, &ask.mail).await?;
         if !eyes.own(&mail) {
-            let object = Some(ActObject::new("mail", mail.id));
-            let logged = self.0.staff.record(call.caller(), Show::NAME, object, None);
-            logged
-                .await
-                .map_err(|error| staff_failure("can't show the mail", &error))?;
+            self.log(call, ActObject::new("mail", mail.id)).await?;
         }
         Ok(self.report(&mail, true))
     }
@@ -155,8 +160,14 @@ impl Handle<Retry> for QueueDesk {
         let mut mails = 0;
         if let Some(digits) = &ask.mail {
             let mail = self.find::<Retry>(eyes, digits).await?;
+            if !eyes.own(&mail) {
+                self.log(call, ActObject::new("mail", mail.id)).await?;
+            }
             mails += self.due_now(vec![mail]).await?;
         } else {
+            if eyes.admin {
+                self.log(call, ActObject::new("queue", "all")).await?;
+            }
             let mut after = None;
             loop {
                 let (page, next) = self

@@ -16,6 +16,7 @@ use crate::list::{Submission, Target};
 use crate::mailbox::glance::{Glance, HEAD, glance};
 use crate::message::trace::{Defaults, MOST_HOPS, count_received, outgoing_header};
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
+use crate::staff::SendPlace;
 use crate::store::{
     AcceptMessage, BodyWriter, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord,
     MessageRecord, Needs, Step,
@@ -39,6 +40,8 @@ pub struct Arrival {
     head: Vec<u8>,
     /// A mail for a list: it is read whole before it is judged.
     post: Option<Post>,
+    /// A staff member's mail counts among those of the day.
+    place: Option<SendPlace>,
     /// The header of a staff member's mail, until it is whole and can be rewritten.
     header: Option<Vec<u8>>,
     /// Bytes above 127 were seen.
@@ -78,6 +81,7 @@ impl Arrival {
                 .collect(),
             submitted_by: envelope.caller.staff,
         };
+        let place = place(&rooms, &known, &bound)?;
         let writer = if bound.is_kept() {
             Some(
                 rooms
@@ -98,6 +102,7 @@ impl Arrival {
         Ok(Self {
             header: (known.submitted_by.is_some() && writer.is_some()).then(Vec::new),
             post,
+            place,
             eight_bit: false,
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
             utf8: envelope.utf8,
@@ -316,11 +321,17 @@ impl Arrival {
             .into_iter()
             .fold(message, AcceptMessage::and);
         message = stop.into_iter().fold(message, AcceptMessage::and);
+        let place = self.place.take();
+        let counted = place.as_ref().map(SendPlace::step);
+        message = counted.into_iter().fold(message, AcceptMessage::and);
         self.rooms
             .store
             .accept(message)
             .await
             .map_err(|error| verdict::store(&error))?;
+        if let Some(place) = place {
+            place.use_up();
+        }
         if asks {
             self.rooms.consent.work_came();
         }
@@ -329,6 +340,21 @@ impl Arrival {
         }
         Ok(())
     }
+}
+
+/// What a staff member sends counts, mailings aside: those have a second person. Nor does what only asks something of
+/// us count, so that nobody's withdrawal waits.
+fn place(
+    rooms: &Rooms,
+    known: &MessageRecord,
+    bound: &Bound,
+) -> Result<Option<SendPlace>, Refusal> {
+    let Some(staff) = known.submitted_by.filter(|_| bound.is_kept()) else {
+        return Ok(None);
+    };
+    let most = rooms.config().staff.messages_per_day;
+    let place = rooms.staff.sent().place(staff, known.received_at, most);
+    place.map(Some).ok_or_else(|| verdict::too_many_today(most))
 }
 
 impl Bound {

@@ -91,6 +91,14 @@ pub(super) fn too_many_outside() -> Refusal {
     )
 }
 
+/// Temporary, as it is: a mail program keeps the mail and tries again (RFC 5321 §4.2.2, RFC 3463 X.7.1).
+pub(super) fn too_many_today(most: u32) -> Refusal {
+    let text = format!(
+        "You sent {most} mails in 24 hours, which is the limit (messages_per_day); try again later, or use a list"
+    );
+    Refusal::new(Reply::new(450, (4, 7, 1), text))
+}
+
 pub(super) fn loops() -> Refusal {
     refuse(
         554,

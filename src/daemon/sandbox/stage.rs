@@ -404,6 +404,8 @@ connections_per_network = 1000
 signups_per_network = 100000
 challenges_per_domain = 100000
 {limits}
+[staff]
+{staff}
 [log]
 to = "stderr"
 "#,
@@ -424,6 +426,7 @@ to = "stderr"
         outside = quoted(&plan.outside.to_string()),
         delivery = more("delivery"),
         limits = more("limits"),
+        staff = more("staff"),
     )
 }
 

@@ -63,7 +63,16 @@ fn settings() {
         let error = StaticRoutes::parse([("*", value)]).unwrap_err();
         assert!(matches!(error, RouteSettingError::Value(..)), "{value}");
     }
-    for key in ["", "**", "a b", "*.example", "127.0.0.1"] {
+    for key in [
+        "",
+        "**",
+        "a b",
+        "*.",
+        "*.*",
+        "*.*.example",
+        "a.*.example",
+        "127.0.0.1",
+    ] {
         assert!(
             matches!(
                 StaticRoutes::parse([(key, "h.example:25")]),
@@ -72,6 +81,34 @@ fn settings() {
             "{key}"
         );
     }
+}
+
+#[test]
+fn the_longest_suffix_wins_and_the_route_for_all_comes_last() {
+    let routes = StaticRoutes::parse([
+        ("*", "127.0.0.1:1"),
+        ("*.example.org", "127.0.0.1:2"),
+        ("*.Bücher.example.org", "127.0.0.1:3"),
+        ("exact.example.org", "127.0.0.1:4"),
+    ])
+    .unwrap();
+    for (domain, port) in [
+        ("example.org", 1),
+        ("badexample.org", 1),
+        ("org", 1),
+        ("a.example.org", 2),
+        ("b.a.example.org", 2),
+        ("bücher.example.org", 2),
+        ("mail.bücher.example.org", 3),
+        ("exact.example.org", 4),
+        ("below.exact.example.org", 2),
+    ] {
+        let found = routes.find(&Domain::parse(domain).unwrap());
+        let wanted = Via::Address(SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(found, Some(&wanted), "{domain}");
+    }
+    let few = StaticRoutes::parse([("*.example.org", "127.0.0.1:2")]).unwrap();
+    assert_eq!(few.find(&Domain::parse("example.org").unwrap()), None);
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! `subscriber waiting` and `subscriber agree`: exports wait while their command runs, imports wait in the store.
+//! `subscriber waiting`, `agree` and `refuse`: exports wait while their command runs, imports wait in the store.
 
 use super::SubscriberDesk;
+use crate::audit::ActObject;
 use crate::consent::{ConsentError, ImportBatch, ImportState};
-use crate::control::api::subscriber::{Agree, Agreed, Waiting, WaitingReport};
+use crate::control::api::subscriber::{Agree, Agreed, Refuse, Refused, Waiting, WaitingReport};
 use crate::control::handlers::staff_failure;
-use crate::control::{Call, Failure, Handle, Nothing, SecretText};
+use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
 use crate::daemon::desks::{by, failure, name_of};
 use crate::staff::StaffError;
 
@@ -82,11 +83,7 @@ impl SubscriberDesk {
         call: &Call<Agree>,
     ) -> Result<Agreed, Failure> {
         let failure = |error: &ConsentError| failure::consent(what, error);
-        let imports = self.0.consent.imports().await;
-        let mut imports = imports.map_err(|error| failure(&error))?.into_iter();
-        let batch = imports
-            .find(|batch| batch.id == code && waits(batch))
-            .ok_or_else(|| staff_failure(what, &StaffError::NothingWaits))?;
+        let batch = self.waiting_import(what, code).await?;
         let by = by(call.actor()?, Some(&batch.reason));
         let agreed = self.0.consent.approve_import(code, &by).await;
         agreed.map_err(|error| failure(&error))?;
@@ -95,6 +92,64 @@ impl SubscriberDesk {
             by: name_of(&self.0, batch.staff),
             reason: batch.reason,
             opens_with: None,
+        })
+    }
+}
+
+impl SubscriberDesk {
+    async fn waiting_import(&self, what: &str, code: &str) -> Result<ImportBatch, Failure> {
+        let imports = self.0.consent.imports().await;
+        let imports = imports.map_err(|error| failure::consent(what, &error))?;
+        let found = imports
+            .into_iter()
+            .find(|batch| batch.id == code && waits(batch));
+        found.ok_or_else(|| staff_failure(what, &StaffError::NothingWaits))
+    }
+
+    /// Its rows go with the entry of the audit log, in the consent room.
+    async fn refuse_import(
+        &self,
+        what: &str,
+        code: &str,
+        ask: &Refuse,
+        call: &Call<Refuse>,
+    ) -> Result<Refused, Failure> {
+        let batch = self.waiting_import(what, code).await?;
+        let by = by(call.actor()?, Some(&ask.reason));
+        let cancelled = self.0.consent.cancel_import(code, &by).await;
+        cancelled.map_err(|error| failure::consent(what, &error))?;
+        Ok(Refused {
+            verb: IMPORT.to_owned(),
+            by: name_of(&self.0, batch.staff),
+            reason: batch.reason,
+        })
+    }
+}
+
+impl Handle<Refuse> for SubscriberDesk {
+    async fn handle(&self, ask: Refuse, call: &mut Call<Refuse>) -> Result<Refused, Failure> {
+        let what = "can't refuse it";
+        if ask.reason.trim().is_empty() {
+            return Err(Failure::misuse(what, "no reason was given", "add --reason"));
+        }
+        let code = ask.code.trim().to_ascii_lowercase();
+        let failure = |error: &StaffError| staff_failure(what, error);
+        let desk = self.0.staff.second_person();
+        let Some(pending) = desk.find(&code) else {
+            return self.refuse_import(what, &code, &ask, call).await;
+        };
+        let object = ActObject::new("request", format!("{} of {}", pending.verb, pending.by));
+        self.0
+            .staff
+            .record(call.caller(), Refuse::NAME, Some(object), Some(&ask.reason))
+            .await
+            .map_err(|error| failure(&error))?;
+        let refused = desk.refuse(call.actor()?, &code);
+        let pending = refused.map_err(|error| failure(&error))?;
+        Ok(Refused {
+            verb: pending.verb,
+            by: pending.by,
+            reason: pending.reason,
         })
     }
 }

@@ -253,6 +253,31 @@ async fn staff_see_their_own_mail_and_a_look_at_others_is_logged() {
 }
 
 #[tokio::test]
+async fn that_an_admin_has_others_mail_tried_is_logged_and_ones_own_is_not() {
+    let world = World::new().await;
+    let of = |name| MailClass::Staff {
+        sender: world.actor(name).id(),
+    };
+    let own = queue(&world, of("ada"), "bob@one.example").await;
+    let other = queue(&world, of("cy"), "bob@two.example").await;
+    for mail in [&own, &other] {
+        let retry = Retry {
+            mail: Some(mail.id.to_string()),
+        };
+        let (_, retried) = world.ask(&retry).await.expect("tries");
+        assert_eq!(retried.mails, 1);
+    }
+    let acts = world.acts().await;
+    let [act] = &acts[..] else {
+        panic!("one act: {acts:?}")
+    };
+    assert_eq!(act.verb, "queue retry");
+    assert_eq!(act.actor, world.actor("ada").id().to_string());
+    let object = act.object.as_ref().expect("the mail");
+    assert_eq!(object.id, other.id.to_string());
+}
+
+#[tokio::test]
 async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
     let world = World::new().await;
     let cy = world.actor("cy").id();
@@ -262,6 +287,7 @@ async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
     world.am("cy");
     let (_, retried) = world.ask(&Retry { mail: None }).await.expect("tries");
     assert_eq!(retried.mails, 1, "one's own alone");
+    assert!(world.acts().await.is_empty(), "nobody's but their own");
     let due = world.rooms.store.due_mail(noon(), 10).await.expect("reads");
     assert_eq!(
         (due.len(), due[0].id, due[0].record.attempts),
@@ -283,7 +309,8 @@ async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
     let gone = world.ask(&drop(&mail)).await.expect_err("is gone");
     assert!(gone.next.contains("queue list"), "{gone}");
     assert!(world.ask(&Queue {}).await.expect("lists").0.is_empty());
-    assert_eq!(world.verbs().await, ["queue drop", "queue drop"]);
+    let verbs = ["queue retry", "queue drop", "queue drop"];
+    assert_eq!(world.verbs().await, verbs);
     let told = world
         .rooms
         .store

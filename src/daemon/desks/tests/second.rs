@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::{Cli, Global, Programs, run};
 use crate::consent::ImportState;
 use crate::control::api::subscriber::{
-    Agree, Export, Find, Import, Imported, RowVerdict, Waiting, WaitingReport,
+    Agree, Export, Find, Import, Imported, Refuse, RowVerdict, Waiting, WaitingReport,
 };
 use crate::store::Scope;
 use crate::vault::{StreamKey, StreamOpener};
@@ -105,6 +105,41 @@ async fn an_import_waits_for_another_admin_and_each_bad_row_is_named() {
         "subscriber import approve",
     ];
     assert_eq!(world.verbs().await, expected);
+}
+
+#[tokio::test]
+async fn an_import_that_is_refused_is_erased_and_its_suppressions_stay() {
+    let world = World::new().await;
+    let rows = format!("{HEADER}{}", row(&world, "jo@elector.example"));
+    let left = "address\nflo@elector.example\n";
+    let brought = bring(&world, Some(left), &rows, false).await;
+    let code = brought.expect("takes").1.code.expect("waits");
+    let refuse = |reason: &str| Refuse {
+        code: code.clone(),
+        reason: reason.into(),
+    };
+    world.am("cy");
+    assert!(world.ask(&refuse("curious")).await.is_err(), "no admin");
+    world.am("ben");
+    let bare = world.ask(&refuse(" ")).await.expect_err("why?");
+    assert_eq!(bare.class, Class::Misuse);
+    let (_, refused) = world.ask(&refuse("wrong file")).await.expect("refuses");
+    let told = (refused.verb.as_str(), refused.by.as_str());
+    assert_eq!(told, ("subscriber import", "ada"));
+    assert!(waiting(&world).await.is_empty());
+    let agree = Agree { code: code.clone() };
+    assert!(world.ask(&agree).await.is_err(), "it waits no more");
+    let again = world.ask(&refuse("twice")).await.expect_err("once");
+    assert_eq!(again.class, Class::Refused);
+    let store = &world.rooms.store;
+    let work = store.intake_after(None, 10).await.expect("reads");
+    assert!(work.rows.is_empty());
+    assert_eq!(store.count_suppressed().await.expect("counts"), 1);
+    let acts = world.acts().await;
+    let last = acts.last().expect("logged");
+    assert_eq!(last.verb, "subscriber import cancel");
+    assert_eq!(last.actor, world.actor("ben").id().to_string());
+    assert_eq!(last.reason.as_deref(), Some("wrong file"));
 }
 
 #[tokio::test]
@@ -285,6 +320,34 @@ async fn an_export_is_a_sealed_file_that_the_second_person_opens() {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     assert_eq!(hex, sha256);
+}
+
+#[tokio::test]
+async fn an_export_that_is_refused_ends_and_says_by_whom() {
+    let world = World::new().await;
+    let export = Export {
+        reason: "moving host".into(),
+    };
+    let refuse = async {
+        loop {
+            if let Some(one) = waiting(&world).await.first() {
+                world.am("ben");
+                let refuse = Refuse {
+                    code: one.code.clone(),
+                    reason: "no need".into(),
+                };
+                return world.ask(&refuse).await.expect("refuses").1;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (exported, refused) = tokio::join!(world.talk(&export, b""), refuse);
+    let failure = exported.expect_err("refused");
+    assert_eq!(failure.class, Class::Refused);
+    assert!(failure.why.contains("ben refused"), "{failure}");
+    assert_eq!(refused.verb, "subscriber export");
+    assert!(waiting(&world).await.is_empty());
+    assert_eq!(world.verbs().await, ["subscriber refuse"]);
 }
 
 #[tokio::test]
