@@ -28,10 +28,7 @@ const CAP: u64 = 16 << 20;
 fn scan(pid: u32, patterns: &[Vec<u8>]) -> (Vec<usize>, u64) {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
-    let finders: Vec<_> = patterns
-        .iter()
-        .map(|pattern| Finder::new(pattern))
-        .collect();
+    let finders: Vec<_> = patterns.iter().map(Finder::new).collect();
     let (mut found, mut looked) = (vec![0; patterns.len()], 0);
     let mut bytes = Vec::new();
     for line in maps

@@ -458,15 +458,15 @@ impl Spawned {
 
     /// Waits until the binary has ended.
     pub async fn ended(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
         let deadline = std::time::Instant::now() + START;
         while std::time::Instant::now() < deadline {
-            if let Some(ended) = child.try_wait().unwrap() {
+            if let Some(ended) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
                 return ended;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let _ = child.kill();
+        self.kill();
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         panic!("the daemon doesn't end\n{log}");
     }
