@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hustings::address::EmailAddress;
 use hustings::control::api::mailing::{Approve, List, Preview};
 use hustings::daemon::sandbox::browser::Browser;
 use hustings::daemon::sandbox::inbox::Mail;
@@ -176,9 +177,14 @@ fn kill(party: &mut Spawned, outside: &OutsideMta, killed: &mut Killed) {
     killed.open += open + (counters.connections() - before);
 }
 
-/// What the store says of the mailing in the end.
-async fn ended(party: &Spawned) -> (MailingState, MailingCounts) {
+/// What the store says of the mailing in the end. Who withdrew is in it no more.
+async fn ended(party: &Spawned, leavers: &[Leaver]) -> (MailingState, MailingCounts) {
     let store = party.store().await;
+    for Leaver { address, .. } in leavers {
+        let form = EmailAddress::parse(address).unwrap().match_form();
+        let found = store.subscriber(&form).await.unwrap();
+        assert!(found.is_none(), "{address} withdrew and is still there");
+    }
     let mailings = store.mailings().await.unwrap();
     assert_eq!(mailings.len(), 1);
     store.close().await;
@@ -244,7 +250,7 @@ async fn a_mailing_completes_with_one_copy_each_however_often_it_is_killed() {
     }
     let twice: usize = copies.values().map(|mails| mails.len() - 1).sum();
     let spared = done.keys().filter(|who| !copies.contains_key(*who)).count();
-    let (state, counts) = ended(&party).await;
+    let (state, counts) = ended(&party, &leavers).await;
     println!(
         "{} got a copy, {twice} of them twice, {} connections were open at the kills; {spared} of {} who withdrew got none; \
          {counts:?}; {kills} kills in {took:.1?}; a start takes {:.0?}, at most {:.0?}",
