@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use hustings::daemon::sandbox::peer::{Dialogue, Post, Trust};
 use hustings::daemon::sandbox::stage::HOST;
 use support::chance::{Chance, kills, until};
-use support::outside::OutsideMta;
 use support::party::Spawned;
 
 const MAILS: usize = 2_000;

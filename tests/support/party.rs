@@ -157,7 +157,7 @@ impl Party {
         Spawned {
             ports: self.stage.ports(),
             stage: self.stage,
-            outside: self.outside,
+            outside: Arc::new(self.outside),
             child: None,
         }
     }
