@@ -21,7 +21,6 @@ use hustings::daemon::sandbox::peer::{Dialogue, Secured, Trust};
 use hustings::daemon::sandbox::stage::{HOST, OFFICE};
 use strace::{Trace, under};
 use support::chance::until;
-use support::outside::OutsideMta;
 use support::party::{Spawned, filled, link_in, needs};
 use support::seed::Crowd;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
