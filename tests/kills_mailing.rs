@@ -33,6 +33,8 @@ const LEAVERS: usize = 50;
 const RACERS: usize = 10;
 /// How long the outside lets a racer's copy wait for its 354.
 const HESITATION: Duration = Duration::from_millis(400);
+/// How long somebody who withdraws waits before pressing again.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How long it may take until the next copy comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -102,10 +104,10 @@ fn leavers(chance: &mut Chance, vault: &Vault) -> Vec<Leaver> {
 async fn leave(browser: &Browser, path: &str) -> Instant {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let pressed = browser
-            .post(path, &[("List-Unsubscribe", "One-Click")])
-            .await;
-        if pressed.is_ok_and(|page| page.status == 200) {
+        let press = browser.post(path, &[("List-Unsubscribe", "One-Click")]);
+        // At the moment of a kill the kernel may tell nobody that the other end is gone.
+        let pressed = tokio::time::timeout(ANSWER, press).await;
+        if pressed.is_ok_and(|page| page.is_ok_and(|page| page.status == 200)) {
             return Instant::now();
         }
         assert!(Instant::now() < deadline, "nobody answers");
