@@ -1,4 +1,4 @@
-//! Every page, as a telephone and a desk show it, light and dark, under axe-core: no violation of WCAG 2.2 A and AA, nor of
+//! Every page, as a bright desk and a dark telephone show it, under axe-core: no violation of WCAG 2.2 A and AA, nor of
 //! axe's best practices. `HUSTINGS_AXE` names the file `axe.min.js` of the npm package axe-core.
 
 #![allow(clippy::unwrap_used)]
@@ -46,7 +46,7 @@ struct Judge {
 
 impl Judge {
     fn look(&mut self, name: &str) {
-        for (width, dark) in [(1280, false), (1280, true), (320, false), (320, true)] {
+        for (width, dark) in [(1280, false), (320, true)] {
             self.browser.look(width, dark);
             let script = format!("{};\n{RUN}", self.axe);
             let found = self.browser.evaluate(&script);
@@ -134,7 +134,7 @@ async fn no_page_violates_wcag() {
         open_pages(&mut judge, &pages, &run);
         judge.origin = format!("https://{}", locked.address);
         judge.go("locked", "/");
-        assert!(judge.looks >= 80, "{} looks", judge.looks);
+        assert_eq!(judge.looks, 2 * 19, "each page was looked at");
     });
     told.await.unwrap();
 }
