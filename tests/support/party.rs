@@ -467,6 +467,7 @@ impl Spawned {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let _ = child.kill();
+        let _ = child.wait();
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         panic!("the daemon doesn't end\n{log}");
     }
