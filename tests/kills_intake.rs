@@ -18,11 +18,15 @@ use hustings::daemon::sandbox::peer::{Dialogue, Post, Trust};
 use hustings::daemon::sandbox::stage::HOST;
 use support::chance::{Chance, kills, until};
 use support::party::Spawned;
+use tokio::time::timeout;
 
 const MAILS: usize = 2_000;
 const SENDERS: usize = 20;
 /// The most mails that a sender brings over one connection.
 const EACH: usize = 40;
+/// How long a sender waits for a connection: at the moment of a kill the kernel may tell a client that it is connected, and
+/// nobody that the other end is gone.
+const GREETING: Duration = Duration::from_secs(5);
 /// How long it may take until the next mail is answered.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,8 +69,8 @@ fn number(mail: &[u8]) -> usize {
 async fn send(door: SocketAddr, trust: Trust, known: Arc<Known>, mut chance: Chance) {
     let mut left = MAILS / SENDERS;
     while left > 0 {
-        let connecting = Dialogue::connect_starttls(door, &trust, HOST).await;
-        let Ok((mut dialogue, _)) = connecting else {
+        let connecting = Dialogue::connect_starttls(door, &trust, HOST);
+        let Ok(Ok((mut dialogue, _))) = timeout(GREETING, connecting).await else {
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hustings::address::EmailAddress;
 use hustings::control::api::mailing::{Approve, List, Preview};
 use hustings::daemon::sandbox::browser::Browser;
 use hustings::daemon::sandbox::inbox::Mail;
@@ -32,6 +33,8 @@ const LEAVERS: usize = 50;
 const RACERS: usize = 10;
 /// How long the outside lets a racer's copy wait for its 354.
 const HESITATION: Duration = Duration::from_millis(400);
+/// How long somebody who withdraws waits before pressing again.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How long it may take until the next copy comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -101,10 +104,10 @@ fn leavers(chance: &mut Chance, vault: &Vault) -> Vec<Leaver> {
 async fn leave(browser: &Browser, path: &str) -> Instant {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let pressed = browser
-            .post(path, &[("List-Unsubscribe", "One-Click")])
-            .await;
-        if pressed.is_ok_and(|page| page.status == 200) {
+        let press = browser.post(path, &[("List-Unsubscribe", "One-Click")]);
+        // At the moment of a kill the kernel may tell nobody that the other end is gone.
+        let pressed = tokio::time::timeout(ANSWER, press).await;
+        if pressed.is_ok_and(|page| page.is_ok_and(|page| page.status == 200)) {
             return Instant::now();
         }
         assert!(Instant::now() < deadline, "nobody answers");
@@ -176,9 +179,14 @@ fn kill(party: &mut Spawned, outside: &OutsideMta, killed: &mut Killed) {
     killed.open += open + (counters.connections() - before);
 }
 
-/// What the store says of the mailing in the end.
-async fn ended(party: &Spawned) -> (MailingState, MailingCounts) {
+/// What the store says of the mailing in the end. Who withdrew is in it no more.
+async fn ended(party: &Spawned, leavers: &[Leaver]) -> (MailingState, MailingCounts) {
     let store = party.store().await;
+    for Leaver { address, .. } in leavers {
+        let form = EmailAddress::parse(address).unwrap().match_form();
+        let found = store.subscriber(&form).await.unwrap();
+        assert!(found.is_none(), "{address} withdrew and is still there");
+    }
     let mailings = store.mailings().await.unwrap();
     assert_eq!(mailings.len(), 1);
     store.close().await;
@@ -244,7 +252,7 @@ async fn a_mailing_completes_with_one_copy_each_however_often_it_is_killed() {
     }
     let twice: usize = copies.values().map(|mails| mails.len() - 1).sum();
     let spared = done.keys().filter(|who| !copies.contains_key(*who)).count();
-    let (state, counts) = ended(&party).await;
+    let (state, counts) = ended(&party, &leavers).await;
     println!(
         "{} got a copy, {twice} of them twice, {} connections were open at the kills; {spared} of {} who withdrew got none; \
          {counts:?}; {kills} kills in {took:.1?}; a start takes {:.0?}, at most {:.0?}",

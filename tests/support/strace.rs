@@ -25,23 +25,26 @@ pub struct Call {
     pub name: String,
     /// What its first descriptor is: a path, or `TCP:[here->there]`.
     pub on: String,
-    /// What it returned.
-    pub result: i64,
+    /// What it returned; none if the program was killed before strace saw that.
+    pub result: Option<i64>,
     /// Where it began and ended in the order of events.
     pub span: (usize, usize),
 }
 
 impl Call {
     fn hears(&self) -> bool {
-        ["read", "readv", "recvfrom", "recvmsg"].contains(&self.name.as_str()) && self.result > 0
+        ["read", "readv", "recvfrom", "recvmsg"].contains(&self.name.as_str())
+            && self.result.is_some_and(|result| result > 0)
     }
 
+    /// Also when its end was not seen: the far end may have read it, and killed the program.
     fn says(&self) -> bool {
-        ["write", "writev", "sendto", "sendmsg"].contains(&self.name.as_str()) && self.result > 0
+        ["write", "writev", "sendto", "sendmsg"].contains(&self.name.as_str())
+            && self.result.is_none_or(|result| result > 0)
     }
 
     fn syncs(&self) -> bool {
-        ["fsync", "fdatasync"].contains(&self.name.as_str()) && self.result == 0
+        ["fsync", "fdatasync"].contains(&self.name.as_str()) && self.result == Some(0)
     }
 }
 
@@ -82,6 +85,15 @@ impl Trace {
                 }
             }
         }
+        for (from, name, on) in begun.into_values() {
+            let (result, span) = (None, (from, usize::MAX));
+            trace.calls.push(Call {
+                name,
+                on,
+                result,
+                span,
+            });
+        }
         trace
     }
 
@@ -90,7 +102,6 @@ impl Trace {
             .rsplit_once(" = ")
             .map(|(_, result)| result.trim_start());
         let result = result.and_then(|result| result.split(' ').next()?.parse().ok());
-        let Some(result) = result else { return };
         self.calls.push(Call {
             name,
             on,
@@ -156,7 +167,17 @@ fn calls_are_put_together() {
     let trace = Trace::read(file.path());
     assert_eq!(trace.calls.len(), 5);
     let (heard, said) = trace.last_exchange("->127.0.0.1:4000]").unwrap();
-    assert_eq!((heard.result, said.result), (42, 9));
+    assert_eq!((heard.result, said.result), (Some(42), Some(9)));
     assert_eq!(trace.synced_before_answer("[127.0.0.1:25->", "db-wal"), 1);
     assert_eq!(trace.synced_before_answer("[127.0.0.1:25->", "journal"), 0);
+
+    // Killed before it was seen that the answer had gone out.
+    let cut = text.replace(
+        "4000]>, \"\"..., 9, MSG_NOSIGNAL, NULL, 0) = 9",
+        "4000]>, \"\"..., 9 <unfinished ...>",
+    );
+    assert_ne!(cut, text);
+    std::fs::write(file.path(), cut).unwrap();
+    let trace = Trace::read(file.path());
+    assert_eq!(trace.synced_before_answer("[127.0.0.1:25->", "db-wal"), 1);
 }
