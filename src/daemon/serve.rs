@@ -27,8 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::control::api::service::DoorReport;
 use crate::control::{self, Desk, Failure, Server};
-use crate::net::admission::ConnectionLimits;
-use crate::smtp::server::{Door as SmtpDoor, Limits, Role};
+use crate::smtp::server::{Door as SmtpDoor, Role};
 use crate::tls::{Certificates, Door as TlsDoor, PairError, PairFiles, server_config};
 use crate::web::Door as WebDoor;
 
@@ -264,10 +263,10 @@ impl Starting<'_> {
     fn serve_doors(&self, bound: Vec<Bound>) {
         for (name, listeners) in bound {
             match name {
-                "smtp" => self.serve_smtp(Role::Mx, listeners),
-                "submissions" => self.serve_smtp(Role::Submissions, listeners),
-                "submission" => self.serve_smtp(Role::Submission, listeners),
-                _ => self.serve_pages(listeners),
+                "smtp" => self.serve_smtp(name, Role::Mx, listeners),
+                "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
+                "submission" => self.serve_smtp(name, Role::Submission, listeners),
+                _ => self.serve_pages(name, listeners),
             }
         }
     }
@@ -308,31 +307,18 @@ impl Starting<'_> {
         Ok(listeners)
     }
 
-    fn admission(&self) -> Arc<ConnectionLimits> {
-        let limits = &self.config.limits;
-        let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        Arc::new(ConnectionLimits::new(
-            many(limits.connections),
-            many(limits.connections_per_network),
-        ))
-    }
-
-    fn serve_smtp(&self, role: Role, listeners: Vec<TcpListener>) {
+    fn serve_smtp(&self, name: &'static str, role: Role, listeners: Vec<TcpListener>) {
         let tls = match role {
             Role::Mx => TlsDoor::Mx,
             Role::Submissions | Role::Submission => TlsDoor::Submission,
         };
         let acceptor = TlsAcceptor::from(server_config(self.certificates.clone(), tls));
         let host = Arc::new(MailIn::new(self.house.cell()));
-        let name: Arc<str> = self.config.hostname.as_str().into();
-        let limits = Limits {
-            message_size: self.config.limits.message_size.bytes(),
-            recipients: usize::try_from(self.config.limits.recipients).unwrap_or(usize::MAX),
-            ..Limits::default()
-        };
-        let door =
-            SmtpDoor::new(role, name, host, acceptor, self.clock.clone()).with_limits(limits);
-        let (door, admission) = (Arc::new(door), self.admission());
+        let host_name: Arc<str> = self.config.hostname.as_str().into();
+        let limits = self.house.limits();
+        let door = SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone())
+            .with_shared_limits(limits.mail());
+        let (door, admission) = (Arc::new(door), limits.admission(name));
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -340,10 +326,10 @@ impl Starting<'_> {
         }
     }
 
-    fn serve_pages(&self, listeners: Vec<TcpListener>) {
+    fn serve_pages(&self, name: &'static str, listeners: Vec<TcpListener>) {
         let tls = server_config(self.certificates.clone(), TlsDoor::Https);
         let door = Arc::new(WebDoor::https(self.house.web(), tls));
-        let admission = self.admission();
+        let admission = self.house.limits().admission(name);
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -362,7 +348,7 @@ impl Starting<'_> {
         self.doors.plain.push(listener.local_addr()?);
         let (web, admission, stop) = (
             self.house.web().clone(),
-            self.admission(),
+            self.house.limits().admission("plain"),
             self.stop.clone(),
         );
         self.tasks.spawn(async move {
@@ -433,12 +419,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
         warnings,
     })
     .await?;
-    let locked = running.rooms().is_none();
-    notify::ready(if locked {
-        "locked: waits for hustings unlock"
-    } else {
-        "unlocked"
-    });
+    notify::ready(standing(&running.house));
     tokio::spawn(notify::watchdog(running.stop.clone(), async || {
         tokio::task::yield_now().await
     }));
@@ -463,5 +444,14 @@ async fn reload(house: &Arc<PartyHouse>) {
     if let Err(failure) = house.reload().await {
         tracing::error!(%failure, "the configuration was not read again; the old one stays in force");
     }
-    notify::ready("unlocked");
+    notify::ready(standing(house));
+}
+
+/// What systemd shows of us.
+fn standing(house: &PartyHouse) -> &'static str {
+    if house.cell().get().is_none() {
+        "locked: waits for hustings unlock"
+    } else {
+        "unlocked"
+    }
 }
