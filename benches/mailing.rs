@@ -96,6 +96,8 @@ fn settings() -> MailingSettings {
         email: "privacy@party.example".into(),
         url: "https://lists.party.example".into(),
         promoter: None,
+        behalf: None,
+        company: None,
         colour: Colour::parse("#0b6e4f").unwrap(),
     };
     MailingSettings {

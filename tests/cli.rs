@@ -209,7 +209,12 @@ fn init_sets_up_and_can_be_repeated() {
         .arg(at("sheet.txt"))
         .assert()
         .success()
-        .stdout(contains("Account:   ada"))
+        .stdout(
+            contains("Account:   ada")
+                .and(contains("party.example. IN MX 10 mail.party.example."))
+                .and(contains("hustings-rsa._domainkey.party.example. IN TXT"))
+                .and(contains("_dmarc.party.example. IN TXT")),
+        )
         .stderr(contains(
             "key file: protects the database file and its backups",
         ));

@@ -1,3 +1,5 @@
+//! Tests of addresses: what is one, what is not, and which two are the same.
+
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

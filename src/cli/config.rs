@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
                 return "The configuration is in force.\n".into();
             }
             format!(
-                "The configuration is in force, but for what needs a restart: {}\n",
+                "The configuration is in force, but for this, which needs a restart: {}\nRestart with: systemctl restart hustings\n",
                 reloaded.needs_restart.join(", ")
             )
         }),

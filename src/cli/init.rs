@@ -107,6 +107,9 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
         println_note(
             "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add.",
         );
+        if config.key.source == KeySource::File {
+            show_records(&config, &make_root(args, &config, None)?, context)?;
+        }
     } else {
         new_store(args, &config, context)?;
     }
@@ -114,6 +117,22 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
         return Ok(());
     }
     install(args, &config, context)
+}
+
+/// What goes into DNS; the keys for it are made with it.
+fn show_records(config: &Config, root: &NewRoot, context: &Context) -> Result<(), Failure> {
+    let records = context.run(async {
+        let records = init::dns_records(config, &root.key).await;
+        records.map_err(|error| failure(&error))
+    })?;
+    say(context, root.step, "DKIM keys");
+    write_out(
+        format!(
+            "\nPublish these DNS records, with A and AAAA records of {host} and PTR records of its addresses:\n\n{records}",
+            host = config.hostname
+        )
+        .as_bytes(),
+    )
 }
 
 fn answers(args: &Args) -> Result<Answers, Failure> {
@@ -219,7 +238,7 @@ fn new_store(args: &Args, config: &Config, context: &Context) -> Result<(), Fail
             .as_bytes(),
         )?;
     }
-    Ok(())
+    show_records(config, &root, context)
 }
 
 fn make_root(

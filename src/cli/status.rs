@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::style::{Style, Tone, clean, field, time, toned};
 use crate::control::Failure;
-use crate::control::api::service::{LockState, Status, StatusReport};
+use crate::control::api::service::{DoorReport, LockState, Status, StatusReport};
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
 #[derive(Debug, clap::Args)]
@@ -48,24 +48,8 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         );
     }
     if !report.doors.is_empty() {
-        let rows = report.doors.iter().map(|door| {
-            let tone = if door.state == "open" {
-                Tone::Good
-            } else {
-                Tone::Warning
-            };
-            vec![
-                field(&door.name),
-                toned(&door.state, tone),
-                field(door.addresses.join(", ")),
-                field(door.connections),
-            ]
-        });
         text += "\n";
-        text += &style.table(
-            &["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"],
-            rows.collect(),
-        );
+        text += &doors(&report.doors, style);
     }
     for warning in &report.warnings {
         text += &format!(
@@ -75,4 +59,24 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         );
     }
     text
+}
+
+fn doors(doors: &[DoorReport], style: Style) -> String {
+    let rows = doors.iter().map(|door| {
+        let tone = if door.state == "open" {
+            Tone::Good
+        } else {
+            Tone::Warning
+        };
+        vec![
+            field(&door.name),
+            toned(&door.state, tone),
+            field(door.addresses.join(", ")),
+            field(door.connections),
+        ]
+    });
+    style.table(
+        &["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"],
+        rows.collect(),
+    )
 }

@@ -214,11 +214,6 @@ impl Config {
     pub fn ehlo_name(&self) -> &Domain {
         self.delivery.ehlo.as_ref().unwrap_or(&self.hostname)
     }
-
-    /// The line of the imprint.
-    pub fn imprint_line(&self) -> String {
-        self.imprint.line(&self.party)
-    }
 }
 
 impl Check for Config {

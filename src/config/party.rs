@@ -100,35 +100,6 @@ section! {
     }
 }
 
-impl Imprint {
-    /// The line that stands in every list mail.
-    pub fn line(&self, party: &Party) -> String {
-        let own = (party.name.as_str(), party.postal_address.as_str());
-        let set = |name: &'_ Option<String>, address: &'_ Option<String>| {
-            Some((
-                name.clone()?,
-                address.clone().unwrap_or_else(|| own.1.to_owned()),
-            ))
-        };
-        let behalf = set(&self.on_behalf_of, &self.on_behalf_of_address);
-        match set(&self.promoter, &self.promoter_address) {
-            None => match behalf {
-                None => format!("Promoted by {} of {}.", own.0, own.1),
-                Some((name, address)) => {
-                    format!(
-                        "Promoted by {} of {} on behalf of {name} of {address}.",
-                        own.0, own.1
-                    )
-                }
-            },
-            Some((promoter, at)) => {
-                let (name, address) = behalf.unwrap_or((own.0.to_owned(), own.1.to_owned()));
-                format!("Promoted by {promoter} of {at} on behalf of {name} of {address}.")
-            }
-        }
-    }
-}
-
 impl Check for Imprint {
     fn check(&self, at: &Place<'_>) {
         let pairs = [

@@ -194,7 +194,7 @@ section! {
 impl Check for Pages {}
 
 section! {
-    /// Signatures (DKIM). Two keys are made by `hustings init`; their public halves go into DNS under these selectors.
+    /// Signatures (DKIM). `hustings init` makes two keys and prints their DNS records, which stand under these selectors.
     pub struct Dkim {
         /// The selector of the RSA key, which all providers check.
         rsa_selector: Name = default(Name::parse("hustings-rsa").expect("a valid name")),

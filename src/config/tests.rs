@@ -1,3 +1,5 @@
+//! Tests of the configuration as a whole: the least one, the documents made from it, the errors with line and key.
+
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -160,10 +162,6 @@ fn the_least_configuration() {
     assert_eq!(config.pages_url(), "https://mail.party.example");
     assert_eq!(config.ehlo_name().as_str(), "mail.party.example");
     assert_eq!(config.party.short_name(), "The Example Party");
-    assert_eq!(
-        config.imprint_line(),
-        "Promoted by The Example Party of 1 High Street, Leeds LS1 1AA."
-    );
     let news = Name::parse("news").unwrap();
     assert_eq!(
         config.list_address(&news).unwrap().as_str(),

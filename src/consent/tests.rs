@@ -270,6 +270,13 @@ impl Party {
         made
     }
 
+    /// Whether there is a row for an address.
+    pub(super) async fn holds(&self, who: &str) -> bool {
+        let form = address(who).match_form();
+        let found = self.store.subscriber(&form).await.expect("reads");
+        found.is_some()
+    }
+
     /// On which lists an address is live.
     pub(super) async fn live_on(&self, who: &str) -> Vec<String> {
         let form = address(who).match_form();

@@ -1,5 +1,7 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod work;
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,30 +11,27 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::door_limits::DoorLimits;
 use super::locked_box::LockedBox;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::consent::{Consent, IntakeWorker};
 use crate::control::api::key;
-use crate::control::api::service::{DoorReport, Reloaded, Work};
+use crate::control::api::service::{DoorReport, Reloaded};
 use crate::control::handlers::KeyDesk;
 use crate::control::{Desk, Failure, Server};
 use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
-use crate::net::admission::ConnectionLimits;
 use crate::staff::{StaffRoom, fell_short};
-use crate::store::{MailingState, Store};
+use crate::store::Store;
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
-
-/// How often the daily work looks whether a day has gone by.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Rooms and doors.
 pub struct PartyHouse {
@@ -45,7 +44,9 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
-    connections: Mutex<Vec<(&'static str, Arc<ConnectionLimits>)>>,
+    limits: DoorLimits,
+    /// What was in force at the start: what needs a restart is told from it, however often there was a reload since.
+    started: Arc<Config>,
     /// Made for withdrawals that came while locked; taken over when the rooms open.
     consent: tokio::sync::Mutex<Option<Consent>>,
     engine: Mutex<Option<Engine>>,
@@ -84,21 +85,21 @@ impl PartyHouse {
             site: parts.settings.site()?,
             https: parts.https,
             clock: parts.clock.clone(),
-            signups_per_network: NonZeroU32::new(limits.signups_per_network)
-                .unwrap_or(NonZeroU32::MIN),
+            signups_per_network: signups(limits),
             locked: Arc::new(parts.locked),
         });
         Ok(Arc::new(Self {
             clock: parts.clock,
-            settings: ArcSwap::from_pointee(parts.settings),
             reload_from: parts.reload_from,
             certificates: parts.certificates,
+            limits: DoorLimits::new(&parts.settings.config.limits),
+            started: parts.settings.config.clone(),
+            settings: ArcSwap::from_pointee(parts.settings),
             cell: RoomsCell::default(),
             web,
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
-            connections: Mutex::default(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
@@ -133,22 +134,9 @@ impl PartyHouse {
         let _ = self.doors.set(doors);
     }
 
-    /// Tells the house who counts the connections of a door, for `status`.
-    pub fn count_connections(&self, door: &'static str, counted: Arc<ConnectionLimits>) {
-        let mut all = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.push((door, counted));
-    }
-
-    fn connections(&self, door: &str) -> u64 {
-        let all = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let counted = all.iter().filter(|(name, _)| *name == door);
-        counted.map(|(_, counted)| counted.open() as u64).sum()
+    /// What the doors are held to.
+    pub fn limits(&self) -> &DoorLimits {
+        &self.limits
     }
 
     /// Ends what is under way, writes down what is known of it, and closes the store.
@@ -265,8 +253,9 @@ impl PartyHouse {
         self.spawn(async move { worker.run().await });
         let mailings = rooms.mailings.clone();
         self.spawn(async move { mailings.run().await });
-        self.spawn(ring(rooms.clone(), self.bell.clone()));
-        self.spawn(daily(rooms.clone(), self.clock.clone()));
+        self.spawn(work::ring(rooms.clone(), self.bell.clone()));
+        self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
+        self.spawn(work::daily(rooms.clone(), self.clock.clone()));
         Ok(())
     }
 
@@ -288,35 +277,6 @@ impl PartyHouse {
         let keys = Arc::new(KeyDesk::new(rooms.staff.clone(), service.clone()));
         let desk = super::desks::register(desk, rooms).on::<key::Backup, _>(&keys);
         server.unlocked(desk, rooms.staff.clone());
-    }
-}
-
-/// Rings the engine's bell when a mailing has something to send or the consent room queued a letter.
-async fn ring(rooms: Arc<Rooms>, bell: Bell) {
-    let mut copies = rooms.mailings.changes();
-    let mut letters = rooms.consent.posted();
-    loop {
-        tokio::select! {
-            changed = copies.changed() => if changed.is_err() { return },
-            changed = letters.changed() => if changed.is_err() { return },
-        }
-        bell.wake();
-    }
-}
-
-/// What is done once a day: expired requests go, the logs' heads are signed, ended mailings are folded.
-async fn daily(rooms: Arc<Rooms>, clock: Clock) {
-    loop {
-        if let Err(error) = rooms.consent.expire().await {
-            tracing::error!(%error, "expired requests could not be erased; tried again tomorrow");
-        }
-        if let Err(error) = rooms.mailings.fold().await {
-            tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
-        }
-        if let Err(error) = rooms.consent.sign_checkpoints().await {
-            tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
-        }
-        clock.sleep(DAY).await;
     }
 }
 
@@ -374,12 +334,12 @@ impl House for PartyHouse {
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
         for door in &mut doors {
-            door.state = state.to_owned();
-            door.connections = self.connections(&door.name);
+            state.clone_into(&mut door.state);
+            door.connections = self.limits.open(&door.name) as u64;
         }
         let work = match &rooms {
             None => None,
-            Some(rooms) => Some(work(rooms).await),
+            Some(rooms) => Some(work::work(rooms).await),
         };
         let mut warnings = Vec::new();
         if let Some(ends) = self.certificates.expires() {
@@ -426,7 +386,7 @@ impl House for PartyHouse {
         self.certificates
             .reload(self.clock.now())
             .map_err(|error| fail(&error))?;
-        let needs_restart = settings.needs_restart(&self.settings.load());
+        let needs_restart = settings.needs_restart(&self.started);
         let settings = Arc::new(settings);
         if let Some(rooms) = self.cell.get() {
             let letters = Arc::new(settings.letters());
@@ -447,8 +407,18 @@ impl House for PartyHouse {
             engine.set_network(network);
         }
         self.web.replace(site);
+        let limits = &settings.config.limits;
+        self.limits.set(limits);
+        self.web.limit_signups(signups(limits));
         self.settings.store(settings);
         tracing::info!("the configuration was read again");
+        if !needs_restart.is_empty() {
+            let changed = needs_restart.join(", ");
+            tracing::warn!(
+                changed,
+                "these take effect at a restart only: systemctl restart hustings"
+            );
+        }
         Ok(Reloaded { needs_restart })
     }
 
@@ -465,20 +435,9 @@ impl House for PartyHouse {
     }
 }
 
-async fn work(rooms: &Rooms) -> Work {
-    let states: Vec<MailingState> = rooms
-        .store
-        .mailings()
-        .await
-        .map(|all| all.iter().map(|one| one.record.state).collect())
-        .unwrap_or_default();
-    let count = |wanted| states.iter().filter(|state| **state == wanted).count() as u64;
-    Work {
-        queued: rooms.store.count_queue().await.unwrap_or(0),
-        mailings_running: count(MailingState::Sending),
-        mailings_held: count(MailingState::Held),
-        staff: rooms.staff.roll().live().count() as u64,
-    }
+/// The configuration refuses 0.
+fn signups(limits: &config::Limits) -> NonZeroU32 {
+    NonZeroU32::new(limits.signups_per_network).unwrap_or(NonZeroU32::MIN)
 }
 
 #[cfg(test)]

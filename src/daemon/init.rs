@@ -1,6 +1,9 @@
 //! Setting a new installation up, step by step. Each step can be repeated: what is there is kept and said to be there.
 //! The command line asks the questions; what is done is done here.
 
+mod dns;
+mod units;
+
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -11,27 +14,16 @@ use zeroize::Zeroizing;
 
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
 use super::settings::premises;
+pub use dns::dns_records;
+pub use units::{UNITS, give_to_service, service_user, write_units};
+
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, annotated_toml};
 use crate::control::SecretText;
+use crate::delivery::signing::SigningError;
 use crate::staff::{Caller, Issued, NewAccount, StaffError, StaffRoom};
 use crate::store::StoreError;
 use crate::vault::{PassphraseParams, RecoverySheet, RootKey, RootKeyError};
-
-/// The unit files, as they're installed.
-pub const UNITS: [(&str, &str); 2] = [
-    (
-        "hustings.service",
-        include_str!("../../config/hustings.service"),
-    ),
-    (
-        "hustings.socket",
-        include_str!("../../config/hustings.socket"),
-    ),
-];
-
-/// The Unix user that the service runs as.
-const SERVICE_USER: &str = "hustings";
 
 /// What the steps need to be told.
 #[derive(Debug, Clone)]
@@ -88,6 +80,9 @@ pub enum InitError {
     /// The first account.
     #[error(transparent)]
     Staff(#[from] StaffError),
+    /// The DKIM keys.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
 }
 
 /// A text with the answers in place of the examples.
@@ -337,78 +332,6 @@ pub async fn first_admin(
     };
     store.close().await;
     Ok(issued)
-}
-
-/// Writes the unit files, unless they're there.
-///
-/// # Errors
-/// [`InitError::Io`].
-pub fn write_units(directory: &Path) -> Result<Step, InitError> {
-    let mut step = Step::WasThere;
-    for (name, text) in UNITS {
-        let path = directory.join(name);
-        if !path.exists() {
-            write_new(&path, text.as_bytes(), 0o644)?;
-            step = Step::Done;
-        }
-    }
-    Ok(step)
-}
-
-/// The service's own user and group; made now if we're root and there is none.
-///
-/// # Errors
-/// [`InitError::Io`] if it can't be made.
-pub fn service_user() -> Result<Option<(u32, u32)>, InitError> {
-    const PASSWD: &str = "/etc/passwd";
-    let find = || {
-        let passwd = fs::read_to_string(PASSWD).unwrap_or_default();
-        passwd.lines().find_map(user_ids)
-    };
-    if let Some(ids) = find() {
-        return Ok(Some(ids));
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    Command::new("useradd")
-        .args(["--system", "--user-group", "--no-create-home"])
-        .args([
-            "--home-dir",
-            "/nonexistent",
-            "--shell",
-            "/usr/sbin/nologin",
-            SERVICE_USER,
-        ])
-        .status()
-        .map_err(io_error(Path::new("useradd")))?;
-    Ok(find())
-}
-
-/// User and group of a line of passwd(5), if it is the service's.
-fn user_ids(line: &str) -> Option<(u32, u32)> {
-    let mut fields = line.split(':');
-    if fields.next() != Some(SERVICE_USER) {
-        return None;
-    }
-    let _password = fields.next();
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-}
-
-/// Gives what was made to the service's own user, where there is one and we are root.
-///
-/// # Errors
-/// [`InitError::Io`].
-pub fn give_to_service(path: &Path, uid: u32, gid: u32) -> Result<(), InitError> {
-    let give =
-        |path: &Path| std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(io_error(path));
-    give(path)?;
-    if path.is_dir() {
-        for entry in fs::read_dir(path).map_err(io_error(path))? {
-            give(&entry.map_err(io_error(path))?.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), InitError> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | from the configuration to what each room is told |
 //! | `rooms` | the rooms over an open store, as the doors find them |
+//! | `door_limits` | how many may come in at once, and how much they may bring |
 //! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
@@ -19,6 +20,7 @@
 
 mod adapters;
 pub mod desks;
+pub mod door_limits;
 pub mod hardening;
 pub mod house;
 pub mod init;

@@ -86,6 +86,9 @@ impl Rooms {
     /// Takes the addresses and limits of a new configuration.
     pub fn reload(&self, settings: &Settings) {
         self.staff.reload(settings.premises());
+        let staff = &settings.config.staff;
+        self.wrong_passwords
+            .set(staff.wrong_passwords, staff.wait_after_wrong_passwords);
         self.directory
             .store(Arc::new(directory(&self.store, settings)));
         self.config.store(settings.config.clone());

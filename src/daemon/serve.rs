@@ -27,8 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::control::api::service::DoorReport;
 use crate::control::{self, Desk, Failure, Server};
-use crate::net::admission::ConnectionLimits;
-use crate::smtp::server::{Door as SmtpDoor, Limits, Role};
+use crate::smtp::server::{Door as SmtpDoor, Role};
 use crate::tls::{Certificates, Door as TlsDoor, PairError, PairFiles, server_config};
 use crate::web::Door as WebDoor;
 
@@ -267,7 +266,7 @@ impl Starting<'_> {
                 "smtp" => self.serve_smtp(name, Role::Mx, listeners),
                 "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
                 "submission" => self.serve_smtp(name, Role::Submission, listeners),
-                _ => self.serve_pages(listeners),
+                _ => self.serve_pages(name, listeners),
             }
         }
     }
@@ -308,17 +307,6 @@ impl Starting<'_> {
         Ok(listeners)
     }
 
-    fn admission(&self, door: &'static str) -> Arc<ConnectionLimits> {
-        let limits = &self.config.limits;
-        let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let admission = Arc::new(ConnectionLimits::new(
-            many(limits.connections),
-            many(limits.connections_per_network),
-        ));
-        self.house.count_connections(door, admission.clone());
-        admission
-    }
-
     fn serve_smtp(&self, name: &'static str, role: Role, listeners: Vec<TcpListener>) {
         let tls = match role {
             Role::Mx => TlsDoor::Mx,
@@ -327,14 +315,10 @@ impl Starting<'_> {
         let acceptor = TlsAcceptor::from(server_config(self.certificates.clone(), tls));
         let host = Arc::new(MailIn::new(self.house.cell()));
         let host_name: Arc<str> = self.config.hostname.as_str().into();
-        let limits = Limits {
-            message_size: self.config.limits.message_size.bytes(),
-            recipients: usize::try_from(self.config.limits.recipients).unwrap_or(usize::MAX),
-            ..Limits::default()
-        };
-        let door =
-            SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone()).with_limits(limits);
-        let (door, admission) = (Arc::new(door), self.admission(name));
+        let limits = self.house.limits();
+        let door = SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone())
+            .with_shared_limits(limits.mail());
+        let (door, admission) = (Arc::new(door), limits.admission(name));
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -342,10 +326,10 @@ impl Starting<'_> {
         }
     }
 
-    fn serve_pages(&self, listeners: Vec<TcpListener>) {
+    fn serve_pages(&self, name: &'static str, listeners: Vec<TcpListener>) {
         let tls = server_config(self.certificates.clone(), TlsDoor::Https);
         let door = Arc::new(WebDoor::https(self.house.web(), tls));
-        let admission = self.admission("https");
+        let admission = self.house.limits().admission(name);
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks
@@ -364,7 +348,7 @@ impl Starting<'_> {
         self.doors.plain.push(listener.local_addr()?);
         let (web, admission, stop) = (
             self.house.web().clone(),
-            self.admission("plain"),
+            self.house.limits().admission("plain"),
             self.stop.clone(),
         );
         self.tasks.spawn(async move {
@@ -435,8 +419,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
         warnings,
     })
     .await?;
-    let locked = running.rooms().is_none();
-    notify::ready(standing(locked));
+    notify::ready(standing(&running.house));
     tokio::spawn(notify::watchdog(running.stop.clone(), async || {
         tokio::task::yield_now().await
     }));
@@ -455,20 +438,20 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What systemd shows.
-fn standing(locked: bool) -> &'static str {
-    if locked {
-        "locked: waits for hustings unlock"
-    } else {
-        "unlocked"
-    }
-}
-
 async fn reload(house: &Arc<PartyHouse>) {
     use super::service::House as _;
     notify::reloading();
     if let Err(failure) = house.reload().await {
         tracing::error!(%failure, "the configuration was not read again; the old one stays in force");
     }
-    notify::ready(standing(house.cell().get().is_none()));
+    notify::ready(standing(house));
+}
+
+/// What systemd shows of us.
+fn standing(house: &PartyHouse) -> &'static str {
+    if house.cell().get().is_none() {
+        "locked: waits for hustings unlock"
+    } else {
+        "unlocked"
+    }
 }

@@ -1,14 +1,15 @@
 //! From the configuration to what each room is told. Rooms don't read the configuration themselves, so that a reload
 //! swaps plain data, and a room can be tried without a file.
 
-use std::path::Path;
+mod pages;
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::address::EmailAddress;
-use crate::config::{Approval, Config, List, Name, Period};
+use crate::config::{Approval, Config, List, Name};
 use crate::consent::constituency::{Constituencies, Constituency};
 use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLetters};
 use crate::delivery::destination::Limits;
@@ -21,11 +22,8 @@ use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
 use crate::message::dkim::Signer;
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
-use crate::template::{
-    Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
-    Text, Tongues,
-};
-use crate::web::{Site, SiteParts, by_nation};
+use crate::template::{Lang, Templates, Text, Tongues};
+use pages::{least_age, party, purpose, templates};
 
 /// What can be wrong with a configuration that reads well, found when the rooms are told.
 #[derive(Debug, thiserror::Error)]
@@ -274,157 +272,46 @@ impl Settings {
         }
     }
 
-    /// What differs from other settings and takes effect at a restart only.
-    pub fn needs_restart(&self, old: &Self) -> Vec<String> {
-        let (new, old) = (&self.config, &old.config);
-        let differs = |name: &str, differs: bool| differs.then(|| name.to_owned());
-        [
-            differs(
-                "listen",
-                format!("{:?}", new.listen) != format!("{:?}", old.listen),
-            ),
-            differs("key", format!("{:?}", new.key) != format!("{:?}", old.key)),
-            differs("data_dir", new.data_dir != old.data_dir),
-            differs("runtime_dir", new.runtime_dir != old.runtime_dir),
-            differs("hostname", new.hostname != old.hostname),
-            differs(
-                "limits",
-                format!("{:?}", new.limits) != format!("{:?}", old.limits),
-            ),
-            differs("log", format!("{:?}", new.log) != format!("{:?}", old.log)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    /// What differs from the configuration of the start and takes effect at a restart only.
+    pub fn needs_restart(&self, started: &Config) -> Vec<String> {
+        let (new, old) = (&*self.config, started);
+        let mut changed = Vec::new();
+        let mut look = |name: &str, differs: bool| {
+            if differs {
+                changed.push(name.to_owned());
+            }
+        };
+        for (new, old) in new.listen.all().iter().zip(old.listen.all()) {
+            look(&format!("listen.{}", old.0), *new != old);
+        }
+        look("hostname", new.hostname != old.hostname);
+        look("domains", new.domains != old.domains);
+        look("data_dir", new.data_dir != old.data_dir);
+        look("runtime_dir", new.runtime_dir != old.runtime_dir);
+        look("key", shown(&new.key) != shown(&old.key));
+        look("tls", shown(&new.tls) != shown(&old.tls));
+        look("dkim", shown(&new.dkim) != shown(&old.dkim));
+        look("log", shown(&new.log) != shown(&old.log));
+        look("limits.buffers", new.limits.buffers != old.limits.buffers);
+        look(
+            "delivery",
+            kept_by_the_engine(new) != kept_by_the_engine(old),
+        );
+        changed
     }
 
     /// The selectors of our signatures.
     pub fn selectors(&self) -> Selectors {
-        Selectors {
-            rsa: self.config.dkim.rsa_selector.to_string(),
-            ed25519: self.config.dkim.ed25519_selector.to_string(),
-        }
-    }
-
-    /// What the pages show.
-    ///
-    /// # Errors
-    /// [`SettingsError::Template`] if a template can't be used any more.
-    pub fn site(&self) -> Result<Site, SettingsError> {
-        let lists = self.config.list.iter().filter(|(_, list)| list.open);
-        Ok(Site::new(SiteParts {
-            templates: templates(party(&self.config), self.config.templates.as_deref())?,
-            lists: lists
-                .map(|(key, list)| ListChoice {
-                    key: key.as_str().to_owned(),
-                    title: Text::english(&list.title),
-                    statement: self.statement(list),
-                })
-                .collect(),
-            nations: by_nation(self.constituencies.iter().map(seat)),
-            ogl: self.constituencies.is_builtin() && !self.constituencies.is_empty(),
-            privacy: self.privacy(),
-        }))
-    }
-
-    fn privacy(&self) -> Privacy {
-        let config = &self.config;
-        let party = &config.party;
-        Privacy {
-            date: Some(self.as_of.strftime("%-d %B %Y").to_string()),
-            ico_number: party.ico_registration.clone(),
-            dpo: party.dpo.clone(),
-            minimum_age: least_age(config),
-            lists: config
-                .list
-                .values()
-                .map(|list| ListPurpose {
-                    title: Text::english(&list.title),
-                    purpose: purpose(list),
-                })
-                .collect(),
-            recipients: vec![self.templates.host(&party.hosting)],
-            location: Text::english(&party.hosting),
-            transfers: None,
-            retention: retention(config),
-            complaint_form: None,
-            ogl: self.constituencies.is_builtin() && !self.constituencies.is_empty(),
-        }
+        selectors(&self.config)
     }
 }
 
-fn templates(party: Party, directory: Option<&Path>) -> Result<Templates, SettingsError> {
-    let Some(directory) = directory else {
-        return Ok(Templates::builtin(party));
-    };
-    let (templates, errors) = Templates::load(party, directory);
-    match errors.first() {
-        None => Ok(templates),
-        Some(error) => Err(SettingsError::Template(error.to_string())),
+/// The selectors of our signatures.
+pub(super) fn selectors(config: &Config) -> Selectors {
+    Selectors {
+        rsa: config.dkim.rsa_selector.to_string(),
+        ed25519: config.dkim.ed25519_selector.to_string(),
     }
-}
-
-fn party(config: &Config) -> Party {
-    let imprint = &config.imprint;
-    Party {
-        name: config.party.name.clone(),
-        address: config.party.postal_address.clone(),
-        email: config.party.privacy_contact.to_string(),
-        url: config.pages_url(),
-        promoter: imprint.promoter.as_ref().map(|name| Promoter {
-            name: name.clone(),
-            address: imprint
-                .promoter_address
-                .clone()
-                .unwrap_or_else(|| config.party.postal_address.clone()),
-        }),
-        colour: Colour::parse(&config.party.colours.accent.to_string())
-            .expect("the configuration's colours are written alike"),
-    }
-}
-
-fn purpose(list: &List) -> Text {
-    Text {
-        en: list.purpose.clone(),
-        cy: list.purpose_cy.clone(),
-    }
-}
-
-/// The configuration refuses ages that don't fit.
-fn least_age(config: &Config) -> u8 {
-    u8::try_from(config.minimum_age).unwrap_or(u8::MAX)
-}
-
-fn retention(config: &Config) -> Retention {
-    let keep = &config.retention;
-    // What is given in another unit is rounded up: the notice must not promise less than is kept.
-    let months = |period: Period| {
-        let span = period.to_span();
-        let whole = span.get_months() + 12 * i32::from(span.get_years());
-        u32::try_from(whole).unwrap_or(0) + u32::try_from(span.get_days()).unwrap_or(0).div_ceil(28)
-    };
-    let days = |period: Period| {
-        let span = period.to_span();
-        let long = 31 * span.get_months() + 366 * i32::from(span.get_years());
-        u32::try_from(span.get_days() + long).unwrap_or(0)
-    };
-    Retention {
-        reconfirm_months: months(keep.reconfirm),
-        backup_days: days(keep.backups),
-        evidence_years: months(keep.evidence).div_ceil(12),
-        log_days: days(keep.logs),
-        mail_months: months(keep.mail),
-        ..Retention::default()
-    }
-}
-
-fn seat(constituency: &Constituency) -> (String, Seat) {
-    let seat = Seat {
-        code: constituency.code().as_str().to_owned(),
-        name: constituency.name().to_owned(),
-        cy: constituency.welsh_name().map(str::to_owned),
-    };
-    (constituency.group().to_owned(), seat)
 }
 
 /// When mail is tried again, and for how long.
@@ -439,5 +326,54 @@ pub(super) fn schedule(config: &Config) -> Schedule {
         copy: usual.copy.min(span(delivery.expire)),
         delayed_after: span(delivery.late_notice),
         ..usual
+    }
+}
+
+/// Sections have no other way to be compared; none of them holds a secret.
+fn shown(section: &impl std::fmt::Debug) -> String {
+    format!("{section:?}")
+}
+
+/// What the engine and the queue are told once.
+fn kept_by_the_engine(config: &Config) -> String {
+    let delivery = &config.delivery;
+    shown(&(
+        (delivery.connections, delivery.connections_per_destination),
+        (&delivery.retry, delivery.expire, delivery.late_notice),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a restart is needed for after this change.
+    fn after(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let started = Config::example();
+        let mut config = Config::example();
+        change(&mut config);
+        let settings = Settings::new(config, Date::constant(2026, 11, 21)).expect("is sound");
+        settings.needs_restart(&started)
+    }
+
+    #[test]
+    fn a_restart_is_asked_for_only_where_it_is_needed() {
+        assert!(after(|_| {}).is_empty());
+        let none = after(|config| {
+            config.limits.connections = 7;
+            config.limits.recipients = 7;
+            config.limits.signups_per_network = 7;
+            config.staff.wrong_passwords = 7;
+            config.staff.messages_per_day = 7;
+        });
+        assert!(none.is_empty(), "{none:?}");
+        let some = after(|config| {
+            config.listen.smtp.addresses.clear();
+            config.listen.https.fd = "other".into();
+            config.delivery.connections = 7;
+            config.limits.buffers = crate::config::ByteSize::mib(9);
+        });
+        let expected = ["listen.smtp", "listen.https", "limits.buffers", "delivery"];
+        assert_eq!(some, expected);
     }
 }

@@ -1,6 +1,8 @@
-//! Why a copy did not arrive, as the ledger names it and as staff read it. Names are stored: they're never renamed.
+//! Why a copy did not arrive, as the ledger names it and as staff read it: the names of [`Cause::name`] and four of our
+//! own. Names are stored: they're never renamed.
+//!
+//! [`Cause::name`]: crate::delivery::classify::Cause::name
 
-use crate::delivery::classify::{Cause, Fault};
 use crate::store::MailingState;
 
 /// It was tried for as long as copies are tried.
@@ -11,21 +13,6 @@ pub(super) const PAUSED: &str = "paused";
 pub(super) const UNSENDABLE: &str = "unsendable";
 /// The connection broke when the message had been sent and no reply had come.
 pub(super) const BROKEN: &str = "broken";
-
-/// How the ledger names a cause.
-pub(super) const fn name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::AddressDead => "address-dead",
-        Cause::AddressBusy => "address-busy",
-        Cause::OurFault(Fault::Blocked) => "blocked",
-        Cause::OurFault(Fault::Authentication) => "authentication",
-        Cause::OurFault(Fault::Content) => "content",
-        Cause::OurFault(Fault::Rate) => "rate",
-        Cause::NoTls => "no-tls",
-        Cause::Automatic => "automatic",
-        Cause::Unknown => "unknown",
-    }
-}
 
 /// A cause as staff read it.
 pub fn in_words(name: &str) -> &'static str {
@@ -54,5 +41,28 @@ pub(super) const fn state_in_words(state: MailingState) -> &'static str {
         MailingState::Paused => "is paused",
         MailingState::Cancelled => "was cancelled",
         MailingState::Done => "is done",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+    use crate::delivery::classify::{Cause, Fault};
+
+    #[test]
+    fn staff_read_each_cause_in_words() {
+        for cause in [
+            Cause::AddressDead,
+            Cause::AddressBusy,
+            Cause::OurFault(Fault::Blocked),
+            Cause::OurFault(Fault::Authentication),
+            Cause::OurFault(Fault::Content),
+            Cause::OurFault(Fault::Rate),
+            Cause::NoTls,
+            Cause::Automatic,
+        ] {
+            let words = in_words(cause.name());
+            assert_ne!(words, in_words(Cause::Unknown.name()), "{}", cause.name());
+        }
     }
 }

@@ -179,7 +179,7 @@ impl CopyParcel {
         let outcome = match attempted.fate {
             Fate::Delivered => Outcome::over(CopyState::Sent),
             Fate::Failed { verdict, .. } if verdict.permanent => {
-                Outcome::failed(cause::name(verdict.cause))
+                Outcome::failed(verdict.cause.name())
             }
             Fate::Failed { verdict, .. } => self.again(at, &verdict),
             // It may have been taken. Sending it again may make a second one, not sending it may make none.
@@ -194,7 +194,7 @@ impl CopyParcel {
 
     fn again(&self, at: Timestamp, verdict: &Verdict) -> Outcome {
         let pause = verdict.pause.unwrap_or(SignedDuration::ZERO);
-        self.later(at, pause, cause::name(verdict.cause))
+        self.later(at, pause, verdict.cause.name())
     }
 
     /// By the schedule: another try, or none after the last.
@@ -279,5 +279,16 @@ impl Parcel for CopyParcel {
 
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
         Box::pin(self.finish(attempted))
+    }
+
+    /// One write: hundreds may share the fate of one that was tried, and none of their letters is needed.
+    fn settle_unloaded(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.running.state() {
+                MailingState::Sending => self.finish(attempted).await,
+                // Not tried now, and nothing to record if it was cancelled.
+                _ => Ok(()),
+            }
+        })
     }
 }

@@ -71,6 +71,8 @@ fn templates() -> Arc<Templates> {
         email: "privacy@party.example".into(),
         url: "https://lists.party.example".into(),
         promoter: None,
+        behalf: None,
+        company: None,
         colour: Colour::parse("#0b6e4f").unwrap(),
     }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Network;
@@ -15,20 +16,47 @@ pub trait Admission: Send + Sync + 'static {
     fn admit(&self, client: IpAddr) -> Option<Self::Permit>;
 }
 
+/// How many connections there may be. Several counts may be held to the same ceilings, and they can be moved at any
+/// time: who is in stays in.
+#[derive(Debug)]
+pub struct Ceilings {
+    total: AtomicUsize,
+    per_network: AtomicUsize,
+}
+
+impl Ceilings {
+    /// So many in all, and so many from one [`Network`].
+    pub fn new(total: usize, per_network: usize) -> Self {
+        Self {
+            total: AtomicUsize::new(total),
+            per_network: AtomicUsize::new(per_network),
+        }
+    }
+
+    /// Moves them.
+    pub fn set(&self, total: usize, per_network: usize) {
+        self.total.store(total, Ordering::Relaxed);
+        self.per_network.store(per_network, Ordering::Relaxed);
+    }
+}
+
 /// At most so many connections, and so many from one [`Network`].
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    total: usize,
-    per_network: usize,
+    ceilings: Arc<Ceilings>,
     counts: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 impl ConnectionLimits {
     /// Limits that several listeners may share by cloning.
     pub fn new(total: usize, per_network: usize) -> Self {
+        Self::under(Arc::new(Ceilings::new(total, per_network)))
+    }
+
+    /// A count of its own under these ceilings.
+    pub fn under(ceilings: Arc<Ceilings>) -> Self {
         Self {
-            total,
-            per_network,
+            ceilings,
             counts: Arc::default(),
         }
     }
@@ -46,7 +74,10 @@ impl Admission for ConnectionLimits {
         let network = Network::from(client);
         let mut counts = lock(&self.counts);
         let here = counts.get(&network).copied().unwrap_or_default();
-        if here >= self.per_network || counts.values().sum::<usize>() >= self.total {
+        let full = |count: usize, most: &AtomicUsize| count >= most.load(Ordering::Relaxed);
+        if full(here, &self.ceilings.per_network)
+            || full(counts.values().sum(), &self.ceilings.total)
+        {
             return None;
         }
         counts.insert(network, here + 1);

@@ -12,10 +12,12 @@ use crate::net::Network;
 const NETWORKS: usize = 10_000;
 
 /// Counts wrong passwords.
-pub struct WrongPasswords {
+pub struct WrongPasswords(Mutex<Counts>);
+
+struct Counts {
     most: u32,
     wait: Duration,
-    seen: Mutex<HashMap<Network, Tries>>,
+    seen: HashMap<Network, Tries>,
 }
 
 struct Tries {
@@ -26,31 +28,37 @@ struct Tries {
 impl WrongPasswords {
     /// After `most` wrong passwords a network waits for `wait` since the last.
     pub fn new(most: u32, wait: Duration) -> Self {
-        Self {
+        Self(Mutex::new(Counts {
             most,
             wait,
-            seen: Mutex::default(),
-        }
+            seen: HashMap::new(),
+        }))
+    }
+
+    /// From now on `most` and `wait` are these. What was counted stays.
+    pub fn set(&self, most: u32, wait: Duration) {
+        let mut counts = self.counts();
+        (counts.most, counts.wait) = (most, wait);
     }
 
     /// Whether this network may try a password now.
     pub fn may_try(&self, client: IpAddr) -> bool {
-        let seen = self.seen();
-        seen.get(&Network::from(client))
-            .is_none_or(|tries| tries.wrong < self.most || tries.last.elapsed() >= self.wait)
+        let counts = self.counts();
+        let tries = counts.seen.get(&Network::from(client));
+        tries.is_none_or(|tries| tries.wrong < counts.most || tries.last.elapsed() >= counts.wait)
     }
 
     /// Counts a wrong password.
     pub fn wrong(&self, client: IpAddr) {
-        let mut seen = self.seen();
+        let mut counts = self.counts();
+        let wait = counts.wait;
+        let seen = &mut counts.seen;
         if seen.len() >= NETWORKS {
-            let wait = self.wait;
             seen.retain(|_, tries| tries.last.elapsed() < wait);
             if seen.len() >= NETWORKS {
                 seen.clear();
             }
         }
-        let wait = self.wait;
         let tries = seen.entry(Network::from(client)).or_insert(Tries {
             wrong: 0,
             last: Instant::now(),
@@ -64,12 +72,12 @@ impl WrongPasswords {
 
     /// Forgets a network's wrong passwords once it gave a right one.
     pub fn right(&self, client: IpAddr) {
-        self.seen().remove(&Network::from(client));
+        self.counts().seen.remove(&Network::from(client));
     }
 
     /// A panic elsewhere leaves counts that are still counts.
-    fn seen(&self) -> MutexGuard<'_, HashMap<Network, Tries>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,6 +98,18 @@ mod tests {
         }
         assert!(!tries.may_try(ip("192.0.2.77")));
         assert!(tries.may_try(ip("192.0.3.1")) && tries.may_try(ip("2001:db8::1")));
+    }
+
+    #[test]
+    fn other_limits_hold_at_once_and_forget_nothing() {
+        let tries = WrongPasswords::new(3, Duration::from_secs(900));
+        tries.wrong(ip("192.0.2.1"));
+        tries.wrong(ip("192.0.2.1"));
+        assert!(tries.may_try(ip("192.0.2.1")));
+        tries.set(2, Duration::from_secs(900));
+        assert!(!tries.may_try(ip("192.0.2.1")));
+        tries.set(2, Duration::ZERO);
+        assert!(tries.may_try(ip("192.0.2.1")), "the wait is over");
     }
 
     #[test]

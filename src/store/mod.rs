@@ -10,6 +10,7 @@
 //!
 //! The store knows the vault and the logs' hashing. It knows no protocol and decides nothing.
 
+mod body;
 mod change;
 mod error;
 mod intake;
@@ -47,6 +48,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+pub use body::{Body, BodyReader, BodyWriter, CHUNK};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};
@@ -55,7 +57,7 @@ pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
 pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
-pub use message::{AcceptMessage, Body, BodyReader, BodyWriter, CHUNK, MessageRecord, OwnMessage};
+pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
 pub use queue::{MailClass, Needs, QueueRecord, Queued};
@@ -131,7 +133,7 @@ impl LockedStore {
     /// # Errors
     /// A [`StoreError`] if the journal or the database can't be used.
     pub async fn unlock(mut self, vault: Vault, budget: usize) -> Result<Store, StoreError> {
-        let swept = message::sweep_staged(&mut self.connection).await?;
+        let swept = body::sweep_staged(&mut self.connection).await?;
         if swept > 0 {
             tracing::info!(
                 swept,
@@ -154,7 +156,7 @@ impl LockedStore {
             reads,
             writer,
             vault,
-            budget: message::Budget::of(budget),
+            budget: body::Budget::of(budget),
             files: self.files,
             running: Arc::new(Running {
                 closing,
@@ -179,7 +181,7 @@ pub struct Store {
     reads: Arc<AtomicU64>,
     writer: writer::Handle,
     vault: Vault,
-    budget: message::Budget,
+    budget: body::Budget,
     files: Files,
     running: Arc<Running>,
 }

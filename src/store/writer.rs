@@ -18,10 +18,11 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::StoreError;
+use super::body::{DropStaged, StageChunk};
 use super::change::Change;
 use super::journal::Journal;
 use super::ledger::RecordOutcomes;
-use super::message::{AcceptMessage, DropStaged, StageChunk};
+use super::message::AcceptMessage;
 use super::open::{self, Files};
 use crate::vault::Vault;
 

@@ -83,13 +83,14 @@ fn translate(
     .map_err(|place| invalid(format!("the text {key} needs {place}=…")))
 }
 
-/// Law G1: who promotes the material, and on whose behalf.
+/// Law G1: who promotes the material, and on whose behalf. Each of them is the party where nobody else is named.
 fn imprint(strings: &Strings, state: &State) -> Result<String, Error> {
-    let promoter = state
-        .lookup("party")
-        .and_then(|party| party.get_attr("promoter").ok())
-        .filter(|promoter| !promoter.is_none() && !promoter.is_undefined());
-    let key = if promoter.is_some() {
+    let other = |who: &str| {
+        let named = state.lookup("party")?.get_attr(who).ok()?;
+        (!named.is_none() && !named.is_undefined()).then_some(named)
+    };
+    let (promoter, behalf) = (other("promoter"), other("behalf"));
+    let key = if promoter.is_some() || behalf.is_some() {
         "site.imprint_behalf"
     } else {
         "site.imprint"
@@ -97,15 +98,15 @@ fn imprint(strings: &Strings, state: &State) -> Result<String, Error> {
     let sentence = strings
         .get(lang(state), key)
         .ok_or_else(|| invalid(format!("{key} is missing")))?;
-    let of_promoter = |field: &str| match &promoter {
-        Some(promoter) => promoter.get_attr(field).ok().map(|value| value.to_string()),
+    let of = |who: &Option<Value>, field: &str| match who {
+        Some(who) => who.get_attr(field).ok().map(|value| value.to_string()),
         None => party(state, field),
     };
     fill(sentence, |place| match place {
-        "promoter" => of_promoter("name"),
-        "address" => of_promoter("address"),
-        "party" => party(state, "name"),
-        "party_address" => party(state, "address"),
+        "promoter" => of(&promoter, "name"),
+        "address" => of(&promoter, "address"),
+        "party" => of(&behalf, "name"),
+        "party_address" => of(&behalf, "address"),
         _ => None,
     })
     .map_err(|place| invalid(format!("the text {key} can't be filled with {place}")))

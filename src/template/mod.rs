@@ -27,7 +27,7 @@ use minijinja::{Environment, Value, context};
 pub use colour::{Colour, ColourError, Palette};
 pub use mail::*;
 pub use page::*;
-pub use party::{Lang, Party, Promoter, Text, Tongues};
+pub use party::{Company, Lang, Party, Promoter, Text, Tongues};
 
 use strings::Strings;
 

@@ -118,11 +118,28 @@ pub struct Party {
     pub url: String,
     /// Who promotes the material where it isn't the party itself (law G1, G3).
     pub promoter: Option<Promoter>,
+    /// On whose behalf it is published, where that isn't the party (law G1).
+    pub behalf: Option<Promoter>,
+    /// What a company has to say of itself, if the party is one (law G6).
+    pub company: Option<Company>,
     /// The colour of the pages.
     pub colour: Colour,
 }
 
-/// A promoter of material on behalf of the party.
+/// The particulars of a company (SI 2015/17, regulations 24 and 25).
+#[derive(Clone, Debug, Serialize)]
+pub struct Company {
+    /// The registered name.
+    pub name: String,
+    /// The registered number.
+    pub number: String,
+    /// The part of the United Kingdom that it is registered in.
+    pub registered_in: String,
+    /// The registered office, on one line.
+    pub office: String,
+}
+
+/// A promoter of material, or who has it published.
 #[derive(Clone, Debug, Serialize)]
 pub struct Promoter {
     /// Name of the person or body.

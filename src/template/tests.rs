@@ -1,3 +1,5 @@
+//! Tests of the texts: what every page and mail must hold, and what an override may not take away.
+
 use std::fs;
 
 use super::lint;
@@ -202,6 +204,48 @@ fn the_imprint_names_the_promoter_and_the_party() {
     assert!(footer.html.contains("Hyrwyddwyd gan Jo Agent"));
     assert_eq!(footer.text.matches("SLOT0").count(), 2);
     assert_eq!(footer.html.matches("href=\"SLOT0\"").count(), 2);
+}
+
+#[test]
+fn a_company_says_so_on_each_page_in_the_notice_and_in_each_mail() {
+    let company = Company {
+        name: "Fair & Open Ltd".into(),
+        number: "01234567".into(),
+        registered_in: "England and Wales".into(),
+        office: "12 Mill Lane, Leeds LS1 4AP".into(),
+    };
+    let party = Party {
+        company: Some(company),
+        ..sample::party()
+    };
+    let templates = Templates::builtin(party);
+    let told = "Ltd is a company registered in England and Wales with the number 01234567.";
+    let pages = sample::pages(&templates);
+    assert!(pages.len() > 10);
+    for scene in pages {
+        let context = templates.page_context(Visit::answer(Lang::En), scene.view);
+        let html = templates.render(&format!("pages/{}.html", scene.name), context);
+        let times = if scene.name == "privacy" { 2 } else { 1 };
+        let found = html.expect("renders").matches(told).count();
+        assert_eq!(found, times, "{}", scene.title);
+    }
+    let view = Footer {
+        list: &sample::titles()[0],
+        way_out: "SLOT0",
+    };
+    let footer = templates.footer(Tongues::Both, &view).expect("renders");
+    let flat = footer.text.replace('\n', " ");
+    assert!(flat.contains(told) && footer.html.contains(told), "{flat}");
+    assert!(footer.html.contains("yn gwmni sydd"));
+    for (name, view) in sample::mails() {
+        let mail = templates.mail_of(name, Tongues::English, &view);
+        let mail = mail.expect("renders");
+        // Those without HTML go to staff.
+        if let Some(html) = mail.html {
+            let flat = mail.text.replace('\n', " ");
+            assert!(flat.contains(told) && html.contains(told), "{name}");
+        }
+    }
 }
 
 #[test]

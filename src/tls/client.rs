@@ -2,30 +2,31 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 /// TLS "encrypted without authentication" (RFC 7435): any certificate is taken, whatever its name, issuer or date, since
 /// most mail servers' certificates prove nothing and the other choice would be not to send. Against somebody who only
 /// listens this is as good as any TLS; against somebody on the way who answers in the other server's place it's nothing:
-/// that's what MTA-STS and DANE are for. The handshake's signature is still checked, so that whoever answers at least
-/// holds the key of the certificate that they show, and a broken server is noticed.
+/// that's what MTA-STS and DANE are for. The handshake's signature is still checked, so that a certificate that counts as
+/// verified can't be shown by somebody without its key; only of a certificate so odd that it can't be read (old
+/// appliances make X.509 v1) nothing is asked, as it will never count as verified.
+///
+/// Sessions are resumed within one configuration, by server name, and a resumed one asks for no certificate: a stricter
+/// policy needs a configuration of its own.
 ///
 /// # Panics
 /// Never: AWS-LC has both versions.
 pub fn encrypting_client() -> Arc<ClientConfig> {
     let provider = super::provider();
-    let mut config = ClientConfig::builder_with_provider(provider.clone())
+    let config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(super::VERSIONS)
         .expect("the provider has suites for both versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
-    // Sessions would be shared between servers that were never told apart.
-    config.resumption = Resumption::disabled();
     Arc::new(config)
 }
 
@@ -50,12 +51,13 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
+        let algorithms = &self.0.signature_verification_algorithms;
+        unless_unreadable(verify_tls12_signature(
             message,
             certificate,
             signed,
-            &self.0.signature_verification_algorithms,
-        )
+            algorithms,
+        ))
     }
 
     fn verify_tls13_signature(
@@ -64,15 +66,27 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
+        let algorithms = &self.0.signature_verification_algorithms;
+        unless_unreadable(verify_tls13_signature(
             message,
             certificate,
             signed,
-            &self.0.signature_verification_algorithms,
-        )
+            algorithms,
+        ))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn unless_unreadable(
+    checked: Result<HandshakeSignatureValid, Error>,
+) -> Result<HandshakeSignatureValid, Error> {
+    match checked {
+        Err(Error::InvalidCertificate(
+            CertificateError::BadEncoding | CertificateError::Other(_),
+        )) => Ok(HandshakeSignatureValid::assertion()),
+        checked => checked,
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of TLS: handshakes in memory, certificates on the disk.
+
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

@@ -97,7 +97,7 @@ pub struct Web {
     https: bool,
     longest: Duration,
     clock: Clock,
-    signups: Networks,
+    signups: ArcSwap<Networks>,
     locked: Arc<dyn LockedWithdrawals>,
     locked_posts: Networks,
 }
@@ -158,7 +158,7 @@ impl Web {
             https: parts.https,
             longest: LONGEST,
             clock: parts.clock,
-            signups: Networks::new(parts.signups_per_network, HOUR),
+            signups: ArcSwap::from_pointee(Networks::new(parts.signups_per_network, HOUR)),
             locked: parts.locked,
             locked_posts: Networks::new(LOCKED_AN_HOUR, HOUR),
         })
@@ -183,6 +183,12 @@ impl Web {
             let rooms = house.open.as_ref().map(|open| open.rooms.clone());
             House::new(Arc::clone(&site), rooms)
         });
+    }
+
+    /// Another limit for sign-up forms an hour from one network. The counts begin anew.
+    pub fn limit_signups(&self, per_network: NonZeroU32) {
+        self.signups
+            .store(Arc::new(Networks::new(per_network, HOUR)));
     }
 
     /// Whether the rooms are locked.

@@ -43,7 +43,7 @@ pub(super) async fn post(
         Ok(form) => form,
         Err(problems) => return Ok(again(&web, &open, &posted, problems)),
     };
-    if let Err(wait) = web.signups.ask(peer.0) {
+    if let Err(wait) = web.signups.load().ask(peer.0) {
         let kind = NoticeKind::TooMany;
         return Ok(retry_later(&open.site, posted.lang, kind, wait));
     }

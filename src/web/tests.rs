@@ -22,6 +22,8 @@ fn party() -> Party {
         email: "privacy@party.example".to_owned(),
         url: "https://lists.party.example".to_owned(),
         promoter: None,
+        behalf: None,
+        company: None,
         colour: Colour::parse("#0b6e4f").expect("a colour"),
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the constituencies, the built-in ones and a party's own.
+
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;

@@ -1,3 +1,5 @@
+//! Tests of the CSV reader, with files as people save them.
+
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of the events of consent and their canonical bytes.
+
 use super::*;
 
 fn at(text: &str) -> Timestamp {

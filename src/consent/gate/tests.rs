@@ -1,3 +1,5 @@
+//! Tests of the gate between withdrawals and final dots.
+
 use super::*;
 
 fn person(n: u8) -> Index {

@@ -173,6 +173,8 @@ async fn the_mails_read_well_in_both_languages() {
         email: "privacy@party.example".into(),
         url: "https://lists.party.example".into(),
         promoter: None,
+        behalf: None,
+        company: None,
         colour: Colour::INK,
     };
     let templates = Templates::builtin(named);

@@ -1,3 +1,5 @@
+//! Tests of the words of consent: each change is a new version.
+
 use super::*;
 use crate::consent::Text;
 use crate::consent::tests::settings;

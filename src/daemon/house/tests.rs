@@ -43,7 +43,7 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let settings = EngineSettings::default();
     let clock = rooms.clock.clone();
     let _engine = Engine::start(vec![source], network, clock, settings, bell.clone());
-    let ringing = tokio::spawn(ring(rooms.clone(), bell));
+    let ringing = tokio::spawn(super::work::ring(rooms.clone(), bell));
     let patience = Duration::from_secs(10);
     let looked = tokio::time::timeout(patience, looks.wait_for(|looks| *looks == 1));
     assert!(looked.await.is_ok(), "it looks at its start");

@@ -77,6 +77,17 @@ async fn each_step_can_be_repeated() {
         .expect("looks");
     assert!(second.is_none(), "there is an admin");
 
+    let records = dns_records(&config, &again.key).await.expect("makes keys");
+    assert_eq!(
+        dns_records(&config, &again.key).await.expect("keeps them"),
+        records,
+        "made once"
+    );
+    for name in ["hustings-rsa", "hustings-ed"] {
+        let record = format!("{name}._domainkey.leedsfirst.example. IN TXT \"v=DKIM1; k=");
+        assert!(records.contains(&record), "{records}");
+    }
+
     let keeper = keeper(&config).await.expect("opens");
     let opened = keeper
         .unlock(None, async |_, _| Ok(()))
@@ -107,14 +118,4 @@ fn units_and_configuration_that_are_there_stay() {
         Step::WasThere
     );
     assert_eq!(fs::read_to_string(&path).expect("reads"), "mine");
-}
-
-#[test]
-fn the_services_user_is_found_in_passwd() {
-    assert_eq!(
-        user_ids("hustings:x:997:996::/nonexistent:/usr/sbin/nologin"),
-        Some((997, 996))
-    );
-    assert_eq!(user_ids("hustings2:x:997:996::/:/bin/sh"), None);
-    assert_eq!(user_ids("hustings:x"), None);
 }

@@ -98,7 +98,8 @@ impl Host for MailIn {
     async fn credentials(&self, caller: &Caller, user: &str) -> Result<Credentials, Refusal> {
         let rooms = self.rooms()?;
         if !rooms.wrong_passwords.may_try(caller.client) {
-            return Err(verdict::too_many_wrong_passwords());
+            let wait = rooms.config().staff.wait_after_wrong_passwords;
+            return Err(verdict::too_many_wrong_passwords(wait));
         }
         let (verifier, staff) = rooms.staff.credentials(user);
         Ok(Credentials { verifier, staff })

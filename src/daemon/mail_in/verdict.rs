@@ -2,6 +2,7 @@
 //! none tells a stranger anything about people.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
@@ -67,12 +68,10 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
-pub(super) fn too_many_wrong_passwords() -> Refusal {
-    refuse(
-        421,
-        (4, 7, 0),
-        "Too many wrong passwords from your network; wait a quarter of an hour",
-    )
+pub(super) fn too_many_wrong_passwords(wait: Duration) -> Refusal {
+    let minutes = wait.as_secs().div_ceil(60);
+    let text = format!("Too many wrong passwords from your network; wait {minutes} minutes");
+    Refusal::new(Reply::new(421, (4, 7, 0), text))
 }
 
 pub(super) fn list_goes_alone() -> Refusal {

@@ -130,52 +130,8 @@ fn guide(
             ("reads mail at", inbox.to_owned()),
         ],
     );
-    let program =
-        |person: &Person| format!("user {}, password {}", person.name, shown(&person.password));
-    let (ada, ben) = (&world.sender, world.stage.approver());
-    section(
-        "The staff's mail programs",
-        &[
-            ("server", format!("{} at 127.0.0.1", super::stage::HOST)),
-            (
-                "submission, TLS",
-                format!("port {}", world.door("submissions")?.port()),
-            ),
-            (
-                "submission, STARTTLS",
-                format!("port {}", world.door("submission")?.port()),
-            ),
-            ("MX", format!("port {}", world.door("smtp")?.port())),
-            (
-                "authority to trust",
-                world.stage.authority_file().display().to_string(),
-            ),
-            ("Ada writes", program(ada)),
-            ("Ben approves", program(ben)),
-            (
-                "to a list",
-                "from office@party.example to news@party.example or appeals@party.example"
-                    .to_owned(),
-            ),
-        ],
-    );
-    let command = |rest: &str| {
-        let program = std::env::current_exe()
-            .map_or_else(|_| "hustings".into(), |path| path.display().to_string());
-        let socket = world.stage.socket().path().display().to_string();
-        format!("{}{program} --socket {socket} {rest}", caller::prefix())
-    };
-    section(
-        "On the command line you are Ben",
-        &[
-            ("how it is", command("status")),
-            ("what is held", command("mailing list")),
-            ("approve it", command("mailing approve ID")),
-            ("who is subscribed", command("subscriber stats")),
-            ("is it proven", command("consent verify")),
-            ("a week later", command("sandbox clock +8d")),
-        ],
-    );
+    section("The staff's mail programs", &mail_programs(world)?);
+    section("On the command line you are Ben", &commands(world));
     let _ = writeln!(
         text,
         "\n{}",
@@ -186,6 +142,53 @@ fn guide(
         ))
     );
     Ok(text)
+}
+
+type Row = (&'static str, String);
+
+fn mail_programs(world: &World) -> Result<Vec<Row>, StageError> {
+    let program =
+        |person: &Person| format!("user {}, password {}", person.name, shown(&person.password));
+    let (ada, ben) = (&world.sender, world.stage.approver());
+    Ok(vec![
+        ("server", format!("{} at 127.0.0.1", super::stage::HOST)),
+        (
+            "submission, TLS",
+            format!("port {}", world.door("submissions")?.port()),
+        ),
+        (
+            "submission, STARTTLS",
+            format!("port {}", world.door("submission")?.port()),
+        ),
+        ("MX", format!("port {}", world.door("smtp")?.port())),
+        (
+            "authority to trust",
+            world.stage.authority_file().display().to_string(),
+        ),
+        ("Ada writes", program(ada)),
+        ("Ben approves", program(ben)),
+        (
+            "to a list",
+            "from office@party.example to news@party.example or appeals@party.example".to_owned(),
+        ),
+    ])
+}
+
+fn commands(world: &World) -> [Row; 6] {
+    let command = |rest: &str| {
+        let program = std::env::current_exe()
+            .map_or_else(|_| "hustings".into(), |path| path.display().to_string());
+        let socket = world.stage.socket().path().display().to_string();
+        format!("{}{program} --socket {socket} {rest}", caller::prefix())
+    };
+    [
+        ("how it is", command("status")),
+        ("what is held", command("mailing list")),
+        ("approve it", command("mailing approve ID")),
+        ("who is subscribed", command("subscriber stats")),
+        ("is it proven", command("consent verify")),
+        ("a week later", command("sandbox clock +8d")),
+    ]
 }
 
 fn shown(password: &str) -> &str {

@@ -1,3 +1,5 @@
+//! Tests of the reading of servers' replies, by what real ones say.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

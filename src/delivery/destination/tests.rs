@@ -1,3 +1,5 @@
+//! Tests of what is sent to a destination at once, and when it is left alone.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Inner;
 use crate::delivery::classify::{Cause, Fault};
-use crate::id::{MailboxId, MessageId};
+use crate::id::{MailboxId, MessageId, StaffId};
 use crate::message::dsn::{self, Action, Outcome, Report, Status};
 use crate::store::{
     Entry, EntryRecord, MailClass, MessageRecord, OwnMessage, Queued, Step, StoreError,
@@ -75,23 +75,13 @@ async fn write(
     let original = queue.store.body(row.message).next().await;
     let original = original.ok().flatten().unwrap_or_default();
     let id = format!("{}@{}", MessageId::random(), queue.settings.host);
-    let remote = failed
-        .said
-        .as_bytes()
-        .first()
-        .is_some_and(u8::is_ascii_digit)
-        && failed
-            .said
-            .as_bytes()
-            .get(1)
-            .is_some_and(u8::is_ascii_digit);
     let outcome = Outcome {
         recipient: row.record.recipient.as_str(),
         original_recipient: None,
         action,
         status: status(failed.said, action),
         reason,
-        diagnostic: remote.then_some(failed.said),
+        diagnostic: is_a_reply(failed.said).then_some(failed.said),
         remote_mta: None,
         last_attempt: Some(failed.at),
         retry_until,
@@ -107,32 +97,38 @@ async fn write(
         original: &original,
         outcomes: &[outcome],
     };
-    let bytes = match dsn::write(&report) {
-        Ok(bytes) => bytes,
+    match dsn::write(&report) {
+        Ok(bytes) => Ok(keep(queue, *sender, to, failed.at, &bytes)),
         Err(error) => {
             tracing::error!(%error, mail = %row.id, "a sender could not be told about a mail");
-            return Ok(Vec::new());
+            Ok(Vec::new())
         }
-    };
+    }
+}
+
+/// Whether a server said it: its words begin with a code.
+fn is_a_reply(said: &str) -> bool {
+    let digits = said.bytes().take(2).filter(u8::is_ascii_digit);
+    digits.count() == 2
+}
+
+/// Puts a notice into its reader's INBOX.
+fn keep(queue: &Inner, reader: StaffId, to: &str, at: Timestamp, bytes: &[u8]) -> Vec<Step> {
+    let vault = queue.store.vault();
     let record = MessageRecord {
-        received_at: failed.at,
+        received_at: at,
         size: 0,
         reverse_path: None,
-        recipients: vec![to.clone()],
+        recipients: vec![to.to_owned()],
         submitted_by: None,
     };
-    let message = OwnMessage::new(queue.store.vault(), record, &bytes);
+    let message = OwnMessage::new(vault, record, bytes);
     let place = EntryRecord {
         folder: "INBOX".into(),
-        kept_at: failed.at,
+        kept_at: at,
     };
-    let entry = Entry::new(
-        queue.store.vault(),
-        MailboxId::from(*sender),
-        message.id(),
-        place,
-    );
-    Ok(vec![Step::PutMessage(message), Step::PutEntry(entry)])
+    let entry = Entry::new(vault, MailboxId::from(reader), message.id(), place);
+    vec![Step::PutMessage(message), Step::PutEntry(entry)]
 }
 
 /// The status code: the far end's own, if it gave one, else by the kind of its reply.

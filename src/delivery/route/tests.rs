@@ -1,3 +1,5 @@
+//! Tests of routes: which one a domain takes, and never to ourselves.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

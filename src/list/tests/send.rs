@@ -334,3 +334,35 @@ async fn a_bare_stop_puts_a_copy_off_until_it_is_decided() {
     let progress = world.progress(id).await;
     assert_eq!(progress.failed.to_string(), "1");
 }
+
+/// The person's "stop" shows that nobody was read and no letter made: making one would have put the copy off until it
+/// is decided.
+#[tokio::test]
+async fn a_copy_that_shares_anothers_fate_is_put_off_without_being_made() {
+    let world = World::new().await;
+    let mut one = world.subscribe("a@d.example", None, &["news"]).await;
+    world.wait(SignedDuration::from_secs(1));
+    let id = world.released().await;
+    world.expand().await;
+    let parcel = world.due().await.remove(0);
+    one.version = 1;
+    let until = world.clock.now() + SignedDuration::from_hours(2);
+    one.record.subscriptions[0].paused_until = Some(until);
+    done(&world.store, Change::new().then(Step::PutSubscriber(one))).await;
+    let fate = failed(Cause::NoTls, false);
+    let settled = parcel.settle_unloaded(world.attempted(fate)).await;
+    settled.unwrap();
+    drop(parcel);
+    assert!(world.due().await.is_empty());
+    let next = world.room.next_due().await.unwrap().unwrap();
+    assert!(world.clock.now() < next && next < until, "{next}");
+
+    // While the mailing rests it is nobody's attempt.
+    world.wait(next.duration_since(world.clock.now()));
+    let parcel = world.due().await.remove(0);
+    world.room.pause(id, &world.who("cy")).await.unwrap();
+    let fate = failed(Cause::NoTls, true);
+    let settled = parcel.settle_unloaded(world.attempted(fate)).await;
+    settled.unwrap();
+    assert_eq!(world.progress(id).await.failed.to_string(), "0");
+}

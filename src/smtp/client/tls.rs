@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::delivery::policy::TlsPolicy;
 use crate::smtp::client::error::codes;
 use crate::smtp::reply::Reply;
+use crate::tls::{encrypting_client, provider};
 
 /// Why there is no encrypted session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,24 +78,14 @@ impl TlsSetup {
     /// # Errors
     /// [`TlsSetupError`] if the roots are empty or unusable.
     pub fn new(roots: Option<RootCertStore>) -> Result<Self, TlsSetupError> {
-        let failed = |error: &dyn std::fmt::Display| TlsSetupError(error.to_string());
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = roots
-            .map(|roots| {
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                    .build()
-            })
-            .transpose()
-            .map_err(|error| failed(&error))?;
-        let config = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
+        let verifier = roots.map(|roots| {
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()
+        });
         Ok(Self {
-            config: Arc::new(config),
-            verifier,
+            config: encrypting_client(),
+            verifier: verifier
+                .transpose()
+                .map_err(|error| TlsSetupError(error.to_string()))?,
         })
     }
 
@@ -160,63 +147,5 @@ fn reason(error: &Error) -> &'static str {
             _ => "the certificate is not valid",
         },
         _ => "the certificate can't be read",
-    }
-}
-
-/// Takes any certificate. Handshake signatures are checked, so that a certificate that counts as verified can't be shown
-/// by somebody without its key; only of a certificate so odd that it can't be read (old appliances make X.509 v1)
-/// nothing is asked, as it will never count as verified.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        unless_unreadable(rustls::crypto::verify_tls12_signature(
-            message, cert, signature, algorithms,
-        ))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        unless_unreadable(rustls::crypto::verify_tls13_signature(
-            message, cert, signature, algorithms,
-        ))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn unless_unreadable(
-    checked: Result<HandshakeSignatureValid, Error>,
-) -> Result<HandshakeSignatureValid, Error> {
-    match checked {
-        Err(Error::InvalidCertificate(
-            CertificateError::BadEncoding | CertificateError::Other(_),
-        )) => Ok(HandshakeSignatureValid::assertion()),
-        checked => checked,
     }
 }

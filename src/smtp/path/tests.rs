@@ -1,3 +1,5 @@
+//! Tests of paths as strangers write them.
+
 use proptest::prelude::*;
 
 use super::*;

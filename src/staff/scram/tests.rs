@@ -1,3 +1,5 @@
+//! Tests of the verifiers, by the example of RFC 7677.
+
 use proptest::prelude::*;
 
 use super::*;

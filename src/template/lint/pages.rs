@@ -105,14 +105,8 @@ fn own_path(target: &str) -> bool {
     target.starts_with('/') && !target.starts_with("//") && !target.starts_with("/\\")
 }
 
-/// What each page must hold beside being safe.
-pub(super) fn page(
-    name: &str,
-    templates: &Templates,
-    lang: Lang,
-    raw: &str,
-    html: &Html,
-) -> Verdict {
+/// What every page must hold beside being safe.
+fn every_page(templates: &Templates, lang: Lang, raw: &str, html: &Html) -> Verdict {
     let party = templates.party();
     let tagged = html
         .all("html")
@@ -131,6 +125,11 @@ pub(super) fn page(
         html.words.contains(&party.address),
         "the page must hold the imprint (law G1)",
     )?;
+    let company = party.company.as_ref();
+    must(
+        company.is_none_or(|company| html.words.contains(&company.number)),
+        "the page must hold the company's particulars: {{ t(\"site.company\", …) }} (law G6)",
+    )?;
     must(html.all("h1").count() == 1, "a page has one <h1>")?;
     let mut ids = BTreeSet::new();
     let own = |tag: &Tag| tag.get("id").is_none_or(|id| ids.insert(id.to_owned()));
@@ -138,7 +137,18 @@ pub(super) fn page(
     must(
         !raw.contains("<b>typed</b>"),
         "a typed value was not escaped: take |safe away",
-    )?;
+    )
+}
+
+/// What each page must hold beside being safe.
+pub(super) fn page(
+    name: &str,
+    templates: &Templates,
+    lang: Lang,
+    raw: &str,
+    html: &Html,
+) -> Verdict {
+    every_page(templates, lang, raw, html)?;
     match name {
         "signup" => {
             fields(
@@ -200,7 +210,7 @@ pub(super) fn page(
             let out = html.links().any(|href| href.starts_with("/u/"));
             must(out, "the page must show the way out (law B9)")
         }
-        "privacy" => privacy_items(party, lang, html),
+        "privacy" => privacy_items(templates.party(), lang, html),
         _ => Ok(()),
     }
 }

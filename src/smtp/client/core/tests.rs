@@ -1,3 +1,5 @@
+//! Tests of the client's core, without a socket.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

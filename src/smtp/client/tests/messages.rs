@@ -17,6 +17,15 @@ async fn ready(session: Encrypted<DuplexStream>, envelope: &Envelope) -> Ready<D
     }
 }
 
+/// A message whose body has left and whose dot has not.
+async fn sent<B: AsRef<[u8]>>(
+    session: Encrypted<DuplexStream>,
+    body: impl IntoIterator<Item = B>,
+) -> AwaitingDot<DuplexStream> {
+    let ready = ready(session, &envelope()).await;
+    ready.send_body(body).await.unwrap()
+}
+
 async fn refused(
     session: Encrypted<DuplexStream>,
     envelope: &Envelope,
@@ -41,6 +50,12 @@ async fn hear_envelope(peer: &mut Peer) {
     );
     assert_eq!(peer.hear().await, "RCPT TO:<ada@example.net>");
     assert_eq!(peer.hear().await, "DATA");
+}
+
+/// Hears an envelope and lets the message come.
+async fn take_envelope(peer: &mut Peer) {
+    hear_envelope(peer).await;
+    peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
 }
 
 #[tokio::test]
@@ -85,19 +100,14 @@ async fn nothing_of_a_dot_leaves_before_its_permission() {
         OFFER,
         async |session: Encrypted<_>| {
             let large = vec![format!("{}\r\n", "x".repeat(70)); 2_000];
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body(large)
-                .await
-                .unwrap();
+            let waiting = sent(session, large).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             allow.send(()).unwrap();
             let (outcome, _) = waiting.finish().await;
             assert!(matches!(outcome, Outcome::Accepted(_)));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             let mut lines = 0;
             loop {
                 let line = peer.hear().await;
@@ -138,8 +148,7 @@ async fn the_next_envelope_goes_with_the_dot() {
             ready.abandon();
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             for _ in 0..5 {
                 peer.hear_until(".").await;
                 // All of it is here before the dot is answered.
@@ -159,11 +168,7 @@ async fn an_outcome_is_known_before_the_next_envelope_is_answered() {
     let ((), ()) = secured(
         OFFER,
         async |session: Encrypted<_>| {
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
             assert!(matches!(outcome, Outcome::Refused(reply) if reply.code() == 552));
             known.send(()).unwrap();
@@ -173,8 +178,7 @@ async fn an_outcome_is_known_before_the_next_envelope_is_answered() {
             assert!(matches!(opening.opened().await.unwrap(), Opened::Ready(_)));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.hear_until(".").await;
             hear_envelope(&mut peer).await;
             peer.say("552 5.2.2 full\r\n").await;
@@ -191,11 +195,7 @@ async fn without_pipelining_the_next_envelope_waits_by_itself() {
     let ((), ()) = secured(
         "250-mx\r\n250 SIZE\r\n",
         async |session: Encrypted<_>| {
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
             assert!(matches!(outcome, Outcome::Accepted(_)));
             let Next::Opening(opening) = next else {
@@ -257,13 +257,7 @@ async fn a_refused_envelope_leaves_a_session_for_the_next() {
         async |session: Encrypted<_>| {
             let (session, answers) = refused(session, &envelope()).await;
             assert_eq!(answers.recipient(0).unwrap().code(), 550);
-            let (outcome, _) = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap()
-                .finish()
-                .await;
+            let (outcome, _) = sent(session, [BODY]).await.finish().await;
             assert!(matches!(outcome, Outcome::Accepted(_)));
         },
         async |mut peer: Peer| {
@@ -288,11 +282,7 @@ async fn abandoned_and_dropped_messages_have_no_dot() {
             OFFER,
             async |session: Encrypted<_>| {
                 let large = vec![BODY; 5_000];
-                let waiting = ready(session, &envelope())
-                    .await
-                    .send_body(large)
-                    .await
-                    .unwrap();
+                let waiting = sent(session, large).await;
                 if drop_it {
                     drop(waiting)
                 } else {
@@ -300,8 +290,7 @@ async fn abandoned_and_dropped_messages_have_no_dot() {
                 }
             },
             async |mut peer: Peer| {
-                hear_envelope(&mut peer).await;
-                peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+                take_envelope(&mut peer).await;
                 peer.rest().await
             },
         )
@@ -326,8 +315,7 @@ async fn a_message_with_bare_line_ends_is_never_ended() {
             assert_eq!(sent.unwrap_err(), ClientError::Body(BodyError::BareLineEnd));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.rest().await
         },
     )
@@ -359,11 +347,7 @@ async fn an_unfit_next_message_does_not_harm_the_one_before() {
     let ((), ()) = secured(
         OFFER,
         async |session: Encrypted<_>| {
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting
                 .finish_and_begin(&envelope().with_size(1_000_000))
                 .await;
@@ -371,8 +355,7 @@ async fn an_unfit_next_message_does_not_harm_the_one_before() {
             assert!(matches!(next, Next::Unfit(_, Unfit::Size { .. })));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.hear_until(".").await;
             peer.say("250 taken\r\n").await;
         },
@@ -386,11 +369,7 @@ async fn a_spent_connection_begins_nothing_more() {
         "250-mx\r\n250-LIMITS MAILMAX=1\r\n250 PIPELINING\r\n",
         async |session: Encrypted<_>| {
             assert!(!session.is_spent());
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
             assert!(matches!(outcome, Outcome::Accepted(_)));
             let Next::Spent(session) = next else {
@@ -399,8 +378,7 @@ async fn a_spent_connection_begins_nothing_more() {
             assert_eq!(session.begun(), 1);
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.hear_until(".").await;
             peer.say("250 taken\r\n").await;
             assert_eq!(peer.rest().await, "");
@@ -414,11 +392,7 @@ async fn no_reply_to_the_dot_is_doubt() {
     let ((), ()) = secured(
         OFFER,
         async |session: Encrypted<_>| {
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
             assert_eq!(
                 outcome,
@@ -427,8 +401,7 @@ async fn no_reply_to_the_dot_is_doubt() {
             assert!(matches!(next, Next::Lost));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.hear_until(".").await;
         },
     )
@@ -440,18 +413,13 @@ async fn a_421_to_the_dot_is_a_refusal_and_the_end() {
     let ((), ()) = secured(
         OFFER,
         async |session: Encrypted<_>| {
-            let waiting = ready(session, &envelope())
-                .await
-                .send_body([BODY])
-                .await
-                .unwrap();
+            let waiting = sent(session, [BODY]).await;
             let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
             assert!(matches!(outcome, Outcome::Refused(reply) if reply.code() == 421));
             assert!(matches!(next, Next::Lost));
         },
         async |mut peer: Peer| {
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             peer.hear_until(".").await;
             peer.say("421 4.3.2 going down\r\n").await;
         },
@@ -517,8 +485,7 @@ async fn a_server_that_stops_reading_is_timed_out() {
         },
         async |peer: Peer| {
             let mut peer = peer.secured(OFFER).await;
-            hear_envelope(&mut peer).await;
-            peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
+            take_envelope(&mut peer).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         },
     )
@@ -558,11 +525,7 @@ async fn all_replies_of_a_message_split_anywhere() {
         let ((), ()) = secured(
             OFFER,
             async |session: Encrypted<_>| {
-                let waiting = ready(session, &envelope())
-                    .await
-                    .send_body([BODY])
-                    .await
-                    .unwrap();
+                let waiting = sent(session, [BODY]).await;
                 let (outcome, next) = waiting.finish_and_begin(&envelope()).await;
                 assert!(matches!(outcome, Outcome::Accepted(_)));
                 let Next::Opening(opening) = next else {

@@ -42,7 +42,8 @@ impl<H: Host> Door<H> {
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let mut session = Session::new(secured, Arc::clone(&self.host_name), self.limits);
+        let limits = **self.limits.load();
+        let mut session = Session::new(secured, Arc::clone(&self.host_name), limits);
         let last = match self.converse(&mut session, &mut wire, stop).await {
             Ok(last) => Some(last),
             Err(gone) => {

@@ -10,6 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -38,7 +39,7 @@ pub struct Door<H> {
     host: Arc<H>,
     tls: TlsAcceptor,
     clock: Clock,
-    limits: Limits,
+    limits: Arc<ArcSwap<Limits>>,
     timeouts: Timeouts,
 }
 
@@ -86,7 +87,7 @@ impl<H: Host> Door<H> {
             host,
             tls,
             clock,
-            limits: Limits::default(),
+            limits: Arc::default(),
             timeouts: Timeouts::default(),
         }
     }
@@ -94,6 +95,12 @@ impl<H: Host> Door<H> {
     /// The same door with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
+        self.with_shared_limits(Arc::new(ArcSwap::from_pointee(limits)))
+    }
+
+    /// The same door with limits that may change: each new connection is held to those of its beginning.
+    #[must_use]
+    pub fn with_shared_limits(self, limits: Arc<ArcSwap<Limits>>) -> Self {
         Self { limits, ..self }
     }
 
@@ -180,7 +187,7 @@ impl<H: Host> Door<H> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let mut open = Open::new(Arc::clone(&self.host_name), self.limits);
+        let mut open = Open::new(Arc::clone(&self.host_name), **self.limits.load());
         let mut wire = Wire::new(socket, self.timeouts);
         let last = match self.speak_openly(&mut open, &mut wire, stop).await {
             Ok(OpenStep::StartTls(reply)) => {

@@ -1,3 +1,5 @@
+//! Tests of the end of data: however it is cut, a message ends where RFC 5321 says and nowhere else.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,148 @@
+//! What works by itself while the house is open, and what `status` tells of it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
+use crate::consent::Consent;
+use crate::control::api::service::Work;
+use crate::daemon::rooms::Rooms;
+use crate::delivery::engine::Bell;
+use crate::store::MailingState;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Rings the engine's bell when a mailing has something to send or the consent room queued a letter.
+pub(super) async fn ring(rooms: Arc<Rooms>, bell: Bell) {
+    let mut copies = rooms.mailings.changes();
+    let mut letters = rooms.consent.posted();
+    loop {
+        tokio::select! {
+            changed = copies.changed() => if changed.is_err() { return },
+            changed = letters.changed() => if changed.is_err() { return },
+        }
+        bell.wake();
+    }
+}
+
+/// What is done every hour: what nobody confirmed goes, so that it is kept no longer than was said.
+pub(super) async fn hourly(consent: Consent, clock: Clock) {
+    loop {
+        if let Err(error) = consent.expire().await {
+            tracing::error!(%error, "expired requests could not be erased; tried again in an hour");
+        }
+        clock.sleep(HOUR).await;
+    }
+}
+
+/// What is done once a day: the logs' heads are signed, ended mailings are folded.
+pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock) {
+    loop {
+        if let Err(error) = rooms.mailings.fold().await {
+            tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
+        }
+        if let Err(error) = rooms.consent.sign_checkpoints().await {
+            tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
+        }
+        clock.sleep(DAY).await;
+    }
+}
+
+/// What is under way, for `status`.
+pub(super) async fn work(rooms: &Rooms) -> Work {
+    let states: Vec<MailingState> = rooms
+        .store
+        .mailings()
+        .await
+        .map(|all| all.iter().map(|one| one.record.state).collect())
+        .unwrap_or_default();
+    let count = |wanted| states.iter().filter(|state| **state == wanted).count() as u64;
+    Work {
+        queued: rooms.store.count_queue().await.unwrap_or(0),
+        mailings_running: count(MailingState::Sending),
+        mailings_held: count(MailingState::Held),
+        staff: rooms.staff.roll().live().count() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::EmailAddress;
+    use crate::config::Config;
+    use crate::daemon::settings::Settings;
+    use crate::store::{
+        AskedFor, Change, ChangeOutcome, Channel, Files, LockedStore, Request, RequestRecord, Step,
+        Store,
+    };
+    use crate::vault::{TokenHash, Vault};
+
+    async fn store(directory: &std::path::Path) -> Store {
+        let locked = LockedStore::open(Files::in_directory(directory)).await;
+        let locked = locked.expect("opens");
+        let unlocked = locked.unlock(Vault::for_tests(), 1 << 20).await;
+        unlocked.expect("unlocks")
+    }
+
+    async fn ask(store: &Store, clock: &Clock, who: &str, expires: SignedDuration) {
+        let asked = AskedFor {
+            address: EmailAddress::parse(who).expect("an address"),
+            lists: Vec::new(),
+            constituency: None,
+            channel: Channel::Web,
+            asked_at: clock.now(),
+            language: "en".into(),
+            notice: String::new(),
+            stated_age: None,
+            batch: None,
+            entered_by: None,
+        };
+        let record = RequestRecord { asked };
+        let until = clock.now().saturating_add(expires).expect("a time");
+        let token = TokenHash([u8::from(expires.is_zero()); 32]);
+        let request = Request::new(store.vault(), token, until, record);
+        let put = Change::new().then(Step::PutRequest(request));
+        let outcome = store.change(put).await.expect("writes");
+        assert_eq!(outcome, ChangeOutcome::Done);
+    }
+
+    async fn requests(store: &Store, clock: &Clock) -> u64 {
+        let counted = store.count_requests(clock.now()).await;
+        counted.expect("counts").0
+    }
+
+    #[tokio::test]
+    async fn what_nobody_confirmed_is_gone_within_an_hour() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path()).await;
+        let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"));
+        let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let settings = Settings::new(Config::example(), today).expect("is sound");
+        let letters = Arc::new(settings.letters());
+        let consent = Consent::open(store.clone(), clock.clone(), settings.consent(), letters);
+        let consent = consent.await.expect("opens");
+        ask(&store, &clock, "bo@elector.example", SignedDuration::ZERO).await;
+        let half = SignedDuration::from_mins(30);
+        ask(&store, &clock, "jo@elector.example", half).await;
+
+        let working = tokio::spawn(hourly(consent, clock.clone()));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let mut hours = 0;
+        loop {
+            let left = requests(&store, &clock).await;
+            if left == 0 {
+                break;
+            }
+            // The first round has been; the second may begin to wait after the clock was moved once.
+            if left == 1 && hours < 2 {
+                clock.advance(HOUR).expect("moves");
+                hours += 1;
+            }
+            assert!(std::time::Instant::now() < deadline, "it is still there");
+            tokio::task::yield_now().await;
+        }
+        working.abort();
+    }
+}
