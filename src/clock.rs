@@ -111,6 +111,12 @@ impl Clock {
         }
     }
 
+    /// How many sleep by this clock now.
+    #[cfg(test)]
+    pub(crate) fn sleepers(&self) -> usize {
+        self.0.shift.receiver_count()
+    }
+
     /// Sleeps for `span` of this clock's time.
     pub async fn sleep(&self, span: SignedDuration) {
         let deadline = self.now().saturating_add(span).unwrap_or(Timestamp::MAX);

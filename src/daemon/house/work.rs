@@ -108,9 +108,18 @@ mod tests {
         assert_eq!(outcome, ChangeOutcome::Done);
     }
 
+    /// How many rows there are, whether their time is over or not.
     async fn requests(store: &Store, clock: &Clock) -> u64 {
-        let counted = store.count_requests(clock.now()).await;
-        counted.expect("counts").0
+        let (waiting, expired) = store.count_requests(clock.now()).await.expect("counts");
+        waiting + expired
+    }
+
+    async fn until(what: &str, is: impl AsyncFn() -> bool) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !is().await {
+            assert!(std::time::Instant::now() < deadline, "not yet: {what}");
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
@@ -128,21 +137,15 @@ mod tests {
         ask(&store, &clock, "jo@elector.example", half).await;
 
         let working = tokio::spawn(hourly(consent, clock.clone()));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        let mut hours = 0;
-        loop {
-            let left = requests(&store, &clock).await;
-            if left == 0 {
-                break;
-            }
-            // The first round has been; the second may begin to wait after the clock was moved once.
-            if left == 1 && hours < 2 {
-                clock.advance(HOUR).expect("moves");
-                hours += 1;
-            }
-            assert!(std::time::Instant::now() < deadline, "it is still there");
-            tokio::task::yield_now().await;
-        }
+        until("the first round is over", async || {
+            clock.sleepers() == 1 && requests(&store, &clock).await == 1
+        })
+        .await;
+        clock.advance(SignedDuration::from_hours(1)).expect("moves");
+        until("the other is gone too", async || {
+            requests(&store, &clock).await == 0
+        })
+        .await;
         working.abort();
     }
 }
