@@ -31,12 +31,19 @@ struct Sent {
 pub struct SentMail(Arc<Mutex<BTreeMap<(StaffId, i64), u32>>>);
 
 impl SentMail {
-    /// Reads what was sent before.
+    /// Reads what was sent before. Counts that don't open begin anew: they must not keep the service from starting.
     ///
     /// # Errors
-    /// A [`StoreError`] if it can't be read.
+    /// A [`StoreError`] if the store can't be read.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let kept: Vec<Sent> = match store.setting(SENT).await? {
+        let kept = match store.setting(SENT).await {
+            Err(error @ StoreError::Seal(_)) => {
+                tracing::error!(%error, setting = SENT, "the counts of sent mail begin anew");
+                None
+            }
+            kept => kept?,
+        };
+        let kept: Vec<Sent> = match kept {
             Some(value) => serde_json::from_slice(&value)
                 .map_err(|_| StoreError::Record { table: "setting" })?,
             None => Vec::new(),
