@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use hustings::address::{Domain, EmailAddress};
 use hustings::clock::Clock;
+use hustings::config::Config;
 use hustings::daemon::sandbox::inbox::{Inbox, InboxLimits};
 use hustings::daemon::sandbox::outside::{Manners, Outside};
+use hustings::daemon::settings::Settings;
 use hustings::delivery::classify::{Cause, Fault};
 use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
@@ -615,10 +617,12 @@ async fn queue(store: &Store, clock: &Clock) -> MailQueue {
     };
     let domains = [Domain::parse("party.example").unwrap()];
     let signing = Signing::open(store, &domains, &selectors).await.unwrap();
+    let party = Settings::new(Config::example(), jiff::civil::date(2026, 11, 1)).unwrap();
     let settings = QueueSettings {
         schedule: Schedule::default(),
         host: "mail.party.example".into(),
         postmaster: EmailAddress::parse("postmaster@party.example").unwrap(),
+        templates: party.templates,
     };
     MailQueue::new(
         store.clone(),

@@ -214,6 +214,7 @@ impl PartyHouse {
                 schedule: settings.schedule(),
                 host: settings.config.hostname.to_string(),
                 postmaster: settings.postmaster(),
+                templates: settings.templates.clone(),
             },
         );
         Ok(Arc::new(Rooms::new(
@@ -399,6 +400,7 @@ impl House for PartyHouse {
                 .mailings
                 .reload(settings.mailings(rooms.signing.signer(None)))
                 .map_err(|error| fail(&error))?;
+            rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings);
         }
         if let Ok(engine) = self.engine.lock()

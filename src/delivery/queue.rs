@@ -15,11 +15,13 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
 
+use self::notice::End;
 use super::classify::{Cause, Verdict};
 use super::parcel::{
     Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
@@ -33,9 +35,10 @@ use crate::message::dkim::SigningTime;
 use crate::store::{
     Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError,
 };
+use crate::template::Templates;
 
 /// What the queue needs to know of us.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct QueueSettings {
     /// When to try again, to tell, and to give up.
     pub schedule: Schedule,
@@ -43,6 +46,8 @@ pub struct QueueSettings {
     pub host: String,
     /// The address that notices come from.
     pub postmaster: EmailAddress,
+    /// The words of notices.
+    pub templates: Arc<Templates>,
 }
 
 /// What became of service mail since the start, by kind and outcome.
@@ -57,6 +62,8 @@ struct Inner {
     clock: Clock,
     signing: Option<Arc<Signing>>,
     settings: QueueSettings,
+    /// The words in force, which a reload changes.
+    templates: ArcSwap<Templates>,
     counts: Mutex<ServiceCounts>,
 }
 
@@ -72,9 +79,15 @@ impl MailQueue {
             store,
             clock,
             signing,
+            templates: ArcSwap::new(settings.templates.clone()),
             settings,
             counts: Mutex::default(),
         }))
+    }
+
+    /// Writes notices in these words from now on.
+    pub fn reword(&self, templates: Arc<Templates>) {
+        self.0.templates.store(templates);
     }
 
     /// What became of service mail since the start.
@@ -334,7 +347,11 @@ impl Inner {
                     said: &said,
                     at: attempted.at,
                 };
-                let steps = notice::failed(self, &row, &failed, expired).await?;
+                let end = match expired {
+                    true => End::Expired,
+                    false => End::Refused,
+                };
+                let steps = notice::failed(self, &row, &failed, end).await?;
                 self.remove(&row, steps).await?;
                 self.count(
                     &row.record.class,

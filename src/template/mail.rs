@@ -168,19 +168,23 @@ impl MailView for Approval<'_> {
 pub struct Unreached<'a> {
     /// The address that the staff member wrote to.
     pub address: &'a str,
-    /// What happened, in our words.
-    pub reason: &'a str,
+    /// Why: the last part of a key of the texts `mail.cause`.
+    pub cause: &'a str,
     /// What the other server said.
     pub said: Option<&'a str>,
-    /// What the sender can do.
-    pub advice: Option<&'a str>,
+    /// Whether it was tried for as long as mail is tried.
+    pub expired: bool,
+    /// Whether an administrator took it out of the queue.
+    pub dropped: bool,
+    /// What the administrator gave as the reason.
+    pub note: Option<&'a str>,
 }
 
 /// To a staff sender: not delivered yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delayed<'a> {
-    /// The subject of the staff member's mail.
-    pub subject: &'a str,
+    /// The subject of the staff member's mail, if it has one.
+    pub subject: Option<&'a str>,
     /// Whom it has not reached.
     pub recipients: &'a [Unreached<'a>],
     /// Until when it is tried, as people write it.
@@ -194,8 +198,8 @@ impl MailView for Delayed<'_> {
 /// To a staff sender: the part of a DSN that people read.
 #[derive(Clone, Debug, Serialize)]
 pub struct NotDelivered<'a> {
-    /// The subject of the staff member's mail.
-    pub subject: &'a str,
+    /// The subject of the staff member's mail, if it has one.
+    pub subject: Option<&'a str>,
     /// Whom it has not reached.
     pub recipients: &'a [Unreached<'a>],
 }

@@ -289,9 +289,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
     let (link, never_link, days, until) = (LINK, NEVER, 7, "24 November 2026, 14:00");
     let recipients = &[Unreached {
         address: "ann@far.example",
-        reason: "The other server offers no encryption (TLS).",
+        cause: "no_tls",
         said: Some("550 5.1.1 no such <user>"),
-        advice: Some("Ask for another address by telephone."),
+        expired: true,
+        dropped: false,
+        note: None,
     }];
     let count = "<5";
     vec![
@@ -327,12 +329,12 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             until,
         }),
         mail(&Delayed {
-            subject,
+            subject: Some(subject),
             recipients,
             until,
         }),
         mail(&NotDelivered {
-            subject,
+            subject: Some(subject),
             recipients,
         }),
     ]

@@ -125,7 +125,7 @@ fn a_mail_text_is_not_escaped_and_a_subject_is_one_line() {
     let templates = templates();
     let recipients = &[];
     let mail = NotDelivered {
-        subject: "A & B\r\nBcc: <c@d.example>",
+        subject: Some("A & B\r\nBcc: <c@d.example>"),
         recipients,
     };
     let mail = templates.mail(Tongues::English, &mail).expect("renders");

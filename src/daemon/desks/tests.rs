@@ -125,6 +125,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         schedule: settings.schedule(),
         host: settings.config.hostname.to_string(),
         postmaster: settings.postmaster(),
+        templates: settings.templates.clone(),
     };
     let queue = MailQueue::new(store.clone(), clock.clone(), None, queue);
     let parts = rooms::Parts {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::MailQueue;
-use super::notice::{self, Failed};
+use super::notice::{self, End, Failed};
 use crate::delivery::classify::Cause;
 use crate::store::{Change, ChangeOutcome, Guard, Queued, Step, StoreError};
 
@@ -20,18 +20,12 @@ impl MailQueue {
         act: Step,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let given = why.map_or_else(String::new, |why| {
-            format!(" The reason given: {}.", why.trim().trim_end_matches('.'))
-        });
-        let reason = format!(
-            "An administrator took it out of the queue. It was not delivered and is not tried again.{given}"
-        );
         let failed = Failed {
             cause: Cause::Unknown,
             said: mail.record.last_failure.as_deref().unwrap_or_default(),
             at: now,
         };
-        let told = notice::given_up(&self.0, mail, &failed, &reason).await?;
+        let told = notice::failed(&self.0, mail, &failed, End::Dropped(why)).await?;
         let change = Change::new()
             .require(Guard::Queued(mail.id))
             .then_all(told)

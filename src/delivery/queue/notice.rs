@@ -1,15 +1,18 @@
 //! Telling staff what became of their mail: a DSN (RFC 3464) in their own INBOX, in the transaction that changes the
 //! queue. Service mail and mail from the null reverse-path tell nobody.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Inner;
 use crate::delivery::classify::{Cause, Fault};
 use crate::id::{MailboxId, MessageId, StaffId};
 use crate::message::dsn::{self, Action, Outcome, Report, Status};
+use crate::message::mime::{Limits, field};
 use crate::store::{
     Entry, EntryRecord, MailClass, MessageRecord, OwnMessage, Queued, Step, StoreError,
 };
+use crate::template::{Delayed, Mail, NotDelivered, TemplateError, Tongues, Unreached};
 
 /// A failed attempt.
 pub(super) struct Failed<'a> {
@@ -19,20 +22,52 @@ pub(super) struct Failed<'a> {
     pub(super) at: Timestamp,
 }
 
+/// How a mail's time in the queue ended.
+pub(super) enum End<'a> {
+    /// The other side will never take it.
+    Refused,
+    /// It was tried for as long as mail is tried.
+    Expired,
+    /// A person gave it up, with these words.
+    Dropped(Option<&'a str>),
+}
+
 /// The notice that a mail could not be delivered.
 pub(super) async fn failed(
     queue: &Inner,
     row: &Queued,
     failed: &Failed<'_>,
-    expired: bool,
+    end: End<'_>,
 ) -> Result<Vec<Step>, StoreError> {
-    let reason = reason(failed.cause);
-    let reason = if expired {
-        format!("It was tried for as long as mail is tried, to the end without success. {reason}")
-    } else {
-        reason.to_owned()
+    let Some(addressee) = Addressee::of(row) else {
+        return Ok(Vec::new());
     };
-    write(queue, row, failed, Action::Failed, &reason, None).await
+    let original = original(queue, row).await;
+    let said = said(failed);
+    let recipients = &[Unreached {
+        address: row.record.recipient.as_str(),
+        cause: key(failed.cause),
+        said: said.as_deref(),
+        expired: matches!(end, End::Expired),
+        dropped: matches!(end, End::Dropped(_)),
+        note: match end {
+            End::Dropped(note) => note.map(str::trim),
+            End::Refused | End::Expired => None,
+        },
+    }];
+    let subject = subject(&original);
+    let view = NotDelivered {
+        subject: subject.as_deref(),
+        recipients,
+    };
+    let mail = queue.templates.load().mail(Tongues::English, &view);
+    let told = Told {
+        action: Action::Failed,
+        retry_until: None,
+        original,
+        mail,
+    };
+    Ok(write(queue, row, failed, &addressee, told))
 }
 
 /// The notice that a mail is late.
@@ -41,69 +76,125 @@ pub(super) async fn delayed(
     row: &Queued,
     failed: &Failed<'_>,
 ) -> Result<Vec<Step>, StoreError> {
-    let reason = format!(
-        "It will be tried again by itself; you need not send it again. {}",
-        reason(failed.cause)
-    );
-    let until = Some(queue.end(&row.record));
-    write(queue, row, failed, Action::Delayed, &reason, until).await
-}
-
-/// The notice that a person gave a mail up.
-pub(super) async fn given_up(
-    queue: &Inner,
-    row: &Queued,
-    failed: &Failed<'_>,
-    reason: &str,
-) -> Result<Vec<Step>, StoreError> {
-    write(queue, row, failed, Action::Failed, reason, None).await
-}
-
-async fn write(
-    queue: &Inner,
-    row: &Queued,
-    failed: &Failed<'_>,
-    action: Action,
-    reason: &str,
-    retry_until: Option<Timestamp>,
-) -> Result<Vec<Step>, StoreError> {
-    let (MailClass::Staff { sender }, Some(to)) = (&row.record.class, &row.record.reverse_path)
-    else {
+    let Some(addressee) = Addressee::of(row) else {
         return Ok(Vec::new());
     };
-    // The header is in the first chunk; a damaged body must not keep the sender from hearing of it.
-    let original = queue.store.body(row.message).next().await;
-    let original = original.ok().flatten().unwrap_or_default();
+    let original = original(queue, row).await;
+    let said = said(failed);
+    let recipients = &[Unreached {
+        address: row.record.recipient.as_str(),
+        cause: key(failed.cause),
+        said: said.as_deref(),
+        expired: false,
+        dropped: false,
+        note: None,
+    }];
+    let (subject, until) = (subject(&original), queue.end(&row.record));
+    let view = Delayed {
+        subject: subject.as_deref(),
+        recipients,
+        until: &until.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+    };
+    let mail = queue.templates.load().mail(Tongues::English, &view);
+    let told = Told {
+        action: Action::Delayed,
+        retry_until: Some(until),
+        original,
+        mail,
+    };
+    Ok(write(queue, row, failed, &addressee, told))
+}
+
+/// Who is told.
+struct Addressee<'a> {
+    staff: StaffId,
+    address: &'a str,
+}
+
+impl<'a> Addressee<'a> {
+    /// None for service mail, and for mail from the null reverse-path.
+    fn of(row: &'a Queued) -> Option<Self> {
+        match (&row.record.class, &row.record.reverse_path) {
+            (MailClass::Staff { sender }, Some(address)) => Some(Self {
+                staff: *sender,
+                address,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What the addressee is told.
+struct Told {
+    action: Action,
+    retry_until: Option<Timestamp>,
+    original: Bytes,
+    mail: Result<Mail, TemplateError>,
+}
+
+/// The header of the mail that it's about: it is in the first chunk. A damaged body must not keep the sender from hearing
+/// of it.
+async fn original(queue: &Inner, row: &Queued) -> Bytes {
+    let first = queue.store.body(row.message).next().await;
+    first.ok().flatten().unwrap_or_default()
+}
+
+/// Its subject, decoded.
+fn subject(original: &[u8]) -> Option<String> {
+    let (fields, _) = field::split(original, &Limits::default()).ok()?;
+    let subject = fields.iter().find(|field| field.is("Subject"))?;
+    Some(subject.text()).filter(|subject| !subject.trim().is_empty())
+}
+
+/// What the other server said, if it was a server that spoke.
+fn said(failed: &Failed<'_>) -> Option<String> {
+    is_a_reply(failed.said).then(|| dsn::shown(failed.said))
+}
+
+fn write(
+    queue: &Inner,
+    row: &Queued,
+    failed: &Failed<'_>,
+    addressee: &Addressee<'_>,
+    told: Told,
+) -> Vec<Step> {
+    let mail = match told.mail {
+        Ok(mail) => mail,
+        Err(error) => return untold(row, &error),
+    };
     let id = format!("{}@{}", MessageId::random(), queue.settings.host);
     let outcome = Outcome {
         recipient: row.record.recipient.as_str(),
         original_recipient: None,
-        action,
-        status: status(failed.said, action),
-        reason,
+        action: told.action,
+        status: status(failed.said, told.action),
         diagnostic: is_a_reply(failed.said).then_some(failed.said),
         remote_mta: None,
         last_attempt: Some(failed.at),
-        retry_until,
+        retry_until: told.retry_until,
     };
     let report = Report {
         reporting_mta: &queue.settings.host,
         from: queue.settings.postmaster.as_str(),
-        to,
+        to: addressee.address,
+        subject: &mail.subject,
+        words: &mail.text,
         date: failed.at,
         message_id: &id,
         envelope_id: None,
         arrival: Some(row.record.queued_at),
-        original: &original,
+        original: &told.original,
         outcomes: &[outcome],
     };
     match dsn::write(&report) {
-        Ok(bytes) => Ok(keep(queue, *sender, to, failed.at, &bytes)),
-        Err(error) => {
-            tracing::error!(%error, mail = %row.id, "a sender could not be told about a mail");
-            Ok(Vec::new())
-        }
+        Ok(bytes) => keep(queue, addressee.staff, addressee.address, failed.at, &bytes),
+        Err(error) => untold(row, &error),
     }
+}
+
+fn untold(row: &Queued, error: &dyn std::fmt::Display) -> Vec<Step> {
+    tracing::error!(%error, mail = %row.id, "a sender could not be told about a mail");
+    Vec::new()
 }
 
 /// Whether a server said it: its words begin with a code.
@@ -146,32 +237,17 @@ fn status(said: &str, action: Action) -> Status {
     })
 }
 
-/// What happened and what the sender can do, in plain words.
-fn reason(cause: Cause) -> &'static str {
+/// The key of what happened and what the sender can do, in the texts `mail.cause`.
+fn key(cause: Cause) -> &'static str {
     match cause {
-        Cause::AddressDead => {
-            "The other server says that this address does not exist, or not any more. Check how it is written."
-        }
-        Cause::AddressBusy => {
-            "The other server can't take mail for this address at present: the mailbox is full, or gets too much mail."
-        }
-        Cause::NoTls => {
-            "The other server does not encrypt. Mail is only sent over encrypted connections, so it waits until the \
-             other side does. If it is urgent, use another way."
-        }
-        Cause::OurFault(Fault::Blocked) => {
-            "The other server takes no mail from this server. This is for your administrator to mend."
-        }
-        Cause::OurFault(Fault::Authentication) => {
-            "The other server could not verify that this mail is ours. This is for your administrator to mend."
-        }
-        Cause::OurFault(Fault::Content) => {
-            "The other server refused what the mail says or carries, or its size. Change it and send it again."
-        }
-        Cause::OurFault(Fault::Rate) => "The other server takes no more mail from us for now.",
-        Cause::Automatic | Cause::Unknown => {
-            "The other server could not be reached, or did not say clearly why it does not take the mail."
-        }
+        Cause::AddressDead => "address_dead",
+        Cause::AddressBusy => "address_busy",
+        Cause::NoTls => "no_tls",
+        Cause::OurFault(Fault::Blocked) => "blocked",
+        Cause::OurFault(Fault::Authentication) => "authentication",
+        Cause::OurFault(Fault::Content) => "content",
+        Cause::OurFault(Fault::Rate) => "rate",
+        Cause::Automatic | Cause::Unknown => "unknown",
     }
 }
 

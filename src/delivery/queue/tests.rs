@@ -9,6 +9,7 @@ use crate::delivery::classify::Fault;
 use crate::delivery::signing::Selectors;
 use crate::id::{MailboxId, StaffId};
 use crate::store::{AcceptMessage, Files, LockedStore, MessageRecord, Needs};
+use crate::template::{Colour, Party};
 use crate::vault::{KeyRing, Vault};
 
 struct World {
@@ -47,6 +48,16 @@ fn settings() -> QueueSettings {
         schedule: Schedule::default(),
         host: "mail.party.example".into(),
         postmaster: address("postmaster@party.example"),
+        templates: Arc::new(Templates::builtin(Party {
+            name: "The Fair Party".into(),
+            address: "12 Mill Lane, Leeds LS1 4AP".into(),
+            email: "privacy@party.example".into(),
+            url: "https://lists.party.example".into(),
+            promoter: None,
+            behalf: None,
+            company: None,
+            colour: Colour::parse("#0b6e4f").unwrap(),
+        })),
     }
 }
 
@@ -294,6 +305,40 @@ async fn no_tls_is_told_early_and_once() {
     let notice = world.notices().await.remove(0);
     assert!(notice.contains("Action: delayed") && notice.contains("Status: 4.7.10"));
     assert!(notice.contains("does not encrypt") && !notice.contains("Diagnostic-Code"));
+}
+
+#[tokio::test]
+async fn each_cause_is_told_in_words_of_its_own() {
+    let causes = [
+        (Cause::AddressDead, "does not exist"),
+        (Cause::AddressBusy, "the mailbox is full"),
+        (Cause::NoTls, "does not encrypt"),
+        (Cause::OurFault(Fault::Blocked), "takes no mail from this"),
+        (
+            Cause::OurFault(Fault::Authentication),
+            "that this mail is ours",
+        ),
+        (
+            Cause::OurFault(Fault::Content),
+            "Change it and send it again",
+        ),
+        (Cause::OurFault(Fault::Rate), "no more mail from us"),
+        (Cause::Automatic, "did not say clearly"),
+        (Cause::Unknown, "did not say clearly"),
+    ];
+    for (cause, words) in causes {
+        let world = world().await;
+        world
+            .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+            .await;
+        let parcel = world.loaded().await;
+        let fate = failed(cause, true, "550 5.0.0 no");
+        world.settle(&parcel, fate).await;
+        let notice = world.notices().await.remove(0);
+        let flat = notice.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words} is not in\n{notice}");
+        assert!(flat.contains("Subject: Not delivered: Leaflets"));
+    }
 }
 
 #[tokio::test]

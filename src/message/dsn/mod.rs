@@ -9,7 +9,7 @@ mod write;
 mod tests;
 
 pub use parse::{DeliveryReport, ReportedRecipient, parse};
-pub use write::{Outcome, Report, ReportError, write};
+pub use write::{Outcome, Report, ReportError, shown, write};
 
 use super::inspect::Inspection;
 

@@ -39,8 +39,6 @@ pub struct Outcome<'a> {
     pub action: Action,
     /// The status code.
     pub status: Status,
-    /// The reason and the next step, for a person.
-    pub reason: &'a str,
     /// The far server's own words (`550 5.1.1 ...`).
     pub diagnostic: Option<&'a str>,
     /// The far server's name.
@@ -66,6 +64,10 @@ pub struct Report<'a> {
     pub from: &'a str,
     /// The sender of the mail it's about. Never the null reverse-path.
     pub to: &'a str,
+    /// The subject, one line.
+    pub subject: &'a str,
+    /// What people read: lines end in LF.
+    pub words: &'a str,
     /// The date.
     pub date: Timestamp,
     /// The Message-ID, without angle brackets.
@@ -108,7 +110,7 @@ pub enum ReportError {
 /// [`ReportError`].
 pub fn write(report: &Report<'_>) -> Result<Vec<u8>, ReportError> {
     check(report)?;
-    let words = compose::part("text/plain", &words(report));
+    let words = compose::part("text/plain", report.words);
     let status = delivery_status(report);
     let original = compose::part("text/rfc822-headers", &returned(report.original));
     let hash = digest::digest(&digest::SHA256, &status);
@@ -121,17 +123,9 @@ pub fn write(report: &Report<'_>) -> Result<Vec<u8>, ReportError> {
 
     let mut out = Vec::with_capacity(words.len() + status.len() + original.len() + 1024);
     encode::mailbox_field(&mut out, "From", "Mail Delivery", report.from);
-    let failed = report
-        .outcomes
-        .iter()
-        .any(|outcome| outcome.action == Action::Failed);
-    let subject = if failed {
-        "Your mail could not be delivered"
-    } else {
-        "Your mail is delayed"
-    };
+    encode::text_field(&mut out, "Subject", report.subject);
     let header = format!(
-        "To: <{}>\r\nSubject: {subject}\r\nDate: {}\r\nMessage-ID: <{}>\r\nAuto-Submitted: auto-replied\r\n\
+        "To: <{}>\r\nDate: {}\r\nMessage-ID: <{}>\r\nAuto-Submitted: auto-replied\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n \
          boundary=\"{boundary}\"\r\n\r\n",
         report.to,
@@ -174,37 +168,6 @@ fn check(report: &Report<'_>) -> Result<(), ReportError> {
         true => Ok(()),
         false => Err(ReportError::Value("a recipient")),
     }
-}
-
-fn words(report: &Report<'_>) -> String {
-    let mut text = String::new();
-    for outcome in report.outcomes {
-        let what = match outcome.action {
-            Action::Failed => "could not be delivered, and won't be tried again",
-            Action::Delayed => "could not be delivered yet",
-            Action::Delivered | Action::Relayed | Action::Expanded => "was delivered",
-        };
-        text.push_str(&format!(
-            "Your mail to {} {what}.\n{}\n",
-            outcome.recipient,
-            outcome.reason.trim()
-        ));
-        if let Some(until) = outcome
-            .retry_until
-            .filter(|_| outcome.action == Action::Delayed)
-        {
-            text.push_str(&format!(
-                "It will be tried until {}. You needn't send it again.\n",
-                date(until)
-            ));
-        }
-        if let Some(diagnostic) = outcome.diagnostic {
-            text.push_str(&format!("The other server said: {}\n", shown(diagnostic)));
-        }
-        text.push('\n');
-    }
-    text.push_str("The header of your mail follows.\n");
-    text
 }
 
 fn delivery_status(report: &Report<'_>) -> Vec<u8> {
@@ -300,8 +263,8 @@ fn ascii(text: &str) -> String {
     one_line.trim().chars().take(LONGEST_DIAGNOSTIC).collect()
 }
 
-/// A server's words, on one line.
-fn shown(words: &str) -> String {
+/// A server's words as they may be shown: visible ASCII on one line of bounded length.
+pub fn shown(words: &str) -> String {
     ascii(&words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
