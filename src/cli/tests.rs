@@ -193,6 +193,7 @@ fn accounts() {
         name: "ada".into(),
         addresses: vec!["ada@party.example".into(), "press@party.example".into()],
         roles: vec![Role::Sender, Role::Admin],
+        mailboxes: vec!["office".into()],
         uid: Some(1001),
         created_at: noon(),
         revoked_at: None,

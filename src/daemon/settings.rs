@@ -56,6 +56,7 @@ pub struct Settings {
 /// The party's domains, and the addresses in them that belong to lists and role mailboxes.
 pub fn premises(config: &Config) -> Premises {
     let mut premises = Premises::new(config.domains.iter().cloned());
+        premises = premises.mailbox(name.as_str());
     for (name, mailbox) in &config.mailbox {
         for address in &mailbox.addresses {
             premises = premises.taken(address, format!("the mailbox {name}"));

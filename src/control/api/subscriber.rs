@@ -89,6 +89,20 @@ pub enum CardChannel {
 /// `subscriber import`: the body is the suppression file, if there is one, and behind it CSV with one row a person and
 /// the evidence of their consent.
 #[derive(Debug, Serialize, Deserialize)]
+/// `subscriber withdraw`: somebody rang or wrote and wants no more mail, of one list or of all.
+#[derive(Serialize, Deserialize)]
+pub struct Withdraw {
+    /// The address.
+    pub address: String,
+    /// From this list alone; from all if none is given.
+    pub list: Option<String>,
+    /// Never write there again, not even to ask.
+    pub never_again: bool,
+    /// Why.
+    pub reason: String,
+}
+ask!(Withdraw, "subscriber withdraw", ADMIN, answer Nothing);
+
 pub struct Import {
     /// How many bytes of the body are the suppression file; none states that the old system had no list of those who
     /// left, and that goes on the record.

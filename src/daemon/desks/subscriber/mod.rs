@@ -16,7 +16,7 @@ use super::{address, by, constituency_name, failure};
 use crate::consent::constituency::Code;
 use crate::consent::{Card, EvidenceView, Lang};
 use crate::control::api::subscriber::{
-    Add, CardChannel, Erase, Erased, Find, Found, SubscriberReport,
+    Add, CardChannel, Erase, Erased, Find, Found, SubscriberReport, Withdraw,
 };
 use crate::control::{Call, Class, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
@@ -126,6 +126,20 @@ impl Handle<Erase> for SubscriberDesk {
         let by = by(call.actor()?, Some(&ask.reason));
         let held = self
             .0
+impl Handle<Withdraw> for SubscriberDesk {
+    async fn handle(&self, ask: Withdraw, call: &mut Call<Withdraw>) -> Result<Nothing, Failure> {
+        let what = "can't withdraw the address";
+        let address = address(what, &ask.address)?;
+        let by = by(call.actor()?, Some(&ask.reason));
+        self.0
+            .consent
+            .withdraw_address(&address, ask.list.as_deref(), ask.never_again, &by)
+            .await
+            .map_err(|error| failure::consent(what, &error))?;
+        Ok(Nothing {})
+    }
+}
+
             .consent
             .erase(&address, &by)
             .await
