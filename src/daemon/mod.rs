@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `settings` | from the configuration to what each room is told |
 //! | `rooms` | the rooms over an open store, as the doors find them |
+//! | `duties` | what the law asks of the party itself, as reminders |
+//! | `identity` | as whom a staff member may write |
 //! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
@@ -23,6 +25,7 @@ pub mod hardening;
 pub mod house;
 pub mod init;
 pub mod keeper;
+mod identity;
 pub mod locked_box;
 pub mod logging;
 pub mod mail_in;
