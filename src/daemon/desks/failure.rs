@@ -61,6 +61,7 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::NotAllowed(_)
         | ListError::SecondPerson
         | ListError::NotYours
+        | ListError::NotYoursToSteer
         | ListError::Digest
         | ListError::Link => Class::Refused,
         ListError::Store(_)
