@@ -392,6 +392,10 @@ impl House for PartyHouse {
         warnings.extend(little_room(&self.config().data_dir));
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
+        warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
+        if let Some(rooms) = &rooms {
+            warnings.extend_from_slice(rooms.signing.broken());
+        }
             warnings.push(format!(
                 "{broken} staff accounts in the database can't be read and are left out; see hustings store verify, and \
                  restore them from a backup"

@@ -62,6 +62,11 @@ pub enum ListError {
         "the digest is not that of the mailing: look at the preview again and approve what you see there"
     )]
     Digest,
+    /// Nothing can be signed.
+    #[error(
+        "nothing can be signed: the DKIM key in the database can't be used; `hustings status` says more"
+    )]
+    NoKey,
     /// The prepared bytes are not those that were held.
     #[error(
         "the prepared mailing was changed or damaged: cancel it, send the mail to the list again, and run `hustings store verify`"

@@ -68,6 +68,7 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::Settings { .. }
         | ListError::Busy
         | ListError::Damaged
+        | ListError::NoKey
         | ListError::Notice(_)
         | ListError::Audit(_) => Class::Failed,
     };
