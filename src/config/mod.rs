@@ -59,9 +59,6 @@ section! {
         /// "built-in" (the 650 of the United Kingdom), "none", or the path of a CSV file with the columns code, name,
         /// nation and, if wanted, name_cy.
         constituencies: ConstituencySource = default(ConstituencySource::BuiltIn),
-        /// An address elsewhere, of somebody you trust, that gets the signed state of the logs each day. Only that proves
-        /// later that nobody with root has rewritten them.
-        witness: Option<EmailAddress> = optional("witness@elsewhere.example"),
         /// Where the database is.
         data_dir: PathBuf = default(PathBuf::from("/var/lib/hustings")),
         /// Where the control socket is.

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::duties;
 use super::locked_box::LockedBox;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};

@@ -22,6 +22,7 @@
 mod adapters;
 pub mod desks;
 pub mod hardening;
+mod duties;
 pub mod house;
 pub mod init;
 pub mod keeper;

@@ -226,7 +226,7 @@ impl Settings {
         let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
         let config = &self.config;
         let resolver = Resolver::new(ResolverSettings {
-            server: config.delivery.resolver.first().copied(),
+            servers: config.delivery.resolver.clone(),
             ..ResolverSettings::default()
         })
         .map_err(|error| wrong(&error))?;
@@ -259,6 +259,7 @@ impl Settings {
             },
         })
     }
+                sources: config.delivery.source_addresses.clone(),
 
     /// How much is sent at once.
     pub fn engine(&self) -> EngineSettings {
