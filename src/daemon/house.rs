@@ -82,7 +82,7 @@ impl PartyHouse {
     pub fn new(parts: HouseParts) -> Result<Arc<Self>, SettingsError> {
         let limits = &parts.settings.config.limits;
         let web = Web::new(WebParts {
-            site: parts.settings.site()?,
+            site: parts.settings.site(),
             https: parts.https,
             clock: parts.clock.clone(),
             signups_per_network: NonZeroU32::new(limits.signups_per_network)
@@ -390,6 +390,7 @@ impl House for PartyHouse {
             }
         }
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings.extend_from_slice(&self.settings.load().faults);
         warnings.extend(little_room(&self.config().data_dir));
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -425,7 +426,7 @@ impl House for PartyHouse {
         let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
         let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
         let (site, network) = (
-            settings.site().map_err(|error| fail(&error))?,
+            settings.site(),
             settings.network().map_err(|error| fail(&error))?,
         );
         self.certificates
@@ -436,6 +437,7 @@ impl House for PartyHouse {
         if let Some(rooms) = self.cell.get() {
             let letters = Arc::new(settings.letters());
             rooms
+        let faults = settings.faults.clone();
                 .consent
                 .reload(settings.consent(), letters)
                 .await
@@ -454,7 +456,10 @@ impl House for PartyHouse {
         self.web.replace(site);
         self.settings.store(settings);
         tracing::info!("the configuration was read again");
-        Ok(Reloaded { needs_restart })
+        Ok(Reloaded {
+            needs_restart,
+            faults,
+        })
     }
 
     fn staff(&self) -> Option<StaffRoom> {

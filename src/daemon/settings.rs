@@ -36,9 +36,6 @@ pub enum SettingsError {
     /// Mail to other servers.
     #[error("mail can't be sent with these settings: {0}")]
     Delivery(String),
-    /// A template.
-    #[error("a template of the party's own can't be used: {0}")]
-    Template(String),
 }
 
 /// Everything that is made from the configuration and not yet in a room.
@@ -49,6 +46,8 @@ pub struct Settings {
     pub templates: Arc<Templates>,
     /// The constituencies; none if the party doesn't ask.
     pub constituencies: Arc<Constituencies>,
+    /// Templates of the party's own that can't be used, each with why; the built-in ones are used in their place.
+    pub faults: Vec<String>,
     /// The date of the privacy notice.
     as_of: Date,
 }
@@ -56,8 +55,8 @@ pub struct Settings {
 /// The party's domains, and the addresses in them that belong to lists and role mailboxes.
 pub fn premises(config: &Config) -> Premises {
     let mut premises = Premises::new(config.domains.iter().cloned());
-        premises = premises.mailbox(name.as_str());
     for (name, mailbox) in &config.mailbox {
+        premises = premises.mailbox(name.as_str());
         for address in &mailbox.addresses {
             premises = premises.taken(address, format!("the mailbox {name}"));
         }
@@ -80,11 +79,15 @@ impl Settings {
         let constituencies = Constituencies::from_config(&config.constituencies)
             .map_err(|error| SettingsError::Constituencies(error.to_string()))?
             .unwrap_or_else(Constituencies::none);
-        let templates = templates(party(&config), config.templates.as_deref())?;
+        let (templates, faults) = templates(party(&config), config.templates.as_deref());
+        for fault in &faults {
+            tracing::error!(fault, "an own template is not used");
+        }
         Ok(Self {
             config: Arc::new(config),
             templates: Arc::new(templates),
             constituencies: Arc::new(constituencies),
+            faults,
             as_of,
         })
     }
@@ -125,7 +128,7 @@ impl Settings {
     }
 
     /// The statement beside a list's box: it becomes evidence.
-    fn statement(&self, list: &List) -> Text {
+    pub(super) fn statement(&self, list: &List) -> Text {
         let mut statement = self.templates.consent_statement(&purpose(list));
         if let Some(extra) = &list.consent_extra {
             let more = |text: &str| format!("{text} {extra}");
@@ -256,10 +259,10 @@ impl Settings {
                 tls: TlsSetup::new(None).map_err(|error| wrong(&error))?,
                 timeouts: Timeouts::default(),
                 limits: SessionLimits::default(),
+                sources: config.delivery.source_addresses.clone(),
             },
         })
     }
-                sources: config.delivery.source_addresses.clone(),
 
     /// How much is sent at once.
     pub fn engine(&self) -> EngineSettings {
@@ -309,13 +312,10 @@ impl Settings {
     }
 
     /// What the pages show.
-    ///
-    /// # Errors
-    /// [`SettingsError::Template`] if a template can't be used any more.
-    pub fn site(&self) -> Result<Site, SettingsError> {
+    pub fn site(&self) -> Site {
         let lists = self.config.list.iter().filter(|(_, list)| list.open);
-        Ok(Site::new(SiteParts {
-            templates: templates(party(&self.config), self.config.templates.as_deref())?,
+        Site::new(SiteParts {
+            templates: templates(party(&self.config), self.config.templates.as_deref()).0,
             lists: lists
                 .map(|(key, list)| ListChoice {
                     key: key.as_str().to_owned(),
@@ -326,7 +326,7 @@ impl Settings {
             nations: by_nation(self.constituencies.iter().map(seat)),
             ogl: self.constituencies.is_builtin() && !self.constituencies.is_empty(),
             privacy: self.privacy(),
-        }))
+        })
     }
 
     fn privacy(&self) -> Privacy {
@@ -355,15 +355,15 @@ impl Settings {
     }
 }
 
-fn templates(party: Party, directory: Option<&Path>) -> Result<Templates, SettingsError> {
+/// The party's own templates over the built-in ones, and what is wrong with those that are not used. A built-in text is
+/// whole in law, and evidence refers to the words that were shown: so it may always stand in for a faulty one.
+fn templates(party: Party, directory: Option<&Path>) -> (Templates, Vec<String>) {
     let Some(directory) = directory else {
-        return Ok(Templates::builtin(party));
+        return (Templates::builtin(party), Vec::new());
     };
-    let (templates, errors) = Templates::load(party, directory);
-    match errors.first() {
-        None => Ok(templates),
-        Some(error) => Err(SettingsError::Template(error.to_string())),
-    }
+    let (templates, faults) = Templates::load(party, directory);
+    let faults = faults.iter().map(ToString::to_string);
+    (templates, faults.collect())
 }
 
 fn party(config: &Config) -> Party {
