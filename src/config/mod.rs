@@ -199,6 +199,12 @@ impl Config {
         role.then_some(&self.postmaster)
     }
 
+    /// Where the key file is, if the root key comes from one.
+    pub fn key_file(&self) -> PathBuf {
+        let usual = || PathBuf::from("/etc/hustings/root.key");
+        self.key.file.clone().unwrap_or_else(usual)
+    }
+
     /// The address of the pages, without a slash at its end.
     pub fn pages_url(&self) -> String {
         self.pages

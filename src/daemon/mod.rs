@@ -12,6 +12,7 @@
 //! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
 //! | `hardening` | no core dumps, no files for others, no swap |
 //! | `keeper` | locked, unlocked: the root key's way to the open store |
+//! | `key_restore` | the root key's way back from the recovery sheet |
 //! | `ring_file` | how the key ring and the passphrase's settings lie in the store |
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
@@ -21,12 +22,13 @@
 
 mod adapters;
 pub mod desks;
-pub mod hardening;
 mod duties;
+pub mod hardening;
 pub mod house;
+mod identity;
 pub mod init;
 pub mod keeper;
-mod identity;
+pub mod key_restore;
 pub mod locked_box;
 pub mod logging;
 pub mod mail_in;
