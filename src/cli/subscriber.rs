@@ -235,12 +235,15 @@ pub(super) fn found_text(found: &Found, style: Style) -> String {
             text += &format!("Address:       {}\n", clean(&subscriber.address));
             let constituency = subscriber.constituency.as_deref().unwrap_or("-");
             text += &format!("Constituency:  {}\n", clean(constituency));
-            let rows = subscriber
-                .subscriptions
-                .iter()
-                .map(|(list, at)| vec![toned(list, Tone::Strong), field(time(*at))]);
+            let rows = subscriber.subscriptions.iter().map(|(list, at)| {
+                vec![
+                    toned(list, Tone::Strong),
+                    field(time(*at)),
+                    optional(subscriber.paused.get(list).map(|until| time(*until))),
+                ]
+            });
             text += "\n";
-            text += &style.table(&["LIST", "CONFIRMED"], rows.collect());
+            text += &style.table(&["LIST", "CONFIRMED", "PAUSED UNTIL"], rows.collect());
         }
     }
     if let Some(until) = found.pending_until {

@@ -261,6 +261,7 @@ fn subscribers() {
             address: "jo@example.org".into(),
             constituency: Some("Leeds East".into()),
             subscriptions: [("news".to_owned(), noon())].into(),
+            paused: [("news".to_owned(), noon())].into(),
         }),
         pending_until: None,
         suppressed: vec!["appeals".into()],

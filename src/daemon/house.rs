@@ -392,15 +392,19 @@ impl House for PartyHouse {
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
         warnings.extend_from_slice(&self.settings.load().faults);
         warnings.extend(little_room(&self.config().data_dir));
-        let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
-        if broken > 0 {
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
         }
+        let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
+        if broken > 0 {
             warnings.push(format!(
-                "{broken} staff accounts in the database can't be read and are left out; see hustings store verify, and \
-                 restore them from a backup"
+                "{} in the database can't be read and left out; see hustings store verify, and put back a copy of \
+                 the database from before, or make a new account",
+                match broken {
+                    1 => "1 staff account".to_owned(),
+                    many => format!("{many} staff accounts"),
+                }
             ));
         }
         HouseReport {
@@ -433,11 +437,11 @@ impl House for PartyHouse {
             .reload(self.clock.now())
             .map_err(|error| fail(&error))?;
         let needs_restart = settings.needs_restart(&self.settings.load());
+        let faults = settings.faults.clone();
         let settings = Arc::new(settings);
         if let Some(rooms) = self.cell.get() {
             let letters = Arc::new(settings.letters());
             rooms
-        let faults = settings.faults.clone();
                 .consent
                 .reload(settings.consent(), letters)
                 .await

@@ -45,6 +45,9 @@ pub struct SubscriberReport {
     pub constituency: Option<String>,
     /// The lists, with when each was confirmed.
     pub subscriptions: BTreeMap<String, Timestamp>,
+    /// The lists of which nothing is sent just now, because a "stop" came that isn't decided yet, and until when.
+    #[serde(default)]
+    pub paused: BTreeMap<String, Timestamp>,
 }
 
 impl std::fmt::Debug for SubscriberReport {
@@ -86,9 +89,6 @@ pub enum CardChannel {
     Event,
 }
 
-/// `subscriber import`: the body is the suppression file, if there is one, and behind it CSV with one row a person and
-/// the evidence of their consent.
-#[derive(Debug, Serialize, Deserialize)]
 /// `subscriber withdraw`: somebody rang or wrote and wants no more mail, of one list or of all.
 #[derive(Serialize, Deserialize)]
 pub struct Withdraw {
@@ -103,6 +103,9 @@ pub struct Withdraw {
 }
 ask!(Withdraw, "subscriber withdraw", ADMIN, answer Nothing);
 
+/// `subscriber import`: the body is the suppression file, if there is one, and behind it CSV with one row a person and
+/// the evidence of their consent.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Import {
     /// How many bytes of the body are the suppression file; none states that the old system had no list of those who
     /// left, and that goes on the record.

@@ -47,6 +47,12 @@ impl Handle<Find> for SubscriberDesk {
 impl SubscriberDesk {
     fn report(&self, view: EvidenceView) -> Option<SubscriberReport> {
         let code = view.constituency.as_deref();
+        let now = self.0.clock.now();
+        let paused = view.subscriptions.iter().filter_map(|one| {
+            let until = one.paused_until.filter(|until| now < *until)?;
+            Some((one.list.clone(), until))
+        });
+        let paused = paused.collect();
         let lists = view.subscriptions.into_iter();
         let subscriptions: BTreeMap<_, _> = lists.map(|one| (one.list, one.confirmed_at)).collect();
         Some(SubscriberReport {
@@ -54,6 +60,7 @@ impl SubscriberDesk {
             address: view.address?.to_string(),
             constituency: code.map(|code| constituency_name(&self.0, code)),
             subscriptions,
+            paused,
         })
     }
 
@@ -119,13 +126,6 @@ fn day(what: &str, text: &str) -> Result<Timestamp, Failure> {
     })
 }
 
-impl Handle<Erase> for SubscriberDesk {
-    async fn handle(&self, ask: Erase, call: &mut Call<Erase>) -> Result<Erased, Failure> {
-        let what = "can't erase the address";
-        let address = address(what, &ask.address)?;
-        let by = by(call.actor()?, Some(&ask.reason));
-        let held = self
-            .0
 impl Handle<Withdraw> for SubscriberDesk {
     async fn handle(&self, ask: Withdraw, call: &mut Call<Withdraw>) -> Result<Nothing, Failure> {
         let what = "can't withdraw the address";
@@ -140,6 +140,13 @@ impl Handle<Withdraw> for SubscriberDesk {
     }
 }
 
+impl Handle<Erase> for SubscriberDesk {
+    async fn handle(&self, ask: Erase, call: &mut Call<Erase>) -> Result<Erased, Failure> {
+        let what = "can't erase the address";
+        let address = address(what, &ask.address)?;
+        let by = by(call.actor()?, Some(&ask.reason));
+        let held = self
+            .0
             .consent
             .erase(&address, &by)
             .await
