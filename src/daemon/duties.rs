@@ -43,7 +43,7 @@ fn registration(ends: Date, today: Date) -> Option<String> {
             "the registration with the Information Commission ends in {} ({ends}): {next} now",
             days(left)
         )),
-        ..=REMIND => Some(format!(
+        left if left <= REMIND => Some(format!(
             "the registration with the Information Commission ends on {ends}: {next}"
         )),
         _ => None,
