@@ -148,7 +148,7 @@ async fn sink() -> Outside {
 fn network(to: SocketAddr) -> Network {
     let to = to.to_string();
     let settings = ResolverSettings {
-        server: Some(([127, 0, 0, 1], 9).into()),
+        servers: vec![([127, 0, 0, 1], 9).into()],
         ..ResolverSettings::default()
     };
     Network {
@@ -164,6 +164,7 @@ fn network(to: SocketAddr) -> Network {
             tls: TlsSetup::new(None).expect("TLS"),
             timeouts: Timeouts::default(),
             limits: SessionLimits::default(),
+            sources: Vec::new(),
         },
     }
 }

@@ -133,6 +133,7 @@ async fn store(directory: &TempDir, clock: &Clock) -> Store {
         name: "cy".into(),
         addresses: vec![address("cy@party.example")],
         roles: vec![Role::Sender],
+        mailboxes: Vec::new(),
         verifier: None,
         uid: None,
         created_at: clock.now(),

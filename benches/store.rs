@@ -58,6 +58,7 @@ fn staff_record() -> StaffRecord {
         name: "bench".into(),
         addresses: Vec::new(),
         roles: vec![Role::Reader],
+        mailboxes: Vec::new(),
         verifier: None,
         uid: None,
         created_at: Timestamp::UNIX_EPOCH,

@@ -167,12 +167,10 @@ fn init(directory: &Path) -> Command {
     command
 }
 
-#[test]
-fn init_sets_up_and_can_be_repeated() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = |name: &str| directory.path().join(name);
+/// The set-up's own paths are the system's; a test brings its configuration along.
+fn configured(directory: &Path, source: &str) {
+    let at = |name: &str| directory.join(name);
     std::fs::create_dir(at("run")).unwrap();
-    // The set-up's own paths are the system's; a test brings its configuration along.
     let text = std::fs::read_to_string("config/hustings.toml").unwrap();
     let set = |text: String, old: &str, path: std::path::PathBuf| {
         let key = old.split(' ').next().unwrap();
@@ -183,9 +181,24 @@ fn init_sets_up_and_can_be_repeated() {
     };
     let text = set(text, "data_dir =", at("data"));
     let text = set(text, "runtime_dir =", at("run"));
-    let text = set(text, "file = \"/etc/hustings/root.key\"", at("root.key"));
-    let text = text.replace("#source = \"credential\"", "source = \"file\"");
+    // The key's directory isn't there yet, as /etc/hustings isn't when the configuration is elsewhere.
+    let text = set(
+        text,
+        "file = \"/etc/hustings/root.key\"",
+        at("etc/root.key"),
+    );
+    let text = text.replace(
+        "#source = \"credential\"",
+        &format!("source = \"{source}\""),
+    );
     std::fs::write(at("hustings.toml"), text).unwrap();
+}
+
+#[test]
+fn init_sets_up_and_can_be_repeated() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    configured(directory.path(), "file");
 
     init(directory.path()).arg("--no-units").assert().code(2);
     init(directory.path())

@@ -41,7 +41,7 @@ fn network(routes: &[(&str, SocketAddr)], each: Duration) -> Network {
     Network {
         router: Router {
             resolver: Resolver::new(ResolverSettings {
-                server: Some("127.0.0.1:9".parse().unwrap()),
+                servers: vec!["127.0.0.1:9".parse().unwrap()],
                 ..ResolverSettings::default()
             })
             .unwrap(),
@@ -55,6 +55,7 @@ fn network(routes: &[(&str, SocketAddr)], each: Duration) -> Network {
             tls: TlsSetup::new(None).unwrap(),
             timeouts: Timeouts::all(each),
             limits: SessionLimits::default(),
+            sources: Vec::new(),
         },
     }
 }

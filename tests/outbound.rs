@@ -30,6 +30,7 @@ fn dialer(each: Duration) -> Dialer {
         tls: TlsSetup::new(None).unwrap(),
         timeouts: Timeouts::all(each),
         limits: SessionLimits::default(),
+        sources: Vec::new(),
     }
 }
 
@@ -74,7 +75,7 @@ fn domain(text: &str) -> Domain {
 
 fn router(zone: &Zone) -> Router {
     let settings = ResolverSettings {
-        server: Some(zone.address()),
+        servers: vec![zone.address()],
         deadline: Duration::from_millis(1_500),
         ..ResolverSettings::default()
     };
@@ -96,6 +97,22 @@ fn shown(targets: &[Target]) -> Vec<String> {
         format!("{} {}", target.host, addresses.join(" "))
     };
     targets.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn the_next_dns_server_stands_in_for_one_that_is_silent() {
+    let zone = Zone::start().await;
+    zone.mx("party.test", 10, "first.test").await;
+    zone.address_of("first.test", "192.0.2.1").await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut router = router(&zone);
+    router.resolver = Resolver::new(ResolverSettings {
+        servers: vec![silent.local_addr().unwrap(), zone.address()],
+        ..ResolverSettings::default()
+    })
+    .unwrap();
+    let targets = router.targets(&domain("party.test")).await.unwrap();
+    assert_eq!(shown(&targets), ["first.test 192.0.2.1:25"]);
 }
 
 #[tokio::test]

@@ -552,7 +552,7 @@ async fn words_that_changed_are_read_again() {
         .post("/", &sign_up_form("ann@far.example", &stamp))
         .await;
     assert_eq!(early.status, 422);
-    pages.web.replace(settings.site().unwrap());
+    pages.web.replace(settings.site());
     let late = pages
         .post("/", &sign_up_form("ann@far.example", &stamp))
         .await;
@@ -590,7 +590,7 @@ async fn a_withdrawal_that_comes_while_locked_is_kept_and_applied() {
     let out = pages.subscribe("ann@far.example").await;
     let never = out.replace("/u/", "/n/");
     let locked = hustings::web::Web::new(hustings::web::WebParts {
-        site: pages.settings.site().unwrap(),
+        site: pages.settings.site(),
         https: true,
         clock: pages.clock.clone(),
         signups_per_network: NonZeroU32::new(9).unwrap(),

@@ -447,6 +447,136 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     database.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_altered_setting_keeps_the_service_from_starting() {
+    let mut party = lived().await;
+    let mut database = database(&party).await;
+    let mut tables = tables(&mut database).await.into_iter();
+    let table = tables.find(|(name, _)| name == "setting").unwrap();
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM setting")
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+    for known in ["dkim-rsa", "dkim-ed25519", "staff-dummy-secret"] {
+        assert!(names.iter().any(|name| name == known), "{names:?}");
+    }
+    for name in names {
+        let only = format!("AND name = '{name}'");
+        let flipped = Flipped::choose(&mut database, &table, &only).await;
+        flipped.flip(&mut database).await;
+        party.launch(&[]);
+        let status = party
+            .wait_for(|status| status.work.is_some() && status.doors[0].state == "open")
+            .await;
+        let told = status
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(&name));
+        assert_eq!(told, name.starts_with("dkim"), "{name}: {status:?}");
+        let log = std::fs::read_to_string(party.log()).unwrap();
+        assert!(!log.contains("panicked"), "{log}");
+        party.stop().await;
+        let update = "UPDATE setting SET sealed = $1 WHERE name = $2";
+        let mended = sqlx::query(update).bind(&flipped.was).bind(&name);
+        mended.execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_root_key_comes_back_from_the_sheet() {
+    let mut party = lived().await;
+    party.run(&[]).await;
+    let backup = party.cli(&["key", "backup"]).await;
+    assert!(backup.status.success(), "{}", said(&backup));
+    let sheet = String::from_utf8(backup.stdout).unwrap();
+    party.stop().await;
+    let key = party.stage.config().key_file();
+    let before = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let (_, why) = party.fails_to_start().await;
+    assert!(why.contains("root.key can't be read"), "{why}");
+
+    // As root, or whoever the service runs as: no daemon is asked.
+    let config = party.stage.config_file();
+    let restore = |sheet: &str| {
+        let mut command = assert_cmd::Command::cargo_bin("hustings").unwrap();
+        let command = command
+            .arg("--config")
+            .arg(&config)
+            .args(["key", "restore", "-"]);
+        let output = command.write_stdin(sheet).output().unwrap();
+        (output.status.code(), said(&output))
+    };
+    // Another installation's sheet, and one with a line that is missing.
+    let other = Party::start().await;
+    let theirs = String::from_utf8(other.cli(&["key", "backup"]).await.stdout).unwrap();
+    let (code, why) = restore(&theirs);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains("not that of this database"), "{why}");
+    let gap: Vec<&str> = sheet
+        .lines()
+        .filter(|line| !line.starts_with("03 "))
+        .collect();
+    let (code, why) = restore(&gap.join("\n"));
+    assert_eq!(code, Some(1), "{why}");
+    assert!(!key.exists(), "{why}");
+
+    let (code, told) = restore(&sheet);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(std::fs::read(&key).unwrap(), before, "the same key");
+    assert_eq!(restore(&sheet).0, Some(0), "it can be repeated");
+
+    party.run(&[]).await;
+    assert_eq!(verified(&party).await, []);
+    works(&party).await;
+    let log = said(&party.cli(&["audit", "show"]).await);
+    assert!(log.contains("key restore"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_verify_printed_can_be_given_back_to_it() {
+    let party = Party::start().await;
+    let place = tempfile::tempdir().unwrap();
+    // The command runs as Ben.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(place.path(), open).unwrap();
+    for log in ["audit", "consent"] {
+        let file = |name: &str| {
+            place
+                .path()
+                .join(format!("{log}-{name}"))
+                .display()
+                .to_string()
+        };
+        let cut = file("cut");
+        let printed = party.cli(&[log, "verify", "--checkpoint-to", &cut]).await;
+        assert!(printed.status.success(), "{}", said(&printed));
+        let json = party.cli(&["--json", log, "verify"]).await;
+        std::fs::write(file("printed"), &printed.stdout).unwrap();
+        std::fs::write(file("json"), &json.stdout).unwrap();
+        let mailed = format!(
+            "> kept for you\r\n\r\n{}\r\nAda\r\n",
+            said(&printed).replace('\n', "\r\n")
+        );
+        std::fs::write(file("mailed"), mailed).unwrap();
+        for kept in ["cut", "printed", "json", "mailed"] {
+            let verified = party.cli(&[log, "verify", "--against", &file(kept)]).await;
+            assert!(verified.status.success(), "{kept}: {}", said(&verified));
+            assert!(said(&verified).contains("Against the checkpoint"), "{kept}");
+        }
+        let begins = std::fs::read_to_string(&cut).unwrap();
+        assert!(begins.starts_with("hustings checkpoint v1\n"), "{begins}");
+        // One that was changed is still refused.
+        let forged = begins.replacen("size ", "size 1", 1);
+        std::fs::write(file("forged"), forged).unwrap();
+        let refused = party
+            .cli(&[log, "verify", "--against", &file("forged")])
+            .await;
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    }
+}
+
 /// Copies a data directory; the daemon must be stopped.
 fn copy(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);

@@ -25,6 +25,8 @@ use super::frontier::Frontier;
 use super::hash::{Hash, Leaf, sha256};
 
 const TITLE: &str = "hustings checkpoint v1";
+/// How many lines a signed checkpoint has.
+const LINES: usize = 7;
 /// A checkpoint has some 350 bytes; more than this isn't one.
 const TEXT_MAX: usize = 2048;
 
@@ -129,6 +131,21 @@ impl Checkpoint {
             STANDARD.encode(key_id),
         )
     }
+}
+
+/// The lines of the last checkpoint in a text that holds more, such as what a command printed or a mail; none if there's
+/// no beginning of one in it.
+pub fn cut_out(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = lines.iter().rposition(|line| *line == TITLE)?;
+    let mut cut = lines[begins..]
+        .iter()
+        .take(LINES)
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n");
+    cut.push('\n');
+    Some(cut)
 }
 
 type KeyId = [u8; 6];

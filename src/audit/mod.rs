@@ -18,7 +18,7 @@ mod proof;
 pub use act::{Act, ActObject};
 pub use canonical::{NotCanonical, canonical};
 pub use checkpoint::{
-    Checkpoint, CheckpointError, Comparison, LogKind, SignedCheckpoint, Verdict, compare,
+    Checkpoint, CheckpointError, Comparison, LogKind, SignedCheckpoint, Verdict, compare, cut_out,
 };
 pub use frontier::{BadFrontier, Frontier, root_of};
 pub use hash::{Hash, Leaf, leaf_hash, leaf_input, node_hash};

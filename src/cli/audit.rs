@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
-use super::body::read_small;
+use super::body::{NewFile, read_small};
 use super::context::Context;
-use super::style::{Style, Tone, clean, clean_lines, field, optional, time, toned};
+use super::style::{Style, Tone, clean, clean_lines, counted, field, optional, time, toned};
+use crate::audit::cut_out;
 use crate::control::Failure;
 use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
 
@@ -44,20 +45,49 @@ enum AuditCommand {
 /// How to verify a log.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// A signed checkpoint that was kept elsewhere; `-` reads it from standard input
+    /// A signed checkpoint that was kept elsewhere, or what this command printed then; `-` reads standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     against: Option<PathBuf>,
     /// The public key from the recovery sheet of the checkpoint's time, if it isn't the vault's any more
     #[arg(long, value_name = "HEX", requires = "against")]
     public_key: Option<String>,
+    /// Write the signed checkpoint to a file of its own as well; it must not exist
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    checkpoint_to: Option<PathBuf>,
+}
+
+/// The checkpoint in a file that may hold what this command printed, for people or as JSON, or a mail.
+fn checkpoint_in(text: &str) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(text).ok();
+    let field = json
+        .as_ref()
+        .and_then(|json| json.get("checkpoint")?.as_str());
+    let text = field.unwrap_or(text);
+    // What holds none is judged, and named, by whoever reads checkpoints.
+    cut_out(text).unwrap_or_else(|| text.to_owned())
 }
 
 impl VerifyArgs {
     pub(super) fn request(&self) -> Result<Verify, Failure> {
         Ok(Verify {
-            against: self.against.as_deref().map(read_small).transpose()?,
+            against: self
+                .against
+                .as_deref()
+                .map(|file| read_small(file).map(|text| checkpoint_in(&text)))
+                .transpose()?,
             public_key: self.public_key.clone(),
         })
+    }
+
+    /// Prints a verdict and keeps its checkpoint; a verdict that doesn't hold is a failure.
+    pub(super) fn verdict(&self, verdict: &LogVerdict, context: &Context) -> Result<(), Failure> {
+        print_verdict(verdict, context)?;
+        let Some(path) = &self.checkpoint_to else {
+            return Ok(());
+        };
+        let mut file = NewFile::create(path)?;
+        file.write(verdict.checkpoint.as_bytes())?;
+        file.finish()
     }
 }
 
@@ -72,13 +102,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 .print_rows(&show, "There is no entry there.", table)
                 .map(drop)
         }
-        AuditCommand::Verify(args) => verdict(context.ask(&args.request()?)?, context),
+        AuditCommand::Verify(args) => args.verdict(&context.ask(&args.request()?)?, context),
     }
 }
 
-/// Prints a verdict; one that doesn't hold is a failure.
-pub(super) fn verdict(verdict: LogVerdict, context: &Context) -> Result<(), Failure> {
-    context.print(&verdict, |style| verdict_text(&verdict, style))?;
+fn print_verdict(verdict: &LogVerdict, context: &Context) -> Result<(), Failure> {
+    context.print(verdict, |style| verdict_text(verdict, style))?;
     if verdict.holds {
         return Ok(());
     }
@@ -96,10 +125,10 @@ pub(super) fn verdict_text(verdict: &LogVerdict, style: Style) -> String {
         ("does not hold", Tone::Bad)
     };
     let mut text = format!(
-        "The {} log {}: {} entries, {} of them erased.\n",
+        "The {} log {}: {}, {} of them erased.\n",
         clean(&verdict.log),
         style.paint(word, tone),
-        verdict.size,
+        counted(verdict.size, "entry", "entries"),
         verdict.erased
     );
     if let Some(against) = &verdict.against {

@@ -3,11 +3,15 @@
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use std::path::Path;
+
 use super::Global;
 use super::context::Context;
+use super::style::{clean, clean_lines};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::control::api::service::Reload;
+use crate::template::Templates;
 
 /// The configuration
 #[derive(Debug, clap::Args)]
@@ -21,7 +25,7 @@ enum ConfigCommand {
     /// Say what is wrong with the configuration; works without the daemon
     ///
     /// Names every mistake at once, with line, key and the next step. Also looks whether certificates and key files can be
-    /// read: run it as root or as the service's user, or with --without-files.
+    /// read, and rehearses the party's own templates: run it as root or as the service's user, or with --without-files.
     #[command(
         after_help = "Examples:\n  hustings config check\n  hustings config check --config new.toml --without-files"
     )]
@@ -58,13 +62,17 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
     match &args.command {
         ConfigCommand::Check { without_files } => check(*without_files, global, context),
         ConfigCommand::Reload => context.print_answer(&Reload {}, |reloaded, _| {
-            if reloaded.needs_restart.is_empty() {
-                return "The configuration is in force.\n".into();
+            let mut text = match reloaded.needs_restart.as_slice() {
+                [] => "The configuration is in force.\n".to_owned(),
+                restart => format!(
+                    "The configuration is in force, but for this, which needs a restart: {}\nRestart with: systemctl restart hustings\n",
+                    restart.join(", ")
+                ),
+            };
+            for fault in &reloaded.faults {
+                text += &format!("Not used: {}\n", clean(fault));
             }
-            format!(
-                "The configuration is in force, but for this, which needs a restart: {}\nRestart with: systemctl restart hustings\n",
-                reloaded.needs_restart.join(", ")
-            )
+            text
         }),
     }
 }
@@ -76,7 +84,10 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
         Config::load(&global.config)
     };
     let errors = match read {
-        Ok(_) => {
+        Ok(config) => {
+            if let Some(directory) = config.templates.as_deref().filter(|_| !without_files) {
+                check_templates(directory, context)?;
+            }
             let checked = Checked {
                 good: true,
                 problems: Vec::new(),
@@ -108,6 +119,41 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
             1 => "one thing is wrong with it".to_owned(),
             many => format!("{many} things are wrong with it"),
         },
+        "mend what is named above and check again",
+    ))
+}
+
+/// The party's own templates, rehearsed with sample data as the service does it.
+fn check_templates(directory: &Path, context: &Context) -> Result<(), Failure> {
+    let Err(faults) = Templates::check(directory) else {
+        return Ok(());
+    };
+    let problems = faults.iter().map(|fault| ProblemReport {
+        key: "templates".to_owned(),
+        line: fault.line,
+        column: None,
+        message: fault.to_string(),
+        help: "mend the file, or take it away to use the built-in one".to_owned(),
+    });
+    let checked = Checked {
+        good: false,
+        problems: problems.collect(),
+    };
+    context.print(&checked, |_| {
+        let faults = faults.iter();
+        faults
+            .map(|fault| format!("{}\n", clean_lines(&fault.to_string())))
+            .collect()
+    })?;
+    Err(Failure::failed(
+        format!("can't use every template in {}", directory.display()),
+        format!(
+            "{} wrong with them; the service would start, with the built-in ones in their place",
+            match faults.len() {
+                1 => "one thing is".to_owned(),
+                many => format!("{many} things are"),
+            }
+        ),
         "mend what is named above and check again",
     ))
 }

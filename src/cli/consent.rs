@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
-use super::audit::{VerifyArgs, verdict};
+use super::audit::VerifyArgs;
 use super::body::NewFile;
 use super::context::{Context, Sinks};
 use super::prompt::{self, ADDRESS_HELP};
-use super::style::{Style, Tone, field, optional, time, toned};
+use super::style::{Style, Tone, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::consent::{Bundle, EvidenceEvent, Show, Verify};
 
@@ -68,7 +68,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 )
                 .map(drop)
         }
-        ConsentCommand::Verify(args) => verdict(context.ask(&Verify(args.request()?))?, context),
+        ConsentCommand::Verify(args) => {
+            args.verdict(&context.ask(&Verify(args.request()?))?, context)
+        }
         ConsentCommand::Bundle {
             address,
             to,
@@ -93,10 +95,10 @@ fn write_bundle(bundle: &Bundle, to: &std::path::Path, context: &Context) -> Res
     file.finish()?;
     context.print(&bundled, |_| {
         format!(
-            "Wrote {}: {} events, {} wordings, proofs up to entry {} of the log.\n",
+            "Wrote {}: {}, {}, proofs up to entry {} of the log.\n",
             to.display(),
-            bundled.events,
-            bundled.wordings,
+            counted(bundled.events, "event", "events"),
+            counted(bundled.wordings, "wording", "wordings"),
             bundled.log_size
         )
     })

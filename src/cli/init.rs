@@ -1,6 +1,6 @@
 //! `init`: asks the questions; the daemon's `init` does the work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 
@@ -17,7 +17,7 @@ use crate::staff::NewAccount;
 use crate::vault::{KeySource as Source, RecoverySheet, check_passphrase};
 
 /// Where an encrypted credential lies, as hustings.service says.
-const CREDENTIALS: &str = "/etc/credstore.encrypted";
+pub(super) const CREDENTIALS: &str = "/etc/credstore.encrypted";
 
 /// Set an installation up: configuration, keys, recovery sheet, first admin, units
 ///
@@ -84,6 +84,16 @@ impl KeyArg {
 }
 
 pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
+    let done = set_up(args, global, context);
+    if done.is_err() {
+        println_note(
+            "What is named above as made or kept stays. Mend what is said below and run init again: it goes on where it stopped.",
+        );
+    }
+    done
+}
+
+fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
     let path = &global.config;
     let step = if path.exists() {
         Step::WasThere
@@ -105,7 +115,7 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
     })? {
         say(context, Step::WasThere, "keys and database");
         println_note(
-            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add.",
+            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. While there is no account, root makes the first: hustings staff add NAME --address NAME@DOMAIN --role admin --uid UID.",
         );
         if config.key.source == KeySource::File {
             show_records(&config, &make_root(args, &config, None)?, context)?;
@@ -220,7 +230,7 @@ fn new_store(args: &Args, config: &Config, context: &Context) -> Result<(), Fail
         &format!("keys and database in {}", config.data_dir.display()),
     );
     if let Some(sheet) = sheet {
-        hand_over(&sheet, args, context.style)?;
+        hand_over(&sheet, args.sheet_to.as_deref(), context.style)?;
     }
     let issued = context.run(async {
         init::first_admin(config, &root.key, account)
@@ -309,9 +319,13 @@ fn behind_sudo() -> Option<u32> {
 }
 
 /// Shows the recovery sheet or writes it, and insists that it was taken.
-fn hand_over(sheet: &RecoverySheet, args: &Args, style: Style) -> Result<(), Failure> {
+pub(super) fn hand_over(
+    sheet: &RecoverySheet,
+    to: Option<&Path>,
+    style: Style,
+) -> Result<(), Failure> {
     let text = sheet.to_text(jiff::Timestamp::now());
-    if let Some(path) = &args.sheet_to {
+    if let Some(path) = to {
         let mut file = NewFile::create(path)?;
         file.write(text.as_bytes())?;
         file.finish()?;
@@ -351,10 +365,7 @@ fn install(args: &Args, config: &Config, context: &Context) -> Result<(), Failur
     let step = init::write_units(&args.units).map_err(|error| failure(&error))?;
     say(context, step, &format!("units in {}", args.units.display()));
     if let Some((uid, gid)) = init::service_user().map_err(|error| failure(&error))? {
-        init::give_to_service(&config.data_dir, uid, gid).map_err(|error| failure(&error))?;
-        if let (KeySource::File, Some(file)) = (config.key.source, &config.key.file) {
-            init::give_to_service(file, uid, gid).map_err(|error| failure(&error))?;
-        }
+        give_all(config, uid, gid)?;
     }
     if config.key.source != KeySource::Credential {
         println_note(
@@ -362,6 +373,15 @@ fn install(args: &Args, config: &Config, context: &Context) -> Result<(), Failur
         );
     }
     write_out(b"\nNext:\n  put the certificate's files where [[tls.certificate]] says\n  hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n")
+}
+
+/// Gives database and key file to the service's user.
+pub(super) fn give_all(config: &Config, uid: u32, gid: u32) -> Result<(), Failure> {
+    init::give_to_service(&config.data_dir, uid, gid).map_err(|error| failure(&error))?;
+    if config.key.source == KeySource::File {
+        init::give_to_service(&config.key_file(), uid, gid).map_err(|error| failure(&error))?;
+    }
+    Ok(())
 }
 
 fn say(context: &Context, step: Step, what: &str) {
@@ -373,10 +393,10 @@ fn say(context: &Context, step: Step, what: &str) {
 }
 
 /// Notes go to standard error, so that the sheet and the password alone are on standard output.
-fn println_note(text: &str) {
+pub(super) fn println_note(text: &str) {
     eprintln!("{}", wrapped(text));
 }
 
-fn failure(error: &InitError) -> Failure {
+pub(super) fn failure(error: &InitError) -> Failure {
     Failure::from_error(Class::Failed, "can't set up", error)
 }

@@ -162,7 +162,7 @@ pub(crate) fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
         Command::Queue(args) => queue::run(args, &context),
         Command::Mailbox(args) => mailbox::run(args, &context),
         Command::Audit(args) => audit::run(args, &context),
-        Command::Key(args) => key::run(args, &context),
+        Command::Key(args) => key::run(args, global, &context),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     }

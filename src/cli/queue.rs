@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::context::Context;
 use super::mailing::short;
 use super::prompt;
-use super::style::{Style, Tone, clean, field, optional, time, toned};
+use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::queue::{Drop, List, QueueReport, Retry, Show};
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         QueueCommand::Retry { mail, .. } => context
             .print_answer(&Retry { mail: mail.clone() }, |retried, _| {
-                format!("{} mails are tried now.\n", retried.mails)
+                format!("Tried now: {}.\n", counted(retried.mails, "mail", "mails"))
             }),
         QueueCommand::Drop { mail, reason, yes } => {
             prompt::confirm(&format!("give up mail {mail}"), *yes)?;

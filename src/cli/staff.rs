@@ -1,12 +1,12 @@
 //! `staff`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::prompt;
 use super::style::{Style, Tone, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::staff::{Account, Add, List, NewPassword, Password, Revoke};
+use crate::control::api::staff::{Account, Add, Change, List, NewPassword, Password, Revoke};
 use crate::staff::Role;
 
 /// Accounts of those who work for the party
@@ -95,6 +95,30 @@ enum StaffCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Change what an account may do: its roles, and the role mailboxes that it may write from
+    #[command(
+        group = ArgGroup::new("changes").required(true).multiple(true).args(["add_roles", "remove_roles", "let_into", "shut_out_of"]),
+        after_help = "Examples:\n  hustings staff change ben --add-role sender --reason \"writes the newsletter now\"\n  hustings staff change ben --remove-role approver\n  hustings staff change ben --let-into office,press"
+    )]
+    Change {
+        /// The login name
+        name: String,
+        /// A role that it gets
+        #[arg(long = "add-role", value_name = "ROLE", value_delimiter = ',')]
+        add_roles: Vec<RoleArg>,
+        /// A role that it loses
+        #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',')]
+        remove_roles: Vec<RoleArg>,
+        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into
+        #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
+        let_into: Vec<String>,
+        /// A role mailbox that it is shut out of
+        #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
+        shut_out_of: Vec<String>,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Make a new password and show it, once; the old one stops working
     #[command(after_help = "Examples:\n  hustings staff password\n  hustings staff password ben")]
     Password {
@@ -145,6 +169,27 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             };
             context.print_answer(&revoke, |_, _| format!("{name} is revoked.\n"))
         }
+        StaffCommand::Change {
+            name,
+            add_roles,
+            remove_roles,
+            let_into,
+            shut_out_of,
+            reason,
+        } => {
+            let roles = |roles: &[RoleArg]| roles.iter().copied().map(Role::from).collect();
+            let change = Change {
+                name: name.clone(),
+                add_roles: roles(add_roles),
+                remove_roles: roles(remove_roles),
+                let_into: let_into.clone(),
+                shut_out_of: shut_out_of.clone(),
+                reason: reason.clone(),
+            };
+            context.print_answer(&change, |account, style| {
+                table(std::slice::from_ref(account), style)
+            })
+        }
         StaffCommand::Password { name, reason, yes } => {
             let whose = name.as_deref().unwrap_or("your own account");
             prompt::confirm(&format!("replace the password of {whose}"), *yes)?;
@@ -180,13 +225,22 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             ),
             field(account.addresses.join(", ")),
             field(roles.join(", ")),
+            field(account.mailboxes.join(", ")),
             optional(account.uid),
             field(time(account.created_at)),
             optional(account.revoked_at.map(time)),
         ]
     });
     style.table(
-        &["NAME", "ADDRESSES", "ROLES", "UID", "SINCE", "REVOKED"],
+        &[
+            "NAME",
+            "ADDRESSES",
+            "ROLES",
+            "MAILBOXES",
+            "UID",
+            "SINCE",
+            "REVOKED",
+        ],
         rows.collect(),
     )
 }

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             1 => "one row is broken".to_owned(),
             broken => format!("{broken} rows are broken"),
         },
-        "keep the file as it is, and restore these rows from a backup",
+        "keep a copy of the file as it is; docs/operations.md says what each table means, and how to put back a copy from before",
     ))
 }
 

@@ -13,7 +13,9 @@ use super::context::Context;
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::subscriber::{Erase, Erased, Find, Found, Share, Stats, StatsReport};
+use crate::control::api::subscriber::{
+    Erase, Erased, Find, Found, Share, Stats, StatsReport, Withdraw,
+};
 
 #[cfg(test)]
 pub(super) use export::unseal;
@@ -121,6 +123,26 @@ enum SubscriberCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Take an address off a list, or off all, for somebody who rang or wrote
+    ///
+    /// At once, as if they had pressed the link themselves: a mailing that is running leaves them out from then on. The
+    /// answer is the same whether or not the address was subscribed.
+    #[command(
+        after_help = "Examples:\n  hustings subscriber withdraw - --list news --reason \"rang on 3 May\"\n  hustings subscriber withdraw - --reason \"letter of 3 May: no more mail at all\""
+    )]
+    Withdraw {
+        #[arg(help = ADDRESS_HELP)]
+        address: String,
+        /// From this list alone; from all if not given
+        #[arg(long, value_name = "LIST")]
+        list: Option<String>,
+        /// Never write there again, not even to ask "was it you?"
+        #[arg(long, conflicts_with = "list")]
+        never_again: bool,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Erase an address and everything about it; only a keyed hash stays, so that it is never written to again
     #[command(
         after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\""
@@ -157,6 +179,22 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         SubscriberCommand::Add(card) => {
             context.print_answer(&card.ask()?, |_, _| card::ADDED.to_owned())
+        }
+        SubscriberCommand::Withdraw {
+            address,
+            list,
+            never_again,
+            reason,
+        } => {
+            let withdraw = Withdraw {
+                address: prompt::address(address)?,
+                list: list.clone(),
+                never_again: *never_again,
+                reason: reason.clone(),
+            };
+            context.print_answer(&withdraw, |_, _| {
+                "Done: nothing is sent there from now on, as far as was asked. It stands in the audit log.\n".to_owned()
+            })
         }
         SubscriberCommand::Import(file) => file.run(context),
         SubscriberCommand::Export { to, reason } => export::export(to, reason, context),
@@ -197,12 +235,15 @@ pub(super) fn found_text(found: &Found, style: Style) -> String {
             text += &format!("Address:       {}\n", clean(&subscriber.address));
             let constituency = subscriber.constituency.as_deref().unwrap_or("-");
             text += &format!("Constituency:  {}\n", clean(constituency));
-            let rows = subscriber
-                .subscriptions
-                .iter()
-                .map(|(list, at)| vec![toned(list, Tone::Strong), field(time(*at))]);
+            let rows = subscriber.subscriptions.iter().map(|(list, at)| {
+                vec![
+                    toned(list, Tone::Strong),
+                    field(time(*at)),
+                    optional(subscriber.paused.get(list).map(|until| time(*until))),
+                ]
+            });
             text += "\n";
-            text += &style.table(&["LIST", "CONFIRMED"], rows.collect());
+            text += &style.table(&["LIST", "CONFIRMED", "PAUSED UNTIL"], rows.collect());
         }
     }
     if let Some(until) = found.pending_until {

@@ -195,15 +195,6 @@ fn contacts(config: &Config, at: &Place<'_>) {
         "`privacy_contact` is not an address of a mailbox: what people ask about their data would be lost",
         "add it to the `addresses` of a mailbox",
     );
-    at.expect(
-        !config
-            .witness
-            .as_ref()
-            .is_some_and(|witness| config.is_own(witness.domain())),
-        "witness",
-        "`witness` is in your own domain: whoever could rewrite the logs could rewrite it as well",
-        "use an address that somebody else's server keeps",
-    );
 }
 
 fn places(config: &Config, at: &Place<'_>) {

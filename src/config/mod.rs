@@ -59,9 +59,6 @@ section! {
         /// "built-in" (the 650 of the United Kingdom), "none", or the path of a CSV file with the columns code, name,
         /// nation and, if wanted, name_cy.
         constituencies: ConstituencySource = default(ConstituencySource::BuiltIn),
-        /// An address elsewhere, of somebody you trust, that gets the signed state of the logs each day. Only that proves
-        /// later that nobody with root has rewritten them.
-        witness: Option<EmailAddress> = optional("witness@elsewhere.example"),
         /// Where the database is.
         data_dir: PathBuf = default(PathBuf::from("/var/lib/hustings")),
         /// Where the control socket is.
@@ -200,6 +197,12 @@ impl Config {
         let local = address.local().to_ascii_lowercase();
         let role = check::ROLE_LOCALS.contains(&local.as_str()) && self.is_own(address.domain());
         role.then_some(&self.postmaster)
+    }
+
+    /// Where the key file is, if the root key comes from one.
+    pub fn key_file(&self) -> PathBuf {
+        let usual = || PathBuf::from("/etc/hustings/root.key");
+        self.key.file.clone().unwrap_or_else(usual)
     }
 
     /// The address of the pages, without a slash at its end.

@@ -240,7 +240,7 @@ impl Check for StaffLimits {
 section! {
     /// Mail to other servers.
     pub struct Delivery {
-        /// DNS servers to ask. If empty, those of the system.
+        /// DNS servers to ask, each if the one before doesn't answer. If empty, those of the system.
         resolver: Vec<SocketAddr> = default(Vec::new()),
         /// Fixed routes instead of MX look-ups: a domain, "*.domain" or "*", and where its mail goes.
         route: BTreeMap<String, HostPort> = map(("*", "127.0.0.1:2525")),

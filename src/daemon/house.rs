@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::door_limits::DoorLimits;
+use super::duties;
 use super::locked_box::LockedBox;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
@@ -82,7 +83,7 @@ impl PartyHouse {
     pub fn new(parts: HouseParts) -> Result<Arc<Self>, SettingsError> {
         let limits = &parts.settings.config.limits;
         let web = Web::new(WebParts {
-            site: parts.settings.site()?,
+            site: parts.settings.site(),
             https: parts.https,
             clock: parts.clock.clone(),
             signups_per_network: signups(limits),
@@ -350,12 +351,21 @@ impl House for PartyHouse {
             }
         }
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings.extend_from_slice(&self.settings.load().faults);
         warnings.extend(little_room(&self.config().data_dir));
+        warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
+        if let Some(rooms) = &rooms {
+            warnings.extend_from_slice(rooms.signing.broken());
+        }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
             warnings.push(format!(
-                "{broken} staff accounts in the database can't be read and are left out; see hustings store verify, and \
-                 restore them from a backup"
+                "{} in the database can't be read and left out; see hustings store verify, and put back a copy of \
+                 the database from before, or make a new account",
+                match broken {
+                    1 => "1 staff account".to_owned(),
+                    many => format!("{many} staff accounts"),
+                }
             ));
         }
         HouseReport {
@@ -381,13 +391,14 @@ impl House for PartyHouse {
         let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
         let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
         let (site, network) = (
-            settings.site().map_err(|error| fail(&error))?,
+            settings.site(),
             settings.network().map_err(|error| fail(&error))?,
         );
         self.certificates
             .reload(self.clock.now())
             .map_err(|error| fail(&error))?;
         let needs_restart = settings.needs_restart(&self.started);
+        let faults = settings.faults.clone();
         let settings = Arc::new(settings);
         if let Some(rooms) = self.cell.get() {
             let letters = Arc::new(settings.letters());
@@ -421,7 +432,10 @@ impl House for PartyHouse {
                 "these take effect at a restart only: systemctl restart hustings"
             );
         }
-        Ok(Reloaded { needs_restart })
+        Ok(Reloaded {
+            needs_restart,
+            faults,
+        })
     }
 
     fn staff(&self) -> Option<StaffRoom> {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
 use super::settings::premises;
 pub use dns::dns_records;
-pub use units::{UNITS, give_to_service, service_user, write_units};
+pub use units::{UNITS, give_to_service, known_service_user, service_user, write_units};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, annotated_toml};
@@ -71,6 +71,26 @@ pub enum InitError {
         "systemd-creds could not encrypt the root key: {0}; choose a key file or a passphrase instead"
     )]
     Credential(String),
+    /// The sheet doesn't fit the database.
+    #[error(
+        "this recovery sheet is not that of this database: it is another installation's, or the passphrase was changed after \
+         it was printed; take the newest sheet of this installation"
+    )]
+    OtherSheet,
+    /// Another key is there.
+    #[error("another key is at {0} already; move it away and try again")]
+    KeyThere(PathBuf),
+    /// A credential is there that can't be read.
+    #[error(
+        "a credential is at {path} already, and systemd-creds can't decrypt it here ({why}); if no database was made with \
+         it, or its key stands on a recovery sheet, move it away and try again"
+    )]
+    CredentialThere {
+        /// Where.
+        path: PathBuf,
+        /// What systemd-creds said.
+        why: String,
+    },
     /// The key ring.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
@@ -179,11 +199,7 @@ pub fn root_key(
             })
         }
         config::KeySource::File => {
-            let path = config
-                .key
-                .file
-                .clone()
-                .unwrap_or_else(|| "/etc/hustings/root.key".into());
+            let path = config.key_file();
             if path.exists() {
                 let key = RootKey::from_key_file(&path, &config.data_dir)?;
                 return Ok(NewRoot {
@@ -191,6 +207,9 @@ pub fn root_key(
                     params: None,
                     step: Step::WasThere,
                 });
+            }
+            if let Some(parent) = path.parent() {
+                make_directory(parent, 0o755)?;
             }
             let key = RootKey::generate();
             key.create_key_file(&path, &config.data_dir)?;
@@ -201,6 +220,14 @@ pub fn root_key(
             })
         }
         config::KeySource::Credential => {
+            if credential.exists() {
+                // An earlier set-up was broken off behind this step.
+                return Ok(NewRoot {
+                    key: decrypt_credential(&config.key.credential, credential)?,
+                    params: None,
+                    step: Step::WasThere,
+                });
+            }
             let key = RootKey::generate();
             encrypt_credential(&key, &config.key.credential, credential, tpm)?;
             Ok(NewRoot {
@@ -214,14 +241,18 @@ pub fn root_key(
 
 /// Has systemd encrypt the key into a file that only this host (or its TPM) can decrypt. The clear key goes through a pipe
 /// and never onto a disk.
-fn encrypt_credential(key: &RootKey, name: &str, to: &Path, tpm: bool) -> Result<(), InitError> {
+pub(super) fn encrypt_credential(
+    key: &RootKey,
+    name: &str,
+    to: &Path,
+    tpm: bool,
+) -> Result<(), InitError> {
     if to.exists() {
-        // Its key is unknown to us: using another would lock everybody out.
-        let source = io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "a credential is there already",
-        );
-        return Err(io_error(to)(source));
+        // One that holds another key is somebody's: using ours instead would lock everybody out.
+        return match decrypt_credential(name, to)?.is(key) {
+            true => Ok(()),
+            false => Err(InitError::KeyThere(to.to_owned())),
+        };
     }
     if let Some(parent) = to.parent() {
         make_directory(parent, 0o700)?;
@@ -254,20 +285,49 @@ fn encrypt_credential(key: &RootKey, name: &str, to: &Path, tpm: bool) -> Result
     Err(failed(&said.trim()))
 }
 
-/// The key as its file would hold it, by way of a file in memory.
-fn clear_key(key: &RootKey) -> Result<Zeroizing<Vec<u8>>, InitError> {
+/// The key in a credential that systemd encrypted on this host, by way of a file in memory.
+fn decrypt_credential(name: &str, from: &Path) -> Result<RootKey, InitError> {
+    let there = |why: &dyn std::fmt::Display| InitError::CredentialThere {
+        path: from.to_owned(),
+        why: why.to_string(),
+    };
+    let output = Command::new("systemd-creds")
+        .arg("decrypt")
+        .arg(format!("--name={name}"))
+        .arg(from)
+        .arg("-")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| there(&error))?;
+    let clear = Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        return Err(there(&String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    in_memory(|directory| {
+        write_new(&directory.join("key"), &clear, 0o400)?;
+        Ok(RootKey::from_credential(Some(directory), "key")?)
+    })
+}
+
+/// Does something with a directory in memory, which is gone afterwards.
+fn in_memory<T>(work: impl FnOnce(&Path) -> Result<T, InitError>) -> Result<T, InitError> {
     let directory = PathBuf::from(format!("/dev/shm/hustings-init-{}", std::process::id()));
     DirBuilder::new()
         .mode(0o700)
         .create(&directory)
         .map_err(io_error(&directory))?;
-    let path = directory.join("key");
-    let read = key
-        .create_key_file(&path, Path::new("/nonexistent"))
-        .map_err(InitError::from)
-        .and_then(|()| fs::read(&path).map_err(io_error(&path)));
+    let done = work(&directory);
     let _ = fs::remove_dir_all(&directory);
-    read.map(Zeroizing::new)
+    done
+}
+
+/// The key as its file would hold it, by way of a file in memory.
+fn clear_key(key: &RootKey) -> Result<Zeroizing<Vec<u8>>, InitError> {
+    in_memory(|directory| {
+        let path = directory.join("key");
+        key.create_key_file(&path, Path::new("/nonexistent"))?;
+        fs::read(&path).map(Zeroizing::new).map_err(io_error(&path))
+    })
 }
 
 /// Makes the store and its key ring, unless they're there. The sheet is given only when they were made now: afterwards

@@ -33,8 +33,8 @@ pub enum KeeperError {
     NotSetUp,
     /// There was an installation, and its database is gone.
     #[error(
-        "the database in {0} is empty or new, though this directory was in use: a journal lies in it; restore the newest \
-         backup, or set data_dir to an empty directory"
+        "the database in {0} is empty or new, though this directory was in use: a journal lies in it; put back the newest \
+         copy of it, or set data_dir to an empty directory"
     )]
     Emptied(PathBuf),
     /// There are keys already.
@@ -42,7 +42,7 @@ pub enum KeeperError {
     AlreadySetUp,
     /// The ring lies in a form that isn't known.
     #[error(
-        "the key ring in the database is damaged, or of a newer hustings; restore it from a backup"
+        "the key ring in the database is damaged, or of a newer hustings; stop the service and put back a copy of the database from before"
     )]
     Damaged,
     /// A passphrase is needed and none came.

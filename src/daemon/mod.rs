@@ -5,12 +5,15 @@
 //! | `settings` | from the configuration to what each room is told |
 //! | `rooms` | the rooms over an open store, as the doors find them |
 //! | `door_limits` | how many may come in at once, and how much they may bring |
+//! | `duties` | what the law asks of the party itself, as reminders |
+//! | `identity` | as whom a staff member may write |
 //! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
 //! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
 //! | `hardening` | no core dumps, no files for others, no swap |
 //! | `keeper` | locked, unlocked: the root key's way to the open store |
+//! | `key_restore` | the root key's way back from the recovery sheet |
 //! | `ring_file` | how the key ring and the passphrase's settings lie in the store |
 //! | `locked_box` | withdrawals that come while the vault is locked |
 //! | `service` | answers status, unlock, lock and reload on the control socket |
@@ -21,10 +24,13 @@
 mod adapters;
 pub mod desks;
 pub mod door_limits;
+mod duties;
 pub mod hardening;
 pub mod house;
+mod identity;
 pub mod init;
 pub mod keeper;
+pub mod key_restore;
 pub mod locked_box;
 pub mod logging;
 pub mod mail_in;

@@ -15,7 +15,7 @@ use crate::delivery::signing::Signing;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::smtp::path::{ForwardPath, Mailbox};
-use crate::staff::{Member, StaffRoom, WrongPasswords};
+use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
 
 use super::mail_in::Unknown;
@@ -129,21 +129,6 @@ impl Rooms {
                 Ok(directory.find(&self.staff.roll(), &address)?)
             }
         }
-    }
-
-    /// Whether a staff member may send as this address: one of their own, with or without a detail.
-    pub fn may_send_as(&self, member: &Member, address: &EmailAddress) -> bool {
-        let (local, _) = address.local_and_detail();
-        let plain = EmailAddress::from_parts(local, address.domain()).ok();
-        [Some(address), plain.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|address| {
-                member
-                    .addresses
-                    .iter()
-                    .any(|own| own.match_form() == address.match_form())
-            })
     }
 }
 

@@ -442,7 +442,17 @@ async fn reload(house: &Arc<PartyHouse>) {
     use super::service::House as _;
     notify::reloading();
     if let Err(failure) = house.reload().await {
-        tracing::error!(%failure, "the configuration was not read again; the old one stays in force");
+        // A record is a line: each mistake has its own.
+        for failure in failure
+            .to_string()
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+        {
+            tracing::error!(
+                failure,
+                "the configuration was not read again; the old one stays in force"
+            );
+        }
     }
     notify::ready(standing(house));
 }

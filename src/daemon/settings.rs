@@ -34,9 +34,6 @@ pub enum SettingsError {
     /// Mail to other servers.
     #[error("mail can't be sent with these settings: {0}")]
     Delivery(String),
-    /// A template.
-    #[error("a template of the party's own can't be used: {0}")]
-    Template(String),
 }
 
 /// Everything that is made from the configuration and not yet in a room.
@@ -47,6 +44,8 @@ pub struct Settings {
     pub templates: Arc<Templates>,
     /// The constituencies; none if the party doesn't ask.
     pub constituencies: Arc<Constituencies>,
+    /// Templates of the party's own that can't be used, each with why; the built-in ones are used in their place.
+    pub faults: Vec<String>,
     /// The date of the privacy notice.
     as_of: Date,
 }
@@ -55,6 +54,7 @@ pub struct Settings {
 pub fn premises(config: &Config) -> Premises {
     let mut premises = Premises::new(config.domains.iter().cloned());
     for (name, mailbox) in &config.mailbox {
+        premises = premises.mailbox(name.as_str());
         for address in &mailbox.addresses {
             premises = premises.taken(address, format!("the mailbox {name}"));
         }
@@ -77,11 +77,15 @@ impl Settings {
         let constituencies = Constituencies::from_config(&config.constituencies)
             .map_err(|error| SettingsError::Constituencies(error.to_string()))?
             .unwrap_or_else(Constituencies::none);
-        let templates = templates(party(&config), config.templates.as_deref())?;
+        let (templates, faults) = templates(party(&config), config.templates.as_deref());
+        for fault in &faults {
+            tracing::error!(fault, "an own template is not used");
+        }
         Ok(Self {
             config: Arc::new(config),
             templates: Arc::new(templates),
             constituencies: Arc::new(constituencies),
+            faults,
             as_of,
         })
     }
@@ -122,7 +126,7 @@ impl Settings {
     }
 
     /// The statement beside a list's box: it becomes evidence.
-    fn statement(&self, list: &List) -> Text {
+    pub(super) fn statement(&self, list: &List) -> Text {
         let mut statement = self.templates.consent_statement(&purpose(list));
         if let Some(extra) = &list.consent_extra {
             let more = |text: &str| format!("{text} {extra}");
@@ -223,7 +227,7 @@ impl Settings {
         let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
         let config = &self.config;
         let resolver = Resolver::new(ResolverSettings {
-            server: config.delivery.resolver.first().copied(),
+            servers: config.delivery.resolver.clone(),
             ..ResolverSettings::default()
         })
         .map_err(|error| wrong(&error))?;
@@ -253,6 +257,7 @@ impl Settings {
                 tls: TlsSetup::new(None).map_err(|error| wrong(&error))?,
                 timeouts: Timeouts::default(),
                 limits: SessionLimits::default(),
+                sources: config.delivery.source_addresses.clone(),
             },
         })
     }

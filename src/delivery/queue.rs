@@ -27,11 +27,11 @@ use super::parcel::{
     Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
 };
 use super::schedule::{MailKind, Notice, Schedule, Turn};
-use super::signing::Signing;
+use super::signing::{Signing, SigningError};
 use crate::address::{Domain, EmailAddress};
 use crate::clock::Clock;
 use crate::id::QueueId;
-use crate::message::dkim::SigningTime;
+use crate::message::dkim::{SignError, SigningTime};
 use crate::store::{
     Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError,
 };
@@ -275,7 +275,11 @@ impl Inner {
             .await
         {
             Ok(fields) => row.record.prefix = Some(fields),
-            Err(super::signing::SigningError::Store(error)) => return Err(error),
+            Err(SigningError::Store(error)) => return Err(error),
+            // It waits for the key.
+            Err(SigningError::Sign(SignError::NoKey)) => {
+                return Err(StoreError::Record { table: "setting" });
+            }
             Err(error) => tracing::error!(%error, mail = %row.id, "a mail goes out unsigned"),
         }
         Ok(())

@@ -29,8 +29,8 @@ pub enum SigningError {
     Store(#[from] StoreError),
     /// A kept key does not open.
     #[error(
-        "the DKIM key \"{name}\" in the database was altered and can't be used ({source}); restore the database from a \
-         backup"
+        "the DKIM key \"{name}\" in the database was altered and can't be used ({source}); stop the service and put back a \
+         copy of the database from before it was"
     )]
     Altered {
         /// Which setting.
@@ -45,7 +45,7 @@ pub enum SigningError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// No domain to sign for.
-    #[error("no domain to sign for: set `party.domain` in the configuration")]
+    #[error("no domain to sign for: set `domains` in the configuration")]
     NoDomain,
     /// A header that nobody writes.
     #[error("the message's header is longer than {LONGEST_HEADER} bytes and can't be signed")]
@@ -80,6 +80,7 @@ pub struct Signing {
     first: Arc<Signer>,
     records: Vec<KeyRecord>,
     threads: Arc<Semaphore>,
+    broken: Vec<String>,
 }
 
 impl Signing {
@@ -92,16 +93,22 @@ impl Signing {
         domains: &[Domain],
         selectors: &Selectors,
     ) -> Result<Self, SigningError> {
-        let (rsa, ed25519) = keys(store).await?;
+        let keys = keys(store).await?;
+        for broken in &keys.broken {
+            tracing::error!(broken, "a signing key can't be used");
+        }
         let mut signers = HashMap::with_capacity(domains.len());
         for domain in domains {
-            let keys = selected(&rsa, &ed25519, selectors)?;
-            let signer = Arc::new(Signer::new(domain.as_str(), keys)?);
+            let signer = match &keys.rsa {
+                Some(_) => Signer::new(domain.as_str(), selected(&keys, selectors)?)?,
+                None => Signer::without_keys(domain.as_str()),
+            };
+            let signer = Arc::new(signer);
             signers.insert(domain.clone(), signer);
         }
         let first = domains.first().and_then(|domain| signers.get(domain));
         let first = first.cloned().ok_or(SigningError::NoDomain)?;
-        let records = selected(&rsa, &ed25519, selectors)?
+        let records = selected(&keys, selectors)?
             .into_iter()
             .map(|key| {
                 Ok(KeyRecord {
@@ -116,7 +123,13 @@ impl Signing {
             first,
             records,
             threads: Arc::new(Semaphore::new(cores)),
+            broken: keys.broken,
         })
+    }
+
+    /// What can't be signed with, and what that means: for `status`.
+    pub fn broken(&self) -> &[String] {
+        &self.broken
     }
 
     /// What has to stand in DNS.
@@ -191,11 +204,40 @@ impl Signing {
 
 type KeyBytes = Zeroizing<Vec<u8>>;
 
-/// The kept keys, or new ones.
-async fn keys(store: &Store) -> Result<(KeyBytes, KeyBytes), SigningError> {
+/// The keys as they were found.
+struct Keys {
+    rsa: Option<KeyBytes>,
+    ed25519: Option<KeyBytes>,
+    /// Which were altered, and what that means.
+    broken: Vec<String>,
+}
+
+/// The kept keys, or new ones. Without the RSA key, the one that every receiver checks, nothing can be signed; without
+/// the other mail goes out as from those who have one key.
+async fn keys(store: &Store) -> Result<Keys, SigningError> {
     loop {
-        if let (Some(rsa), Some(ed25519)) = (kept(store, RSA).await?, kept(store, ED25519).await?) {
-            return Ok((rsa, ed25519));
+        let mut broken = Vec::new();
+        let mut found = Vec::new();
+        for (name, means) in [
+            (RSA, "mail to others waits until then"),
+            (ED25519, "mail is signed with the RSA key alone until then"),
+        ] {
+            found.push(match kept(store, name).await {
+                Err(error @ SigningError::Altered { .. }) => {
+                    broken.push(format!("{error}; {means}"));
+                    None
+                }
+                kept => kept?,
+            });
+        }
+        if let (Some(ed25519), Some(rsa)) = (found.pop(), found.pop())
+            && (!broken.is_empty() || (rsa.is_some() && ed25519.is_some()))
+        {
+            return Ok(Keys {
+                rsa,
+                ed25519,
+                broken,
+            });
         }
         let made = tokio::task::spawn_blocking(|| {
             let rsa = SigningKey::generate_rsa()?.to_pkcs8()?;
@@ -221,21 +263,21 @@ async fn kept(store: &Store, name: &'static str) -> Result<Option<KeyBytes>, Sig
     })
 }
 
-fn selected(
-    rsa: &[u8],
-    ed25519: &[u8],
-    selectors: &Selectors,
-) -> Result<Vec<SelectedKey>, KeyError> {
-    let key = |selector: &String, der| {
-        Ok(SelectedKey {
-            selector: selector.clone(),
-            key: SigningKey::from_pkcs8(der)?,
+/// The keys that can be used, with their selectors.
+fn selected(keys: &Keys, selectors: &Selectors) -> Result<Vec<SelectedKey>, KeyError> {
+    let all = [
+        (&selectors.rsa, &keys.rsa),
+        (&selectors.ed25519, &keys.ed25519),
+    ];
+    all.into_iter()
+        .filter_map(|(selector, der)| Some((selector, der.as_ref()?)))
+        .map(|(selector, der)| {
+            Ok(SelectedKey {
+                selector: selector.clone(),
+                key: SigningKey::from_pkcs8(der)?,
+            })
         })
-    };
-    Ok(vec![
-        key(&selectors.rsa, rsa)?,
-        key(&selectors.ed25519, ed25519)?,
-    ])
+        .collect()
 }
 
 /// Reads a message that is streamed past, for its signature: the header is kept, the body only hashed.

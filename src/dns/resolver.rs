@@ -6,6 +6,7 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    ServerOrderingStrategy,
 };
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -21,8 +22,9 @@ use crate::dns::mx::{MailHosts, MxHost, Shuffle, host_name, in_order};
 /// How names are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolverSettings {
-    /// The recursive resolver to ask; without one, those of the system (`/etc/resolv.conf`).
-    pub server: Option<SocketAddr>,
+    /// The recursive resolvers to ask, each if the one before doesn't answer; without any, those of the system
+    /// (`/etc/resolv.conf`).
+    pub servers: Vec<SocketAddr>,
     /// The longest a look-up takes, with all its retries.
     pub deadline: Duration,
     /// Hosts taken from an MX answer.
@@ -34,7 +36,7 @@ pub struct ResolverSettings {
 impl Default for ResolverSettings {
     fn default() -> Self {
         Self {
-            server: None,
+            servers: Vec::new(),
             deadline: Duration::from_secs(20),
             max_hosts: 12,
             max_addresses: 16,
@@ -61,10 +63,10 @@ impl Resolver {
     /// # Errors
     /// [`LookupError::Setup`] if the system's configuration can't be read.
     pub fn new(settings: ResolverSettings) -> Result<Self, LookupError> {
-        let mut builder = match settings.server {
-            None => TokioResolver::builder_tokio().map_err(|_| LookupError::Setup)?,
-            Some(server) => {
-                TokioResolver::builder_with_config(only(server), TokioRuntimeProvider::default())
+        let mut builder = match settings.servers.as_slice() {
+            [] => TokioResolver::builder_tokio().map_err(|_| LookupError::Setup)?,
+            servers => {
+                TokioResolver::builder_with_config(only(servers), TokioRuntimeProvider::default())
             }
         };
         options(builder.options_mut());
@@ -148,18 +150,23 @@ impl Resolver {
     }
 }
 
-fn only(server: SocketAddr) -> ResolverConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = server.port();
-        connection
+fn only(servers: &[SocketAddr]) -> ResolverConfig {
+    let servers = servers.iter().map(|server| {
+        let connections =
+            [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+                connection.port = server.port();
+                connection
+            });
+        NameServerConfig::new(server.ip(), true, connections.into())
     });
-    let server = NameServerConfig::new(server.ip(), true, connections.into());
-    ResolverConfig::from_parts(None, Vec::new(), vec![server])
+    ResolverConfig::from_parts(None, Vec::new(), servers.collect())
 }
 
 fn options(options: &mut ResolverOpts) {
     options.timeout = Duration::from_secs(5);
     options.attempts = 2;
+    // As the configuration lists them: the first answers, the others stand in for it.
+    options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
     options.try_tcp_on_error = true;
     // Mail goes by DNS alone: a name in /etc/hosts must not turn a stranger's MX into this machine.
     options.use_hosts_file = ResolveHosts::Never;

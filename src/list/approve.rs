@@ -177,6 +177,9 @@ impl Mailings {
         let second =
             mailing.record.second_person || self.needs_second_person(&terms, &mailing.record.list);
         may_approve(by, mailing.record.sender, second)?;
+        if !terms.settings.signer.can_sign() {
+            return Err(ListError::NoKey);
+        }
         // Read again from the disk: what goes out is what was held, whatever became of it meanwhile.
         self.prepared(&mailing).await?;
         let now = self.clock().now();

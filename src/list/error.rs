@@ -52,11 +52,21 @@ pub enum ListError {
     /// Only the sender or an approver may.
     #[error("only its sender or an approver may approve a mailing: ask one of them")]
     NotYours,
+    /// Only the sender, an approver or an admin may.
+    #[error(
+        "only its sender, an approver or an admin may pause, resume or cancel a mailing: ask one of them"
+    )]
+    NotYoursToSteer,
     /// What is approved is not what was seen.
     #[error(
         "the digest is not that of the mailing: look at the preview again and approve what you see there"
     )]
     Digest,
+    /// Nothing can be signed.
+    #[error(
+        "nothing can be signed: the DKIM key in the database can't be used; `hustings status` says more"
+    )]
+    NoKey,
     /// The prepared bytes are not those that were held.
     #[error(
         "the prepared mailing was changed or damaged: cancel it, send the mail to the list again, and run `hustings store verify`"

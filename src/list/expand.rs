@@ -79,6 +79,7 @@ impl Mailings {
         let Some(page) = self.page(&mailing).await? else {
             return Ok(false);
         };
+        let books = running.books.read().await;
         let written = self.alter(running, |record| {
             if record.state != MailingState::Sending || record.expanded_to != page.from {
                 return Err(ListError::State {
@@ -99,6 +100,7 @@ impl Mailings {
             Err(error) => return Err(error),
         }
         running.tally().copies += page.rows.len() as u64;
+        drop(books);
         running.more.store(true, Ordering::Relaxed);
         self.say_changed();
         Ok(true)

@@ -236,6 +236,7 @@ impl CopyParcel {
             due_at: outcome.due_at,
             record,
         };
+        let _books = self.running.books.read().await;
         self.room.store().record_outcome(outcomes).await?;
         self.running.settle(self.row.copy);
         match outcome.state {

@@ -148,6 +148,9 @@ impl Mailings {
         to: &Subscription,
     ) -> Result<Result<Letter, CopyError>, ListError> {
         let terms = self.0.terms.load_full();
+        if !terms.settings.signer.can_sign() {
+            return Err(ListError::NoKey);
+        }
         let own = Own::of(self.vault(), &terms, copy, to);
         let place = self.0.signing.clone().acquire_owned().await;
         blocking(move || {

@@ -116,8 +116,9 @@ impl Mailings {
     }
 
     async fn progress_of(&self, running: &Running, admin: bool) -> Result<Progress, ListError> {
-        let due = self.store().count_due_copies(running.id).await?;
         let bounced = self.store().count_bounced_copies(running.id).await?;
+        let books = running.books.write().await;
+        let due = self.store().count_due_copies(running.id).await?;
         let mailing = running.now();
         let record = &mailing.record;
         let now = self.clock().now();
@@ -125,6 +126,7 @@ impl Mailings {
             let tally = running.tally();
             (tally.counts(due), tally.copies, tally.per_second(now))
         };
+        drop(books);
         counts.bounced = bounced;
         let mut waiting = due;
         match record.state {

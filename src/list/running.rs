@@ -37,6 +37,9 @@ pub(super) struct Running {
     rest_until: AtomicI64,
     pub(super) plan: OnceCell<Arc<Plan>>,
     tally: Mutex<Tally>,
+    /// Whoever changes ledger and tally shares it, whoever compares the two has it alone: between the one's commit and the
+    /// other's change they tell of a state that never was.
+    pub(super) books: tokio::sync::RwLock<()>,
 }
 
 /// What was offered.
@@ -61,6 +64,7 @@ impl Running {
             rest_until: AtomicI64::new(i64::MIN),
             plan: OnceCell::new(),
             tally: Mutex::new(tally),
+            books: tokio::sync::RwLock::default(),
         }
     }
 

@@ -62,28 +62,29 @@ impl std::fmt::Debug for Preview {
 }
 
 impl Mailings {
-    /// All mailings, the newest first; only those that are not over with `current`.
+    /// The mailings that somebody may see, the newest first; only those that are not over with `current`.
     ///
     /// # Errors
     /// [`ListError::Store`].
-    pub async fn list(&self, current: bool) -> Result<Vec<MailingInfo>, ListError> {
+    pub async fn list(&self, current: bool, to: &Actor) -> Result<Vec<MailingInfo>, ListError> {
         let mut all: Vec<_> = self.store().mailings().await?;
-        all.retain(|one| !current || !is_over(one.record.state));
+        all.retain(|one| may_see(to, &one.record) && (!current || !is_over(one.record.state)));
         all.sort_by_key(|one| std::cmp::Reverse((one.record.created_at, one.id)));
         Ok(all.iter().map(|one| self.info(one)).collect())
     }
 
-    /// The mailing whose number begins with these digits.
+    /// The mailing whose number begins with these digits, among those that somebody may see.
     ///
     /// # Errors
     /// [`ListError::Unknown`], or [`ListError::Ambiguous`] for too few digits.
-    pub async fn find(&self, digits: &str) -> Result<MailingId, ListError> {
+    pub async fn find(&self, digits: &str, to: &Actor) -> Result<MailingId, ListError> {
         let digits = digits.trim().to_ascii_lowercase();
         if digits.len() < FEWEST {
             return Err(ListError::Ambiguous);
         }
         let all = self.store().mailings().await?.into_iter();
-        let mut fitting = all.filter(|one| one.id.to_string().starts_with(&digits));
+        let mut fitting =
+            all.filter(|one| may_see(to, &one.record) && one.id.to_string().starts_with(&digits));
         let found = fitting.next().ok_or(ListError::Unknown)?;
         match fitting.next() {
             None => Ok(found.id),
@@ -116,8 +117,11 @@ impl Mailings {
     ///
     /// # Errors
     /// [`ListError::Damaged`] if the prepared bytes aren't those that were held; [`ListError::Unknown`].
-    pub async fn preview(&self, id: MailingId) -> Result<Preview, ListError> {
+    pub async fn preview(&self, id: MailingId, to: &Actor) -> Result<Preview, ListError> {
         let mailing = self.mailing(id).await?;
+        if !may_see(to, &mailing.record) {
+            return Err(ListError::Unknown);
+        }
         let prepared = self.prepared(&mailing).await?;
         let terms = self.0.terms.load_full();
         let at = mailing.record.released_at;
@@ -162,7 +166,7 @@ impl Mailings {
         by: &Actor,
         why: Option<&str>,
     ) -> Result<MailingInfo, ListError> {
-        may_steer(by)?;
+        self.may_steer(by, id).await?;
         let running = self.current(id, "cancelled").await?;
         self.end(&running, by, "mailing cancel", why).await
     }
@@ -195,6 +199,18 @@ impl Mailings {
         Ok(self.info(&ended))
     }
 
+    /// A sender steers their own mailings; approvers and admins any, so that a wrong one can always be stopped.
+    async fn may_steer(&self, by: &Actor, id: MailingId) -> Result<(), ListError> {
+        if by.has(Role::Approver) || by.has(Role::Admin) {
+            return Ok(());
+        }
+        by.require(Role::Sender)?;
+        match self.mailing(id).await?.record.sender == by.id() {
+            true => Ok(()),
+            false => Err(ListError::NotYoursToSteer),
+        }
+    }
+
     async fn steer(
         &self,
         id: MailingId,
@@ -203,7 +219,7 @@ impl Mailings {
         act: &'static str,
         turn: impl Fn(&mut MailingRecord) -> bool + Send + Sync,
     ) -> Result<MailingInfo, ListError> {
-        may_steer(by)?;
+        self.may_steer(by, id).await?;
         let running = self.current(id, act).await?;
         let logged = self.act(by, verb, id, None);
         let turned = self.alter(&running, |record| match turn(record) {
@@ -272,11 +288,11 @@ fn is_over(state: MailingState) -> bool {
     matches!(state, MailingState::Cancelled | MailingState::Done)
 }
 
-/// Whoever has to do with mailings may stop one: that must never wait for somebody.
-fn may_steer(by: &Actor) -> Result<(), ListError> {
-    if by.has(Role::Approver) || by.has(Role::Admin) {
-        return Ok(());
-    }
-    by.require(Role::Sender)?;
-    Ok(())
+/// Approvers and admins see every mailing, its sender sees it too. Everybody else sees it once it went out: then it's in
+/// every subscriber's inbox.
+fn may_see(who: &Actor, record: &MailingRecord) -> bool {
+    who.has(Role::Approver)
+        || who.has(Role::Admin)
+        || who.id() == record.sender
+        || record.released_at.is_some()
 }

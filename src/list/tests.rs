@@ -438,6 +438,7 @@ fn staff_record(name: &str, roles: &[Role]) -> StaffRecord {
         name: name.into(),
         addresses: vec![address(&format!("{name}@party.example"))],
         roles: roles.to_vec(),
+        mailboxes: Vec::new(),
         verifier: None,
         uid: None,
         created_at: noon(),

@@ -92,6 +92,47 @@ pub fn outgoing_header(
     Ok((out, body_at))
 }
 
+/// Whom a header names as its authors, and as who sent it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Writers {
+    /// How often From occurs.
+    pub from_fields: usize,
+    /// The addresses in From; an empty one where a mailbox has none.
+    pub from: Vec<String>,
+    /// The addresses in Sender, and in the fields of whoever sends a mail again.
+    pub senders: Vec<String>,
+}
+
+impl std::fmt::Debug for Writers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Writers({} From)", self.from.len())
+    }
+}
+
+impl Writers {
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// [`MimeError`] if it isn't one.
+    pub fn of(header: &[u8]) -> Result<Self, MimeError> {
+        let (fields, _) = field::split(header, &Limits::default())?;
+        let mut writers = Self::default();
+        for field in &fields {
+            let addresses = || field.mailboxes().into_iter().map(|one| one.address);
+            if field.is("From") {
+                writers.from_fields += 1;
+                writers.from.extend(addresses());
+            } else if ["Sender", "Resent-From", "Resent-Sender"]
+                .iter()
+                .any(|name| field.is(name))
+            {
+                writers.senders.extend(addresses());
+            }
+        }
+        Ok(writers)
+    }
+}
+
 fn is_stripped(field: &Field<'_>) -> bool {
     let name = field.name().to_ascii_lowercase();
     STRIPPED.iter().any(|known| field.is(known))
@@ -145,6 +186,20 @@ mod tests {
             "From: a@party.example\r\nTo: undisclosed-recipients:;\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n\
              Message-ID: <m@party.example>\r\n\r\nHi\r\n"
         );
+    }
+
+    #[test]
+    fn every_author_is_seen() {
+        let header = "FROM: \"boss@bank.example\" <ada@party.example>,\r\n G: b@x.example, c@x.example;\r\n\
+            From: d@x.example\r\nSender: e@x.example\r\nResent-From: f@x.example\r\nReply-To: g@x.example\r\n\r\n\
+            From: body@x.example\r\n";
+        let writers = Writers::of(header.as_bytes()).unwrap();
+        assert_eq!(writers.from_fields, 2);
+        assert!(writers.from.contains(&"ada@party.example".to_owned()));
+        assert!(writers.from.contains(&"d@x.example".to_owned()));
+        assert!(!writers.from.iter().any(|one| one.starts_with("body")));
+        assert_eq!(writers.senders, ["e@x.example", "f@x.example"]);
+        assert_eq!(Writers::of(b"From : x\r\n\r\n"), Err(MimeError::Field));
     }
 
     #[test]

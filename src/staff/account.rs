@@ -1,9 +1,9 @@
 //! What an account may look like.
 
-use super::error::StaffError;
+use super::error::{RoleName, StaffError};
 use super::premises::Premises;
 use crate::address::EmailAddress;
-use crate::store::Role;
+use crate::store::{Role, StaffRecord};
 
 /// The longest login name.
 const NAME_MAX: usize = 32;
@@ -23,6 +23,63 @@ pub struct NewAccount {
     pub roles: Vec<Role>,
     /// The Unix user by which the command line knows this person.
     pub uid: Option<u32>,
+}
+
+/// What is to be different about an account.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChanges {
+    /// Roles that it gets.
+    pub add_roles: Vec<Role>,
+    /// Roles that it loses.
+    pub remove_roles: Vec<Role>,
+    /// Role mailboxes that it is let into.
+    pub let_into: Vec<String>,
+    /// Role mailboxes that it is shut out of.
+    pub shut_out_of: Vec<String>,
+}
+
+impl AccountChanges {
+    /// Changes the record, and answers each change in the words of the audit log. What is so already is no change.
+    pub(super) fn apply(
+        &self,
+        record: &mut StaffRecord,
+        premises: &Premises,
+    ) -> Result<Vec<String>, StaffError> {
+        let mut acts = Vec::new();
+        let stays = |role: &&Role| !self.remove_roles.contains(role);
+        for role in self.add_roles.iter().filter(stays) {
+            if !record.roles.contains(role) {
+                record.roles.push(*role);
+                acts.push(format!("staff add role {}", RoleName(*role)));
+            }
+        }
+        for role in &self.remove_roles {
+            if record.roles.contains(role) {
+                record.roles.retain(|one| one != role);
+                acts.push(format!("staff remove role {}", RoleName(*role)));
+            }
+        }
+        record.roles.sort_unstable();
+        for name in &self.let_into {
+            premises.check_mailbox(name)?;
+            if !record.mailboxes.contains(name) {
+                record.mailboxes.push(name.clone());
+                acts.push(format!("staff let into mailbox {name}"));
+            }
+        }
+        for name in &self.shut_out_of {
+            // Perhaps of a mailbox that is no longer configured.
+            if record.mailboxes.contains(name) {
+                record.mailboxes.retain(|one| one != name);
+                acts.push(format!("staff shut out of mailbox {name}"));
+            }
+        }
+        record.mailboxes.sort_unstable();
+        if record.roles.is_empty() {
+            return Err(StaffError::NoRole);
+        }
+        Ok(acts)
+    }
 }
 
 /// Checks a login name: 1 to 32 lower-case letters, digits, `.`, `-` and `_`, the first a letter.

@@ -31,6 +31,21 @@ pub enum StaffError {
     /// An account without a role could do nothing.
     #[error("the account would have no role; give one or more of reader, sender, approver, admin")]
     NoRole,
+    /// There is no such role mailbox.
+    #[error(
+        "there is no role mailbox \"{name}\" in the configuration (there are: {known}); name one, or add [mailbox.{name}]"
+    )]
+    UnknownMailbox {
+        /// What was asked for.
+        name: String,
+        /// Which there are.
+        known: String,
+    },
+    /// Nothing would be different.
+    #[error(
+        "nothing would change: {0} has these roles and mailboxes already; see: hustings staff list"
+    )]
+    NoChange(String),
     /// Root can't be a person.
     #[error(
         "uid 0 is root, and root is nobody: anybody may have become it; give the uid of a person's own account"
@@ -61,7 +76,9 @@ pub enum StaffError {
     #[error("the address belongs to {0}; choose another")]
     AddressTaken(String),
     /// Somebody must stay who can administer.
-    #[error("{0} is the last admin; make another first: hustings staff add NAME --role admin ...")]
+    #[error(
+        "{0} is the last admin; make another first: hustings staff change NAME --add-role admin"
+    )]
     LastAdmin(String),
     /// The first account must be able to make the others.
     #[error(

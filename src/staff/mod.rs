@@ -32,7 +32,7 @@ mod second;
 mod sent;
 mod tries;
 
-pub use account::{NewAccount, check_name};
+pub use account::{AccountChanges, NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;

@@ -1,7 +1,7 @@
 //! What the staff room must know of the configuration: the party's own domains, and addresses that belong to lists and
 //! role mailboxes. The daemon makes it from the configuration, anew at each reload.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::StaffError;
 use crate::address::{Domain, EmailAddress, MatchForm};
@@ -14,6 +14,7 @@ const RESERVED_LOCALS: [&str; 2] = ["postmaster", "abuse"];
 pub struct Premises {
     domains: Vec<Domain>,
     taken: HashMap<MatchForm, String>,
+    mailboxes: BTreeSet<String>,
 }
 
 impl Premises {
@@ -22,6 +23,7 @@ impl Premises {
         Self {
             domains: domains.into_iter().collect(),
             taken: HashMap::new(),
+            mailboxes: BTreeSet::new(),
         }
     }
 
@@ -29,6 +31,24 @@ impl Premises {
     pub fn taken(mut self, address: &EmailAddress, what: impl Into<String>) -> Self {
         self.taken.insert(address.match_form(), what.into());
         self
+    }
+
+    /// There is this role mailbox.
+    pub fn mailbox(mut self, name: impl Into<String>) -> Self {
+        self.mailboxes.insert(name.into());
+        self
+    }
+
+    /// Checks that there is such a role mailbox.
+    pub(super) fn check_mailbox(&self, name: &str) -> Result<(), StaffError> {
+        if self.mailboxes.contains(name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.mailboxes.iter().map(String::as_str).collect();
+        Err(StaffError::UnknownMailbox {
+            name: name.to_owned(),
+            known: known.join(", "),
+        })
     }
 
     /// Checks that an account may have this address.

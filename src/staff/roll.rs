@@ -23,6 +23,8 @@ pub struct Member {
     pub addresses: Vec<EmailAddress>,
     /// What it may do.
     pub roles: Vec<Role>,
+    /// The role mailboxes that it was let into.
+    pub mailboxes: Vec<String>,
     /// What its password is checked against.
     pub verifier: Option<Verifier>,
     /// The Unix user by which the command line knows this person.
@@ -51,6 +53,7 @@ impl Member {
             name: record.name,
             addresses: record.addresses,
             roles: record.roles,
+            mailboxes: record.mailboxes,
             verifier,
             uid: record.uid,
             created_at: record.created_at,
@@ -62,6 +65,11 @@ impl Member {
     /// Whether it has a role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Whether it was let into a role mailbox.
+    pub fn is_let_into(&self, mailbox: &str) -> bool {
+        self.mailboxes.iter().any(|name| name == mailbox)
     }
 
     /// Whether it can be used.

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::account::NewAccount;
+use super::account::{AccountChanges, NewAccount};
 use super::actor::{Actor, Admin, Caller};
 use super::acts::{Acts, sign_checkpoint};
 use super::error::StaffError;
@@ -149,6 +149,7 @@ impl StaffRoom {
             name: new.name,
             addresses: new.addresses,
             roles: new.roles,
+            mailboxes: Vec::new(),
             verifier: Some(write_verifier(&password.verifier()?)),
             uid: new.uid,
             created_at: self.0.clock.now(),
@@ -158,7 +159,8 @@ impl StaffRoom {
         let name = record.name.clone();
         let staff = Staff::new(self.0.store.vault(), record);
         let guard = Guard::NoStaffNamed(staff.name_index);
-        self.commit(by, "staff add", guard, staff, reason).await?;
+        self.commit(by, &["staff add"], guard, staff, reason)
+            .await?;
         Ok(Issued { name, password })
     }
 
@@ -184,7 +186,39 @@ impl StaffRoom {
         staff.record.verifier = None;
         let guard = Guard::StaffAt(staff.id, staff.version);
         let by = Caller::Member(by.actor().clone());
-        self.commit(&by, "staff revoke", guard, staff, reason).await
+        self.commit(&by, &["staff revoke"], guard, staff, reason)
+            .await
+    }
+
+    /// Changes what an account may do: its roles, and the role mailboxes that it is let into. Each single change stands in
+    /// the audit log.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: nothing was done.
+    pub async fn change(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        changes: &AccountChanges,
+        reason: Option<&str>,
+    ) -> Result<(), StaffError> {
+        let _one = self.0.changing.lock().await;
+        let roll = self.roll();
+        let member = live(&roll, name)?;
+        let mut staff = self.stored(member.id, name).await?;
+        let acts = changes.apply(&mut staff.record, &self.0.premises.load())?;
+        if acts.is_empty() {
+            return Err(StaffError::NoChange(name.to_owned()));
+        }
+        let mut admins = roll.with_role(Role::Admin);
+        let was_last = admins.all(|admin| admin.id == member.id);
+        if was_last && !staff.record.roles.contains(&Role::Admin) {
+            return Err(StaffError::LastAdmin(name.to_owned()));
+        }
+        let guard = Guard::StaffAt(staff.id, staff.version);
+        let by = Caller::Member(by.actor().clone());
+        let acts: Vec<&str> = acts.iter().map(String::as_str).collect();
+        self.commit(&by, &acts, guard, staff, reason).await
     }
 
     /// Makes a new password in place of the old one, which stops working at once. Everybody may for themselves, an admin
@@ -209,7 +243,7 @@ impl StaffRoom {
         staff.record.verifier = Some(write_verifier(&password.verifier()?));
         let guard = Guard::StaffAt(staff.id, staff.version);
         let by = Caller::Member(by.clone());
-        self.commit(&by, "staff password", guard, staff, reason)
+        self.commit(&by, &["staff password"], guard, staff, reason)
             .await?;
         Ok(Issued {
             name: name.to_owned(),
@@ -257,17 +291,17 @@ impl StaffRoom {
     async fn commit(
         &self,
         by: &Caller,
-        verb: &str,
+        verbs: &[&str],
         guard: Guard,
         staff: Staff,
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
         let object = ActObject::new("staff", staff.id);
-        let act = self.0.acts.act(by, verb, Some(object), reason);
-        let change = Change::new()
-            .require(guard)
-            .then(Step::PutStaff(staff))
-            .then(Acts::step(&act)?);
+        let mut change = Change::new().require(guard).then(Step::PutStaff(staff));
+        for verb in verbs {
+            let act = self.0.acts.act(by, verb, Some(object.clone()), reason);
+            change = change.then(Acts::step(&act)?);
+        }
         let outcome = self.0.store.change(change).await?;
         // Even after a conflict: what is in memory may be what was wrong.
         let staff = self.0.store.staff().await?;

@@ -36,18 +36,23 @@ impl SentMail {
     /// # Errors
     /// A [`StoreError`] if the store can't be read.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let kept = match store.setting(SENT).await {
+        let value = match store.setting(SENT).await {
+            // A count of a day is worth less than the post.
             Err(error @ StoreError::Seal(_)) => {
                 tracing::error!(%error, setting = SENT, "the counts of sent mail begin anew");
                 None
             }
-            kept => kept?,
+            value => value?,
         };
-        let kept: Vec<Sent> = match kept {
-            Some(value) => serde_json::from_slice(&value)
-                .map_err(|_| StoreError::Record { table: "setting" })?,
-            None => Vec::new(),
-        };
+        let kept = value.map(|value| serde_json::from_slice::<Vec<Sent>>(&value));
+        let kept = kept.transpose().unwrap_or_else(|_| {
+            tracing::error!(
+                setting = SENT,
+                "can't be read: the counts of sent mail begin anew"
+            );
+            None
+        });
+        let kept = kept.unwrap_or_default();
         let counts = kept.iter().map(|one| ((one.staff, one.hour), one.mails));
         Ok(Self(Arc::new(Mutex::new(counts.collect()))))
     }
@@ -156,5 +161,31 @@ mod tests {
         assert!(send(&sent, ann, 1000, 1));
         assert!(send(&sent, ann, 0, 1));
         assert!(!send(&sent, ann, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn altered_counts_begin_anew() {
+        use crate::store::{Change, Files, LockedStore};
+        use crate::vault::{KeyRing, Vault};
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = async |ring| {
+            let files = Files::in_directory(directory.path());
+            let locked = LockedStore::open(files).await.expect("opens");
+            let vault = Vault::from_ring(ring);
+            locked.unlock(vault, 1 << 20).await.expect("unlocks")
+        };
+        let ann = StaffId::random();
+        let store = open(KeyRing::generate()).await;
+        let sent = SentMail::open(&store).await.expect("reads");
+        let place = sent.place(ann, at(0), 1).expect("a place");
+        let _ = store
+            .change(Change::new().then(place.step()))
+            .await
+            .expect("keeps");
+        place.use_up();
+        store.close().await;
+        let store = open(KeyRing::generate()).await;
+        let sent = SentMail::open(&store).await.expect("begins anew");
+        assert!(sent.place(ann, at(0), 1).is_some());
     }
 }

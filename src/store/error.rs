@@ -44,7 +44,7 @@ pub enum StoreError {
     Foreign(PathBuf),
     /// The file is no SQLite database, or a damaged one.
     #[error(
-        "the store's file is damaged ({0}); stop, keep the file, and restore the newest backup"
+        "the store's file is damaged ({0}); stop, keep the file, and put back the newest copy that you have of it"
     )]
     Damaged(String),
     /// A sealed value did not open: it was changed, moved or put back.

@@ -34,6 +34,9 @@ pub struct StaffRecord {
     pub addresses: Vec<EmailAddress>,
     /// What it may do.
     pub roles: Vec<Role>,
+    /// The role mailboxes that it was let into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mailboxes: Vec<String>,
     /// The SCRAM-SHA-256 verifier of its password, as the staff room writes it.
     pub verifier: Option<String>,
     /// The Unix user by which the command line knows this person.

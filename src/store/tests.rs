@@ -45,6 +45,7 @@ async fn staff(store: &Store) -> StaffId {
         name: "ada".into(),
         addresses: vec![EmailAddress::parse("ada@party.example").expect("an address")],
         roles: vec![Role::Admin],
+        mailboxes: Vec::new(),
         verifier: None,
         uid: Some(1000),
         created_at: now(),

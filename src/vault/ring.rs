@@ -43,7 +43,9 @@ const LAST_TAGGED_GENERATION: u16 = 255;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnlockError {
     /// Not a key ring at all.
-    #[error("this is not a key ring: it was cut off or overwritten; restore it from a backup")]
+    #[error(
+        "this is not a key ring: it was cut off or overwritten; stop the service and put back a copy of the database from before"
+    )]
     NotARing,
     /// Made by a newer hustings.
     #[error("the key ring was written by a newer hustings; run that version or a later one")]
@@ -54,7 +56,9 @@ pub enum UnlockError {
     )]
     WrongKey,
     /// The root key is right, the ring is not as it was written.
-    #[error("the key is right, but the key ring is damaged; restore it from a backup")]
+    #[error(
+        "the key is right, but the key ring is damaged; stop the service and put back a copy of the database from before"
+    )]
     Damaged,
 }
 

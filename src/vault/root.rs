@@ -111,7 +111,7 @@ pub enum RootKeyError {
     Weak(&'static str),
     /// The stored settings of the key derivation aren't sound.
     #[error(
-        "the stored passphrase settings are damaged or of a newer hustings; restore the key ring file from a backup"
+        "the stored passphrase settings are damaged or of a newer hustings; stop the service and put back a copy of the database from before"
     )]
     BadParams,
     /// Not enough memory to derive the key.
@@ -203,6 +203,12 @@ impl RootKey {
             }
         }
         text
+    }
+
+    /// Whether another is the same key; in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        use subtle::ConstantTimeEq as _;
+        self.0.bytes().ct_eq(other.0.bytes()).into()
     }
 
     /// The directory in which systemd put the service's credentials, from `$CREDENTIALS_DIRECTORY`.

@@ -164,7 +164,8 @@ const INTRODUCTION: &str = "
 Keep this on paper, off line, in two places that don't burn together. Whoever
 holds it and a copy of the database can read everything; without it, and without
 the root key, the data are lost. To use it, type the numbered lines and the last
-line into a file in memory (/dev/shm) and see `hustings help key`.
+line into a file in memory (/dev/shm), stop the service, and run
+`hustings key restore FILE` as root.
 
 ";
 

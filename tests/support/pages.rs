@@ -180,7 +180,7 @@ impl Pages {
         let consent = consent.await.unwrap();
         let kept = Arc::new(Box_::default());
         let web = Web::new(WebParts {
-            site: settings.site().unwrap(),
+            site: settings.site(),
             https: true,
             clock: clock.clone(),
             signups_per_network: signups,

@@ -219,6 +219,11 @@ impl Party {
 
     /// Ada hands a mail over on 465, with her password.
     pub async fn submit(&self, to: &[&str], message: &[u8]) -> Answer {
+        self.submit_from(&self.sender.address, to, message).await
+    }
+
+    /// The same, with another address in the envelope.
+    pub async fn submit_from(&self, from: &str, to: &[&str], message: &[u8]) -> Answer {
         let door = self.door("submissions");
         let (mut dialogue, _) = Dialogue::connect_secured(door, self.stage.trust(), HOST)
             .await
@@ -229,7 +234,6 @@ impl Party {
             .await
             .unwrap();
         assert_eq!(answer.code, 235, "{answer}");
-        let from = &self.sender.address;
         dialogue.post(Post { from, to, message }).await.unwrap()
     }
 

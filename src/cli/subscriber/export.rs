@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cli::body::NewFile;
 use crate::cli::context::{Context, Sinks};
 use crate::cli::prompt;
-use crate::cli::style::clean;
+use crate::cli::style::{clean, counted};
 use crate::control::api::subscriber::{Export, Exported};
 use crate::control::{BODY_MAX, Class, Failure};
 use crate::vault::{StreamError, StreamKey, StreamOpener};
@@ -28,16 +28,16 @@ pub(super) fn export(to: &Path, reason: &str, context: &Context) -> Result<(), F
 
 fn exported_text(exported: &Exported, to: &Path) -> String {
     let mut text = format!(
-        "Wrote {}: {} subscribers, {} suppressions, {} evidence events.\n",
+        "Wrote {}: {}, {}, {}.\n",
         to.display(),
-        exported.subscribers,
-        exported.suppressions,
-        exported.evidence,
+        counted(exported.subscribers, "subscriber", "subscribers"),
+        counted(exported.suppressions, "suppression", "suppressions"),
+        counted(exported.evidence, "evidence event", "evidence events"),
     );
     if exported.left_out > 0 {
         text += &format!(
-            "{} rows don't open and are not in it; see them with: hustings store verify\n",
-            exported.left_out
+            "Not in it, because unreadable: {}; see: hustings store verify\n",
+            counted(exported.left_out, "row", "rows")
         );
     }
     text += &format!(

@@ -7,7 +7,7 @@ use clap::ValueHint;
 
 use crate::cli::body::open;
 use crate::cli::context::{Context, Sinks, json_line};
-use crate::cli::style::{Style, Tone, clean};
+use crate::cli::style::{Style, Tone, clean, counted};
 use crate::control::Failure;
 use crate::control::api::subscriber::{Import, Imported, RowVerdict};
 
@@ -85,20 +85,25 @@ pub(in crate::cli) fn verdict_line(verdict: &RowVerdict, style: Style) -> String
 pub(in crate::cli) fn imported_text(imported: &Imported, dry_run: bool) -> String {
     let would = if dry_run { "would be " } else { "" };
     let mut text = format!(
-        "{} rows {would}taken, {} {would}refused.\n",
-        imported.taken, imported.refused,
+        "{} {would}taken, {} {would}refused.\n",
+        counted(imported.taken, "row", "rows"),
+        imported.refused,
     );
     if imported.suppressed > 0 {
         text += &format!(
-            "{} rows of the suppression file are in force.\n",
-            imported.suppressed
+            "In force from the suppression file: {}.\n",
+            counted(imported.suppressed, "row", "rows")
         );
     }
     if let Some(code) = &imported.code {
         text += &format!(
-            "Nothing is sent until another admin agrees: hustings subscriber agree {}\nThen at most {} challenges go out a day.\n",
+            "Nothing is sent until another admin agrees: hustings subscriber agree {}\nThen at most {} a day.\n",
             clean(code),
-            imported.challenges_per_day,
+            counted(
+                imported.challenges_per_day.into(),
+                "challenge goes out",
+                "challenges go out"
+            ),
         );
     }
     text

@@ -191,11 +191,6 @@ fn addresses_mean_one_thing() {
         )
         .is_ok()
     );
-    refused(
-        with("[party]", "witness = \"me@party.example\"\n[party]"),
-        "witness",
-        "in your own domain",
-    );
 }
 
 #[test]

@@ -232,7 +232,14 @@ impl Consent {
         &self,
     ) -> Result<(Step, Option<Timestamp>), ConsentError> {
         let now = self.clock().now();
-        let value = self.store().setting(PACE).await?;
+        let value = match self.store().setting(PACE).await {
+            // At worst a day's share goes out twice; nobody would be asked any more otherwise.
+            Err(error @ StoreError::Seal(_)) => {
+                tracing::error!(%error, setting = PACE, "the day's share of challenges begins anew");
+                None
+            }
+            value => value?,
+        };
         let read: Option<PaceMark> = value.and_then(|value| serde_json::from_slice(&value).ok());
         let running = read.filter(|mark| mark.since <= now && now < add(mark.since, DAY));
         let mut mark = running.unwrap_or(PaceMark {

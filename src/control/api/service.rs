@@ -133,6 +133,9 @@ ask!(Reload, "reload", Needs::Nobody, answer Reloaded);
 pub struct Reloaded {
     /// What was changed and needs a restart to take effect.
     pub needs_restart: Vec<String>,
+    /// Templates of the party's own that are not used, and why.
+    #[serde(default)]
+    pub faults: Vec<String>,
 }
 
 /// `sandbox clock`: moves the sandbox's clock.

@@ -51,6 +51,9 @@ pub struct Account {
     pub addresses: Vec<String>,
     /// What it may do.
     pub roles: Vec<Role>,
+    /// The role mailboxes that it was let into.
+    #[serde(default)]
+    pub mailboxes: Vec<String>,
     /// Its Unix user.
     pub uid: Option<u32>,
     /// When it was made.
@@ -70,6 +73,24 @@ pub struct Revoke {
     pub reason: Option<String>,
 }
 ask!(Revoke, "staff revoke", Needs::Role(Role::Admin), answer Nothing);
+
+/// `staff change`: roles, and the role mailboxes that an account is let into.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// The login name.
+    pub name: String,
+    /// Roles that it gets.
+    pub add_roles: Vec<Role>,
+    /// Roles that it loses.
+    pub remove_roles: Vec<Role>,
+    /// Role mailboxes that it is let into.
+    pub let_into: Vec<String>,
+    /// Role mailboxes that it is shut out of.
+    pub shut_out_of: Vec<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Change, "staff change", Needs::Role(Role::Admin), answer Account);
 
 /// `staff password`.
 #[derive(Debug, Serialize, Deserialize)]

@@ -45,6 +45,9 @@ pub struct SubscriberReport {
     pub constituency: Option<String>,
     /// The lists, with when each was confirmed.
     pub subscriptions: BTreeMap<String, Timestamp>,
+    /// The lists of which nothing is sent just now, because a "stop" came that isn't decided yet, and until when.
+    #[serde(default)]
+    pub paused: BTreeMap<String, Timestamp>,
 }
 
 impl std::fmt::Debug for SubscriberReport {
@@ -85,6 +88,20 @@ pub enum CardChannel {
     /// At an event.
     Event,
 }
+
+/// `subscriber withdraw`: somebody rang or wrote and wants no more mail, of one list or of all.
+#[derive(Serialize, Deserialize)]
+pub struct Withdraw {
+    /// The address.
+    pub address: String,
+    /// From this list alone; from all if none is given.
+    pub list: Option<String>,
+    /// Never write there again, not even to ask.
+    pub never_again: bool,
+    /// Why.
+    pub reason: String,
+}
+ask!(Withdraw, "subscriber withdraw", ADMIN, answer Nothing);
 
 /// `subscriber import`: the body is the suppression file, if there is one, and behind it CSV with one row a person and
 /// the evidence of their consent.

@@ -1,9 +1,9 @@
 //! `staff …`.
 
 use crate::address::EmailAddress;
-use crate::control::api::staff::{Account, Add, List, NewPassword, Password, Revoke};
+use crate::control::api::staff::{Account, Add, Change, List, NewPassword, Password, Revoke};
 use crate::control::{Call, Failure, Handle, Nothing, SecretText};
-use crate::staff::{Issued, Member, NewAccount, StaffRoom};
+use crate::staff::{AccountChanges, Issued, Member, NewAccount, StaffError, StaffRoom};
 
 use super::staff_failure;
 
@@ -73,6 +73,7 @@ fn account(member: &Member) -> Account {
         name: member.name.clone(),
         addresses: member.addresses.iter().map(ToString::to_string).collect(),
         roles: member.roles.clone(),
+        mailboxes: member.mailboxes.clone(),
         uid: member.uid,
         created_at: member.created_at,
         revoked_at: member.revoked_at,
@@ -92,6 +93,30 @@ impl Handle<Revoke> for StaffDesk {
             .await
             .map_err(failure)?;
         Ok(Nothing {})
+    }
+}
+
+impl Handle<Change> for StaffDesk {
+    async fn handle(&self, ask: Change, call: &mut Call<Change>) -> Result<Account, Failure> {
+        let failure = |error| staff_failure(format!("can't change {}", ask.name), &error);
+        let admin = call
+            .actor()?
+            .admin()
+            .map_err(|error| failure(error.into()))?;
+        let changes = AccountChanges {
+            add_roles: ask.add_roles,
+            remove_roles: ask.remove_roles,
+            let_into: ask.let_into,
+            shut_out_of: ask.shut_out_of,
+        };
+        self.staff
+            .change(admin, &ask.name, &changes, ask.reason.as_deref())
+            .await
+            .map_err(failure)?;
+        let roll = self.staff.roll();
+        let member = roll.by_name(&ask.name);
+        let member = member.ok_or_else(|| failure(StaffError::Unknown(ask.name.clone())))?;
+        Ok(account(member))
     }
 }
 

@@ -141,7 +141,7 @@ async fn accounts_are_made_listed_revoked_and_it_all_stands_in_the_log() {
     };
     let last = party.server.ask(&last).await.expect_err("the last admin");
     assert!(
-        last.why.contains("last admin") && last.next.contains("staff add"),
+        last.why.contains("last admin") && last.next.contains("--add-role admin"),
         "{last}"
     );
 

@@ -61,12 +61,14 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::NotAllowed(_)
         | ListError::SecondPerson
         | ListError::NotYours
+        | ListError::NotYoursToSteer
         | ListError::Digest
         | ListError::Link => Class::Refused,
         ListError::Store(_)
         | ListError::Settings { .. }
         | ListError::Busy
         | ListError::Damaged
+        | ListError::NoKey
         | ListError::Notice(_)
         | ListError::Audit(_) => Class::Failed,
     };

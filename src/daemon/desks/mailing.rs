@@ -29,8 +29,8 @@ fn refusal<A: Ask>(error: &ListError) -> Failure {
 }
 
 impl MailingDesk {
-    async fn find<A: Ask>(&self, digits: &str) -> Result<MailingId, Failure> {
-        let found = self.0.mailings.find(digits).await;
+    async fn find<A: Ask>(&self, digits: &str, call: &Call<A>) -> Result<MailingId, Failure> {
+        let found = self.0.mailings.find(digits, call.actor()?).await;
         found.map_err(|error| refusal::<A>(&error))
     }
 
@@ -90,7 +90,7 @@ fn counts(progress: &Progress) -> Counts {
 
 impl Handle<List> for MailingDesk {
     async fn handle(&self, ask: List, call: &mut Call<List>) -> Result<Nothing, Failure> {
-        let all = self.0.mailings.list(ask.current).await;
+        let all = self.0.mailings.list(ask.current, call.actor()?).await;
         for info in all.map_err(|error| refusal::<List>(&error))? {
             let report = self.report::<List>(info, call.actor()?).await?;
             call.row(&report).await?;
@@ -105,8 +105,8 @@ impl Handle<Preview> for MailingDesk {
         ask: Preview,
         call: &mut Call<Preview>,
     ) -> Result<MailingReport, Failure> {
-        let id = self.find::<Preview>(&ask.mailing).await?;
-        let preview = self.0.mailings.preview(id).await;
+        let id = self.find::<Preview>(&ask.mailing, call).await?;
+        let preview = self.0.mailings.preview(id, call.actor()?).await;
         let preview = preview.map_err(|error| refusal::<Preview>(&error))?;
         call.send_body(&preview.message).await?;
         self.report::<Preview>(preview.info, call.actor()?).await
@@ -119,7 +119,10 @@ impl Handle<Approve> for MailingDesk {
         ask: Approve,
         call: &mut Call<Approve>,
     ) -> Result<MailingReport, Failure> {
-        let (id, actor) = (self.find::<Approve>(&ask.mailing).await?, call.actor()?);
+        let (id, actor) = (
+            self.find::<Approve>(&ask.mailing, call).await?,
+            call.actor()?,
+        );
         let digest = ask.digest.as_deref();
         let approved = self.0.mailings.approve(id, actor, digest).await;
         let info = approved.map_err(|error| refusal::<Approve>(&error))?;
@@ -129,7 +132,7 @@ impl Handle<Approve> for MailingDesk {
 
 impl Handle<Pause> for MailingDesk {
     async fn handle(&self, ask: Pause, call: &mut Call<Pause>) -> Result<MailingReport, Failure> {
-        let (id, actor) = (self.find::<Pause>(&ask.mailing).await?, call.actor()?);
+        let (id, actor) = (self.find::<Pause>(&ask.mailing, call).await?, call.actor()?);
         let paused = self.0.mailings.pause(id, actor).await;
         let info = paused.map_err(|error| refusal::<Pause>(&error))?;
         self.report::<Pause>(info, actor).await
@@ -138,7 +141,10 @@ impl Handle<Pause> for MailingDesk {
 
 impl Handle<Resume> for MailingDesk {
     async fn handle(&self, ask: Resume, call: &mut Call<Resume>) -> Result<MailingReport, Failure> {
-        let (id, actor) = (self.find::<Resume>(&ask.mailing).await?, call.actor()?);
+        let (id, actor) = (
+            self.find::<Resume>(&ask.mailing, call).await?,
+            call.actor()?,
+        );
         let resumed = self.0.mailings.resume(id, actor).await;
         let info = resumed.map_err(|error| refusal::<Resume>(&error))?;
         self.report::<Resume>(info, actor).await
@@ -147,7 +153,10 @@ impl Handle<Resume> for MailingDesk {
 
 impl Handle<Cancel> for MailingDesk {
     async fn handle(&self, ask: Cancel, call: &mut Call<Cancel>) -> Result<MailingReport, Failure> {
-        let (id, actor) = (self.find::<Cancel>(&ask.mailing).await?, call.actor()?);
+        let (id, actor) = (
+            self.find::<Cancel>(&ask.mailing, call).await?,
+            call.actor()?,
+        );
         let cancelled = self
             .0
             .mailings
@@ -161,7 +170,7 @@ impl Handle<Cancel> for MailingDesk {
 impl Handle<Watch> for MailingDesk {
     async fn handle(&self, ask: Watch, call: &mut Call<Watch>) -> Result<MailingReport, Failure> {
         let (id, actor) = (
-            self.find::<Watch>(&ask.mailing).await?,
+            self.find::<Watch>(&ask.mailing, call).await?,
             call.actor()?.clone(),
         );
         let mut changes = self.0.mailings.changes();

@@ -80,6 +80,7 @@ async fn staff(store: &Store) {
             name: name.into(),
             addresses: vec![typed(&format!("{name}@party.example"))],
             roles: roles.to_vec(),
+            mailboxes: Vec::new(),
             verifier: None,
             uid: None,
             created_at: noon(),

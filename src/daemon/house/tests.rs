@@ -60,3 +60,49 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     assert!(looked.await.is_ok(), "it looks once a letter is there");
     ringing.abort();
 }
+
+fn settings(change: impl FnOnce(&mut Config)) -> Settings {
+    let mut config = Config::example();
+    change(&mut config);
+    Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap()
+}
+
+#[tokio::test]
+async fn addresses_and_resolvers_of_the_configuration_are_used() {
+    let settings = settings(|config| {
+        config.delivery.source_addresses = vec!["192.0.2.25".parse().unwrap()];
+        config.delivery.resolver = ["192.0.2.53:53", "192.0.2.54:53"]
+            .map(|one| one.parse().unwrap())
+            .into();
+    });
+    let network = settings.network().unwrap();
+    assert_eq!(
+        network.dialer.sources,
+        settings.config.delivery.source_addresses
+    );
+    let resolver = format!("{:?}", network.router.resolver);
+    assert!(
+        resolver.contains("192.0.2.53:53") && resolver.contains("192.0.2.54:53"),
+        "{resolver}"
+    );
+}
+
+#[test]
+fn a_faulty_template_is_named_and_the_built_in_one_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let strings = directory.path().join("strings");
+    std::fs::create_dir(&strings).unwrap();
+    let written = "[privacy]\ntitle = \"Your data\"\n[no-such-thing]\nx = \"y\"\n";
+    std::fs::write(strings.join("en.toml"), written).unwrap();
+    let usual = settings(|_| {});
+    let settings = settings(|config| config.templates = Some(directory.path().to_owned()));
+    assert_eq!(settings.faults.len(), 1, "{:?}", settings.faults);
+    assert!(settings.faults[0].contains("en.toml") && settings.faults[0].contains("built-in"));
+    let list = settings.config.list.values().next().unwrap();
+    assert_eq!(
+        settings.statement(list),
+        usual.statement(list),
+        "words of consent"
+    );
+    let _ = settings.site();
+}

@@ -19,7 +19,7 @@ fn config(directory: &Path, key: &str) -> Config {
     let mut config = Config::parse(&text, None).expect("parses");
     config.data_dir = directory.join("data");
     config.runtime_dir = directory.join("run");
-    config.key.file = Some(directory.join("root.key"));
+    config.key.file = Some(directory.join("etc/root.key"));
     fs::create_dir(&config.runtime_dir).expect("makes a directory");
     config
 }
@@ -118,4 +118,36 @@ fn units_and_configuration_that_are_there_stay() {
         Step::WasThere
     );
     assert_eq!(fs::read_to_string(&path).expect("reads"), "mine");
+}
+
+#[tokio::test]
+async fn the_passphrase_is_made_anew_from_the_sheet_and_another_sheet_opens_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = config(directory.path(), "passphrase");
+    let old = SecretText::new("correct horse battery staple, thrice".to_owned());
+    let root = root_key(&config, Some(&old), Path::new("/nonexistent"), false).expect("a key");
+    let sheet = make_store(&config, &root)
+        .await
+        .expect("makes")
+        .expect("a sheet");
+    first_admin(&config, &root.key, ada()).await.expect("adds");
+    let new = SecretText::new("an other long phrase that nobody guesses".to_owned());
+    let nowhere = Path::new("/nonexistent");
+    let restored =
+        super::super::key_restore::restore(&config, &sheet, Some(&new), nowhere, false).await;
+    let newer = restored.expect("restores").expect("a new sheet");
+    let again =
+        super::super::key_restore::restore(&config, &sheet, Some(&new), nowhere, false).await;
+    assert!(
+        matches!(again, Err(InitError::OtherSheet)),
+        "the old sheet opens nothing"
+    );
+    let keeper = keeper(&config).await.expect("opens");
+    let opened = keeper
+        .unlock_with(&newer.root_key())
+        .await
+        .expect("unlocks");
+    let staff = opened.store.staff().await.expect("reads");
+    assert_eq!(staff.rows.len(), 1, "everybody is there");
+    opened.store.close().await;
 }

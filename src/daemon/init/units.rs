@@ -42,12 +42,7 @@ pub fn write_units(directory: &Path) -> Result<Step, InitError> {
 /// # Errors
 /// [`InitError::Io`] if it can't be made.
 pub fn service_user() -> Result<Option<(u32, u32)>, InitError> {
-    const PASSWD: &str = "/etc/passwd";
-    let find = || {
-        let passwd = fs::read_to_string(PASSWD).unwrap_or_default();
-        passwd.lines().find_map(user_ids)
-    };
-    if let Some(ids) = find() {
+    if let Some(ids) = known_service_user() {
         return Ok(Some(ids));
     }
     if !rustix::process::geteuid().is_root() {
@@ -64,7 +59,13 @@ pub fn service_user() -> Result<Option<(u32, u32)>, InitError> {
         ])
         .status()
         .map_err(io_error(Path::new("useradd")))?;
-    Ok(find())
+    Ok(known_service_user())
+}
+
+/// The service's own user and group, if there is one.
+pub fn known_service_user() -> Option<(u32, u32)> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    passwd.lines().find_map(user_ids)
 }
 
 /// User and group of a line of passwd(5), if it is the service's.

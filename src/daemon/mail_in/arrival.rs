@@ -220,6 +220,18 @@ impl Arrival {
         }
     }
 
+    /// A staff member's mail names nobody else as its author.
+    fn check_writers(&self, header: &[u8]) -> Result<(), Refusal> {
+        let Some(staff) = self.known.submitted_by else {
+            return Ok(());
+        };
+        let roll = self.rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+        self.rooms
+            .check_writers(member, header)
+            .map_err(verdict::wrong_writer)
+    }
+
     /// What the header of a staff member's mail becomes: nothing of their computer, and a date and an id of ours if
     /// there are none.
     fn rewritten(&self, header: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -259,6 +271,7 @@ impl Arrival {
         let Some(header) = self.header.take() else {
             return Ok(());
         };
+        self.check_writers(&header)?;
         let rewritten = self.rewritten(&header)?;
         match &mut self.writer {
             Some(writer) => {

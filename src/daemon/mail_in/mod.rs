@@ -12,6 +12,7 @@ pub(super) use verdict::Unknown;
 
 use super::rooms::{Rooms, RoomsCell};
 use crate::address::EmailAddress;
+use crate::id::StaffId;
 use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::server::{Caller, Credentials, Envelope, Host, LoginOutcome, Refusal};
@@ -48,7 +49,8 @@ impl Host for MailIn {
         self.rooms().is_ok()
     }
 
-    /// On the MX anybody may claim any sender. On submission it is one of the staff member's own addresses.
+    /// On the MX anybody may claim any sender. On submission it is an address of the staff member's, or a list's identity:
+    /// most mail programs put here what stands in From.
     async fn sender(&self, caller: &Caller, path: &ReversePath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
         let Some(staff) = caller.staff else {
@@ -59,7 +61,9 @@ impl Host for MailIn {
         let own = path
             .mailbox()
             .and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok())
-            .is_some_and(|address| rooms.may_send_as(member, &address));
+            .is_some_and(|address| {
+                rooms.may_send_as(member, &address) || rooms.may_send_as_some_list(member, &address)
+            });
         if own {
             Ok(())
         } else {
@@ -72,6 +76,9 @@ impl Host for MailIn {
         let staff = envelope.caller.staff;
         let mut bound = Bound::of(&rooms, &envelope.recipients)?;
         let found = rooms.find(path);
+        if let Some(staff) = staff {
+            check_sender_towards(&rooms, envelope, staff, found.as_ref().ok())?;
+        }
         match (found, staff) {
             (Err(verdict::Unknown::NotHere(NotHere::OtherDomain)), Some(_)) => {}
             (Err(unknown), _) => return Err(unknown.refusal(staff.is_some())),
@@ -116,5 +123,28 @@ impl Host for MailIn {
         rooms.wrong_passwords.right(caller.client);
         tracing::info!(staff = %member.log_name, "logged in");
         Ok(())
+    }
+}
+
+/// A list's identity writes to that list alone, unless it's an address of the staff member's as well.
+fn check_sender_towards(
+    rooms: &Rooms,
+    envelope: &Envelope,
+    staff: StaffId,
+    to: Option<&Destination>,
+) -> Result<(), Refusal> {
+    let roll = rooms.staff.roll();
+    let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+    let sender = envelope.reverse_path.mailbox();
+    let sender = sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok());
+    let sender = sender.ok_or_else(verdict::not_your_address)?;
+    let fits = match to {
+        Some(Destination::List { list, .. }) => rooms.may_send_as_list(member, list, &sender),
+        _ => false,
+    };
+    if fits || rooms.may_send_as(member, &sender) {
+        Ok(())
+    } else {
+        Err(verdict::for_its_list_alone())
     }
 }

@@ -2,12 +2,13 @@
 //! none tells a stranger anything about people.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
 use crate::smtp::reply::{Enhanced, Reply};
 use crate::smtp::server::Refusal;
+
+use super::super::identity::WrongWriter;
 
 /// Why a path leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,23 @@ pub(super) fn not_your_address() -> Refusal {
     )
 }
 
+/// A list's identity towards somebody else than its list.
+pub(super) fn for_its_list_alone() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "The sender is a list's identity, which writes to its list alone; choose your own address as sender",
+    )
+}
+
+/// The header names somebody else as its author.
+pub(super) fn wrong_writer(error: WrongWriter) -> Refusal {
+    match error {
+        WrongWriter::Unreadable(error) => unreadable(&error),
+        error => Refusal::new(Reply::new(550, (5, 7, 1), plain(&error.to_string()))),
+    }
+}
+
 pub(super) fn list_is_for_staff() -> Refusal {
     refuse(
         550,
@@ -68,9 +86,10 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
-pub(super) fn too_many_wrong_passwords(wait: Duration) -> Refusal {
+pub(super) fn too_many_wrong_passwords(wait: std::time::Duration) -> Refusal {
     let minutes = wait.as_secs().div_ceil(60);
-    let text = format!("Too many wrong passwords from your network; wait {minutes} minutes");
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    let text = format!("Too many wrong passwords from your network; wait {minutes} {unit}");
     Refusal::new(Reply::new(421, (4, 7, 0), text))
 }
 
@@ -93,7 +112,11 @@ pub(super) fn too_many_outside() -> Refusal {
 /// Temporary, as it is: a mail program keeps the mail and tries again (RFC 5321 §4.2.2, RFC 3463 X.7.1).
 pub(super) fn too_many_today(most: u32) -> Refusal {
     let text = format!(
-        "You sent {most} mails in 24 hours, which is the limit (messages_per_day); try again later, or use a list"
+        "You sent {} in 24 hours, which is the limit (messages_per_day); try again later, or use a list",
+        match most {
+            1 => "1 mail".to_owned(),
+            most => format!("{most} mails"),
+        }
     );
     Refusal::new(Reply::new(450, (4, 7, 1), text))
 }
@@ -117,19 +140,22 @@ pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
     }
 }
 
-/// A mail that may not go to a list, with the reasons.
+/// A mail that may not go to a list, with each reason on a line of its own. Trouble of ours is temporary: a mail program
+/// keeps the mail and tries again.
 pub(super) fn not_a_mailing(error: &SubmitError) -> Refusal {
     match error {
         SubmitError::Later(ListError::Store(error)) => store(error),
+        error if error.is_temporary() => {
+            tracing::error!(%error, "a mail for a list was not taken");
+            Refusal::try_later()
+        }
         error => {
-            let lines = error.to_string();
-            let enhanced = Some(Enhanced::new(5, 7, 1));
-            let lines = lines
-                .lines()
-                .map(|line| Cow::Owned(plain(line)))
-                .take(20)
-                .collect();
-            Refusal::new(Reply::from_parts(550, enhanced, lines))
+            let enhanced = match error.is_about_policy() {
+                true => Enhanced::new(5, 7, 1),
+                false => Enhanced::new(5, 6, 0),
+            };
+            let lines = error.lines().into_iter().map(Cow::Owned).collect();
+            Refusal::new(Reply::from_parts(550, Some(enhanced), lines))
         }
     }
 }
@@ -164,4 +190,67 @@ pub(super) fn header_too_long() -> Refusal {
 pub(super) fn unreadable(error: &crate::message::mime::MimeError) -> Refusal {
     let text = plain(&format!("This mail's header can't be read: {error}"));
     Refusal::new(Reply::new(554, (5, 6, 0), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::rules::{Header, Refusal as Reason};
+    use crate::smtp::reply::Reply;
+
+    fn wire(refusal: Refusal) -> (Reply, String) {
+        let (reply, mut out) = (refusal.into_reply(), Vec::new());
+        reply.write_to(&mut out);
+        (reply, String::from_utf8(out).expect("replies are ASCII"))
+    }
+
+    #[test]
+    fn each_reason_has_a_line_of_its_own() {
+        let element = "x".repeat(900);
+        let reasons = vec![
+            Reason::FakeReply,
+            Reason::OtherRecipients {
+                header: Header::Cc,
+                count: 2,
+            },
+            Reason::Element(element),
+        ];
+        let (reply, wire) = wire(not_a_mailing(&SubmitError::Mail(reasons)));
+        assert_eq!(reply.code(), 550);
+        let lines: Vec<&str> = wire.split_inclusive("\r\n").collect();
+        assert_eq!(lines.len(), 3, "{wire}");
+        assert!(lines[0].starts_with("550-5.7.1 the subject begins like an answer"));
+        assert!(
+            lines[1].starts_with("550-5.7.1 Cc holds 2 addresses"),
+            "{wire}"
+        );
+        assert!(lines[2].starts_with("550 5.7.1 <xxx"));
+        assert!(lines.iter().all(|line| line.len() <= 512));
+    }
+
+    #[test]
+    fn trouble_of_ours_is_temporary() {
+        for trouble in [
+            ListError::Busy,
+            ListError::Notice("x".into()),
+            ListError::Audit("x".into()),
+            ListError::Consent(crate::consent::ConsentError::Busy),
+        ] {
+            let (reply, wire) = wire(not_a_mailing(&SubmitError::Later(trouble)));
+            assert_eq!(reply.code(), 451, "{wire}");
+        }
+        let full = crate::store::StoreError::Full;
+        let (reply, _) = wire(not_a_mailing(&full.into()));
+        assert_eq!(reply.code(), 452);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_about_the_mail() {
+        let error = crate::message::mime::MimeError::Field;
+        let (reply, wire) = wire(not_a_mailing(&error.into()));
+        assert!(
+            reply.is_permanent() && wire.starts_with("550 5.6.0 "),
+            "{wire}"
+        );
+    }
 }

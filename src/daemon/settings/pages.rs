@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Settings, SettingsError};
+use super::Settings;
 use crate::config::{Config, List, Period};
 use crate::consent::constituency::Constituency;
 use crate::template::{
@@ -13,13 +13,10 @@ use crate::web::{Site, SiteParts, by_nation};
 
 impl Settings {
     /// What the pages show.
-    ///
-    /// # Errors
-    /// [`SettingsError::Template`] if a template can't be used any more.
-    pub fn site(&self) -> Result<Site, SettingsError> {
+    pub fn site(&self) -> Site {
         let lists = self.config.list.iter().filter(|(_, list)| list.open);
-        Ok(Site::new(SiteParts {
-            templates: templates(party(&self.config), self.config.templates.as_deref())?,
+        Site::new(SiteParts {
+            templates: templates(party(&self.config), self.config.templates.as_deref()).0,
             lists: lists
                 .map(|(key, list)| ListChoice {
                     key: key.as_str().to_owned(),
@@ -30,7 +27,7 @@ impl Settings {
             nations: by_nation(self.constituencies.iter().map(seat)),
             ogl: self.constituencies.is_builtin() && !self.constituencies.is_empty(),
             privacy: self.privacy(),
-        }))
+        })
     }
 
     pub(super) fn privacy(&self) -> Privacy {
@@ -59,18 +56,15 @@ impl Settings {
     }
 }
 
-pub(super) fn templates(
-    party: Party,
-    directory: Option<&Path>,
-) -> Result<Templates, SettingsError> {
+/// The party's own templates over the built-in ones, and what is wrong with those that are not used. A built-in text is
+/// whole in law, and evidence refers to the words that were shown: so it may always stand in for a faulty one.
+pub(super) fn templates(party: Party, directory: Option<&Path>) -> (Templates, Vec<String>) {
     let Some(directory) = directory else {
-        return Ok(Templates::builtin(party));
+        return (Templates::builtin(party), Vec::new());
     };
-    let (templates, errors) = Templates::load(party, directory);
-    match errors.first() {
-        None => Ok(templates),
-        Some(error) => Err(SettingsError::Template(error.to_string())),
-    }
+    let (templates, faults) = Templates::load(party, directory);
+    let faults = faults.iter().map(ToString::to_string);
+    (templates, faults.collect())
 }
 
 pub(super) fn party(config: &Config) -> Party {

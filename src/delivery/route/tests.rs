@@ -217,7 +217,7 @@ fn one_host_that_can_not_be_found_does_not_hide_another() {
 #[tokio::test]
 async fn a_static_route_asks_no_dns() {
     let settings = ResolverSettings {
-        server: Some("127.0.0.1:1".parse().unwrap()),
+        servers: vec!["127.0.0.1:1".parse().unwrap()],
         ..ResolverSettings::default()
     };
     let router = Router {

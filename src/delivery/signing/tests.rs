@@ -72,6 +72,48 @@ async fn keys_are_made_once_and_sign_for_the_domain_of_from() {
     assert!(matches!(none, Err(SigningError::NoDomain)));
 }
 
+async fn open(directory: &TempDir, ring: KeyRing) -> Store {
+    let files = Files::in_directory(directory.path());
+    let locked = LockedStore::open(files).await.unwrap();
+    locked
+        .unlock(Vault::from_ring(ring), 1 << 20)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_altered_key_is_named_and_only_signing_waits_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let domains = [domain("party.example")];
+    let (store, other) = (KeyRing::generate(), KeyRing::generate());
+    let store = open(&directory, store).await;
+    let whole = Signing::open(&store, &domains, &selectors()).await.unwrap();
+    assert!(whole.broken().is_empty() && whole.signer(None).can_sign());
+    store.close().await;
+
+    // What another vault sealed doesn't open.
+    let store = open(&directory, other).await;
+    let signing = Signing::open(&store, &domains, &selectors()).await.unwrap();
+    assert_eq!(signing.broken().len(), 2, "{:?}", signing.broken());
+    assert!(signing.broken()[0].contains("dkim-rsa") && !signing.signer(None).can_sign());
+    let message = || read(b"From: ada@party.example\r\n\r\nhello\r\n");
+    let refused = signing.sign(message(), time()).await;
+    assert!(
+        matches!(refused, Err(SigningError::Sign(SignError::NoKey))),
+        "{refused:?}"
+    );
+
+    let value = SigningKey::generate_rsa().unwrap().to_pkcs8().unwrap();
+    let put = Step::PutSetting(Setting { name: RSA, value });
+    let _ = store.change(Change::new().then(put)).await.unwrap();
+    let signing = Signing::open(&store, &domains, &selectors()).await.unwrap();
+    assert_eq!(signing.broken().len(), 1, "{:?}", signing.broken());
+    assert!(signing.broken()[0].contains("dkim-ed25519"));
+    let fields = signing.sign(message(), time()).await.unwrap();
+    assert_eq!(fields.matches("DKIM-Signature:").count(), 1, "{fields}");
+    assert_eq!(signing.records().len(), 1);
+}
+
 #[test]
 fn a_header_without_end_is_refused() {
     let mut hasher = MessageHasher::new();

@@ -203,7 +203,10 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
     assert_eq!(world.room.fold().await.unwrap(), 0);
     let world = world.crash().await;
     assert_eq!(world.progress(id).await, before);
-    assert!(world.room.preview(id).await.is_ok(), "its text stays");
+    assert!(
+        world.room.preview(id, &world.who("dee")).await.is_ok(),
+        "its text stays"
+    );
 }
 
 #[tokio::test]

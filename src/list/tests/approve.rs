@@ -201,7 +201,7 @@ async fn nothing_but_what_was_seen_is_approved() {
         "the link was bound to the bytes"
     );
     assert!(matches!(
-        world.room.preview(held.id).await,
+        world.room.preview(held.id, &world.who("dee")).await,
         Err(ListError::Damaged)
     ));
     assert_eq!(world.state(held.id).await, MailingState::Held);
@@ -211,15 +211,76 @@ async fn nothing_but_what_was_seen_is_approved() {
 async fn a_mailing_is_found_by_its_first_digits() {
     let world = World::new().await;
     let held = world.submit("cy", "news").await;
+    let dee = world.who("dee");
     let id = held.id.to_string();
-    assert_eq!(world.room.find(&id[..8]).await.unwrap(), held.id);
-    assert_eq!(world.room.find(&id.to_uppercase()).await.unwrap(), held.id);
+    assert_eq!(world.room.find(&id[..8], &dee).await.unwrap(), held.id);
+    assert_eq!(
+        world.room.find(&id.to_uppercase(), &dee).await.unwrap(),
+        held.id
+    );
     assert!(matches!(
-        world.room.find("").await,
+        world.room.find("", &dee).await,
         Err(ListError::Ambiguous)
     ));
     assert!(matches!(
-        world.room.find("zzzz").await,
+        world.room.find("zzzz", &dee).await,
         Err(ListError::Unknown)
     ));
+}
+
+#[tokio::test]
+async fn what_has_not_gone_out_is_seen_by_its_sender_and_by_those_who_approve() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("cy", "news").await;
+    let digits = held.id.to_string();
+    let sees = async |name: &str| {
+        let who = world.who(name);
+        let listed = world.room.list(false, &who).await.unwrap();
+        let found = world.room.find(&digits, &who).await.is_ok();
+        let preview = world.room.preview(held.id, &who).await.is_ok();
+        assert_eq!(listed.len(), usize::from(found), "{name}");
+        assert_eq!(found, preview, "{name}");
+        found
+    };
+    for (name, expected) in [("cy", true), ("ben", true), ("dee", true), ("eve", false)] {
+        assert_eq!(sees(name).await, expected, "{name}");
+    }
+    world
+        .room
+        .approve(held.id, &world.who("ben"), None)
+        .await
+        .unwrap();
+    assert!(sees("eve").await, "it is in every subscriber's inbox");
+}
+
+#[tokio::test]
+async fn a_sender_steers_their_own_mailings() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("dee", "news").await;
+    let cy = world.who("cy");
+    let refused = world.room.cancel(held.id, &cy, None).await;
+    assert!(
+        matches!(refused, Err(ListError::NotYoursToSteer)),
+        "{refused:?}"
+    );
+    world
+        .room
+        .approve(held.id, &world.who("ben"), None)
+        .await
+        .unwrap();
+    let refused = world.room.pause(held.id, &cy).await;
+    assert!(
+        matches!(refused, Err(ListError::NotYoursToSteer)),
+        "{refused:?}"
+    );
+    world.room.pause(held.id, &world.who("ben")).await.unwrap();
+    let refused = world.room.resume(held.id, &cy).await;
+    assert!(
+        matches!(refused, Err(ListError::NotYoursToSteer)),
+        "{refused:?}"
+    );
+    let own = world.submit("cy", "news").await;
+    world.room.cancel(own.id, &cy, None).await.unwrap();
 }

@@ -43,7 +43,7 @@ fn engine(world: &World, outside: &Outside) -> Engine {
     let to = outside.address().to_string();
     let router = Router {
         resolver: Resolver::new(ResolverSettings {
-            server: Some("127.0.0.1:9".parse().unwrap()),
+            servers: vec!["127.0.0.1:9".parse().unwrap()],
             ..ResolverSettings::default()
         })
         .unwrap(),
@@ -57,6 +57,7 @@ fn engine(world: &World, outside: &Outside) -> Engine {
         tls: TlsSetup::new(None).unwrap(),
         timeouts: Timeouts::all(Duration::from_secs(20)),
         limits: SessionLimits::default(),
+        sources: Vec::new(),
     };
     let settings = EngineSettings {
         limits: Limits {

@@ -295,7 +295,10 @@ async fn pause_resume_and_cancel_hold_at_the_dot() {
     assert_eq!(progress.state, MailingState::Cancelled);
     assert_eq!(progress.sent.to_string(), "1");
     let resumed = world.room.resume(id, &world.who("cy")).await;
-    assert!(matches!(resumed, Err(ListError::State { .. })));
+    assert!(
+        matches!(resumed, Err(ListError::State { .. })),
+        "{resumed:?}"
+    );
     let acts = world.acts().await;
     assert_eq!(
         acts[2..],
@@ -365,4 +368,35 @@ async fn a_copy_that_shares_anothers_fate_is_put_off_without_being_made() {
     let settled = parcel.settle_unloaded(world.attempted(fate)).await;
     settled.unwrap();
     assert_eq!(world.progress(id).await.failed.to_string(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn counts_tell_of_no_state_that_is_not() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let world = World::new().await;
+    world.subscribe("a@d.example", None, &["news"]).await;
+    let world = world.counted().await;
+    for _ in 0..15 {
+        world.wait(SignedDuration::from_secs(1));
+        let id = world.released().await;
+        let over = std::sync::Arc::new(AtomicBool::new(false));
+        let (room, dee, stop) = (world.room.clone(), world.who("dee"), over.clone());
+        let watching = tokio::spawn(async move {
+            let mut looks = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let seen = room.progress(id, &dee).await.unwrap();
+                assert_eq!(seen.audience.to_string(), "1", "{seen:?}");
+                assert_eq!(seen.withdrawn.to_string(), "0", "{seen:?}");
+                looks += 1;
+            }
+            looks
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(world.bring(delivered).await.len(), 1);
+        while world.state(id).await != MailingState::Done {
+            world.expand().await;
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(watching.await.unwrap() > 0);
+    }
 }

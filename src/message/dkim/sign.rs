@@ -104,6 +104,19 @@ impl Signer {
         })
     }
 
+    /// A signer whose keys can't be used: it signs nothing, so that nothing goes out unsigned.
+    pub fn without_keys(domain: &str) -> Self {
+        Self {
+            domain: domain.to_ascii_lowercase(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Whether it can sign at all.
+    pub fn can_sign(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// The domain that signs (`d=`).
     pub fn domain(&self) -> &str {
         &self.domain
@@ -113,7 +126,7 @@ impl Signer {
     /// Gives one `DKIM-Signature` field per key, each with its CRLF, to stand before the header.
     ///
     /// # Errors
-    /// [`SignError::NoFrom`], or [`SignError::Failed`] if the library refuses.
+    /// [`SignError::NoFrom`], [`SignError::NoKey`], or [`SignError::Failed`] if the library refuses.
     pub fn sign(
         &self,
         header: &[u8],
@@ -121,6 +134,9 @@ impl Signer {
         set: HeaderSet,
         time: SigningTime,
     ) -> Result<Vec<u8>, SignError> {
+        if self.keys.is_empty() {
+            return Err(SignError::NoKey);
+        }
         let fields = fields(header);
         if !fields.iter().any(|field| is_named(field, "From")) {
             return Err(SignError::NoFrom);

@@ -59,7 +59,9 @@ pub enum Refusal {
     #[error("the mail has no From: choose the list's identity as sender")]
     NoFrom,
     /// Another From than the list's identity (law row C3).
-    #[error("From isn't the list's identity: send it from {identity}")]
+    #[error(
+        "From isn't the list's identity: choose {identity} as sender in your mail program, and send it again"
+    )]
     ForeignFrom {
         /// The list's identity.
         identity: String,
@@ -69,7 +71,9 @@ pub enum Refusal {
     SeveralFrom(usize),
     /// Recipients beside the list (law row G13).
     #[error(
-        "{header} holds {count} address(es) beside the list: a list mail goes to the list alone; remove them"
+        "{header} holds {} beside the list: a list mail goes to the list alone; remove {}",
+        if *.count == 1 { "1 address".to_owned() } else { format!("{count} addresses") },
+        if *.count == 1 { "it" } else { "them" }
     )]
     OtherRecipients {
         /// Where they stand.

@@ -1,11 +1,11 @@
 //! The phases of a conversation, as types: [`Plain`] can only become [`Encrypted`], and only `Encrypted` can begin a
 //! message. Each step takes the session and gives the next one; what fails drops the connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -53,9 +53,25 @@ pub struct Dialer {
     pub timeouts: Timeouts,
     /// How long connections are used.
     pub limits: SessionLimits,
+    /// The addresses to connect from, one a family; without one, the system chooses.
+    pub sources: Vec<IpAddr>,
 }
 
 impl Dialer {
+    /// Connects, from the address that is set for the target's family.
+    pub(super) async fn connect(&self, target: SocketAddr) -> std::io::Result<TcpStream> {
+        let mut sources = self.sources.iter();
+        let Some(source) = sources.find(|source| source.is_ipv4() == target.is_ipv4()) else {
+            return TcpStream::connect(target).await;
+        };
+        let socket = match target {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(SocketAddr::new(*source, 0))?;
+        socket.connect(target).await
+    }
+
     /// Connects, greets, encrypts and greets again. `name` is the server's name for SNI and for the record of what its
     /// certificate proves: the MX host's, not the mail domain's.
     ///
@@ -67,7 +83,7 @@ impl Dialer {
         name: &ServerName<'static>,
         policy: TlsPolicy,
     ) -> Result<Encrypted<TcpStream>, ClientError> {
-        let stream = timeout(self.timeouts.connect, TcpStream::connect(target))
+        let stream = timeout(self.timeouts.connect, self.connect(target))
             .await
             .map_err(|_| ClientError::TimedOut(Phase::Connect))?
             .map_err(|error| ClientError::Connect(error.kind()))?;

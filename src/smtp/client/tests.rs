@@ -145,6 +145,7 @@ fn dialer() -> Dialer {
             ..Timeouts::all(Duration::from_secs(5))
         },
         limits: SessionLimits::default(),
+        sources: Vec::new(),
     }
 }
 
@@ -154,6 +155,19 @@ fn hasty() -> Dialer {
         timeouts: Timeouts::all(Duration::from_millis(150)),
         ..dialer()
     }
+}
+
+#[tokio::test]
+async fn it_connects_from_the_address_that_is_set() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    let dialer = Dialer {
+        sources: vec!["::1".parse().unwrap(), "127.0.0.2".parse().unwrap()],
+        ..dialer()
+    };
+    let _stream = dialer.connect(target).await.unwrap();
+    let (_, from) = listener.accept().await.unwrap();
+    assert_eq!(from.ip().to_string(), "127.0.0.2");
 }
 
 fn name() -> ServerName<'static> {

@@ -253,3 +253,65 @@ async fn accounts_survive_a_reopening_and_the_dummy_stays_the_same() {
     let (one, other) = (room.credentials("eve").0, again.credentials("EVE").0);
     assert_eq!(*one.to_bytes(), *other.to_bytes());
 }
+
+#[tokio::test]
+async fn roles_come_and_go_and_each_change_is_in_the_log() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    add(&room, "ben", 1002, &[Role::Reader]).await;
+    let admin = ada.admin().expect("an admin");
+    let change = AccountChanges {
+        add_roles: vec![Role::Sender, Role::Reader],
+        remove_roles: vec![Role::Reader],
+        ..AccountChanges::default()
+    };
+    let entries = room
+        .0
+        .store
+        .log_head(LogKind::Audit)
+        .await
+        .expect("a head")
+        .size();
+    room.change(admin, "ben", &change, Some("writes now"))
+        .await
+        .expect("changes");
+    assert_eq!(
+        room.roll().by_name("ben").expect("there").roles,
+        [Role::Sender]
+    );
+    let after = room
+        .0
+        .store
+        .log_head(LogKind::Audit)
+        .await
+        .expect("a head")
+        .size();
+    assert_eq!(after, entries + 2, "one role came and one went");
+    let again = room.change(admin, "ben", &change, None).await;
+    assert!(matches!(again, Err(StaffError::NoChange(_))), "{again:?}");
+    let none = AccountChanges {
+        remove_roles: vec![Role::Sender],
+        ..AccountChanges::default()
+    };
+    let refused = room.change(admin, "ben", &none, None).await;
+    assert!(matches!(refused, Err(StaffError::NoRole)), "{refused:?}");
+    let last = AccountChanges {
+        add_roles: vec![Role::Reader],
+        remove_roles: vec![Role::Admin],
+        ..AccountChanges::default()
+    };
+    let refused = room.change(admin, "ada", &last, None).await;
+    assert!(
+        matches!(refused, Err(StaffError::LastAdmin(_))),
+        "{refused:?}"
+    );
+    let cellar = AccountChanges {
+        let_into: vec!["cellar".into()],
+        ..AccountChanges::default()
+    };
+    let refused = room.change(admin, "ben", &cellar, None).await;
+    assert!(
+        matches!(refused, Err(StaffError::UnknownMailbox { .. })),
+        "{refused:?}"
+    );
+}

@@ -16,7 +16,7 @@ use super::{address, by, constituency_name, failure};
 use crate::consent::constituency::Code;
 use crate::consent::{Card, EvidenceView, Lang};
 use crate::control::api::subscriber::{
-    Add, CardChannel, Erase, Erased, Find, Found, SubscriberReport,
+    Add, CardChannel, Erase, Erased, Find, Found, SubscriberReport, Withdraw,
 };
 use crate::control::{Call, Class, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
@@ -47,6 +47,12 @@ impl Handle<Find> for SubscriberDesk {
 impl SubscriberDesk {
     fn report(&self, view: EvidenceView) -> Option<SubscriberReport> {
         let code = view.constituency.as_deref();
+        let now = self.0.clock.now();
+        let paused = view.subscriptions.iter().filter_map(|one| {
+            let until = one.paused_until.filter(|until| now < *until)?;
+            Some((one.list.clone(), until))
+        });
+        let paused = paused.collect();
         let lists = view.subscriptions.into_iter();
         let subscriptions: BTreeMap<_, _> = lists.map(|one| (one.list, one.confirmed_at)).collect();
         Some(SubscriberReport {
@@ -54,6 +60,7 @@ impl SubscriberDesk {
             address: view.address?.to_string(),
             constituency: code.map(|code| constituency_name(&self.0, code)),
             subscriptions,
+            paused,
         })
     }
 
@@ -117,6 +124,20 @@ fn day(what: &str, text: &str) -> Result<Timestamp, Failure> {
             "write it as year-month-day, as in 2026-11-21",
         )
     })
+}
+
+impl Handle<Withdraw> for SubscriberDesk {
+    async fn handle(&self, ask: Withdraw, call: &mut Call<Withdraw>) -> Result<Nothing, Failure> {
+        let what = "can't withdraw the address";
+        let address = address(what, &ask.address)?;
+        let by = by(call.actor()?, Some(&ask.reason));
+        self.0
+            .consent
+            .withdraw_address(&address, ask.list.as_deref(), ask.never_again, &by)
+            .await
+            .map_err(|error| failure::consent(what, &error))?;
+        Ok(Nothing {})
+    }
 }
 
 impl Handle<Erase> for SubscriberDesk {

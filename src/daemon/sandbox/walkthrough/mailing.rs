@@ -51,7 +51,8 @@ impl Story {
         let list = format!("news@{DOMAIN}");
         let answer = dialogue
             .post(Post {
-                from: &ada.address,
+                // As mail programs do: what stands in From stands in the envelope.
+                from: OFFICE,
                 to: &[&list],
                 message: written(subject, &list).as_bytes(),
             })

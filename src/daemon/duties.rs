@@ -1,0 +1,107 @@
+//! What the law asks of the party itself, as far as the configuration tells: `status` reminds of it until it's done.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::config::Party;
+
+/// From how many days before the end of the registration on `status` reminds, and from when on it presses.
+const REMIND: i32 = 30;
+const PRESS: i32 = 7;
+
+/// The reminders of a day.
+pub(super) fn reminders(party: &Party, now: Timestamp) -> Vec<String> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let mut all = Vec::new();
+    if party.ico_registration.is_none() {
+        all.push(
+            "party.ico_registration is not set: pay the data protection fee and register with the Information Commission \
+             (SI 2018/480), then set it"
+                .to_owned(),
+        );
+    }
+    all.extend(party.ico_expires.and_then(|ends| registration(ends, today)));
+    if party.dpo.is_none() && party.dpo_decision.is_none() {
+        all.push(
+            "neither party.dpo nor party.dpo_decision is set: name the data protection officer, or write down who decided \
+             that none is needed, when and why (UK GDPR art 37)"
+                .to_owned(),
+        );
+    }
+    all
+}
+
+fn registration(ends: Date, today: Date) -> Option<String> {
+    let left = today.until(ends).map_or(i32::MAX, |span| span.get_days());
+    let next = "renew it and set party.ico_expires";
+    match left {
+        ..0 => Some(format!(
+            "the registration with the Information Commission ended on {ends}: {next} at once"
+        )),
+        0..=PRESS => Some(format!(
+            "the registration with the Information Commission ends in {} ({ends}): {next} now",
+            days(left)
+        )),
+        left if left <= REMIND => Some(format!(
+            "the registration with the Information Commission ends on {ends}: {next}"
+        )),
+        _ => None,
+    }
+}
+
+fn days(count: i32) -> String {
+    match count {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        many => format!("{many} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(change: impl FnOnce(&mut Party)) -> Party {
+        let mut party = crate::config::Config::example().party.clone();
+        party.ico_registration = Some("ZA123456".to_owned());
+        party.ico_expires = None;
+        party.dpo = None;
+        party.dpo_decision = Some("Committee of 3 May 2026: under 5,000 subscribers".to_owned());
+        change(&mut party);
+        party
+    }
+
+    fn on(day: &str, party: &Party) -> Vec<String> {
+        reminders(party, format!("{day}T12:00:00Z").parse().expect("a time"))
+    }
+
+    #[test]
+    fn the_end_of_the_registration_is_announced() {
+        let party = party(|party| party.ico_expires = Some("2027-11-21".parse().expect("a day")));
+        assert_eq!(on("2027-10-21", &party), Vec::<String>::new());
+        for (day, needle) in [
+            ("2027-10-22", "ends on 2027-11-21"),
+            ("2027-11-14", "ends in 7 days"),
+            ("2027-11-20", "ends in 1 day ("),
+            ("2027-11-21", "less than a day"),
+            ("2027-11-22", "ended on 2027-11-21"),
+        ] {
+            let said = on(day, &party);
+            assert_eq!(said.len(), 1, "{day}: {said:?}");
+            assert!(said[0].contains(needle), "{day}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn an_officer_or_a_decision_and_a_registration_are_asked_for() {
+        assert_eq!(on("2026-11-21", &party(|_| {})), Vec::<String>::new());
+        let said = on("2026-11-21", &party(|party| party.dpo_decision = None));
+        assert!(said.len() == 1 && said[0].contains("party.dpo"), "{said:?}");
+        let said = on("2026-11-21", &party(|party| party.ico_registration = None));
+        assert!(
+            said.len() == 1 && said[0].contains("data protection fee"),
+            "{said:?}"
+        );
+    }
+}

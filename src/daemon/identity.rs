@@ -1,0 +1,98 @@
+//! As whom a staff member may write: their own addresses, those of the role mailboxes that they were let into, and
+//! towards a list, with the role for it, that list's identity.
+//!
+//! It is asked of the envelope's sender and of every author that the header names, so that no mail that we sign says it
+//! is from somebody else (RFC 6409 §6.1, §8).
+
+use crate::address::EmailAddress;
+use crate::message::mime::MimeError;
+use crate::message::trace::Writers;
+use crate::staff::{Member, Role};
+
+use super::rooms::Rooms;
+
+/// Why a header may not go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WrongWriter {
+    /// It can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] MimeError),
+    /// There is none, or more than one field.
+    #[error("a mail has one From field with an address in it: set the sender in your mail program")]
+    From,
+    /// From names somebody else.
+    #[error(
+        "From is not yours: write from an address of your own, or of a mailbox that an admin let you into"
+    )]
+    NotYours,
+    /// From is a list's identity, and the mail goes elsewhere.
+    #[error(
+        "From is a list's identity, which writes to its list alone: use your own address, or have an admin let you into \
+         its mailbox"
+    )]
+    ListIdentity,
+    /// Sender names somebody else.
+    #[error("Sender is not yours: take the field away, or set an address of your own")]
+    Sender,
+}
+
+impl Rooms {
+    /// Whether a staff member may send as this address, to anybody: one of their own or of a role mailbox that they were
+    /// let into, with or without a detail.
+    pub fn may_send_as(&self, member: &Member, address: &EmailAddress) -> bool {
+        let (local, _) = address.local_and_detail();
+        let plain = EmailAddress::from_parts(local, address.domain()).ok();
+        let config = self.config();
+        [Some(address), plain.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|address| {
+                let form = address.match_form();
+                let own = member.addresses.iter().any(|own| own.match_form() == form);
+                let mailbox = || config.mailbox_of(address).map(|name| name.as_str());
+                own || mailbox().is_some_and(|name| member.is_let_into(name))
+            })
+    }
+
+    /// Whether a staff member may send as this address towards this list: it's the list's identity, and they write to
+    /// lists.
+    pub fn may_send_as_list(&self, member: &Member, list: &str, address: &EmailAddress) -> bool {
+        let config = self.config();
+        let found = config.list.iter().find(|(key, _)| key.as_str() == list);
+        member.has(Role::Sender)
+            && found.is_some_and(|(_, list)| list.from.match_form() == address.match_form())
+    }
+
+    /// The same, towards some list: at MAIL the recipients are not known yet.
+    pub fn may_send_as_some_list(&self, member: &Member, address: &EmailAddress) -> bool {
+        let config = self.config();
+        let mut lists = config.list.keys();
+        lists.any(|key| self.may_send_as_list(member, key.as_str(), address))
+    }
+
+    /// Whether a header of a staff member's mail names nobody else as its author.
+    pub(super) fn check_writers(&self, member: &Member, header: &[u8]) -> Result<(), WrongWriter> {
+        let writers = Writers::of(header)?;
+        if writers.from_fields != 1 || writers.from.is_empty() {
+            return Err(WrongWriter::From);
+        }
+        for author in &writers.from {
+            let address = EmailAddress::parse(author).map_err(|_| WrongWriter::NotYours)?;
+            if self.may_send_as(member, &address) {
+                continue;
+            }
+            return Err(match self.may_send_as_some_list(member, &address) {
+                true => WrongWriter::ListIdentity,
+                false => WrongWriter::NotYours,
+            });
+        }
+        let own = |author: &String| {
+            EmailAddress::parse(author).is_ok_and(|address| self.may_send_as(member, &address))
+        };
+        if writers.senders.iter().all(own) {
+            Ok(())
+        } else {
+            Err(WrongWriter::Sender)
+        }
+    }
+}

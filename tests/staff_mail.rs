@@ -1,0 +1,161 @@
+//! What staff send from their own mail programs, and where it stops.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use hustings::daemon::sandbox::stage::OFFICE;
+use support::party::{Party, said};
+
+const MAIL: &[u8] = b"From: Ada <ada@party.example>\r\nTo: someone@elsewhere.example\r\n\
+    Subject: leaflets\r\n\r\nThey are at the office.\r\n";
+
+const TO_THE_LIST: &[u8] = b"From: office@party.example\r\nTo: news@party.example\r\n\
+    Subject: a meeting\r\n\r\nOn Friday at seven.\r\n";
+
+fn mail(fields: &str, to: &str) -> Vec<u8> {
+    format!("{fields}\r\nTo: {to}\r\nSubject: a meeting\r\n\r\nOn Friday at seven.\r\n")
+        .into_bytes()
+}
+
+const LIST: &str = "news@party.example";
+const OUTSIDE: &str = "someone@elsewhere.example";
+const ADA: &str = "ada@party.example";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_mail_program_writes_to_a_list_as_the_lists_identity() {
+    let party = Party::start().await;
+    // What stands in From stands in the envelope.
+    let held = party.submit_from(OFFICE, &[LIST], TO_THE_LIST).await;
+    assert_eq!(held.code, 250, "{held}");
+    assert!(held.to_string().contains("Held as mailing"), "{held}");
+    let with_own_envelope = party.submit(&[LIST], TO_THE_LIST).await;
+    assert_eq!(with_own_envelope.code, 250, "{with_own_envelope}");
+
+    let own = mail("From: Ada <ada@party.example>", LIST);
+    let refused = party.submit(&[LIST], &own).await;
+    assert_eq!(refused.code, 550, "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("5.7.1"), "{said}");
+    assert!(
+        said.contains("choose office@party.example as sender"),
+        "{said}"
+    );
+
+    // The identity writes to its list, and to nobody else.
+    for to in [OUTSIDE, ADA, "news+subscribe@party.example"] {
+        let office = mail("From: office@party.example", to);
+        let refused = party.submit_from(OFFICE, &[to], &office).await;
+        assert_eq!(refused.code, 550, "{to}: {refused}");
+        assert!(refused.to_string().contains("its list alone"), "{refused}");
+    }
+    let stranger = party
+        .submit_from("boss@bank.example", &[LIST], TO_THE_LIST)
+        .await;
+    assert_eq!(stranger.code, 553, "{stranger}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_mail_leaves_in_somebody_elses_name() {
+    let party = Party::start().await;
+    for (fields, needle) in [
+        ("From: boss@bank.example", "From is not yours"),
+        (
+            "From: Ada <ada@party.example>, boss@bank.example",
+            "From is not yours",
+        ),
+        (
+            "From: Ada <ada@party.example>\r\nFrom: boss@bank.example",
+            "one From field",
+        ),
+        ("From: undisclosed:;", "one From field"),
+        ("X-Nothing: here", "one From field"),
+        ("From: ben@party.example", "From is not yours"),
+        ("From: office@party.example", "From is a list's identity"),
+        (
+            "From: ada@party.example\r\nSender: boss@bank.example",
+            "Sender is not yours",
+        ),
+        (
+            "From: ada@party.example\r\nResent-From: boss@bank.example",
+            "Sender is not yours",
+        ),
+    ] {
+        for to in [OUTSIDE, ADA] {
+            let refused = party.submit(&[to], &mail(fields, to)).await;
+            assert_eq!(refused.code, 550, "{fields:?} to {to}: {refused}");
+            let said = refused.to_string();
+            assert!(said.contains("5.7.1") && said.contains(needle), "{said}");
+        }
+    }
+    for fields in [
+        "From: Ada <ada@party.example>",
+        "FROM: \"boss@bank.example\" <ADA+leaflets@Party.Example>",
+        "From: ada@party.example\r\nSender: ada@party.example\r\nReply-To: press@elsewhere.example",
+    ] {
+        let taken = party.submit(&[OUTSIDE], &mail(fields, OUTSIDE)).await;
+        assert_eq!(taken.code, 250, "{fields:?}: {taken}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_let_into_a_role_mailbox_writes_as_it() {
+    let party = Party::start().await;
+    let office = mail("From: The Office <office@party.example>", OUTSIDE);
+    let refused = party.submit_from(OFFICE, &[OUTSIDE], &office).await;
+    assert_eq!(refused.code, 550, "{refused}");
+    let let_in = ["staff", "change", "ada", "--let-into", "office"];
+    let changed = party.cli(&let_in).await;
+    assert!(changed.status.success(), "{}", said(&changed));
+    assert!(said(&changed).contains("office"), "{}", said(&changed));
+    let taken = party.submit_from(OFFICE, &[OUTSIDE], &office).await;
+    assert_eq!(taken.code, 250, "{taken}");
+
+    let wrong = party
+        .cli(&["staff", "change", "ada", "--let-into", "cellar"])
+        .await;
+    assert!(!wrong.status.success());
+    let shut_out = ["staff", "change", "ada", "--shut-out-of", "office"];
+    assert!(party.cli(&shut_out).await.status.success());
+    let refused = party.submit_from(OFFICE, &[OUTSIDE], &office).await;
+    assert_eq!(refused.code, 550, "{refused}");
+    let log = said(&party.cli(&["audit", "show"]).await);
+    for act in [
+        "staff let into mailbox office",
+        "staff shut out of mailbox office",
+    ] {
+        assert!(log.contains(act), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eleven_people_outside_are_a_list() {
+    let party = Party::start().await;
+    let many: Vec<String> = (1..=11)
+        .map(|n| format!("p{n}@elsewhere.example"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let ten = party.submit(&many[..10], MAIL).await;
+    assert_eq!(ten.code, 250, "{ten}");
+    let eleven = party.submit(&many, MAIL).await;
+    assert_eq!(eleven.code, 550, "{eleven}");
+    let said = eleven.to_string();
+    assert!(
+        said.contains("5.7.1") && said.contains("use a list"),
+        "{said}"
+    );
+    // Those in the house are no outsiders, and one person twice is one.
+    let with_ours: Vec<&str> = many[..10].iter().copied().chain([ADA, many[0]]).collect();
+    let taken = party.submit(&with_ours, MAIL).await;
+    assert_eq!(taken.code, 250, "{taken}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reason_stands_on_a_line_of_its_own() {
+    let party = Party::start().await;
+    let wrong = b"From: ada@party.example\r\nTo: news@party.example\r\nCc: x@elsewhere.example\r\n\
+        Subject: Re: a meeting\r\n\r\nOn Friday at seven.\r\n";
+    let refused = party.submit(&[LIST], wrong).await;
+    assert_eq!(refused.code, 550, "{refused}");
+    assert_eq!(refused.lines.len(), 3, "{refused}");
+}
