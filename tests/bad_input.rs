@@ -177,10 +177,10 @@ async fn what_is_wrong_is_said_at_the_start_and_nothing_is_harmed() {
 
     // The database is closed, so nothing stands in a log beside it.
     let instead = Instead::of(&database, |_| b"This is a letter to my aunt. ".repeat(1000));
-    refuses(&mut party, "no database", &["hustings.db", "backup"]).await;
+    refuses(&mut party, "no database", &["hustings.db", "newest copy"]).await;
     drop(instead);
     let instead = Instead::of(&database, |was| was[..was.len() / 2].to_vec());
-    refuses(&mut party, "half a database", &["damaged", "backup"]).await;
+    refuses(&mut party, "half a database", &["damaged", "newest copy"]).await;
     drop(instead);
     let aunt = party.stage.root().join("aunt.db");
     edit(&aunt, "CREATE TABLE letter (id INTEGER)").await;
@@ -199,7 +199,7 @@ async fn what_is_wrong_is_said_at_the_start_and_nothing_is_harmed() {
     );
     drop(instead);
     let instead = Instead::of(&database, |_| Vec::new());
-    refuses(&mut party, "an empty file", &["was in use", "backup"]).await;
+    refuses(&mut party, "an empty file", &["was in use", "newest copy"]).await;
     drop(instead);
     for beside in ["hustings.db-wal", "hustings.db-shm"] {
         let _ = fs::remove_file(party.data().join(beside));
