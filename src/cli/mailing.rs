@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueHint};
 
 use super::body::NewFile;
 use super::context::{Context, Sinks, json_line, write_out};
+use super::letter;
 use super::prompt;
 use super::style::{Style, Tone, clean, clean_lines, field, time, toned};
 use crate::control::Failure;
@@ -15,8 +16,8 @@ use crate::control::api::mailing::{
 };
 use crate::store::MailingState;
 
-/// The longest message that is shown in the terminal.
-const PREVIEW_MAX: usize = 64 * 1024;
+/// The longest message that is read here; the server takes none that is longer.
+const PREVIEW_MAX: usize = 64 * 1024 * 1024;
 
 /// Messages to lists
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,9 @@ enum MailingCommand {
         /// Write the message to this file, to open it in a mail program
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         to: Option<PathBuf>,
+        /// Show the message as it goes over the wire instead of its words
+        #[arg(long, conflicts_with = "to")]
+        raw: bool,
     },
     /// Let a held mailing go
     ///
@@ -102,7 +106,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         MailingCommand::List { current } => context
             .print_rows(&List { current: *current }, "There is no mailing.", table)
             .map(drop),
-        MailingCommand::Preview { mailing, to } => preview(mailing, to.as_deref(), context),
+        MailingCommand::Preview { mailing, to, raw } => {
+            preview(mailing, to.as_deref(), *raw, context)
+        }
         MailingCommand::Approve {
             mailing,
             digest,
@@ -143,7 +149,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn preview(mailing: &str, to: Option<&std::path::Path>, context: &Context) -> Result<(), Failure> {
+fn preview(
+    mailing: &str,
+    to: Option<&std::path::Path>,
+    raw: bool,
+    context: &Context,
+) -> Result<(), Failure> {
     let mut file = to.map(NewFile::create).transpose()?;
     let mut shown: Vec<u8> = Vec::new();
     let sinks = Sinks {
@@ -168,12 +179,9 @@ fn preview(mailing: &str, to: Option<&std::path::Path>, context: &Context) -> Re
     if context.json || to.is_some() {
         return Ok(());
     }
-    let text = clean_lines(&String::from_utf8_lossy(&shown));
-    write_out(format!("\n{text}\n").as_bytes())?;
-    if shown.len() >= PREVIEW_MAX {
-        eprintln!("The message is longer; see it whole with --to FILE.");
-    }
-    Ok(())
+    let words = letter::read(&shown).filter(|_| !raw);
+    let text = words.unwrap_or_else(|| clean_lines(&String::from_utf8_lossy(&shown)));
+    write_out(format!("\n{text}\n").as_bytes())
 }
 
 fn watch(mailing: &str, context: &Context) -> Result<(), Failure> {

@@ -24,6 +24,7 @@ mod consent;
 mod context;
 pub mod init;
 mod key;
+mod letter;
 mod list;
 mod lock;
 mod mailbox;

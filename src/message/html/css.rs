@@ -24,10 +24,17 @@ const FORBIDDEN: [&str; 8] = [
     "src(",
 ];
 
+/// What Outlook writes into each mail for its own drawings, in comments that other readers skip. It names a part of the
+/// reader itself and loads nothing.
+const OUTLOOKS_OWN: [&str; 2] = ["behavior:url(#default#vml)", "behavior: url(#default#vml)"];
+
 /// Everything that the style would load. Comments and strings hide nothing: they're searched too, once as they stand and
 /// once without comments, as where they begin and end depends on the reader.
 pub fn loads(style: &str) -> Vec<Load> {
     let decoded = unescape(style).to_lowercase();
+    let decoded = OUTLOOKS_OWN
+        .iter()
+        .fold(decoded, |style, own| style.replace(own, " "));
     let mut found = Vec::new();
     scan(&decoded, &mut found);
     if decoded.contains("/*") {

@@ -103,6 +103,11 @@ fn styles_hide_no_load() {
             vec![Load::Forbidden("expression(")],
         ),
         ("scroll-behavior: smooth", vec![]),
+        (r"v\:* {behavior:url(#default#VML);}", vec![]),
+        (
+            "behavior:url(#default#VML),url(//x.example)",
+            vec![Load::Url("//x.example".into())],
+        ),
         (
             "behavior :url(#x)",
             vec![Load::Forbidden("behavior:"), Load::Url("#x".into())],
