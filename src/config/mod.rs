@@ -32,8 +32,8 @@ pub use lists::{List, Mailbox};
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};
 pub use service::{
-    CertificateFiles, Delivery, Dkim, Limits, Listen, ListenHttps, ListenSmtp, ListenSubmission,
-    ListenSubmissions, Log, Pages, RootKey, StaffLimits, Tls,
+    CertificateFiles, Delivery, Dkim, Incoming, Limits, Listen, ListenHttps, ListenSmtp,
+    ListenSubmission, ListenSubmissions, Log, Pages, RootKey, StaffLimits, Tls,
 };
 pub use values::{
     ByteSize, Colour, ConstituencySource, HostPort, Name, NotAName, Period, WebAddress,
@@ -87,6 +87,8 @@ section! {
         dkim: Dkim = section(),
         /// Mail to other servers.
         delivery: Delivery = section(),
+        /// Mail from other servers.
+        incoming: Incoming = section(),
         /// Staff.
         staff: StaffLimits = section(),
         /// Limits.

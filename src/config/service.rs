@@ -321,6 +321,43 @@ impl Check for Delivery {
 }
 
 section! {
+    /// Mail from other servers: who wrote it, and how much is taken. DNS is asked as in `delivery.resolver`.
+    pub struct Incoming {
+        /// Check SPF, DKIM and DMARC, and do what the sender's DMARC policy asks. Only a laboratory without DNS wants false.
+        verify: bool = default(true),
+        /// How long the look-ups for one mail may take. Its server hears 451 then, and comes again.
+        patience: Duration = default(Duration::from_secs(20)),
+        /// Mails an hour from one network (an IPv4 /24 or an IPv6 /56); for the next it hears 450.
+        mails_per_network: u32 = default(1_000),
+        /// Mails an hour from one sender's address; for the next its server hears 450.
+        mails_per_sender: u32 = default(200),
+        /// A DNS blocklist: mail from the addresses on it is refused. None is asked by default: whoever runs it learns who
+        /// writes to the party, and can keep anybody out.
+        blocklist: Option<Domain> = optional("zen.blocklist.example"),
+    }
+}
+
+impl Check for Incoming {
+    fn check(&self, at: &Place<'_>) {
+        let seconds = u32::try_from(self.patience.as_secs()).unwrap_or(u32::MAX);
+        at.expect(
+            (1..=120).contains(&seconds),
+            "patience",
+            "`patience` is not between one second and two minutes: other servers hang up after a while",
+            "write a time from \"1s\" to \"2m\"",
+        );
+        between(
+            at,
+            "mails_per_network",
+            self.mails_per_network,
+            1,
+            1_000_000,
+        );
+        between(at, "mails_per_sender", self.mails_per_sender, 1, 1_000_000);
+    }
+}
+
+section! {
     /// Limits. They keep a small machine alive; the defaults are for 512 MB. A network is an IPv4 /24 or an IPv6 /56.
     pub struct Limits {
         /// The largest mail that is taken.

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::door_limits::DoorLimits;
 use super::duties;
 use super::locked_box::LockedBox;
+use super::mail_in::Checks;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
@@ -218,6 +219,7 @@ impl PartyHouse {
                 templates: settings.templates.clone(),
             },
         );
+        let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
         Ok(Arc::new(Rooms::new(
             store,
             self.clock.clone(),
@@ -229,6 +231,7 @@ impl PartyHouse {
                 queue,
                 signing,
                 bell: self.bell.clone(),
+                checks,
             },
         )))
     }
@@ -394,6 +397,7 @@ impl House for PartyHouse {
             settings.site(),
             settings.network().map_err(|error| fail(&error))?,
         );
+        let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
         self.certificates
             .reload(self.clock.now())
             .map_err(|error| fail(&error))?;
@@ -412,7 +416,7 @@ impl House for PartyHouse {
                 .reload(settings.mailings(rooms.signing.signer(None)))
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
-            rooms.reload(&settings);
+            rooms.reload(&settings, checks);
         }
         if let Ok(engine) = self.engine.lock()
             && let Some(engine) = &*engine

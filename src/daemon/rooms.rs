@@ -18,7 +18,7 @@ use crate::smtp::path::{ForwardPath, Mailbox};
 use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
 
-use super::mail_in::Unknown;
+use super::mail_in::{Checks, Unknown};
 use super::settings::{self, Settings};
 
 /// The rooms. All doors share one of these.
@@ -41,6 +41,7 @@ pub struct Rooms {
     pub bell: Bell,
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
+    checks: ArcSwap<Checks>,
     directory: ArcSwap<Directory>,
     config: ArcSwap<Config>,
 }
@@ -59,6 +60,8 @@ pub struct Parts {
     pub signing: Arc<Signing>,
     /// Rung when something was queued.
     pub bell: Bell,
+    /// What mail from strangers goes through.
+    pub checks: Checks,
 }
 
 impl Rooms {
@@ -66,6 +69,7 @@ impl Rooms {
     pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
         let staff = &settings.config.staff;
         Self {
+            checks: ArcSwap::from_pointee(parts.checks),
             directory: ArcSwap::from_pointee(directory(&store, settings)),
             config: ArcSwap::new(settings.config.clone()),
             wrong_passwords: WrongPasswords::new(
@@ -83,8 +87,9 @@ impl Rooms {
         }
     }
 
-    /// Takes the addresses and limits of a new configuration.
-    pub fn reload(&self, settings: &Settings) {
+    /// Takes the addresses, limits and checks of a new configuration.
+    pub fn reload(&self, settings: &Settings, checks: Checks) {
+        self.checks.store(Arc::new(checks));
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;
         self.wrong_passwords
@@ -97,6 +102,11 @@ impl Rooms {
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// What mail from strangers goes through.
+    pub(super) fn checks(&self) -> Arc<Checks> {
+        self.checks.load_full()
     }
 
     /// The largest mail that a list takes, in octets.

@@ -6,6 +6,7 @@
 mod error;
 mod mx;
 mod reach;
+mod records;
 mod resolver;
 
 pub use self::error::{Hitch, LookupError};

@@ -31,6 +31,24 @@ pub struct ResolverSettings {
     pub max_hosts: usize,
     /// Addresses taken for a host.
     pub max_addresses: usize,
+    /// How long one name server is waited for; it is asked twice.
+    pub patience: Duration,
+    /// Answers remembered at once, those that say "there is none" among them.
+    pub cache: u64,
+}
+
+impl ResolverSettings {
+    /// For verdicts on incoming mail, whose names strangers choose: somebody waits at the other end, and an answer may
+    /// be as large as 64 KiB.
+    pub fn for_verdicts(servers: Vec<SocketAddr>, deadline: Duration) -> Self {
+        Self {
+            servers,
+            deadline,
+            patience: deadline.min(Duration::from_secs(3)),
+            cache: 512,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for ResolverSettings {
@@ -40,6 +58,8 @@ impl Default for ResolverSettings {
             deadline: Duration::from_secs(20),
             max_hosts: 12,
             max_addresses: 16,
+            patience: Duration::from_secs(5),
+            cache: 8_192,
         }
     }
 }
@@ -69,7 +89,7 @@ impl Resolver {
                 TokioResolver::builder_with_config(only(servers), TokioRuntimeProvider::default())
             }
         };
-        options(builder.options_mut());
+        options(builder.options_mut(), &settings);
         let inner = builder.build().map_err(|_| LookupError::Setup)?;
         Ok(Self { inner, settings })
     }
@@ -139,7 +159,11 @@ impl Resolver {
     }
 
     /// One look-up; `None` if the name exists and has no such record.
-    async fn look_up(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, LookupError> {
+    pub(super) async fn look_up(
+        &self,
+        name: &str,
+        kind: RecordType,
+    ) -> Result<Option<Lookup>, LookupError> {
         // The dot at the end keeps the system's search list out of it.
         let name = Name::from_ascii(format!("{name}.")).map_err(|_| LookupError::NoSuchDomain)?;
         match timeout(self.settings.deadline, self.inner.lookup(name, kind)).await {
@@ -162,8 +186,9 @@ fn only(servers: &[SocketAddr]) -> ResolverConfig {
     ResolverConfig::from_parts(None, Vec::new(), servers.collect())
 }
 
-fn options(options: &mut ResolverOpts) {
-    options.timeout = Duration::from_secs(5);
+fn options(options: &mut ResolverOpts, settings: &ResolverSettings) {
+    options.timeout = settings.patience;
+    options.cache_size = settings.cache;
     options.attempts = 2;
     // As the configuration lists them: the first answers, the others stand in for it.
     options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;

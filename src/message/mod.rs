@@ -17,6 +17,7 @@ pub mod prepare;
 pub mod rules;
 pub mod segment;
 pub mod trace;
+pub mod verdict;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -4,6 +4,8 @@ pub mod admission;
 mod connection;
 pub mod listen;
 mod network;
+mod pace;
 
 pub use connection::ConnectionId;
 pub use network::Network;
+pub use pace::Pace;

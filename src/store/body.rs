@@ -48,6 +48,8 @@ pub struct BodyWriter {
     buffer: Vec<u8>,
     next: u32,
     size: u64,
+    /// The first chunk is written last.
+    head_is_last: bool,
     /// This body's share of the byte budget.
     _share: OwnedSemaphorePermit,
 }
@@ -70,6 +72,7 @@ impl Drop for Staging {
 /// A body that is complete and waits to be accepted. Dropping it forgets it.
 pub struct Body {
     staging: Staging,
+    head: Option<SealedChunk>,
     tail: SealedChunk,
     size: u64,
 }
@@ -85,9 +88,9 @@ impl Body {
         self.size
     }
 
-    /// Its last chunk, which is not written yet.
-    pub(super) fn tail(&self) -> &SealedChunk {
-        &self.tail
+    /// The chunks that are not written yet.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = &SealedChunk> {
+        self.head.iter().chain([&self.tail])
     }
 }
 
@@ -142,8 +145,26 @@ impl BodyWriter {
         let chunk = SealedChunk::seal(&self.vault, self.staging.id, self.next, false, &self.buffer);
         self.next += 1;
         self.buffer.clear();
-        self.staging.staged = true;
-        self.staging.handle.write(StageChunk(chunk)).await
+        let opens = !std::mem::replace(&mut self.staging.staged, true);
+        let write = StageChunk { chunk, opens };
+        self.staging.handle.write(write).await
+    }
+
+    /// Keeps the first chunk free for a head that is known last: for [`BodyWriter::finish_behind`]. Before the first write.
+    pub fn head_comes_last(&mut self) {
+        debug_assert!(self.size == 0, "the head is the first chunk");
+        self.head_is_last = true;
+        self.next = 1;
+    }
+
+    /// Ends the body, and puts this before it, as one chunk: it must be short.
+    pub fn finish_behind(self, head: &[u8]) -> Body {
+        debug_assert!(self.head_is_last, "no room was kept for a head");
+        let chunk = SealedChunk::seal(&self.vault, self.staging.id, 0, false, head);
+        let mut body = self.finish();
+        body.size += head.len() as u64;
+        body.head = Some(chunk);
+        body
     }
 
     /// Ends the body.
@@ -151,6 +172,7 @@ impl BodyWriter {
         let tail = SealedChunk::seal(&self.vault, self.staging.id, self.next, true, &self.buffer);
         Body {
             staging: self.staging,
+            head: None,
             tail,
             size: self.size,
         }
@@ -158,13 +180,17 @@ impl BodyWriter {
 }
 
 /// Commits a chunk of a body that is still coming.
-pub(super) struct StageChunk(SealedChunk);
+pub(super) struct StageChunk {
+    chunk: SealedChunk,
+    /// It is the first of its message that is written.
+    opens: bool,
+}
 
 impl Write for StageChunk {
     type Outcome = ();
 
     async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<()>, StoreError> {
-        let first: Vec<_> = writes.iter().filter(|write| write.0.idx == 0).collect();
+        let first: Vec<_> = writes.iter().filter(|write| write.opens).collect();
         let vault = tx.vault;
         rows::insert(
             tx.connection,
@@ -172,14 +198,14 @@ impl Write for StageChunk {
             "",
             &first,
             |row, write| {
-                let id = write.0.message;
+                let id = write.chunk.message;
                 row.push_bind(id.as_bytes().as_slice())
                     .push_bind(1_i64)
                     .push_bind(seal_message(vault, id, true, &MessageRecord::staged()));
             },
         )
         .await?;
-        let chunks: Vec<_> = writes.iter().map(|write| &write.0).collect();
+        let chunks: Vec<_> = writes.iter().map(|write| &write.chunk).collect();
         insert_chunks(tx, &chunks).await?;
         Ok(vec![(); writes.len()])
     }
@@ -317,6 +343,7 @@ impl Store {
             buffer: Vec::new(),
             next: 0,
             size: 0,
+            head_is_last: false,
         })
     }
 

@@ -116,8 +116,11 @@ impl Write for AcceptMessage {
             },
         )
         .await?;
-        let tails: Vec<_> = writes.iter().map(|write| write.body.tail()).collect();
-        insert_chunks(tx, &tails).await?;
+        let chunks: Vec<_> = writes
+            .iter()
+            .flat_map(|write| write.body.unwritten())
+            .collect();
+        insert_chunks(tx, &chunks).await?;
         let entries: Vec<_> = writes.iter().flat_map(|write| &write.entries).collect();
         mailbox::insert_entries(tx, &entries).await?;
         for step in writes.iter().flat_map(|write| &write.steps) {

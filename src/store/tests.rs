@@ -123,6 +123,35 @@ async fn a_body_of_any_size_comes_out_as_it_went_in() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_known_last_stands_first() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    for size in [0, 1, CHUNK, 2 * CHUNK + 9] {
+        let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        let mut writer = store.begin_body().await.expect("begins");
+        writer.head_comes_last();
+        writer.write(&bytes).await.expect("takes bytes");
+        let body = writer.finish_behind(b"the head\r\n");
+        let id = body.id();
+        let record = EntryRecord {
+            folder: "Junk".into(),
+            kept_at: now(),
+        };
+        let entry = Entry::new(store.vault(), owner.into(), id, record);
+        let message = AcceptMessage::new(store.vault(), body, message_record());
+        store.accept(message.keep_in(entry)).await.expect("accepts");
+        let read = store.body(id).read_whole(usize::MAX).await.expect("reads");
+        assert!(
+            read == [b"the head\r\n", bytes.as_slice()].concat(),
+            "{size}"
+        );
+        let record = store.message(id).await.expect("reads").expect("is there");
+        assert_eq!(record.size, bytes.len() as u64 + 10);
+    }
+    assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
+#[tokio::test]
 async fn a_body_that_nobody_accepted_leaves_nothing() {
     let (store, directory) = store().await;
     let mut writer = store.begin_body().await.expect("begins");

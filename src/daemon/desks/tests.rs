@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::consent::Consent;
 use crate::control::testing::{TestServer, serve};
 use crate::control::{Ask, Client, ClientError, Event, Limits, WhoIs};
+use crate::daemon::mail_in::Checks;
 use crate::daemon::rooms;
 use crate::daemon::settings::Settings;
 use crate::delivery::engine::Bell;
@@ -136,6 +137,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         queue,
         signing,
         bell,
+        checks: Checks::new(&settings.config).expect("a resolver"),
     };
     Rooms::new(store, clock, &settings, parts)
 }

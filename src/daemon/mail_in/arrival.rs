@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::rooms::Rooms;
+use super::checks::{Checked, Checking};
 use super::envelope::Bound;
 use super::verdict;
 use crate::address::EmailAddress;
@@ -24,6 +25,8 @@ use crate::store::{
 
 /// The folder in which new mail stands.
 const INBOX: &str = "INBOX";
+/// The folder of mail that its author's domain warns of.
+const JUNK: &str = "Junk";
 /// The longest header that a mail program of the staff's may write.
 const LONGEST_HEADER: usize = 256 * 1024;
 
@@ -40,6 +43,8 @@ pub struct Arrival {
     head: Vec<u8>,
     /// A mail for a list: it is read whole before it is judged.
     post: Option<Post>,
+    /// A stranger's mail, and what is found out about it.
+    checking: Option<Checking>,
     /// A staff member's mail counts among those of the day.
     place: Option<SendPlace>,
     /// The header of a staff member's mail, until it is whole and can be rewritten.
@@ -82,7 +87,9 @@ impl Arrival {
             submitted_by: envelope.caller.staff,
         };
         let place = place(&rooms, &known, &bound)?;
-        let writer = if bound.is_kept() {
+        let checking = (known.submitted_by.is_none() && bound.is_judged())
+            .then(|| rooms.checks().begin(envelope));
+        let mut writer = if bound.is_kept() {
             Some(
                 rooms
                     .store
@@ -93,6 +100,9 @@ impl Arrival {
         } else {
             None
         };
+        if let (Some(writer), true) = (&mut writer, checking.is_some()) {
+            writer.head_comes_last();
+        }
         let post = bound.lists.first().map(|(list, constituency)| Post {
             limit: rooms.max_list_size(list),
             list: list.clone(),
@@ -102,6 +112,7 @@ impl Arrival {
         Ok(Self {
             header: (known.submitted_by.is_some() && writer.is_some()).then(Vec::new),
             post,
+            checking,
             place,
             eight_bit: false,
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
@@ -120,8 +131,8 @@ impl Arrival {
         glance(&self.head, self.size == self.head.len() as u64)
     }
 
-    /// Everything that a mail without a mailbox asks: withdrawals, subscriptions.
-    async fn ask(&self, glance: &Glance) -> Result<(), Refusal> {
+    /// Withdrawals whose proof is a token: no verdict about the mail refuses or delays them.
+    async fn withdraw(&self, glance: &Glance) -> Result<bool, Refusal> {
         for (list, who) in &self.bound.withdrawals {
             let token = self.rooms.store.vault().withdrawal_token(*list, who);
             self.rooms
@@ -134,6 +145,11 @@ impl Arrival {
                 .await
                 .map_err(consent_refusal)?;
         }
+        self.withdraw_by_reply(glance).await
+    }
+
+    /// A mail to a list's `+subscribe`: its sender gets a challenge.
+    async fn subscribe(&self, glance: &Glance) -> Result<(), Refusal> {
         if glance.automatic {
             return Ok(());
         }
@@ -155,11 +171,14 @@ impl Arrival {
         Ok(())
     }
 
-    /// A stop in answer to a copy of ours is a withdrawal: the Message-ID that it names is signed. Any other only
-    /// pauses, and asks.
-    async fn stop(&self, glance: &Glance) -> Result<Option<Step>, Refusal> {
-        if !glance.says_stop || glance.automatic || self.known.submitted_by.is_some() {
-            return Ok(None);
+    fn is_stop(&self, glance: &Glance) -> bool {
+        glance.says_stop && !glance.automatic && self.known.submitted_by.is_none()
+    }
+
+    /// A stop in answer to a copy of ours is a withdrawal: the Message-ID that it names is signed.
+    async fn withdraw_by_reply(&self, glance: &Glance) -> Result<bool, Refusal> {
+        if !self.is_stop(glance) || !self.bound.is_kept() {
+            return Ok(false);
         }
         for id in &glance.answers {
             let Some((token, domain)) = id.split_once('@') else {
@@ -179,17 +198,25 @@ impl Arrival {
                     .await
                     .map_err(consent_refusal)?
             {
-                return Ok(None);
+                return Ok(true);
             }
         }
-        Ok(self.sender.clone().map(|address| {
+        Ok(false)
+    }
+
+    /// Any other stop only pauses, and asks.
+    fn pause(&self, glance: &Glance) -> Option<Step> {
+        if !self.is_stop(glance) {
+            return None;
+        }
+        self.sender.clone().map(|address| {
             let at = self.rooms.clock.now();
             self.rooms.consent.intake_step(IntakeRecord::BareStop {
                 address,
                 list: None,
                 at,
             })
-        }))
+        })
     }
 
     /// A mail for a list: the list room judges it.
@@ -249,6 +276,10 @@ impl Arrival {
 
     /// Passes bytes on to the store; the header of a staff member's mail once it is whole.
     async fn pass_on(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let bytes = match &mut self.checking {
+            Some(checking) => checking.take(bytes)?,
+            None => bytes,
+        };
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -301,19 +332,32 @@ impl Arrival {
         queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
     }
 
-    async fn keep(mut self, glance: &Glance) -> Result<(), Refusal> {
+    /// What was found out about a stranger's mail.
+    async fn check(&mut self) -> Result<Option<Checked>, Refusal> {
+        let Some(checking) = self.checking.take() else {
+            return Ok(None);
+        };
+        let now = self.rooms.clock.now();
+        let checks = self.rooms.checks();
+        checks.finish(checking, now).await.map(Some)
+    }
+
+    async fn keep(mut self, checked: Option<Checked>, stop: Option<Step>) -> Result<(), Refusal> {
         self.pass_header_on().await?;
         let Some(writer) = self.writer.take() else {
             return Ok(());
         };
-        let stop = self.stop(glance).await?;
-        let body = writer.finish();
+        let junk = checked.as_ref().is_some_and(|checked| checked.junk);
+        let body = match &checked {
+            Some(checked) => writer.finish_behind(&checked.head),
+            None => writer.finish(),
+        };
         let (vault, id) = (self.rooms.store.vault(), body.id());
         let now = self.known.received_at;
         let mut message = AcceptMessage::new(vault, body, self.known.clone());
         for mailbox in &self.bound.mailboxes {
             let record = EntryRecord {
-                folder: INBOX.into(),
+                folder: if junk { JUNK } else { INBOX }.into(),
                 kept_at: now,
             };
             message = message.keep_in(Entry::new(vault, *mailbox, id, record));
@@ -374,6 +418,11 @@ impl Bound {
     fn is_kept(&self) -> bool {
         !self.mailboxes.is_empty() || !self.returned.is_empty() || !self.outside.is_empty()
     }
+
+    /// Whether it matters who wrote it. What came to a signed address alone proves itself.
+    fn is_judged(&self) -> bool {
+        !self.mailboxes.is_empty() || !self.subscribe.is_empty()
+    }
 }
 
 fn consent_refusal(error: ConsentError) -> Refusal {
@@ -410,8 +459,19 @@ impl Body for Arrival {
             return Ok(held);
         }
         let glance = self.glance();
-        self.ask(&glance).await?;
-        self.keep(&glance).await?;
+        let withdrawn = self.withdraw(&glance).await?;
+        let checked = self.check().await?;
+        let junk = checked.as_ref().is_some_and(|checked| checked.junk);
+        if junk && !self.bound.is_kept() {
+            return Err(verdict::suspect_request());
+        }
+        let mut stop = None;
+        if !junk {
+            self.subscribe(&glance).await?;
+            // A forged stop must not pause anybody.
+            stop = self.pause(&glance).filter(|_| !withdrawn);
+        }
+        self.keep(checked, stop).await?;
         Ok(Accepted {
             note: Cow::Borrowed("Taken"),
         })

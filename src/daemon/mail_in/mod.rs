@@ -2,12 +2,15 @@
 //! whose, who may send and what is consent, the rooms decide.
 
 mod arrival;
+mod checks;
 mod envelope;
+mod names;
 mod verdict;
 
 use std::sync::Arc;
 
 pub use arrival::Arrival;
+pub use checks::Checks;
 pub(super) use verdict::Unknown;
 
 use super::rooms::{Rooms, RoomsCell};
@@ -49,12 +52,12 @@ impl Host for MailIn {
         self.rooms().is_ok()
     }
 
-    /// On the MX anybody may claim any sender. On submission it is an address of the staff member's, or a list's identity:
-    /// most mail programs put here what stands in From.
+    /// On the MX anybody may claim any sender; the verdict comes when the mail is whole. On submission it is an address
+    /// of the staff member's, or a list's identity: most mail programs put here what stands in From.
     async fn sender(&self, caller: &Caller, path: &ReversePath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
         let Some(staff) = caller.staff else {
-            return Ok(());
+            return rooms.checks().may_begin(caller.client, path).await;
         };
         let roll = rooms.staff.roll();
         let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::address::Domain;
 use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
 use crate::smtp::reply::{Enhanced, Reply};
@@ -184,6 +185,79 @@ pub(super) fn header_too_long() -> Refusal {
         552,
         (5, 3, 4),
         "The header of this mail is longer than 256 KiB",
+    )
+}
+
+pub(super) fn stranger_s_header_too_long() -> Refusal {
+    refuse(
+        552,
+        (5, 3, 4),
+        "The header of this mail is longer than 128 KiB",
+    )
+}
+
+pub(super) fn too_many_from_network() -> Refusal {
+    refuse(
+        450,
+        (4, 7, 1),
+        "Too many mails from your network in this hour, please try again later",
+    )
+}
+
+pub(super) fn too_many_from_sender() -> Refusal {
+    refuse(
+        450,
+        (4, 7, 1),
+        "Too many mails from this sender in this hour, please try again later",
+    )
+}
+
+pub(super) fn on_a_blocklist(list: &Domain) -> Refusal {
+    let text = plain(&format!(
+        "Your address is on the blocklist {list}; ask there why"
+    ));
+    Refusal::new(Reply::new(554, (5, 7, 1), text))
+}
+
+/// RFC 9989 §8: whose policy it is says whom to ask.
+pub(super) fn policy_refuses(domain: &str) -> Refusal {
+    let text = plain(&format!(
+        "Neither SPF nor DKIM vouches for the author's domain, and the DMARC policy of {domain} asks to refuse that"
+    ));
+    Refusal::new(Reply::new(550, (5, 7, 1), text))
+}
+
+pub(super) fn suspect_request() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Neither SPF nor DKIM vouches for the author's domain, whose DMARC policy asks to be wary: use the form",
+    )
+}
+
+pub(super) fn several_authors() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "From must name one author, or several of one domain",
+    )
+}
+
+/// RFC 7372 §3.2.
+pub(super) fn spf_is_silent() -> Refusal {
+    refuse(
+        451,
+        (4, 7, 24),
+        "DNS does not say whether you may send for this domain (SPF), please try again later",
+    )
+}
+
+/// RFC 3463 X.4.3.
+pub(super) fn dns_is_silent() -> Refusal {
+    refuse(
+        451,
+        (4, 4, 3),
+        "DNS does not answer about this mail's author, please try again later",
     )
 }
 

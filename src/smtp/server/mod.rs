@@ -21,7 +21,7 @@ pub use driver::Door;
 pub use envelope::{Caller, ConnectionId, Envelope, HelloName, Role, TlsInfo};
 pub use host::{Accepted, Body, Credentials, Host, LoginOutcome, Refusal};
 pub use limits::{Limits, Timeouts};
-pub use received::received_field;
+pub use received::{name_peer, received_field};
 pub use session::{
     AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Finish, Login, Open, OpenStep,
     Secured, Session, Step,

@@ -26,6 +26,19 @@ pub fn received_field(envelope: &Envelope, host_name: &str, at: Timestamp) -> St
     )
 }
 
+/// The header with the peer's name, once it is known, beside its address in our own `Received:`, which is its first
+/// field: `from hello (name [address])`.
+pub fn name_peer(header: &[u8], name: &str) -> Vec<u8> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let line = memchr::memchr(b'\n', header).unwrap_or(header.len());
+    let at = memchr::memmem::find(&header[..line], b" ([");
+    let Some(at) = at.filter(|_| !name.is_empty() && name.bytes().all(plain)) else {
+        return header.to_vec();
+    };
+    let (before, after) = header.split_at(at + 2);
+    [before, name.as_bytes(), b" ", after].concat()
+}
+
 /// The protocol's registered name: RFC 3848, for SMTPUTF8 RFC 6531 §4.3. HELO has no name that tells of TLS.
 fn protocol(envelope: &Envelope) -> &'static str {
     let caller = &envelope.caller;
@@ -95,6 +108,19 @@ mod tests {
                  \tid {id}-2 tls TLS_AES_256_GCM_SHA384;\r\n\tSat, 21 Nov 2026 12:00:00 +0000\r\n"
             )
         );
+    }
+
+    #[test]
+    fn the_peer_s_name_goes_beside_its_address() {
+        let field = received_field(&envelope(Role::Mx), "mx.party.example", noon());
+        let named = name_peer(field.as_bytes(), "peer.example");
+        let named = String::from_utf8(named).expect("text");
+        assert!(
+            named.starts_with("Received: from mx.other.example (peer.example [192.0.2.1])\r\n\tby")
+        );
+        for bad in ["", "a b", "a)\r\nX: y"] {
+            assert_eq!(name_peer(field.as_bytes(), bad), field.as_bytes());
+        }
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! What follows from what was found out, and how it is written down.
+
+use super::dkim::DkimResult;
+use super::results::results_field;
+use super::table::Table;
+use super::*;
+
+const IP: &str = "192.0.2.1";
+
+fn signed(domain: &str, result: DkimResult) -> DkimCheck {
+    DkimCheck {
+        result,
+        note: "2048-bit key".to_owned(),
+        domain: domain.to_owned(),
+        selector: "s".to_owned(),
+        algorithm: "rsa-sha256",
+        beginning: "abcdefgh".to_owned(),
+    }
+}
+
+fn world() -> Table {
+    Table::default()
+        .with("1.2.0.192.in-addr.arpa", "PTR", "mx.good.example")
+        .with("mx.good.example", "A", IP)
+        .with("good.example", "TXT", "v=spf1 ip4:192.0.2.1 -all")
+        .with("_dmarc.good.example", "TXT", "v=DMARC1; p=reject")
+        .with("_dmarc.wary.example", "TXT", "v=DMARC1; p=quarantine")
+        .with("silent.example", "TIMEOUT", "")
+        .with("_dmarc.silent.example", "TIMEOUT", "")
+}
+
+async fn verdict(sender: &str, from: &str, dkim: Vec<DkimCheck>) -> Verdict {
+    let (table, ip) = (world(), IP.parse().unwrap());
+    let helo = "mx.good.example";
+    let arrived = look_at_arrival(&table, Sending { ip, helo, sender }).await;
+    let header = format!("Received: x\r\n{from}To: b@party.example\r\n\r\n");
+    judge(&table, header.as_bytes(), arrived, dkim).await
+}
+
+async fn ruling(sender: &str, from: &str, dkim: Vec<DkimCheck>) -> Ruling {
+    verdict(sender, from, dkim).await.ruling()
+}
+
+#[tokio::test]
+async fn rulings() {
+    let good = "From: A <a@good.example>\r\n";
+    let refused = |domain: &str| Ruling::RefuseFor(domain.to_owned());
+    assert_eq!(ruling("a@good.example", good, vec![]).await, Ruling::Keep);
+    assert_eq!(
+        ruling("x@evil.example", good, vec![]).await,
+        refused("good.example")
+    );
+    let forged = "From: a@sub.good.example\r\n";
+    assert_eq!(
+        ruling("x@evil.example", forged, vec![]).await,
+        refused("good.example")
+    );
+    let theirs = vec![signed("evil.example", DkimResult::Pass)];
+    assert_eq!(
+        ruling("x@evil.example", good, theirs).await,
+        refused("good.example")
+    );
+    let ours = vec![signed("good.example", DkimResult::Pass)];
+    assert_eq!(
+        ruling("x@silent.example", good, ours.clone()).await,
+        Ruling::Keep
+    );
+    let uncounted = vec![signed("good.example", DkimResult::Policy)];
+    assert_eq!(
+        ruling("x@evil.example", good, uncounted).await,
+        refused("good.example")
+    );
+    let unknown = vec![signed("good.example", DkimResult::TempError)];
+    assert_eq!(
+        ruling("x@evil.example", good, unknown).await,
+        Ruling::LaterForDns
+    );
+    assert_eq!(
+        ruling("a@wary.example", "From: a@wary.example\r\n", vec![]).await,
+        Ruling::Junk
+    );
+    assert_eq!(
+        ruling("a@plain.example", "From: a@plain.example\r\n", vec![]).await,
+        Ruling::Keep
+    );
+    assert_eq!(
+        ruling("a@silent.example", "From: a@plain.example\r\n", vec![]).await,
+        Ruling::LaterForSpf
+    );
+    assert_eq!(
+        ruling("a@plain.example", "From: a@silent.example\r\n", vec![]).await,
+        Ruling::LaterForDns
+    );
+}
+
+#[tokio::test]
+async fn authors() {
+    let junk = "From: nobody\r\n";
+    assert_eq!(ruling("a@good.example", junk, vec![]).await, Ruling::Junk);
+    let hidden = "From: \"a b\"@bank..example, a@good.example\r\n";
+    assert_eq!(ruling("a@good.example", hidden, vec![]).await, Ruling::Junk);
+    assert_eq!(ruling("", "", vec![]).await, Ruling::Keep);
+    for several in [
+        "From: a@good.example\r\nFrom: b@evil.example\r\n",
+        "From: a@good.example\r\nfrom: a@good.example\r\n",
+        "From: a@good.example, b@evil.example\r\n",
+        "From: \"x\" <a@good.example>,\r\n <b@evil.example>\r\n",
+    ] {
+        let ours = vec![signed("good.example", DkimResult::Pass)];
+        assert_eq!(
+            ruling("a@good.example", several, ours).await,
+            Ruling::RefuseAuthors
+        );
+    }
+    let two = "From: a@good.example, b@GOOD.example\r\n";
+    assert_eq!(ruling("a@good.example", two, vec![]).await, Ruling::Keep);
+}
+
+#[tokio::test]
+async fn results_are_written_down() {
+    let dkim = vec![signed("good.example", DkimResult::Pass)];
+    let verdict = verdict("a@good.example", "From: a@good.example\r\n", dkim).await;
+    assert_eq!(
+        results_field(&verdict, "mail.party.example", IP.parse().unwrap()),
+        "Authentication-Results: mail.party.example;\r\n\tiprev=pass (mx.good.example) policy.iprev=192.0.2.1;\r\n\
+         \tspf=none smtp.helo=mx.good.example;\r\n\tspf=pass smtp.mailfrom=good.example;\r\n\
+         \tdkim=pass (2048-bit key) header.d=good.example\r\n\t header.s=s header.a=rsa-sha256 header.b=abcdefgh;\r\n\
+         \tdmarc=pass (p=reject of good.example) header.from=good.example\r\n"
+    );
+}
+
+#[tokio::test]
+async fn nothing_of_it_is_shown() {
+    let verdict = verdict("a@good.example", "From: a@good.example\r\n", vec![]).await;
+    assert_eq!(format!("{verdict:?}"), "Verdict(..)");
+    assert!(!format!("{:?}", verdict.dmarc).contains("good"));
+}
