@@ -156,35 +156,35 @@ impl Arrival {
     }
 
     /// A stop in answer to a copy of ours is a withdrawal: the Message-ID that it names is signed. Any other only
-    /// pauses, and asks.
+    /// pauses, and asks; and so does an answer that speaks of it in a sentence.
     async fn stop(&self, glance: &Glance) -> Result<Option<Step>, Refusal> {
-        if !glance.says_stop || glance.automatic || self.known.submitted_by.is_some() {
+        let speaks = glance.says_stop || glance.speaks_of_stop;
+        if !speaks || glance.automatic || self.known.submitted_by.is_some() {
             return Ok(None);
         }
-        for id in &glance.answers {
-            let Some((token, domain)) = id.split_once('@') else {
-                continue;
-            };
-            let ours = self
-                .rooms
-                .config()
-                .domains
-                .iter()
-                .any(|own| own.as_str() == domain);
-            if ours
-                && self
-                    .rooms
-                    .consent
-                    .withdraw_by_reply(token)
-                    .await
-                    .map_err(consent_refusal)?
+        let consent = &self.rooms.consent;
+        let domains = self.rooms.config().domains.clone();
+        let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
+        for (token, _) in
+            ids.filter(|(_, domain)| domains.iter().any(|own| own.as_str() == *domain))
+        {
+            if !glance.says_stop {
+                let question = consent.question_by_reply(token).await;
+                if let Some(question) = question.map_err(consent_refusal)? {
+                    return Ok(Some(consent.intake_step(question)));
+                }
+            } else if consent
+                .withdraw_by_reply(token)
+                .await
+                .map_err(consent_refusal)?
             {
                 return Ok(None);
             }
         }
-        Ok(self.sender.clone().map(|address| {
+        let stranger = self.sender.clone().filter(|_| glance.says_stop);
+        Ok(stranger.map(|address| {
             let at = self.rooms.clock.now();
-            self.rooms.consent.intake_step(IntakeRecord::BareStop {
+            consent.intake_step(IntakeRecord::BareStop {
                 address,
                 list: None,
                 at,
