@@ -8,9 +8,10 @@ use super::person::{Person, Suppressions};
 use super::{ATTEMPTS, Consent, ConsentError, ConsentEvent, Text};
 use crate::address::EmailAddress;
 use crate::audit::Act;
-use crate::id::MailingId;
+use crate::id::{CopyId, MailingId};
 use crate::store::{
-    Change, ChangeOutcome, JournalEntry, Scope, Step, Subscriber, Suppressed, SuppressionReason,
+    Change, ChangeOutcome, IntakeRecord, JournalEntry, Scope, Step, Subscriber, Suppressed,
+    SuppressionReason,
 };
 use crate::vault::{CopyTokenKind, Index, ListTag};
 
@@ -86,26 +87,55 @@ impl Consent {
     /// # Errors
     /// As [`Consent::withdraw`].
     pub async fn withdraw_by_reply(&self, message_id_token: &str) -> Result<bool, ConsentError> {
-        let kind = CopyTokenKind::MessageId;
-        let Some(copy) = self.vault().open_copy_token(kind, message_id_token) else {
+        let Some(copy) = self.copy_of_reply(message_id_token) else {
             return Ok(false);
         };
-        let Some(row) = self.store().copy(copy).await? else {
-            return Ok(true);
-        };
-        let Some(id) = row.subscriber else {
-            return Ok(true);
-        };
-        let mailing = self.store().mailing(row.mailing).await?;
-        let subscriber = self.store().subscriber_by_id(id).await?;
-        if let (Some(mailing), Some(subscriber)) = (mailing, subscriber) {
-            let scope = Scope::List(self.vault().list_tag(&mailing.record.list));
+        if let Some((subscriber, list)) = self.holder_of(copy).await? {
+            let scope = Scope::List(self.vault().list_tag(&list));
             let reason = SuppressionReason::Withdrawn;
             let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Reply);
             self.withdraw_indexes(&[subscriber.suppression_index], &withdrawal)
                 .await?;
         }
         Ok(true)
+    }
+
+    /// What a reply leaves for the worker that speaks of stopping and is no plain "stop": the pause and the question of
+    /// [`Consent::bare_stop`], for whoever got the copy. None if there's nobody to ask.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn question_by_reply(
+        &self,
+        message_id_token: &str,
+    ) -> Result<Option<IntakeRecord>, ConsentError> {
+        let Some(copy) = self.copy_of_reply(message_id_token) else {
+            return Ok(None);
+        };
+        let holder = self.holder_of(copy).await?;
+        Ok(holder.map(|(subscriber, list)| IntakeRecord::BareStop {
+            address: subscriber.record.address,
+            list: Some(list),
+            at: self.clock().now(),
+        }))
+    }
+
+    fn copy_of_reply(&self, message_id_token: &str) -> Option<CopyId> {
+        let kind = CopyTokenKind::MessageId;
+        self.vault().open_copy_token(kind, message_id_token)
+    }
+
+    /// Who got a copy, and from which list.
+    async fn holder_of(&self, copy: CopyId) -> Result<Option<(Subscriber, String)>, ConsentError> {
+        let Some(row) = self.store().copy(copy).await? else {
+            return Ok(None);
+        };
+        let Some(id) = row.subscriber else {
+            return Ok(None);
+        };
+        let mailing = self.store().mailing(row.mailing).await?;
+        let subscriber = self.store().subscriber_by_id(id).await?;
+        Ok(subscriber.zip(mailing.map(|mailing| mailing.record.list.clone())))
     }
 
     /// Withdraws an address for somebody who wrote or rang: from one list, or from all. The act goes into the audit log.

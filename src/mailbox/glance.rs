@@ -1,37 +1,13 @@
 //! A glance at a mail that comes in: is it automatic, does it answer a copy of ours, does it say "stop"? Nothing here
 //! decides; the glance sees only what its sender wrote, and a sender can write anything.
 
-use crate::message::inspect::inspect;
+use super::wish::{Wish, is_stop, speaks_of_stop, wish};
+use crate::message::html::plain;
+use crate::message::inspect::{Inspection, inspect};
 use crate::message::mime::{self, Limits, field};
 
 /// How many bytes from the beginning of a mail are looked at.
 pub const HEAD: usize = 64 * 1024;
-
-/// What people write who want no more mail (law C4), in English and Welsh, in lower case without punctuation.
-const STOP_WORDS: [&str; 22] = [
-    "stop",
-    "stop it",
-    "please stop",
-    "stop please",
-    "stop emailing me",
-    "please stop emailing me",
-    "stop sending me emails",
-    "stop sending me email",
-    "unsubscribe",
-    "unsubscribe me",
-    "please unsubscribe",
-    "please unsubscribe me",
-    "remove",
-    "remove me",
-    "please remove me",
-    "opt out",
-    "optout",
-    "dad-danysgrifio",
-    "dad danysgrifio",
-    "datdanysgrifio",
-    "stopiwch",
-    "rhowch y gorau iddi",
-];
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +16,8 @@ pub struct Glance {
     pub automatic: bool,
     /// It says that no more mail is wanted, and little else.
     pub says_stop: bool,
+    /// It is short, and speaks of wanting no more: too little for a stranger's mail, enough to ask whoever answers us.
+    pub speaks_of_stop: bool,
     /// The ids of the messages that it answers, without angle brackets.
     pub answers: Vec<String>,
 }
@@ -52,9 +30,13 @@ pub fn glance(head: &[u8], whole: bool) -> Glance {
         let mut answers = mail.in_reply_to.clone();
         answers.extend(mail.references.clone());
         let subject = mail.subject.clone().unwrap_or_default();
+        let said = body_text(&mail).map_or_else(Wish::default, |text| wish(&text));
         return Glance {
             automatic: mail.auto_submitted || is_bulk(head, &limits),
-            says_stop: is_stop(&subject) || first_line(&mail).is_some_and(|line| is_stop(&line)),
+            says_stop: is_stop(&subject) || said.stop,
+            // Behind "Re:" stand our own words.
+            speaks_of_stop: said.speaks_of_stop
+                || (!is_answer(&subject) && speaks_of_stop(&subject)),
             answers,
         };
     }
@@ -82,6 +64,7 @@ fn from_header(head: &[u8], limits: &Limits) -> Glance {
         automatic: is_bulk(head, limits)
             || !(auto.is_empty() || auto.trim().eq_ignore_ascii_case("no")),
         says_stop: one("Subject").is_some_and(|subject| is_stop(&subject.text())),
+        speaks_of_stop: false,
         answers,
     }
 }
@@ -101,37 +84,31 @@ fn is_bulk(head: &[u8], limits: &Limits) -> bool {
     })
 }
 
-/// The first line of text that its writer wrote: not a quotation, not empty.
-fn first_line(mail: &crate::message::inspect::Inspection<'_>) -> Option<String> {
-    let mut line = None;
+/// The text that its writer sees: the first plain one that isn't empty, otherwise HTML without what it quotes.
+fn body_text(mail: &Inspection<'_>) -> Option<String> {
+    let (mut text, mut from_html) = (None, None);
     mail.root.walk(&mut |part| {
-        if line.is_none() && part.is_body_text() && part.is("text/plain") {
-            line = mime::text::decode(part).ok().and_then(|text| {
-                text.lines()
-                    .map(str::trim)
-                    .find(|line| !line.is_empty() && !line.starts_with('>'))
-                    .map(str::to_owned)
-            });
+        if !part.is_body_text() {
+            return;
+        }
+        let html = part.is("text/html");
+        let found = if html { &mut from_html } else { &mut text };
+        if found.is_none() {
+            let read = mime::text::decode(part).ok();
+            let read = if html {
+                read.map(|html| plain::unquoted(&html))
+            } else {
+                read
+            };
+            *found = read.filter(|text| !text.trim().is_empty());
         }
     });
-    line
+    text.or(from_html)
 }
 
-fn is_stop(text: &str) -> bool {
-    let lower = text.trim().to_lowercase();
-    let bare = lower.strip_prefix("re:").unwrap_or(&lower);
-    let words: String = bare
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || c == '-' {
-                c
-            } else {
-                ' '
-            }
-        })
-        .collect();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    STOP_WORDS.contains(&words.as_str())
+fn is_answer(subject: &str) -> bool {
+    let start = subject.trim_start().get(..3);
+    start.is_some_and(|start| start.eq_ignore_ascii_case("re:"))
 }
 
 #[cfg(test)]
@@ -159,6 +136,56 @@ mod tests {
                 "{header}{body}"
             );
         }
+    }
+
+    #[test]
+    fn html_alone_is_read_as_text() {
+        let html = "Subject: Re: May news\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n";
+        for body in [
+            "<p>stop</p>",
+            "<html><body><div dir=\"ltr\">Stop</div><br><div>Sent from my iPhone</div></body></html>",
+            "<div>Hi,</div><div><br></div><div>stop</div>",
+            "<div>stop</div><div class=\"gmail_quote\"><div>On Sat, the party wrote:<br></div>\
+             <blockquote><p>News</p></blockquote></div>",
+            "<blockquote><p>News</p></blockquote><p>Stop</p>",
+            "<p>STOP</p><hr><p><b>From:</b> The Party<br><b>Sent:</b> Saturday</p><p>News</p>",
+        ] {
+            assert!(glance(&mail(html, body), true).says_stop, "{body}");
+        }
+        let speaks = "<p>I'd like you to stop writing to me</p>";
+        let seen = glance(&mail(html, speaks), true);
+        assert!(!seen.says_stop && seen.speaks_of_stop);
+        for body in [
+            "<p>I will not stop supporting you</p>",
+            "<p>Thanks</p><blockquote><p>To leave, answer stop</p></blockquote>",
+            "<p>Thanks</p><style>stop</style><!-- stop -->",
+        ] {
+            let seen = glance(&mail(html, body), true);
+            assert!(!seen.says_stop && !seen.speaks_of_stop, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_gives_way_to_html() {
+        let header = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n";
+        let both = |text: &str, html: &str| {
+            let body = format!(
+                "--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n--b\r\nContent-Type: text/html\r\n\r\n\
+                 {html}\r\n--b--\r\n"
+            );
+            glance(&mail(header, &body), true)
+        };
+        assert!(both("", "<p>stop</p>").says_stop);
+        assert!(both("stop", "<p>x</p>").says_stop);
+        assert!(!both("thanks", "<p>stop</p>").says_stop);
+    }
+
+    #[test]
+    fn words_of_ours_behind_re_are_not_the_answerers() {
+        let seen =
+            |subject: &str| glance(&mail(&format!("Subject: {subject}\r\n"), "Good\r\n"), true);
+        assert!(!seen("Re: Stop the bypass").speaks_of_stop);
+        assert!(seen("Please take me off this").speaks_of_stop);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::id::{CopyId, MailingId};
 use crate::store::{
-    CopyState, LedgerRecord, LedgerRow, Mailing, MailingRecord, MailingState, MessageRecord,
-    OwnMessage, Scope, Step, SuppressionReason,
+    CopyState, IntakeRecord, LedgerRecord, LedgerRow, Mailing, MailingRecord, MailingState,
+    MessageRecord, OwnMessage, Scope, Step, SuppressionReason,
 };
 use crate::vault::{CopyTokenKind, IndexColumn, ListTag};
 
@@ -383,6 +383,16 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
             .await
             .expect("answers")
     );
+    let question = |token: String| {
+        let consent = party.consent.clone();
+        async move { consent.question_by_reply(&token).await.expect("reads") }
+    };
+    assert!(question(path).await.is_none());
+    assert!(matches!(
+        question(token.clone()).await,
+        Some(IntakeRecord::BareStop { address: who, list: Some(list), .. })
+            if who == address("ann@elector.example") && list == "news"
+    ));
     for _ in 0..2 {
         assert!(
             party
@@ -393,6 +403,7 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
         );
     }
     assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    assert!(question(token).await.is_none());
     let row = party.store.copy(news).await.expect("reads").expect("there");
     assert_eq!(
         (row.subscriber, row.due_at, row.record.state),

@@ -64,6 +64,14 @@ struct Post {
     limit: usize,
 }
 
+/// What an answer to a copy of ours has done, whose Message-ID proves it.
+enum ByReply {
+    Nothing,
+    Withdrawn,
+    /// Sending pauses once this step is taken, and one button is mailed.
+    Asked(Step),
+}
+
 impl Arrival {
     pub(super) async fn begin(
         rooms: Arc<Rooms>,
@@ -132,7 +140,7 @@ impl Arrival {
     }
 
     /// Withdrawals whose proof is a token: no verdict about the mail refuses or delays them.
-    async fn withdraw(&self, glance: &Glance) -> Result<bool, Refusal> {
+    async fn withdraw(&self, glance: &Glance) -> Result<ByReply, Refusal> {
         for (list, who) in &self.bound.withdrawals {
             let token = self.rooms.store.vault().withdrawal_token(*list, who);
             self.rooms
@@ -145,7 +153,7 @@ impl Arrival {
                 .await
                 .map_err(consent_refusal)?;
         }
-        self.withdraw_by_reply(glance).await
+        self.stop_by_reply(glance).await
     }
 
     /// A mail to a list's `+subscribe`: its sender gets a challenge.
@@ -171,42 +179,43 @@ impl Arrival {
         Ok(())
     }
 
-    fn is_stop(&self, glance: &Glance) -> bool {
-        glance.says_stop && !glance.automatic && self.known.submitted_by.is_none()
+    /// Whether a stop in this mail may do anything: a program's never does, nor a staff member's.
+    fn may_stop(&self, glance: &Glance) -> bool {
+        !glance.automatic && self.known.submitted_by.is_none()
     }
 
-    /// A stop in answer to a copy of ours is a withdrawal: the Message-ID that it names is signed.
-    async fn withdraw_by_reply(&self, glance: &Glance) -> Result<bool, Refusal> {
-        if !self.is_stop(glance) || !self.bound.is_kept() {
-            return Ok(false);
+    /// A stop in answer to a copy of ours is a withdrawal: the Message-ID that it names is signed. An answer that only
+    /// speaks of it in a sentence pauses, and asks.
+    async fn stop_by_reply(&self, glance: &Glance) -> Result<ByReply, Refusal> {
+        let speaks = glance.says_stop || glance.speaks_of_stop;
+        if !speaks || !self.may_stop(glance) || !self.bound.is_kept() {
+            return Ok(ByReply::Nothing);
         }
-        for id in &glance.answers {
-            let Some((token, domain)) = id.split_once('@') else {
-                continue;
-            };
-            let ours = self
-                .rooms
-                .config()
-                .domains
-                .iter()
-                .any(|own| own.as_str() == domain);
-            if ours
-                && self
-                    .rooms
-                    .consent
-                    .withdraw_by_reply(token)
-                    .await
-                    .map_err(consent_refusal)?
+        let consent = &self.rooms.consent;
+        let domains = self.rooms.config().domains.clone();
+        let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
+        for (token, _) in
+            ids.filter(|(_, domain)| domains.iter().any(|own| own.as_str() == *domain))
+        {
+            if !glance.says_stop {
+                let question = consent.question_by_reply(token).await;
+                if let Some(question) = question.map_err(consent_refusal)? {
+                    return Ok(ByReply::Asked(consent.intake_step(question)));
+                }
+            } else if consent
+                .withdraw_by_reply(token)
+                .await
+                .map_err(consent_refusal)?
             {
-                return Ok(true);
+                return Ok(ByReply::Withdrawn);
             }
         }
-        Ok(false)
+        Ok(ByReply::Nothing)
     }
 
     /// Any other stop only pauses, and asks.
     fn pause(&self, glance: &Glance) -> Option<Step> {
-        if !self.is_stop(glance) {
+        if !glance.says_stop || !self.may_stop(glance) {
             return None;
         }
         self.sender.clone().map(|address| {
@@ -459,7 +468,7 @@ impl Body for Arrival {
             return Ok(held);
         }
         let glance = self.glance();
-        let withdrawn = self.withdraw(&glance).await?;
+        let by_reply = self.withdraw(&glance).await?;
         let checked = self.check().await?;
         let junk = checked.as_ref().is_some_and(|checked| checked.junk);
         if junk && !self.bound.is_kept() {
@@ -469,8 +478,13 @@ impl Body for Arrival {
         if !junk {
             self.subscribe(&glance).await?;
             // A forged stop must not pause anybody.
-            stop = self.pause(&glance).filter(|_| !withdrawn);
+            stop = self.pause(&glance);
         }
+        let stop = match by_reply {
+            ByReply::Nothing => stop,
+            ByReply::Asked(question) => Some(question),
+            ByReply::Withdrawn => None,
+        };
         self.keep(checked, stop).await?;
         Ok(Accepted {
             note: Cow::Borrowed("Taken"),

@@ -9,16 +9,27 @@ const MOST_LINE_ENDS: usize = 2;
 pub fn from_html(html: &str) -> String {
     let mut writer = Writer::default();
     for token in Tokens::new(html) {
-        match token.kind {
-            Kind::Text(text) => writer.text(&text),
-            Kind::Start { name, attributes } => writer.start(&name, &attributes),
-            Kind::End(name) => writer.end(&name),
-            Kind::Raw { .. } | Kind::Comment(_) | Kind::Unclosed => {}
+        writer.token(&token.kind);
+    }
+    writer.finish()
+}
+
+/// As [`from_html`], without what stands in `<blockquote>`: mail programs put there what is answered.
+pub fn unquoted(html: &str) -> String {
+    let mut writer = Writer::default();
+    let mut depth = 0_usize;
+    for token in Tokens::new(html) {
+        match &token.kind {
+            Kind::Start { name, .. } if name == "blockquote" => {
+                writer.token(&token.kind);
+                depth += 1;
+            }
+            Kind::End(name) if name == "blockquote" => depth = depth.saturating_sub(1),
+            kind if depth == 0 => writer.token(kind),
+            _ => {}
         }
     }
-    let mut text = writer.out.trim().to_owned();
-    text.push('\n');
-    text
+    writer.finish()
 }
 
 #[derive(Default)]
@@ -34,6 +45,21 @@ struct Writer {
 }
 
 impl Writer {
+    fn token(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Text(text) => self.text(text),
+            Kind::Start { name, attributes } => self.start(name, attributes),
+            Kind::End(name) => self.end(name),
+            Kind::Raw { .. } | Kind::Comment(_) | Kind::Unclosed => {}
+        }
+    }
+
+    fn finish(self) -> String {
+        let mut text = self.out.trim().to_owned();
+        text.push('\n');
+        text
+    }
+
     fn text(&mut self, text: &str) {
         if self.pre > 0 {
             self.flush();
