@@ -157,7 +157,7 @@ enum SubscriberCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Count subscribers by list and constituency; numbers under five are shown to admins alone
+    /// Count subscribers by list and constituency; only admins see exact, live numbers
     #[command(
         after_help = "Examples:\n  hustings subscriber stats\n  hustings subscriber stats --constituencies --json"
     )]
@@ -284,8 +284,18 @@ pub(super) fn shares_table(shares: &[Share], style: Style) -> String {
 }
 
 fn stats_text(report: &StatsReport, _: Style) -> String {
-    format!(
-        "Subscribers: {}\nPending:     {}\nExpired:     {}\nSuppressed:  {}\n",
-        report.subscribers, report.pending, report.expired, report.suppressed
-    )
+    let mut text = format!("Subscribers: {}\n", report.subscribers);
+    for (name, count) in [
+        ("Pending:    ", report.pending),
+        ("Expired:    ", report.expired),
+        ("Suppressed: ", report.suppressed),
+    ] {
+        if let Some(count) = count {
+            text += &format!("{name} {count}\n");
+        }
+    }
+    if report.pending.is_none() {
+        text += "Counted at 04:00 UTC or at the last start, and rounded down; admins see them as they are.\n";
+    }
+    text
 }

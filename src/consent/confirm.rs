@@ -96,7 +96,8 @@ impl Consent {
         }
         self.committed();
         let before = making.before.as_ref().map(|before| &before.record);
-        self.tally().change(before, Some(&making.after.record));
+        self.tally()
+            .change(before, Some(&making.after.record), self.clock().now());
         self.journal_lifted(&making.suppressions, lifted).await;
         Ok(Some(ConfirmOutcome::Subscribed(self.made(&making))))
     }

@@ -87,7 +87,7 @@ impl Consent {
             return Ok(None);
         }
         self.tally()
-            .change(before.as_ref().map(|one| &one.record), None);
+            .change(before.as_ref().map(|one| &one.record), None, now);
         Ok(Some((held, persons)))
     }
 

@@ -118,7 +118,7 @@ impl Consent {
         letters: Arc<dyn Letters>,
     ) -> Result<Self, ConsentError> {
         let live = Live::new(&store, &clock, settings, letters).await?;
-        let tally = stats::Tally::scan(&store).await?;
+        let tally = stats::Tally::scan(&store, clock.now()).await?;
         Ok(Self(Arc::new(Room {
             store,
             clock,

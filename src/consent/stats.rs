@@ -1,9 +1,14 @@
 //! Counts, kept in memory: one scan at start, then each change by what it changed.
+//!
+//! Who isn't an admin is shown no live count: whoever could look before and after a sign-up or a withdrawal would learn
+//! whose it was. They see the counts as they stood at four in the morning (UTC), or at the start if that was later, in
+//! steps ([`MaskedCount`]).
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Consent, ConsentError};
@@ -13,28 +18,34 @@ use crate::store::{Store, SubscriberRecord};
 const PAGE: u32 = 1000;
 /// Below this a count tells too much of somebody.
 const FEWEST: u64 = 5;
+/// The second of the day (UTC) at which the counts for who isn't an admin are taken.
+const TAKEN_AT: i64 = 4 * 60 * 60;
+const DAY: i64 = 24 * 60 * 60;
 
-/// A count as somebody who isn't an admin may see it.
+/// A count as somebody may see it: exact for an admin, for anybody else in steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum MaskedCount {
-    /// The count.
+    /// The count, exact or a step.
     Exact(u64),
     /// Fewer than five, or none.
     FewerThanFive,
 }
 
 impl MaskedCount {
-    /// The count for somebody who may not see small ones.
+    /// The count for who isn't an admin, rounded down: fewer than five, then to five under 100, to ten under 1,000, and
+    /// from there to two leading digits.
     pub fn masked(count: u64) -> Self {
-        if count < FEWEST {
-            Self::FewerThanFive
-        } else {
-            Self::Exact(count)
-        }
+        let step = match count {
+            0..FEWEST => return Self::FewerThanFive,
+            FEWEST..100 => 5,
+            100..1000 => 10,
+            _ => 10_u64.pow(count.ilog10() - 1),
+        };
+        Self::Exact(count - count % step)
     }
 
-    /// The count for an admin, or masked for anybody else.
+    /// The count for an admin, or [masked](Self::masked) for anybody else.
     pub fn of(count: u64, admin: bool) -> Self {
         if admin {
             Self::Exact(count)
@@ -86,6 +97,13 @@ impl Stats {
             .sum()
     }
 
+    fn among(&self, list: &str, constituencies: Option<&[String]>) -> u64 {
+        match constituencies {
+            None => self.on_list(list),
+            Some(codes) => self.on_list_in(list, codes),
+        }
+    }
+
     /// How many of a list are in one of these constituencies.
     pub fn on_list_in(&self, list: &str, codes: &[String]) -> u64 {
         let of = |code: &String| {
@@ -104,20 +122,49 @@ pub(super) struct Tally(Mutex<Counts>);
 struct Counts {
     subscribers: i64,
     by_constituency: HashMap<(String, Option<String>), i64>,
+    /// The counts of this morning, and which morning that was.
+    morning: (i64, Stats),
+}
+
+impl Counts {
+    /// Takes the counts of a new morning. Done before each change and each look, so that they are those of the hour
+    /// itself, whoever looks when.
+    fn keep_morning(&mut self, now: Timestamp) {
+        let today = (now.as_second() - TAKEN_AT).div_euclid(DAY);
+        if self.morning.0 != today {
+            self.morning = (today, self.stats());
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let whole = |count: i64| u64::try_from(count).unwrap_or(0);
+        let by_constituency = self.by_constituency.iter();
+        Stats {
+            subscribers: whole(self.subscribers),
+            by_constituency: by_constituency
+                .map(|(key, count)| (key.clone(), whole(*count)))
+                .collect(),
+            ..Stats::default()
+        }
+    }
 }
 
 impl Tally {
     /// Counts everybody, page by page.
-    pub(super) async fn scan(store: &Store) -> Result<Self, ConsentError> {
+    pub(super) async fn scan(store: &Store, now: Timestamp) -> Result<Self, ConsentError> {
         let tally = Self::default();
         let mut after = None;
         loop {
             let page = store.standings_after(after, PAGE).await?;
             for standing in &page.rows {
-                tally.change(None, Some(&standing.subscriber.record));
+                tally.count(None, Some(&standing.subscriber.record));
             }
             after = page.next;
             if after.is_none() {
+                let mut counts = tally.lock();
+                counts.morning.0 = i64::MIN;
+                counts.keep_morning(now);
+                drop(counts);
                 return Ok(tally);
             }
         }
@@ -129,8 +176,14 @@ impl Tally {
         &self,
         before: Option<&SubscriberRecord>,
         after: Option<&SubscriberRecord>,
+        now: Timestamp,
     ) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().keep_morning(now);
+        self.count(before, after);
+    }
+
+    fn count(&self, before: Option<&SubscriberRecord>, after: Option<&SubscriberRecord>) {
+        let mut counts = self.lock();
         for (record, by) in [(before, -1), (after, 1)] {
             let Some(record) = record else { continue };
             counts.subscribers += by;
@@ -146,16 +199,17 @@ impl Tally {
     }
 
     fn read(&self) -> Stats {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole = |count: i64| u64::try_from(count).unwrap_or(0);
-        let by_constituency = counts.by_constituency.iter();
-        Stats {
-            subscribers: whole(counts.subscribers),
-            by_constituency: by_constituency
-                .map(|(key, count)| (key.clone(), whole(*count)))
-                .collect(),
-            ..Stats::default()
-        }
+        self.lock().stats()
+    }
+
+    fn read_morning(&self, now: Timestamp) -> Stats {
+        let mut counts = self.lock();
+        counts.keep_morning(now);
+        counts.morning.1.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,12 +228,19 @@ impl Consent {
         })
     }
 
-    /// How many are on a list, or on it in these constituencies: in memory, for previews.
+    /// The subscribers as they were counted this morning: all that who isn't an admin is shown, masked. Sign-ups that
+    /// wait, expired ones and suppressions are for admins alone and not counted here.
+    pub fn morning_stats(&self) -> Stats {
+        self.tally().read_morning(self.clock().now())
+    }
+
+    /// How many are on a list now, or on it in these constituencies: in memory, for previews.
     pub fn count(&self, list: &str, constituencies: Option<&[String]>) -> u64 {
-        let stats = self.tally().read();
-        match constituencies {
-            None => stats.on_list(list),
-            Some(codes) => stats.on_list_in(list, codes),
-        }
+        self.tally().read().among(list, constituencies)
+    }
+
+    /// The same as of this morning, for who isn't an admin.
+    pub fn morning_count(&self, list: &str, constituencies: Option<&[String]>) -> u64 {
+        self.morning_stats().among(list, constituencies)
     }
 }

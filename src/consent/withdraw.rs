@@ -236,7 +236,8 @@ impl Consent {
         }
         if let (Found::Subscriber(before), Some(after)) = (&before, &after) {
             let stays = Some(&after.record).filter(|record| !record.subscriptions.is_empty());
-            self.tally().change(Some(&before.record), stays);
+            self.tally()
+                .change(Some(&before.record), stays, self.clock().now());
         }
         Ok(Some(persons))
     }

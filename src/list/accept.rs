@@ -116,6 +116,9 @@ impl Mailings {
         let expected = self
             .consent()
             .count(&submission.list, constituencies.as_deref());
+        let morning = self
+            .consent()
+            .morning_count(&submission.list, constituencies.as_deref());
         let record = MailingRecord {
             list: submission.list.clone(),
             sender: sender.id(),
@@ -128,6 +131,7 @@ impl Mailings {
             approvals: Vec::new(),
             links: Vec::new(),
             expected,
+            morning,
             released_at: None,
             expanded_to: None,
             expanded: false,
@@ -159,7 +163,7 @@ impl Mailings {
         };
         let notices = notice::write(self, terms, sender, &prepared, &mut mailing)?;
         let (id, second_person) = (mailing.id, mailing.record.second_person);
-        let audience = MaskedCount::of(mailing.record.expected, sender.has(Role::Admin));
+        let audience = audience_for(&mailing.record, sender.has(Role::Admin));
         let act = self.act_step(sender, "mailing submit", id, None)?;
         let kept = self.message_record(sender, submission, mailing.record.created_at);
         let mut accept = AcceptMessage::new(self.vault(), body, kept)
@@ -194,6 +198,16 @@ impl Mailings {
             submitted_by: Some(sender.id()),
         }
     }
+}
+
+/// How many a mailing goes to, as somebody may see it.
+pub(super) fn audience_for(record: &MailingRecord, admin: bool) -> MaskedCount {
+    let count = if admin {
+        record.expected
+    } else {
+        record.morning
+    };
+    MaskedCount::of(count, admin)
 }
 
 /// The codes that a mailing is narrowed to, each once.

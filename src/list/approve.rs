@@ -4,7 +4,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use subtle::ConstantTimeEq as _;
 
-use super::accept::hex;
+use super::accept::{audience_for, hex};
 use super::running::Running;
 use super::settings::{ApprovalRule, Terms};
 use super::{ListError, MailingInfo, Mailings, sample};
@@ -109,7 +109,7 @@ impl Mailings {
             ),
             sender: self.name_of(record.sender),
             subject: record.subject.clone(),
-            audience: MaskedCount::of(record.expected, approver.has(Role::Admin)),
+            audience: audience_for(record, approver.has(Role::Admin)),
             text: sample::words(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
         }))
@@ -186,6 +186,7 @@ impl Mailings {
         let act = self.act(by, verb, running.id, None);
         let codes = mailing.record.constituencies.as_deref();
         let expected = self.consent().count(&mailing.record.list, codes);
+        let morning = self.consent().morning_count(&mailing.record.list, codes);
         let released = self.alter(running, |record| {
             if record.state != MailingState::Held {
                 return Err(ListError::State {
@@ -199,6 +200,7 @@ impl Mailings {
             record.state = MailingState::Sending;
             record.released_at = Some(now);
             record.expected = expected;
+            record.morning = morning;
             record.links.clear();
             record.approvals.push(Approval {
                 by: by.id(),

@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use jiff::SignedDuration;
 
-use super::accept::hex;
+use super::accept::{audience_for, hex};
 use super::approve::bound;
 use super::settings::{MailingList, Terms};
 use super::{ListError, Mailings, sample};
-use crate::consent::MaskedCount;
 use crate::id::{MailboxId, MessageId};
 use crate::message::compose::{Automatic, SystemMail, compose};
 use crate::message::segment::Prepared;
@@ -63,7 +62,7 @@ fn preview(
         subject: &record.subject,
         list: &list.title,
         audience: names.as_deref(),
-        count: &MaskedCount::of(record.expected, sender.has(Role::Admin)).to_string(),
+        count: &audience_for(record, sender.has(Role::Admin)).to_string(),
         size: &size(copy.len()),
         second_person: record.second_person,
     };
@@ -97,7 +96,7 @@ fn ask(
         subject: &record.subject,
         list: &list.title,
         sender: sender.name(),
-        count: &MaskedCount::of(record.expected, approver.has(Role::Admin)).to_string(),
+        count: &audience_for(record, approver.has(Role::Admin)).to_string(),
         link: &link,
         until: &expires_at.strftime("%-d %B %Y, %H:%M UTC").to_string(),
     };

@@ -1,4 +1,5 @@
-//! What became of a mailing's copies, in counts: never an address, and no count under five for anybody but admins.
+//! What became of a mailing's copies, in counts: never an address. Exact ones are for admins; what others see follows
+//! from how far the mailing is and the audience as it was counted in the morning, so that no two mailings differ by a person.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +9,7 @@ use super::{ListError, Mailings, cause, running::Running};
 use crate::consent::MaskedCount;
 use crate::id::MailingId;
 use crate::staff::Actor;
-use crate::store::{CopyState, Mailing, MailingCounts, MailingState, Role};
+use crate::store::{CopyState, Mailing, MailingCounts, MailingRecord, MailingState, Role};
 
 /// How many ledger rows are read at once.
 const PAGE: u32 = 1000;
@@ -36,7 +37,7 @@ pub struct Progress {
     pub bounced: MaskedCount,
     /// Those refused for good by cause, in words.
     pub causes: Vec<(&'static str, MaskedCount)>,
-    /// Copies handed over in a second, of late; none while there are too few to tell.
+    /// Copies handed over in a second, of late; none while there are too few to tell, and for who isn't an admin.
     pub per_second: Option<f64>,
     /// When the rest will have been handed over, at that rate.
     pub done_at: Option<Timestamp>,
@@ -143,11 +144,12 @@ impl Mailings {
         } else {
             record.expected
         };
-        let rate = rate.filter(|_| record.state == MailingState::Sending);
+        // A rate times its seconds is a count.
+        let rate = rate.filter(|_| admin && record.state == MailingState::Sending);
         Ok(Progress {
             done_at: rate.and_then(|rate| eta(now, waiting, rate)),
             per_second: rate,
-            ..view(record.state, audience, waiting, &counts, admin)
+            ..view(record, audience, waiting, &counts, admin)
         })
     }
 
@@ -161,7 +163,7 @@ impl Mailings {
             counts.bounced = self.store().count_bounced_copies(mailing.id).await?;
         }
         let audience = counts.sent + counts.failed + counts.withdrawn + counts.cancelled;
-        Ok(view(mailing.record.state, audience, 0, &counts, admin))
+        Ok(view(&mailing.record, audience, 0, &counts, admin))
     }
 
     /// The counts of a mailing's rows as they stand in the ledger.
@@ -218,22 +220,26 @@ impl Mailings {
 }
 
 fn view(
-    state: MailingState,
+    record: &MailingRecord,
     audience: u64,
     waiting: u64,
     counts: &MailingCounts,
     admin: bool,
 ) -> Progress {
     let shown = |count| MaskedCount::of(count, admin);
+    let share = |count| match admin {
+        true => shown(count),
+        false => shown(share_of(record.morning, count, audience)),
+    };
     let causes = counts.causes.iter();
     Progress {
-        state,
-        audience: shown(audience),
-        sent: shown(counts.sent),
-        waiting: shown(waiting),
+        state: record.state,
+        audience: shown(if admin { audience } else { record.morning }),
+        sent: share(counts.sent),
+        waiting: share(waiting),
         failed: shown(counts.failed),
         withdrawn: shown(counts.withdrawn),
-        cancelled: shown(counts.cancelled),
+        cancelled: share(counts.cancelled),
         bounced: shown(counts.bounced),
         causes: causes
             .map(|(name, count)| (cause::in_words(name), shown(*count)))
@@ -241,6 +247,15 @@ fn view(
         per_second: None,
         done_at: None,
     }
+}
+
+/// As much of the morning's count as `count` is of all.
+fn share_of(morning: u64, count: u64, all: u64) -> u64 {
+    if all == 0 {
+        return 0;
+    }
+    let share = u128::from(morning) * u128::from(count) / u128::from(all);
+    u64::try_from(share).unwrap_or(morning)
 }
 
 fn eta(now: Timestamp, waiting: u64, rate: f64) -> Option<Timestamp> {
@@ -269,6 +284,19 @@ mod tests {
         assert_eq!(tally.per_second(at(1000)), None, "long ago is not of late");
         let done = eta(at(0), 700, 7.0).expect("a time");
         assert_eq!(done, at(100));
+    }
+
+    #[test]
+    fn a_share_is_of_the_mornings_count() {
+        let cases = [
+            (95, 50, 100, 47),
+            (95, 100, 100, 95),
+            (0, 7, 7, 0),
+            (9, 0, 0, 0),
+        ];
+        for (morning, count, all, share) in cases {
+            assert_eq!(share_of(morning, count, all), share);
+        }
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub struct MailingRecord {
     pub links: Vec<ApprovalLink>,
     /// How many the audience was when it was submitted, and then when it was released.
     pub expected: u64,
+    /// The same by the count of that morning: what who isn't an admin is shown.
+    #[serde(default)]
+    pub morning: u64,
     /// When it was released. Its audience is the subscriptions confirmed before.
     pub released_at: Option<Timestamp>,
     /// How far the audience was expanded: the last subscriber looked at.

@@ -441,6 +441,7 @@ fn sending(message: MessageId) -> Mailing {
             approvals: vec![],
             links: vec![],
             expected: 1,
+            morning: 1,
             released_at: Some(now()),
             expanded_to: None,
             expanded: false,

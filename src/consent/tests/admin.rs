@@ -183,15 +183,55 @@ async fn an_export_needs_two_and_carries_who_left_and_the_evidence() {
 
 #[test]
 fn small_counts_are_masked() {
-    let shown: Vec<_> = [0, 1, 4, 5, 12]
-        .map(|count| MaskedCount::masked(count).to_string())
-        .into();
-    assert_eq!(shown, ["<5", "<5", "<5", "5", "12"]);
+    let steps: [(u64, &str); 14] = [
+        (0, "<5"),
+        (4, "<5"),
+        (5, "5"),
+        (9, "5"),
+        (12, "10"),
+        (99, "95"),
+        (100, "100"),
+        (109, "100"),
+        (999, "990"),
+        (1_000, "1000"),
+        (1_099, "1000"),
+        (1_100, "1100"),
+        (12_999, "12000"),
+        (u64::MAX, "18000000000000000000"),
+    ];
+    for (count, shown) in steps {
+        assert_eq!(MaskedCount::masked(count).to_string(), shown, "{count}");
+        assert_eq!(MaskedCount::of(count, true), MaskedCount::Exact(count));
+    }
     assert_eq!(MaskedCount::of(2, true).to_string(), "2");
     assert_eq!(
         serde_json::to_string(&[MaskedCount::masked(3), MaskedCount::masked(7)]).expect("JSON"),
-        r#"["<5",7]"#
+        r#"["<5",5]"#
     );
+}
+
+#[tokio::test]
+async fn what_happens_in_a_day_changes_no_count_of_that_day() {
+    let party = Party::new().await;
+    let mut made = Vec::new();
+    for n in 0..5 {
+        let who = format!("n{n}@elector.example");
+        made.extend(party.join(&who, &["news"]).await);
+    }
+    let party = party.crash().await;
+    let morning = party.consent.morning_stats();
+    assert_eq!(morning.subscribers, 5);
+    party.join("target@elector.example", &["news"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.out(made[1].way_out(), Extent::AsToken).await;
+    assert_eq!(party.consent.count("news", None), 4);
+    assert_eq!(party.consent.morning_stats(), morning);
+    assert_eq!(party.consent.morning_count("news", None), 5);
+    party.pass(days(1));
+    // Counted at the hour: what comes after it and before the first look isn't in it.
+    party.out(made[2].way_out(), Extent::AsToken).await;
+    assert_eq!(party.consent.morning_count("news", None), 4);
+    assert_eq!(party.consent.count("news", None), 3);
 }
 
 #[tokio::test]

@@ -319,6 +319,7 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
             approvals: Vec::new(),
             links: Vec::new(),
             expected: 1,
+            morning: 1,
             released_at: Some(noon()),
             expanded_to: None,
             expanded: false,

@@ -1,6 +1,7 @@
 //! The requests, a file per noun. What stands here is what `--json` prints: shapes are stable.
 
 use super::ask::ask;
+use crate::consent::MaskedCount;
 
 pub mod audit;
 pub mod consent;
@@ -56,22 +57,27 @@ pub const ALL: &[&str] = &[
     "unlock",
 ];
 
-/// A number of people. Under five it is hidden from all but admins, since it may point at somebody.
+/// A number of people. Who isn't an admin sees steps, and nothing under five: a number may point at somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// The number.
+    /// The number, or the step it is on.
     Exactly(u64),
     /// Some or none, fewer than five.
     Few,
 }
 
 impl Count {
-    /// The number as somebody may see it.
+    /// The number as somebody may see it; the rule is that of [`MaskedCount`].
     pub fn for_eyes(number: u64, admin: bool) -> Self {
-        if admin || number >= 5 {
-            Self::Exactly(number)
-        } else {
-            Self::Few
+        MaskedCount::of(number, admin).into()
+    }
+}
+
+impl From<MaskedCount> for Count {
+    fn from(masked: MaskedCount) -> Self {
+        match masked {
+            MaskedCount::Exact(number) => Self::Exactly(number),
+            MaskedCount::FewerThanFive => Self::Few,
         }
     }
 }

@@ -263,8 +263,8 @@ pub struct Stats {
 }
 ask!(Stats, "subscriber stats", Needs::Staff, rows Share, answer StatsReport);
 
-/// How many are subscribed to a list, or to a list in one constituency. For who isn't an admin, constituencies with few
-/// are left out, and one more where the rest of the list would tell how few they are.
+/// How many are subscribed to a list, or to a list in one constituency. Who isn't an admin sees the numbers of the
+/// morning in steps, and constituencies with few are left out, and one more where the rest of the list would tell how few they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// The list's key.
@@ -280,10 +280,10 @@ pub struct Share {
 pub struct StatsReport {
     /// Subscribers.
     pub subscribers: Count,
-    /// Sign-ups that wait for their confirmation.
-    pub pending: Count,
-    /// Sign-ups that nobody confirmed and that were erased, ever.
-    pub expired: Count,
-    /// Suppressed addresses.
-    pub suppressed: Count,
+    /// Sign-ups that wait for their confirmation; for admins alone.
+    pub pending: Option<u64>,
+    /// Sign-ups that nobody confirmed and that were erased, ever; for admins alone.
+    pub expired: Option<u64>,
+    /// Suppressed addresses; for admins alone.
+    pub suppressed: Option<u64>,
 }

@@ -41,6 +41,10 @@ impl ListDesk {
 
     fn report(&self, config: &Config, key: &Name, list: &List, admin: bool) -> ListReport {
         let address = config.list_address(key);
+        let subscribed = match admin {
+            true => self.0.consent.count(key.as_str(), None),
+            false => self.0.consent.morning_count(key.as_str(), None),
+        };
         ListReport {
             list: key.as_str().to_owned(),
             title: list.title.clone(),
@@ -50,7 +54,7 @@ impl ListDesk {
             open: list.open,
             approval: list.approval.as_str().to_owned(),
             by_constituency: list.by_constituency,
-            subscribed: Count::for_eyes(self.0.consent.count(key.as_str(), None), admin),
+            subscribed: Count::for_eyes(subscribed, admin),
         }
     }
 }

@@ -69,22 +69,15 @@ impl MailingDesk {
     }
 }
 
-fn count(masked: MaskedCount) -> Count {
-    match masked {
-        MaskedCount::Exact(number) => Count::Exactly(number),
-        MaskedCount::FewerThanFive => Count::Few,
-    }
-}
-
 fn counts(progress: &Progress) -> Counts {
     Counts {
-        audience: count(progress.audience),
-        sent: count(progress.sent),
-        waiting: count(progress.waiting),
-        failed: count(progress.failed),
-        withdrawn: count(progress.withdrawn),
-        cancelled: count(progress.cancelled),
-        bounced: count(progress.bounced),
+        audience: progress.audience.into(),
+        sent: progress.sent.into(),
+        waiting: progress.waiting.into(),
+        failed: progress.failed.into(),
+        withdrawn: progress.withdrawn.into(),
+        cancelled: progress.cancelled.into(),
+        bounced: progress.bounced.into(),
     }
 }
 
@@ -209,7 +202,7 @@ impl MailingDesk {
             state: progress.state,
             counts: counts(progress),
             causes: causes
-                .map(|(cause, masked)| ((*cause).to_owned(), count(*masked)))
+                .map(|(cause, masked)| ((*cause).to_owned(), Count::from(*masked)))
                 .collect(),
             per_second: progress.per_second,
             done_at: progress.done_at,

@@ -1,4 +1,5 @@
-//! `subscriber stats`. Numbers under five are for admins alone, and so is what they could be worked out from.
+//! `subscriber stats`. Live numbers are for admins alone. Everybody else gets those of the morning in steps, without the
+//! small ones and what they could be worked out from.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,16 @@ const UNSAID: &str = "abroad or not said";
 
 impl Handle<Stats> for SubscriberDesk {
     async fn handle(&self, ask: Stats, call: &mut Call<Stats>) -> Result<StatsReport, Failure> {
-        let counts = self
-            .0
-            .consent
-            .stats()
-            .await
-            .map_err(|error| failure::consent("can't count the subscribers", &error))?;
         let admin = is_admin(call);
+        let counts = match admin {
+            true => self
+                .0
+                .consent
+                .stats()
+                .await
+                .map_err(|error| failure::consent("can't count the subscribers", &error))?,
+            false => self.0.consent.morning_stats(),
+        };
         for list in self.lists(&counts) {
             let whole = Share {
                 subscribed: Count::for_eyes(counts.on_list(&list), admin),
@@ -36,12 +40,11 @@ impl Handle<Stats> for SubscriberDesk {
                 }
             }
         }
-        let shown = |number| Count::for_eyes(number, admin);
         Ok(StatsReport {
-            subscribers: shown(counts.subscribers),
-            pending: shown(counts.pending),
-            expired: shown(counts.expired),
-            suppressed: shown(counts.suppressed),
+            subscribers: Count::for_eyes(counts.subscribers, admin),
+            pending: admin.then_some(counts.pending),
+            expired: admin.then_some(counts.expired),
+            suppressed: admin.then_some(counts.suppressed),
         })
     }
 }
@@ -83,7 +86,7 @@ impl SubscriberDesk {
         let share = |(name, count)| Share {
             list: list.to_owned(),
             constituency: Some(name),
-            subscribed: Count::Exactly(count),
+            subscribed: Count::for_eyes(count, admin),
         };
         named.into_iter().map(share).collect()
     }
