@@ -13,7 +13,7 @@ const BETWEEN: SignedDuration = SignedDuration::from_hours(24);
 /// So many in a row may stay unanswered.
 const UNANSWERED: u32 = 3;
 /// Then there's silence for so long.
-const SILENCE: SignedDuration = SignedDuration::from_hours(24 * 90);
+pub(super) const SILENCE: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// How many times are remembered.
 const REMEMBERED: usize = 4;
 /// How many domains are counted at once.
@@ -58,6 +58,12 @@ pub(super) fn next(record: &ChallengeRecord, now: Timestamp) -> Pace {
         record.quiet_until = Some(add(now, SILENCE));
     }
     Pace::Now(record, add(now, SILENCE))
+}
+
+/// The counts of somebody who had said "never again", and is challenged once more: one, and then silence at once.
+pub(super) fn once(mut record: ChallengeRecord, now: Timestamp) -> ChallengeRecord {
+    record.quiet_until = Some(add(now, SILENCE));
+    record
 }
 
 /// Counts mails to each recipient domain in the current hour. It lives in memory: after a restart a domain may get one

@@ -1,6 +1,9 @@
 //! The keyed hashes by which one person's rows are found, and the person's suppressions as one.
 
+use jiff::Timestamp;
+
 use super::ConsentError;
+use super::pace::{SILENCE, add as add_time};
 use crate::address::{EmailAddress, MatchForm};
 use crate::store::{Guard, Scope, Step, Store, Suppressed, Suppression, SuppressionReason};
 use crate::vault::{Index, IndexColumn, Vault};
@@ -81,9 +84,17 @@ impl Suppressions {
         self.0.iter().any(|row| row.record.forbids(scope))
     }
 
-    /// Whether the person said "never write to me again": not even a challenge is sent then.
+    /// Whether the person said "never write to me again". It holds until they confirm a sign-up of a later day.
     pub(super) fn never_again(&self) -> bool {
         self.0.iter().any(|row| is_never(&row.record.scopes))
+    }
+
+    /// Whether they said so within the time in which not even a sign-up brings a challenge.
+    pub(super) fn at_rest(&self, now: Timestamp) -> bool {
+        let scopes = self.0.iter().flat_map(|row| &row.record.scopes);
+        scopes
+            .filter(|one| is_never(std::slice::from_ref(one)))
+            .any(|one| now < add_time(one.at, SILENCE))
     }
 
     /// Adds a suppression to each row; answers the steps that write them.
@@ -120,14 +131,14 @@ pub(super) fn is_never(scopes: &[Suppressed]) -> bool {
         .any(|one| one.scope == Scope::All && one.reason == SuppressionReason::NeverAgain)
 }
 
-/// Adds a suppression; each scope stands once. "Never again" replaces any other reason for all, and nothing replaces it;
-/// otherwise the first date and reason stay.
+/// Adds a suppression; each scope stands once. "Never again" replaces any other reason for all, and nothing replaces it
+/// but its being said anew, which begins the rest again; otherwise the first date and reason stay.
 pub(super) fn add(scopes: &mut Vec<Suppressed>, new: &Suppressed) {
     match scopes.iter_mut().find(|one| one.scope == new.scope) {
         None => scopes.push(new.clone()),
         Some(old)
             if new.reason == SuppressionReason::NeverAgain
-                && old.reason != SuppressionReason::NeverAgain =>
+                && (old.reason != SuppressionReason::NeverAgain || old.at < new.at) =>
         {
             *old = new.clone();
         }

@@ -82,7 +82,8 @@ impl Consent {
         Ok(lists)
     }
 
-    /// The request of this token, with what forbids writing to its person. "Never again" makes it void.
+    /// The request of this token, with what forbids writing to its person. "Never again" makes it void; one
+    /// of after the rest is good.
     pub(super) async fn live_request(
         &self,
         hash: &TokenHash,
@@ -93,7 +94,7 @@ impl Consent {
         };
         let person = Person::of(self.vault(), &request.record.asked.address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
-        Ok((!suppressions.never_again()).then_some((request, suppressions)))
+        Ok((!suppressions.at_rest(now)).then_some((request, suppressions)))
     }
 }
 

@@ -193,11 +193,12 @@ impl Consent {
         let wanted = match kind {
             letter::CHALLENGE => {
                 let now = self.clock().now();
-                self.store().request_of(&person.form, now).await?.is_some()
+                let asked = self.store().request_of(&person.form, now).await?;
+                asked.is_some() && !suppressions.at_rest(now)
             }
-            _ => self.find_person(&person).await?.is_some(),
+            _ => !suppressions.never_again() && self.find_person(&person).await?.is_some(),
         };
-        Ok(match wanted && !suppressions.never_again() {
+        Ok(match wanted {
             true => Departing::Go(place),
             false => Departing::Gone,
         })

@@ -184,7 +184,8 @@ impl Consent {
         let nothing = Ok(Decision::Nothing);
         let person = Person::of(self.vault(), &asked.address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
-        if suppressions.never_again() {
+        let (now, never) = (self.clock().now(), suppressions.never_again());
+        if never && (origin == Origin::Staff || suppressions.at_rest(now)) {
             return nothing;
         }
         let asked = self.askable(asked, origin, &suppressions);
@@ -196,9 +197,9 @@ impl Consent {
         if already.is_some() && origin == Origin::Staff {
             return nothing;
         }
-        let now = self.clock().now();
         let counted = self.store().challenge(&person.form).await?;
         let (record, expires_at) = match pace::next(&counted.record, now) {
+            Pace::Now(record, expires_at) if never => (pace::once(record, now), expires_at),
             Pace::Now(record, expires_at) => (record, expires_at),
             Pace::After(free) if origin == Origin::Staff => return Ok(Decision::Later(free)),
             Pace::After(_) | Pace::Silent => return nothing,

@@ -214,7 +214,7 @@ async fn never_again_stops_even_challenges_and_voids_what_waits() {
             .rows
             .is_empty()
     );
-    party.pass(days(200));
+    party.pass(days(89));
     party.ask("ann@elector.example", &["news"]).await;
     party.no_mail().await;
 
@@ -235,6 +235,41 @@ async fn never_again_stops_even_challenges_and_voids_what_waits() {
         .depart_mail("challenge", &address("ben@elector.example"))
         .await;
     assert!(matches!(departing.expect("reads"), Departing::Gone));
+}
+
+#[tokio::test]
+async fn who_said_never_again_may_sign_up_after_a_rest() {
+    let ann = "ann@elector.example";
+    let party = Party::new().await;
+    party.ask(ann, &["news"]).await;
+    let first = party.one_mail("challenge").await;
+    party.out(&first.never, Extent::NeverAgain).await;
+    party.pass(days(91));
+    party.ask(ann, &["news"]).await;
+    party.one_mail("challenge").await;
+    // One, whoever types the address however often.
+    for _ in 0..8 {
+        party.pass(days(11));
+        party.ask(ann, &["news"]).await;
+        party.no_mail().await;
+    }
+    party.pass(days(3));
+    party.ask(ann, &["news"]).await;
+    let third = party.one_mail("challenge").await;
+    // Said anew, it rests anew.
+    party.out(&third.never, Extent::NeverAgain).await;
+    party.pass(days(89));
+    party.ask(ann, &["news"]).await;
+    party.no_mail().await;
+    party.pass(days(2));
+    party.ask(ann, &["news"]).await;
+    let fourth = party.one_mail("challenge").await;
+    let outcome = party.consent.confirm(&fourth.token, party.choice()).await;
+    assert!(matches!(
+        outcome.expect("answers"),
+        ConfirmOutcome::Subscribed(_)
+    ));
+    assert_eq!(party.live_on(ann).await, ["news"]);
 }
 
 #[tokio::test]
