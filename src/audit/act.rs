@@ -79,15 +79,68 @@ impl Act {
     /// The canonical bytes for the log.
     ///
     /// # Errors
-    /// None in practice: an act holds texts and a time.
+    /// [`NotCanonical::AddressInReason`]; nothing else in practice: an act holds texts and a time.
     pub fn to_canonical(&self) -> Result<Vec<u8>, NotCanonical> {
+        self.reason.as_deref().map_or(Ok(()), check_reason)?;
         canonical(self)
+    }
+}
+
+/// Refuses a reason that holds an address: it would stand in the log when the person is long erased. No act with one can
+/// be written; whoever must say so before they begin asks here as well.
+///
+/// # Errors
+/// [`NotCanonical::AddressInReason`].
+pub fn check_reason(reason: &str) -> Result<(), NotCanonical> {
+    let is_address = |word: &str| {
+        word.match_indices('@').any(|(at, _)| {
+            let (local, domain) = (&word[..at], &word[at + 1..]);
+            let mut labels = domain.split('.');
+            let known = |part: Option<&str>| {
+                part.is_some_and(|part| part.starts_with(char::is_alphanumeric))
+            };
+            local.ends_with(|c: char| !c.is_whitespace())
+                && known(labels.next())
+                && known(labels.next())
+        })
+    };
+    match reason.split_whitespace().any(is_address) {
+        true => Err(NotCanonical::AddressInReason),
+        false => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_with_an_address_is_not_written() {
+        let at = "2026-11-21T12:00:00Z".parse().expect("a time");
+        for reason in [
+            "jo@elector.example rang",
+            "rang (jo@elector.example)",
+            "for <jo.b+x@mail.elector.example>.",
+            "\"jo b\"@elector.example",
+            "mailto:jo@bücher.example,",
+        ] {
+            let act = Act::new("ada", "subscriber erase", at).because(reason);
+            let refused = act.to_canonical();
+            assert!(
+                matches!(refused, Err(NotCanonical::AddressInReason)),
+                "{reason}"
+            );
+        }
+        for reason in [
+            "asked by letter",
+            "met @ the stall. Fine.",
+            "5@2.",
+            "office@party",
+        ] {
+            let act = Act::new("ada", "subscriber erase", at).because(reason);
+            assert!(act.to_canonical().is_ok(), "{reason}");
+        }
+    }
 
     #[test]
     fn an_act_has_one_form_and_reads_back() {

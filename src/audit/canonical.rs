@@ -10,6 +10,12 @@ use serde_json::Value;
 /// An event that has no canonical bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCanonical {
+    /// A reason with an address in it.
+    #[error(
+        "the reason holds an e-mail address, and the audit log keeps reasons for ever: say why without naming anybody, for \
+         example \"asked by telephone\""
+    )]
+    AddressInReason,
     /// A number with a fraction: two writers may print it in two ways.
     #[error("an event holds a number that is not whole; write it as text")]
     Float,

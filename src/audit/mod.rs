@@ -15,7 +15,7 @@ mod hash;
 mod path;
 mod proof;
 
-pub use act::{Act, ActObject};
+pub use act::{Act, ActObject, check_reason};
 pub use canonical::{NotCanonical, canonical};
 pub use checkpoint::{
     Checkpoint, CheckpointError, Comparison, LogKind, SignedCheckpoint, Verdict, compare, cut_out,

@@ -2,7 +2,7 @@
 
 use super::person::Person;
 use super::{Consent, ConsentError};
-use crate::audit::{Act, ActObject, LogKind};
+use crate::audit::{Act, ActObject, LogKind, check_reason};
 use crate::id::StaffId;
 use crate::store::{NewEvent, Step};
 use crate::vault::IndexColumn;
@@ -30,6 +30,7 @@ impl Consent {
         if reason.chars().count() > LONGEST || reason.chars().any(char::is_control) {
             return Err(ConsentError::OddReason);
         }
+        check_reason(reason)?;
         let at = self.clock().now();
         Ok(Act::new(by.staff, verb, at).because(reason))
     }

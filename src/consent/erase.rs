@@ -97,15 +97,18 @@ impl Consent {
         let mut events = Vec::new();
         for subject in person.subjects(self.vault()) {
             let logged = self.store().evidence_of(&subject).await?;
-            if !logged.is_empty() {
+            let read = logged
+                .iter()
+                .map(read_event)
+                .collect::<Result<Vec<_>, _>>()?;
+            // A tombstone alone is nothing that could be erased.
+            let is_left = |event: &Option<ConsentEvent>| {
+                !matches!(event, None | Some(ConsentEvent::Erased(_)))
+            };
+            if read.iter().any(is_left) {
                 steps.push(Step::EraseEvidence(subject));
+                events.extend(read);
             }
-            events.extend(
-                logged
-                    .iter()
-                    .map(read_event)
-                    .collect::<Result<Vec<_>, _>>()?,
-            );
         }
         let events: Vec<_> = events.into_iter().flatten().collect();
         if !events.is_empty() {

@@ -37,7 +37,7 @@ pub enum ConsentError {
     #[error("no import {0} waits; `hustings subscriber waiting` names those that do")]
     UnknownImport(String),
     /// An event has no canonical bytes.
-    #[error("an event can't be written: {0}")]
+    #[error(transparent)]
     Event(#[from] crate::audit::NotCanonical),
     /// A checkpoint that can't be believed.
     #[error(transparent)]

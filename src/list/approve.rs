@@ -2,13 +2,14 @@
 //! prepared bytes, which are read again before anything is released.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use jiff::SignedDuration;
 use subtle::ConstantTimeEq as _;
 
 use super::accept::{audience_for, hex};
 use super::running::Running;
 use super::settings::{ApprovalRule, Terms};
 use super::{ListError, MailingInfo, Mailings, sample};
-use crate::audit::{Act, ActObject, LogKind};
+use crate::audit::{Act, ActObject, LogKind, NotCanonical};
 use crate::consent::MaskedCount;
 use crate::id::{MailingId, StaffId};
 use crate::staff::{Actor, sign_checkpoint};
@@ -16,6 +17,9 @@ use crate::store::{Approval, MailingState, NewEvent, Role, Step};
 use crate::template::Text;
 use crate::vault::ConfirmToken;
 use std::sync::Arc;
+
+/// A mailing that nobody approved for so long is not approved any more.
+pub(super) const HELD_FOR: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 /// What an approver says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +181,13 @@ impl Mailings {
         let second =
             mailing.record.second_person || self.needs_second_person(&terms, &mailing.record.list);
         may_approve(by, mailing.record.sender, second)?;
+        if terms.list(&mailing.record.list).is_none() {
+            return Err(ListError::NotConfigured(mailing.record.list.clone()));
+        }
+        let held_for = self.clock().now().duration_since(mailing.record.created_at);
+        if held_for >= HELD_FOR {
+            return Err(ListError::TooOld);
+        }
         if !terms.settings.signer.can_sign() {
             return Err(ListError::NoKey);
         }
@@ -244,9 +255,10 @@ impl Mailings {
 
 /// The step that logs an act.
 pub(super) fn step(act: &Act) -> Result<Step, ListError> {
-    let event = act
-        .to_canonical()
-        .map_err(|error| ListError::Audit(error.to_string()))?;
+    let event = act.to_canonical().map_err(|error| match error {
+        NotCanonical::AddressInReason => ListError::Reason(error),
+        error => ListError::Audit(error.to_string()),
+    })?;
     Ok(Step::Append(NewEvent {
         log: LogKind::Audit,
         subject: None,

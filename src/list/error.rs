@@ -1,6 +1,7 @@
 //! What can go wrong in the room for mailings.
 
 use super::cause::state_in_words;
+use crate::audit::NotCanonical;
 use crate::consent::ConsentError;
 use crate::consent::constituency::Code;
 use crate::message::mime::MimeError;
@@ -43,6 +44,16 @@ pub enum ListError {
     /// It was being changed by others all the time.
     #[error("the mailing was being changed by others; nothing was done, try again")]
     Busy,
+    /// Its list was taken out of the configuration.
+    #[error(
+        "the list {0} is no longer configured: nothing goes to it; put [list.{0}] back and reload, or cancel the mailing"
+    )]
+    NotConfigured(String),
+    /// It was held for too long.
+    #[error(
+        "the mailing was held for more than 14 days, and what it says may be out of date: send the mail to the list again"
+    )]
+    TooOld,
     /// They may not.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
@@ -78,6 +89,9 @@ pub enum ListError {
     /// A notice or sample could not be written.
     #[error("a notice could not be written: {0}")]
     Notice(String),
+    /// A reason that the log does not take.
+    #[error(transparent)]
+    Reason(NotCanonical),
     /// An event has no canonical bytes.
     #[error("the act can't be logged: {0}")]
     Audit(String),

@@ -122,8 +122,12 @@ impl Mailings {
         if !may_see(to, &mailing.record) {
             return Err(ListError::Unknown);
         }
-        let prepared = self.prepared(&mailing).await?;
         let terms = self.0.terms.load_full();
+        if mailing.record.state == MailingState::Held && terms.list(&mailing.record.list).is_none()
+        {
+            return Err(ListError::NotConfigured(mailing.record.list.clone()));
+        }
+        let prepared = self.prepared(&mailing).await?;
         let at = mailing.record.released_at;
         let at = at.unwrap_or(mailing.record.created_at);
         Ok(Preview {

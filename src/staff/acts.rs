@@ -1,6 +1,6 @@
 //! Entries of the audit log and its signed checkpoints.
 
-use crate::audit::{Act, ActObject, Checkpoint, LogKind, SignedCheckpoint};
+use crate::audit::{Act, ActObject, Checkpoint, LogKind, NotCanonical, SignedCheckpoint};
 use crate::clock::Clock;
 use crate::store::{Change, JournalEntry, NewEvent, Step, Store, StoreError, StoredCheckpoint};
 
@@ -43,9 +43,10 @@ impl Acts {
     /// # Errors
     /// [`StaffError::Audit`] never in practice.
     pub fn step(act: &Act) -> Result<Step, StaffError> {
-        let event = act
-            .to_canonical()
-            .map_err(|error| StaffError::Audit(error.to_string()))?;
+        let event = act.to_canonical().map_err(|error| match error {
+            NotCanonical::AddressInReason => StaffError::Reason(error.to_string()),
+            error => StaffError::Audit(error.to_string()),
+        })?;
         Ok(Step::Append(NewEvent {
             log: LogKind::Audit,
             subject: None,

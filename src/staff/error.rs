@@ -94,6 +94,9 @@ pub enum StaffError {
     /// The password's verifier can't be made or read.
     #[error("the password can't be used: {0}")]
     Verifier(String),
+    /// A reason that the log does not take.
+    #[error("{0}")]
+    Reason(String),
     /// The audit log's entry can't be made.
     #[error("the act can't be written to the audit log, so it was not done: {0}")]
     Audit(String),

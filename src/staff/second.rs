@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::actor::Actor;
 use super::error::{RoleName, StaffError};
+use crate::audit::check_reason;
 use crate::clock::Clock;
 use crate::id::StaffId;
 use crate::store::Role;
@@ -85,6 +86,7 @@ impl SecondPerson {
         reason: &str,
         secret: Option<Zeroizing<String>>,
     ) -> Result<Waiting, StaffError> {
+        check_reason(reason).map_err(|error| StaffError::Reason(error.to_string()))?;
         let mut waiting = self.live();
         if waiting.len() >= MOST {
             return Err(StaffError::TooManyWait);

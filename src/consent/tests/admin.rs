@@ -106,7 +106,10 @@ async fn erasing_leaves_a_hash_and_a_tombstone_and_both_logs_verify() {
             .await
             .expect("erases")
     );
-    assert_eq!(super::proof::acts(&party).await, ["subscriber erase"; 3]);
+    let again = party.consent.erase(&ann, &by("asked once more")).await;
+    assert!(!again.expect("erases"), "a tombstone is nothing held");
+    assert_eq!(party.events().await.len(), 1);
+    assert_eq!(super::proof::acts(&party).await, ["subscriber erase"; 4]);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub fn staff_failure(what: impl Into<String>, error: &StaffError) -> Failure {
         | StaffError::Audit(_)
         | StaffError::Verifier(_) => Class::Failed,
         StaffError::Name
+        | StaffError::Reason(_)
         | StaffError::NoRole
         | StaffError::Addresses { .. }
         | StaffError::AddressTwice => Class::Misuse,

@@ -1,5 +1,6 @@
 //! What a room's error means for who asked: refused, failed or misuse.
 
+use crate::audit::NotCanonical;
 use crate::consent::{ConsentError, FormProblem, ImportError};
 use crate::control::{Class, Failure};
 use crate::list::ListError;
@@ -20,6 +21,7 @@ const fn class(error: &ConsentError) -> Class {
         | ConsentError::OddReason
         | ConsentError::Form(_) => Class::Misuse,
         ConsentError::SecondPerson | ConsentError::UnknownImport(_) => Class::Refused,
+        ConsentError::Event(NotCanonical::AddressInReason) => Class::Misuse,
         ConsentError::Store(_)
         | ConsentError::Busy
         | ConsentError::Letter(_)
@@ -55,7 +57,7 @@ pub(super) fn import(what: impl Into<String>, error: &ImportError) -> Failure {
 pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
     let class = match error {
         ListError::Consent(error) => return consent(what, error),
-        ListError::Ambiguous => Class::Misuse,
+        ListError::Reason(_) | ListError::Ambiguous => Class::Misuse,
         ListError::Unknown
         | ListError::State { .. }
         | ListError::NotAllowed(_)
@@ -63,6 +65,8 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::NotYours
         | ListError::NotYoursToSteer
         | ListError::Digest
+        | ListError::NotConfigured(_)
+        | ListError::TooOld
         | ListError::Link => Class::Refused,
         ListError::Store(_)
         | ListError::Settings { .. }

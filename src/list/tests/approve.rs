@@ -284,3 +284,30 @@ async fn a_sender_steers_their_own_mailings() {
     let own = world.submit("cy", "news").await;
     world.room.cancel(own.id, &cy, None).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_held_too_long_or_has_no_list_any_more_is_not_approved() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("cy", "appeals").await;
+    let configured = settings();
+    let mut without = settings();
+    without.lists.retain(|list| list.key != "appeals");
+    world.room.reload(without).unwrap();
+    let cy = world.who("cy");
+    let approved = world.room.approve(held.id, &cy, None).await;
+    let none = matches!(&approved, Err(ListError::NotConfigured(list)) if list == "appeals");
+    assert!(
+        none || matches!(approved, Err(ListError::SecondPerson)),
+        "{approved:?}"
+    );
+    let ben = world.room.approve(held.id, &world.who("ben"), None).await;
+    assert!(matches!(ben, Err(ListError::NotConfigured(_))), "{ben:?}");
+    let seen = world.room.preview(held.id, &cy).await;
+    assert!(matches!(seen, Err(ListError::NotConfigured(_))), "{seen:?}");
+    world.room.reload(configured).unwrap();
+    world.wait(jiff::SignedDuration::from_hours(24 * 14));
+    let late = world.room.approve(held.id, &cy, None).await;
+    assert!(matches!(late, Err(ListError::TooOld)), "{late:?}");
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+}
