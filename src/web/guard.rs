@@ -58,9 +58,8 @@ fn route_of(request: &Request) -> String {
 fn is_shut(web: &Web, request: &Request) -> bool {
     let path = request.uri().path();
     let way_out = ["/u/", "/n/"].iter().any(|way| path.starts_with(way));
-    let leaving = way_out && request.method() == Method::POST;
     let plain = path == ROBOTS || path == web.site().templates().style_path();
-    web.is_locked() && !leaving && !plain
+    web.is_locked() && !way_out && !plain
 }
 
 /// Only the first page and the privacy notice are for search engines.
