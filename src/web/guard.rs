@@ -18,8 +18,6 @@ use crate::template::NoticeKind;
 const LONGEST_URI: usize = 1024;
 /// When to come back while too many are being served.
 const SOON: Duration = Duration::from_secs(5);
-/// Methods of pages. All others are refused before any handler sees them.
-const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
 /// The guard of every page.
 pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
@@ -70,9 +68,6 @@ fn is_findable(uri: &Uri) -> bool {
 async fn limited(web: &Web, asked: Asked, request: Request, next: Next) -> Response {
     if request.uri().to_string().len() > LONGEST_URI {
         return StatusCode::URI_TOO_LONG.into_response();
-    }
-    if !METHODS.contains(request.method()) {
-        return StatusCode::NOT_IMPLEMENTED.into_response();
     }
     let Ok(_slot) = web.slots.try_acquire() else {
         return retry_later(&web.site(), asked.lang, NoticeKind::Locked, SOON);

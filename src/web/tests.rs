@@ -150,7 +150,8 @@ async fn every_answer_carries_the_security_headers_and_no_cookie() {
         (fetch("/only-post"), 405),
         (post_form("/", "a=%00"), 400),
         (request(Method::POST, "/", "{}"), 415),
-        (request(Method::TRACE, "/", ""), 501),
+        (request(Method::TRACE, "/", ""), 405),
+        (request(Method::PUT, "/privacy", ""), 405),
     ] {
         let uri = request.uri().to_string();
         let (answer, _) = ask(request).await;
