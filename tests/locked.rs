@@ -277,8 +277,16 @@ async fn locked_it_knows_nobody_and_whoever_left_meanwhile_has_left() {
             .unwrap();
         assert_eq!(page.status, 200, "{}", page.heading());
     }
+    // The link in the mail's foot: a page with a button, which says what became of it.
+    let page = party.browser().get(&way_out).await.unwrap();
+    assert_eq!(page.status, 200, "{}", page.heading());
+    assert_eq!(page.heading(), "Stop these emails");
+    let pressed = [("lang", "en"), ("scope", "list")];
+    let page = party.browser().post(&way_out, &pressed).await.unwrap();
+    assert_eq!(page.status, 200, "{}", page.heading());
+    assert_eq!(page.heading(), "Your request to stop is kept");
     let status = party.wait_for(|_| true).await;
-    assert_eq!(status.waiting_withdrawals, 2);
+    assert_eq!(status.waiting_withdrawals, 3);
     // The file fills up: the next is told to come again, and what was kept stays.
     let file = party.data().join("locked-withdrawals");
     let kept = fs::read(&file).unwrap();

@@ -603,7 +603,8 @@ async fn a_withdrawal_that_comes_while_locked_is_kept_and_applied() {
     let door =
         tokio::spawn(async move { Door::listen_plain(&locked, listener, limits, stop).await });
     for (line, status) in [
-        (format!("GET {out}"), "503"),
+        (format!("GET {out}"), "200"),
+        (format!("GET {never}?lang=cy"), "200"),
         ("GET /".to_owned(), "503"),
         (format!("POST {out}"), "200"),
         (format!("POST {never}"), "200"),

@@ -24,6 +24,7 @@ mod party;
 mod problem;
 mod read;
 mod service;
+mod syntax;
 mod values;
 
 pub use choices::{Approval, Division, KeySource, LogFormat, LogLevel, LogTarget};
@@ -306,10 +307,10 @@ fn read_text(
 ) -> Result<Config, ConfigErrors> {
     let problems = Problems::default();
     let (table, syntax) = DeTable::parse_recoverable(text);
-    for error in syntax {
-        let help =
-            "mend the line: key = value, texts in quotes, tables in [ ] on a line of their own";
-        problems.add("", error.span(), error.message(), help);
+    // What follows the first mistake is read out of step, so that its mistakes aren't there.
+    let begins = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    if let Some(error) = syntax.iter().min_by_key(|error| begins(error)) {
+        add_syntax(&problems, text, error);
     }
     // What could be read of a broken file would be full of gaps that aren't there.
     if !problems.is_empty() {
@@ -327,6 +328,22 @@ fn read_text(
     } else {
         Err(ConfigErrors::new(file, text, problems.into_vec()))
     }
+}
+
+/// Notes a mistake of syntax at its line, or where what should have been closed before it was opened.
+fn add_syntax(problems: &Problems, text: &str, error: &toml::de::Error) {
+    let place = error.span().map_or(text.len(), |span| span.start);
+    if let Some(opened) = syntax::opened_before(text, place) {
+        let line = text.as_bytes().iter().take(place);
+        let line = line.filter(|byte| **byte == b'\n').count() + 1;
+        let message = format!(
+            "what is opened here is not closed, or a comma is missing in it: line {line} can't be part of it"
+        );
+        let help = "close it: [ ] around lists, { } around tables in a line, quotes around texts";
+        return problems.add(&opened.key, Some(opened.at), message, help);
+    }
+    let help = "mend the line: key = value, texts in quotes, tables in [ ] on a line of their own";
+    problems.add("", error.span(), error.message(), help);
 }
 
 #[cfg(test)]

@@ -492,3 +492,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_first_mistake_of_syntax_is_named_alone_where_it_was_made() {
+    let text = LEAST.replacen("[\"party.example\"]", "[\"party.example\"", 1);
+    let errors = parse(&text).unwrap_err();
+    let [problem] = errors.problems() else {
+        panic!("{errors}")
+    };
+    assert_eq!(problem.key, "domains");
+    assert_eq!(errors.place(problem), Some((2, 11)));
+    assert!(problem.message.contains("line 3"), "{}", problem.message);
+    // Where nothing is open, the line itself is named.
+    let text = LEAST.replacen("postmaster = \"office\"", "postmaster \"office\"", 1);
+    let errors = parse(&text).unwrap_err();
+    let [problem] = errors.problems() else {
+        panic!("{errors}")
+    };
+    assert_eq!(errors.place(problem).unwrap().0, 4);
+}

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -82,6 +83,7 @@ impl Journal {
             .create(true)
             .read(true)
             .append(true)
+            .mode(super::open::OWN)
             .open(path)
             .map_err(fail)?;
         let (frames, length) = measure(&mut file).map_err(fail)?;

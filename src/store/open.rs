@@ -1,6 +1,7 @@
 //! Opening the store's file: the lock, the pragmas, the migrations, and what the file is when it isn't ours.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,8 @@ use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 
 use super::StoreError;
 
+/// The mode of files in the data directory: their owner's alone. SQLite gives its own files the database's.
+pub(super) const OWN: u32 = 0o600;
 /// How many readers may look things up at the same time.
 const READERS: u32 = 4;
 /// How many KiB of pages each connection may keep in memory.
@@ -98,6 +101,7 @@ impl DirectoryLock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(OWN)
             .open(&path)
             .map_err(|cause| StoreError::file(&path, &cause))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -133,6 +137,7 @@ pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, Store
     File::options()
         .create(true)
         .append(true)
+        .mode(OWN)
         .open(&path)
         .map_err(|cause| StoreError::file(&path, &cause))?;
     Ok(SqliteConnection::connect_with(&options(&path)).await?)

@@ -720,3 +720,21 @@ async fn break_row(store: &Store, table: &str, key: &str, id: &[u8]) {
     update.execute(&mut connection).await.expect("writes");
     connection.close().await.expect("closes");
 }
+
+#[tokio::test]
+async fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = LockedStore::open(Files::in_directory(directory.path())).await;
+    let vault = Vault::from_ring(KeyRing::generate());
+    let store = store.expect("opens").unlock(vault, 1 << 20).await;
+    let _store = store.expect("unlocks");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(directory.path()).expect("reads") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen >= 3, "database, journal and lock: {seen}");
+}

@@ -18,8 +18,6 @@ use crate::template::NoticeKind;
 const LONGEST_URI: usize = 1024;
 /// When to come back while too many are being served.
 const SOON: Duration = Duration::from_secs(5);
-/// Methods of pages. All others are refused before any handler sees them.
-const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
 /// The guard of every page.
 pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
@@ -58,9 +56,8 @@ fn route_of(request: &Request) -> String {
 fn is_shut(web: &Web, request: &Request) -> bool {
     let path = request.uri().path();
     let way_out = ["/u/", "/n/"].iter().any(|way| path.starts_with(way));
-    let leaving = way_out && request.method() == Method::POST;
     let plain = path == ROBOTS || path == web.site().templates().style_path();
-    web.is_locked() && !leaving && !plain
+    web.is_locked() && !way_out && !plain
 }
 
 /// Only the first page and the privacy notice are for search engines.
@@ -71,9 +68,6 @@ fn is_findable(uri: &Uri) -> bool {
 async fn limited(web: &Web, asked: Asked, request: Request, next: Next) -> Response {
     if request.uri().to_string().len() > LONGEST_URI {
         return StatusCode::URI_TOO_LONG.into_response();
-    }
-    if !METHODS.contains(request.method()) {
-        return StatusCode::NOT_IMPLEMENTED.into_response();
     }
     let Ok(_slot) = web.slots.try_acquire() else {
         return retry_later(&web.site(), asked.lang, NoticeKind::Locked, SOON);

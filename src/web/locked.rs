@@ -100,12 +100,12 @@ impl LockedWithdrawal {
             .withdraw(&self.token, self.extent, self.channel)
             .await
     }
+}
 
-    /// Whether it could be one of ours.
-    fn is_well_formed(&self) -> bool {
-        let digits = self.token.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        digits && TOKEN.contains(&self.token.len())
-    }
+/// Whether a text could be a withdrawal token, as far as its form alone tells: the page behind it is the same for all.
+pub(super) fn may_be_token(text: &str) -> bool {
+    let digits = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    digits && TOKEN.contains(&text.len())
 }
 
 /// It holds a token, so nothing of it is shown.
@@ -123,7 +123,7 @@ pub(super) async fn keep(
     withdrawal: LockedWithdrawal,
 ) -> Response {
     let site = &web.site();
-    if !withdrawal.is_well_formed() {
+    if !may_be_token(&withdrawal.token) {
         return link_unknown(site, lang);
     }
     if let Err(wait) = web.locked_posts.ask(peer.0) {
@@ -161,15 +161,7 @@ mod tests {
 
     #[test]
     fn only_what_could_be_a_token_is_kept() {
-        let formed = |token: &str| {
-            LockedWithdrawal {
-                token: token.to_owned(),
-                extent: Extent::AsToken,
-                channel: WithdrawalChannel::Page,
-            }
-            .is_well_formed()
-        };
-        assert!(formed(&"a7".repeat(30)));
+        assert!(may_be_token(&"a7".repeat(30)));
         for other in [
             "",
             "a",
@@ -177,7 +169,7 @@ mod tests {
             "é".repeat(30).as_str(),
             "../".repeat(12).as_str(),
         ] {
-            assert!(!formed(other), "{other}");
+            assert!(!may_be_token(other), "{other}");
         }
     }
 }

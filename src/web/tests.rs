@@ -150,7 +150,8 @@ async fn every_answer_carries_the_security_headers_and_no_cookie() {
         (fetch("/only-post"), 405),
         (post_form("/", "a=%00"), 400),
         (request(Method::POST, "/", "{}"), 415),
-        (request(Method::TRACE, "/", ""), 501),
+        (request(Method::TRACE, "/", ""), 405),
+        (request(Method::PUT, "/privacy", ""), 405),
     ] {
         let uri = request.uri().to_string();
         let (answer, _) = ask(request).await;
@@ -363,7 +364,9 @@ async fn while_locked_only_the_way_out_is_open() {
         (fetch("/"), 503),
         (fetch("/privacy"), 503),
         (fetch("/nowhere"), 503),
-        (fetch(&way_out), 503),
+        (fetch(&way_out), 200),
+        (fetch(&format!("/n/{token}")), 200),
+        (fetch("/u/short"), 404),
         (post_form("/", "email=a%40b.example"), 503),
         (post_form(&format!("/c/{token}"), ""), 503),
         (post_form(&format!("/a/{token}"), "decision=approve"), 503),
@@ -378,6 +381,40 @@ async fn while_locked_only_the_way_out_is_open() {
         assert_eq!(answer.status().as_u16(), status, "{uri}");
         let wait = text(&answer, "retry-after");
         assert_eq!(wait.is_empty(), status != 503, "{uri}");
+    }
+}
+
+/// The page of one token with its place left out.
+async fn way_out_without_token(web: &Arc<Web>, way: &str, token: &str, query: &str) -> String {
+    let request = fetch(&format!("/{way}/{token}{query}"));
+    let (answer, html) = ask_of(pages(Arc::clone(web)), request).await;
+    assert_eq!(answer.status().as_u16(), 200, "{way} {token}");
+    assert!(html.contains(token) && !html.contains("class=\"subject\">News"));
+    html.replace(token, "TOKEN")
+}
+
+#[tokio::test]
+async fn while_locked_the_way_out_shows_its_button_alike_for_any_token() {
+    let web = house::locked(site());
+    for (way, query, button) in [
+        ("u", "", "Stop these emails</button>"),
+        ("u", "?lang=cy", "value=\"list\">Stopio"),
+        ("n", "", "Never write to me again</button>"),
+        (
+            "n",
+            "?lang=cy",
+            "Peidiwch byth ag ysgrifennu ataf eto</button>",
+        ),
+    ] {
+        let first = way_out_without_token(&web, way, &"a".repeat(61), query).await;
+        assert!(
+            first.contains(button) && first.contains("method=\"post\""),
+            "{first}"
+        );
+        for other in ["b7".repeat(30), "z".repeat(32), "Q9x".repeat(32)] {
+            let other = way_out_without_token(&web, way, &other, query).await;
+            assert_eq!(other, first, "{way}{query}");
+        }
     }
 }
 

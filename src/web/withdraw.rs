@@ -16,24 +16,34 @@ use super::{Open, Peer, Web};
 use crate::consent::{Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, Never, NoticeKind, Unsubscribe, Unsubscribed, Visit};
 
-/// `GET /u/TOKEN`.
-pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    let Some(view) = open.consent().withdrawal_page(&token) else {
-        return link_unknown(&open.site, asked.lang);
+/// `GET /u/TOKEN`. While the vault is locked it names no list, for no token can be read.
+pub(super) async fn form(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    asked: Asked,
+) -> Response {
+    let (site, title) = match web.opened() {
+        Some(open) => {
+            let view = open.consent().withdrawal_page(&token);
+            let title = view.map(|view| title(&open, view));
+            (open.site, title)
+        }
+        None => {
+            let site = web.site();
+            let title = locked::may_be_token(&token).then(|| Some(site.templates().unnamed_list()));
+            (site, title)
+        }
+    };
+    let Some(title) = title else {
+        return link_unknown(&site, asked.lang);
     };
     let action = &format!("/u/{token}");
     let visit = Visit {
         lang: asked.lang,
         path: Some(action),
     };
-    let title = title(&open, view);
     let list = title.as_ref();
-    page(
-        &open.site,
-        StatusCode::OK,
-        visit,
-        &Unsubscribe { list, action },
-    )
+    page(&site, StatusCode::OK, visit, &Unsubscribe { list, action })
 }
 
 /// `POST /u/TOKEN`: the page's buttons, and the one-click POST.
@@ -75,16 +85,27 @@ pub(super) async fn post(
 }
 
 /// `GET /n/TOKEN`.
-pub(super) async fn never_form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    if open.consent().withdrawal_page(&token).is_none() {
-        return link_unknown(&open.site, asked.lang);
+pub(super) async fn never_form(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    asked: Asked,
+) -> Response {
+    let (site, known) = match web.opened() {
+        Some(open) => {
+            let known = open.consent().withdrawal_page(&token).is_some();
+            (open.site, known)
+        }
+        None => (web.site(), locked::may_be_token(&token)),
+    };
+    if !known {
+        return link_unknown(&site, asked.lang);
     }
     let action = &format!("/n/{token}");
     let visit = Visit {
         lang: asked.lang,
         path: Some(action),
     };
-    page(&open.site, StatusCode::OK, visit, &Never { action })
+    page(&site, StatusCode::OK, visit, &Never { action })
 }
 
 /// `POST /n/TOKEN`.

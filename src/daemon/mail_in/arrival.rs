@@ -69,7 +69,7 @@ enum ByReply {
     Nothing,
     Withdrawn,
     /// Sending pauses once this step is taken, and one button is mailed.
-    Asked(Step),
+    Asked(Box<Step>),
 }
 
 impl Arrival {
@@ -200,7 +200,7 @@ impl Arrival {
             if !glance.says_stop {
                 let question = consent.question_by_reply(token).await;
                 if let Some(question) = question.map_err(consent_refusal)? {
-                    return Ok(ByReply::Asked(consent.intake_step(question)));
+                    return Ok(ByReply::Asked(Box::new(consent.intake_step(question))));
                 }
             } else if consent
                 .withdraw_by_reply(token)
@@ -482,7 +482,7 @@ impl Body for Arrival {
         }
         let stop = match by_reply {
             ByReply::Nothing => stop,
-            ByReply::Asked(question) => Some(question),
+            ByReply::Asked(question) => Some(*question),
             ByReply::Withdrawn => None,
         };
         self.keep(checked, stop).await?;
