@@ -92,8 +92,16 @@ fn way_out(message: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(message).replace("=\r\n", "");
     let text = text.replace("\r\n ", "").replace("\r\n\t", "");
     let end = "@party.example";
-    let (_, rest) = text.split_once("u+")?;
-    let (token, _) = rest.split_once(end)?;
+    // A signature's base64 may hold the first two letters as well.
+    let is_token = |token: &&str| {
+        token
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let tokens = text.split("u+").skip(1);
+    let token = tokens
+        .filter_map(|rest| Some(rest.split_once(end)?.0))
+        .find(is_token)?;
     Some(format!("u+{token}{end}"))
 }
 
