@@ -325,7 +325,7 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     for (table, change) in [
         ("message", "staged = 1"),
         ("chunk", "last = 1 - last"),
-        ("chunk", "idx = idx + 1"),
+        ("chunk", "idx = idx + 1000"),
         ("staff", "version = version + 1"),
         ("staff", "name_index = zeroblob(32)"),
         ("entry", "mailbox = zeroblob(16)"),
