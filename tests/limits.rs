@@ -51,6 +51,9 @@ async fn a_reload_takes_new_limits_and_says_what_waits_for_a_restart() {
         let reloaded = party.stage.socket().ask(Reload {}).await.unwrap().answer;
         assert_eq!(reloaded.needs_restart, ["listen.https"], "{again}");
     }
+    let shown = party.cli(&["audit", "show"]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(shown.matches("config reload").count(), 2, "{shown}");
     let log = std::fs::read_to_string(party.log()).unwrap();
     let told = |line: &str| line.contains("listen.https") && line.contains("restart");
     assert!(log.lines().any(told), "{log}");

@@ -15,7 +15,7 @@ use crate::control::api::service::{
 };
 use crate::control::handlers::{SheetSource, staff_failure};
 use crate::control::{Call, Class, Desk, Failure, Handle, SecretText, WhoIs};
-use crate::staff::{Caller, StaffRoom};
+use crate::staff::{Caller, Role, StaffRoom};
 use crate::store::{Health, Store};
 
 /// What the house looks like from outside.
@@ -198,7 +198,20 @@ impl<H: House> Handle<Lock> for ServiceDesk<H> {
 }
 
 impl<H: House> Handle<Reload> for ServiceDesk<H> {
-    async fn handle(&self, _: Reload, _: &mut Call<Reload>) -> Result<Reloaded, Failure> {
+    /// Whoever decides who is written to, and with whose approval, is an admin and stands in the log. While locked
+    /// nobody is known and no log can be written; then only what the doors need is read.
+    async fn handle(&self, _: Reload, call: &mut Call<Reload>) -> Result<Reloaded, Failure> {
+        let what = "can't read the configuration again";
+        if let Some(staff) = self.house.staff() {
+            let caller = call.caller();
+            caller
+                .require(Role::Admin)
+                .map_err(|refused| staff_failure(what, &refused.into()))?;
+            staff
+                .record(caller, "config reload", None, None)
+                .await
+                .map_err(|error| staff_failure(what, &error))?;
+        }
         self.house.reload().await
     }
 }
