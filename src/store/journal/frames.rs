@@ -90,7 +90,7 @@ impl Walk {
 
     /// Whether what stands from here on can be a frame that a crash cut short: a frame's length at most, with no whole
     /// frame in it.
-    fn is_half_frame(mut self, vault: &Vault, number: u64) -> io::Result<bool> {
+    fn ends_in_half_frame(mut self, vault: &Vault, number: u64) -> io::Result<bool> {
         if self.end - self.at > HEAD + LONGEST {
             return Ok(false);
         }
@@ -152,7 +152,7 @@ pub(super) fn measure(
             Step::End => break,
             Step::Broken => {
                 let Mark { frames, length } = measured.mark;
-                measured.torn = length >= known.length && walk.is_half_frame(vault, frames)?;
+                measured.torn = length >= known.length && walk.ends_in_half_frame(vault, frames)?;
                 if !measured.torn {
                     measured.damage = Some(format!("its entry {frames} is damaged"));
                 }
