@@ -179,7 +179,9 @@ impl PartyHouse {
             match store.sound_head(log).await {
                 Ok(_) => {}
                 // The store tells it, as long as it is so.
-                Err(error @ StoreError::Unsound { .. }) => tracing::error!(%error),
+                Err(error @ StoreError::Unsound { .. }) => {
+                    tracing::error!(%error, "a log is not as it was");
+                }
                 Err(error) => {
                     tracing::error!(%error, log = log.name(), "a log can't be compared");
                     found.push(format!("the {log} log can't be compared: {error}"));
