@@ -278,6 +278,10 @@ pub struct Approve<'a> {
     pub digest: &'a str,
     /// The text as its readers will see it.
     pub text: &'a str,
+    /// What the designed form says, where that is something else.
+    pub designed: Option<&'a str>,
+    /// What is attached: name, media type and size.
+    pub files: &'a [String],
     /// Where the buttons post to.
     pub action: &'a str,
 }
