@@ -228,12 +228,14 @@ impl Consent {
         let open = |key: &String| live.settings.list(key).is_some_and(|list| list.open);
         let known = |code| live.settings.constituencies.get(code).is_some();
         let mut problems = Vec::new();
-        if lists.is_empty() || !lists.iter().all(open) {
+        if lists.is_empty() {
             problems.push(FormProblem::ListsMissing);
         }
         if !age_stated {
             problems.push(FormProblem::AgeMissing);
         }
+        } else if !lists.iter().all(open) {
+            problems.push(FormProblem::ListsUnknown);
         if constituency.is_some_and(|code| !known(code)) {
             problems.push(FormProblem::ConstituencyUnknown);
         }

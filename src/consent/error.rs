@@ -66,6 +66,8 @@ pub enum FormProblem {
     ConstituencyUnknown,
     /// The words changed between showing and posting: what was ticked is not what stands there now.
     WordingChanged,
+    /// A list was ticked that isn't there, or where nobody can sign up.
+    ListsUnknown,
     /// A card that names no batch (law B13).
     BatchMissing,
     /// A card of a day to come.

@@ -139,7 +139,7 @@ async fn the_page_lets_constituency_and_lists_be_mended() {
                 lists: Some(Vec::new()),
                 ..party.choice()
             },
-            FormProblem::ListsMissing,
+            FormProblem::ListsUnknown,
         ),
         (
             Confirmation {
