@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::door_limits::DoorLimits;
 use super::duties;
-use super::locked_box::LockedBox;
+use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
@@ -303,16 +303,14 @@ fn little_room(data: &Path) -> Option<String> {
 }
 
 impl House for PartyHouse {
-    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
+    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
-            return Err("it can't be read".into());
+            return Ok(Effect::Unreadable);
         };
         let consent = self.consent(&store).await?;
-        withdrawal
-            .apply(&consent)
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+        let applied = withdrawal.apply(&consent).await;
+        let applied = applied.map_err(|error| error.to_string())?;
+        Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
     }
 
     async fn open(&self, store: Store) -> Result<(), Failure> {
