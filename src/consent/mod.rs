@@ -95,8 +95,6 @@ struct Room {
     work: Notify,
     /// Counts commits, for whoever sends what they queued.
     posted: watch::Sender<u64>,
-    /// Held while the list of imports is read and written.
-    imports: tokio::sync::Mutex<()>,
 }
 
 /// What a reload swaps.
@@ -128,7 +126,6 @@ impl Consent {
             domains: Mutex::default(),
             work: Notify::new(),
             posted: watch::Sender::new(0),
-            imports: tokio::sync::Mutex::default(),
         })))
     }
 

@@ -114,6 +114,10 @@ impl IntakeWorker {
                     tracing::error!(%error, "a sign-up waits: a record that it needs is damaged");
                     Decision::Later(add(self.0.clock().now(), DAMAGED))
                 }
+                Err(error @ ConsentError::BrokenImport(_)) => {
+                    tracing::error!(%error, "an imported row waits");
+                    Decision::Later(add(self.0.clock().now(), DAMAGED))
+                }
                 Err(error) => return Err(error),
             };
             let change = match decision {

@@ -25,6 +25,7 @@ const fn class(error: &ConsentError) -> Class {
         ConsentError::Store(_)
         | ConsentError::Busy
         | ConsentError::Letter(_)
+        | ConsentError::BrokenImport(_)
         | ConsentError::Settings(_)
         | ConsentError::Event(_)
         | ConsentError::Checkpoint(_)

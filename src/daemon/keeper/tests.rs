@@ -147,7 +147,7 @@ async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
             None,
             async |store: Store, withdrawal: Zeroizing<Vec<u8>>| {
                 let setting = Setting {
-                    name: "test",
+                    name: "test".into(),
                     value: withdrawal,
                 };
                 match store
