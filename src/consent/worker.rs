@@ -186,6 +186,9 @@ impl Consent {
         origin: Origin,
     ) -> Result<Decision, ConsentError> {
         let nothing = Ok(Decision::Nothing);
+        if self.is_no_persons(&asked.address) {
+            return nothing;
+        }
         let person = Person::of(self.vault(), &asked.address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
         let (now, never) = (self.clock().now(), suppressions.never_again());
