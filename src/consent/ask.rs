@@ -208,7 +208,11 @@ impl Consent {
         self.0.work.notify_one();
     }
 
-    async fn take_in(&self, record: IntakeRecord) -> Result<(), ConsentError> {
+    /// Takes one piece for the worker; `Ok` means that it is on the disk.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn take_in(&self, record: IntakeRecord) -> Result<(), ConsentError> {
         self.commit(Change::new().then(self.intake_step(record)))
             .await?;
         self.work_came();
@@ -230,12 +234,12 @@ impl Consent {
         let mut problems = Vec::new();
         if lists.is_empty() {
             problems.push(FormProblem::ListsMissing);
+        } else if !lists.iter().all(open) {
+            problems.push(FormProblem::ListsUnknown);
         }
         if !age_stated {
             problems.push(FormProblem::AgeMissing);
         }
-        } else if !lists.iter().all(open) {
-            problems.push(FormProblem::ListsUnknown);
         if constituency.is_some_and(|code| !known(code)) {
             problems.push(FormProblem::ConstituencyUnknown);
         }
