@@ -68,7 +68,7 @@ pub use import::{
 pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLetters};
 pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
-pub use stats::{MaskedCount, Stats};
+pub use stats::{MaskedCount, Stats, morning_of};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
 pub use withdraw::{Extent, WithdrawalView};
 pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::keeper::{Keeper, KeeperError, Opened};
 use super::signals::DRAIN;
 use crate::clock::Clock;
+use crate::control::api::Count;
 use crate::control::api::service::{
     ClockReading, DoorReport, Lock, LockState, Locking, Reload, Reloaded, SandboxClock, Status,
     StatusReport, Unlock, Unlocked, Work,
@@ -121,6 +122,33 @@ impl<H: House> ServiceDesk<H> {
     }
 }
 
+impl<H> ServiceDesk<H> {
+    /// How many withdrawals wait for the unlock. While locked nobody is known for an admin; whoever can read the file that
+    /// they wait in can count them as well.
+    fn waiting(&self, caller: &Caller) -> Count {
+        let waiting = self.keeper.locked_box().waiting();
+        let may_read = match caller {
+            Caller::Nobody { uid } => *uid == 0 || *uid == rustix::process::geteuid().as_raw(),
+            Caller::Member(actor) => actor.has(Role::Admin),
+        };
+        // Where none can wait, that there are none is no secret.
+        let is_open = self.keeper.state() == LockState::Unlocked;
+        Count::for_eyes(waiting, may_read || (is_open && waiting == 0))
+    }
+}
+
+/// The work as somebody may see it. A sign-up queues a mail, and which addresses it does for and which not is not for all:
+/// the queue's length is for admins.
+pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
+    match caller.require(Role::Admin) {
+        Ok(_) => work,
+        Err(_) => Work {
+            queued: None,
+            ..work
+        },
+    }
+}
+
 fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
     let class = match error {
         KeeperError::PassphraseNeeded => Class::Misuse,
@@ -132,7 +160,8 @@ fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
 
 impl<H: House> Handle<Status> for ServiceDesk<H> {
     async fn handle(&self, _: Status, call: &mut Call<Status>) -> Result<StatusReport, Failure> {
-        let house = self.house.report().await;
+        let mut house = self.house.report().await;
+        house.work = house.work.map(|work| work_for(call.caller(), work));
         let store = match self.house.store().map(|store| store.health()) {
             None => "locked".to_owned(),
             Some(Health::Well) => "well".to_owned(),
@@ -156,7 +185,7 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
             store,
             doors: house.doors,
             work: house.work,
-            waiting_withdrawals: self.keeper.locked_box().waiting(),
+            waiting_withdrawals: self.waiting(call.caller()),
             warnings,
             you: match call.caller() {
                 Caller::Member(actor) => actor.name().to_owned(),

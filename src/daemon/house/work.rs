@@ -60,7 +60,7 @@ pub(super) async fn work(rooms: &Rooms) -> Work {
         .unwrap_or_default();
     let count = |wanted| states.iter().filter(|state| **state == wanted).count() as u64;
     Work {
-        queued: rooms.store.count_queue().await.unwrap_or(0),
+        queued: rooms.store.count_queue().await.ok(),
         mailings_running: count(MailingState::Sending),
         mailings_held: count(MailingState::Held),
         staff: rooms.staff.roll().live().count() as u64,
