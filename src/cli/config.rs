@@ -69,6 +69,9 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
                     restart.join(", ")
                 ),
             };
+            if let Some(digest) = &reloaded.digest {
+                text += &format!("It is file {} in the audit log (the beginning of its SHA-256).\n", clean(digest));
+            }
             for fault in &reloaded.faults {
                 text += &format!("Not used: {}\n", clean(fault));
             }

@@ -136,6 +136,9 @@ pub struct Reloaded {
     /// Templates of the party's own that are not used, and why.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// Which file it was: the first 16 digits of its SHA-256, as in the audit log.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 /// `sandbox clock`: moves the sandbox's clock.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::control::api::service::Work;
+use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
 use crate::store::MailingState;
@@ -38,10 +39,13 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
 }
 
 /// What is done once a day: the logs' heads are signed, ended mailings are folded.
-pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock) {
+pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.fold().await {
             tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
+        }
+        if let Err(error) = record.write(&rooms.staff).await {
+            tracing::error!(%error, "a start or reload could not be written into the audit log; tried again tomorrow");
         }
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
