@@ -287,9 +287,21 @@ pub(super) fn table(mailings: &[MailingReport], style: Style) -> String {
         &["MAILING", "TO", "STATE", "SUBJECT", "SENDER", "AT", "SENT"],
         rows.collect(),
     );
-    match mailings.iter().any(is_rounded) {
-        true => table + "\n" + ROUNDED,
-        false => table,
+    let stopped = mailings.iter().filter_map(|mailing| {
+        let why = mailing.stopped.as_deref()?;
+        Some(format!(
+            "{}: {}.\n",
+            short(&mailing.id.to_string()),
+            clean(why)
+        ))
+    });
+    let mut below: String = stopped.collect();
+    if mailings.iter().any(is_rounded) {
+        below += ROUNDED;
+    }
+    match below.is_empty() {
+        true => table,
+        false => table + "\n" + &below,
     }
 }
 
@@ -298,13 +310,16 @@ fn is_rounded(mailing: &MailingReport) -> bool {
 }
 
 fn one(mailing: &MailingReport, style: Style) -> String {
-    let text = format!(
+    let mut text = format!(
         "Mailing {} to {}: {}; {}.\n",
         short(&mailing.id.to_string()),
         clean(&mailing.list),
         state(mailing.state, style),
         progress(&mailing.counts)
     );
+    if let Some(why) = &mailing.stopped {
+        text += &format!("Stopped by the service: {}.\n", clean(why));
+    }
     match is_rounded(mailing) {
         true => text + ROUNDED,
         false => text,

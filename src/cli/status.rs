@@ -40,7 +40,10 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         lines.push(("staff", work.staff.to_string()));
     }
     if report.waiting_withdrawals != Count::Exactly(0) {
-        let waiting = format!("{} wait for the unlock", report.waiting_withdrawals);
+        let waiting = match report.waiting_withdrawals {
+            Count::Exactly(1) => "1 waits for the unlock".to_owned(),
+            count => format!("{count} wait for the unlock"),
+        };
         lines.push(("withdrawals", style.paint(&waiting, Tone::Warning)));
     }
     let mut text = String::new();

@@ -374,6 +374,7 @@ fn mailing_report() -> mailing_api::MailingReport {
         released_at: Some(noon()),
         ended_at: None,
         digest: "ab".repeat(32),
+        stopped: None,
         counts: counts(),
     }
 }
@@ -413,6 +414,12 @@ fn mailings() {
     let text = mailing::table(std::slice::from_ref(&seen_by_others), PLAIN)
         + &mailing::preview_text(&seen_by_others, PLAIN);
     insta::assert_snapshot!("mailing-rounded", both(&seen_by_others, &text));
+    let mut stopped = mailing_report();
+    stopped.state = MailingState::Paused;
+    stopped.stopped = Some("the list news was taken out of the configuration".into());
+    let text = mailing::table(std::slice::from_ref(&stopped), PLAIN)
+        + &mailing::preview_text(&stopped, PLAIN);
+    insta::assert_snapshot!("mailing-stopped", both(&stopped, &text));
     let row = mailing_api::WatchRow {
         at: noon(),
         state: MailingState::Sending,

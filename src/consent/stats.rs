@@ -4,7 +4,7 @@
 //! whose it was. They see the counts as they stood at four in the morning (UTC), or at the start if that was later, in
 //! steps ([`MaskedCount`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -245,6 +245,19 @@ impl Consent {
     /// wait, expired ones and suppressions are for admins alone and not counted here.
     pub fn morning_stats(&self) -> Stats {
         self.tally().read_morning(self.clock().now())
+    }
+
+    /// How many are on each list that anybody is on, be it in the configuration or not: now, or as of this morning.
+    pub fn by_list(&self, now: bool) -> BTreeMap<String, u64> {
+        let stats = match now {
+            true => self.tally().read(),
+            false => self.morning_stats(),
+        };
+        let mut lists = BTreeMap::new();
+        for ((list, _), count) in stats.by_constituency {
+            *lists.entry(list).or_default() += count;
+        }
+        lists
     }
 
     /// When [`Consent::morning_stats`] were counted: at the hour of the morning, or at the start if that was later.

@@ -1,5 +1,6 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod gone_lists;
 mod reload;
 mod work;
 
@@ -360,6 +361,7 @@ impl House for PartyHouse {
             .await
             .map_err(|error| Failure::failed(what, error, next))?;
         self.write_record(&rooms).await;
+        say_gone_lists(&rooms);
         self.start_work(&rooms)
             .map_err(|error| Failure::failed(what, error, next))?;
         self.web.open(web::Rooms {
@@ -371,7 +373,7 @@ impl House for PartyHouse {
         Ok(())
     }
 
-    async fn report(&self) -> HouseReport {
+    async fn report(&self, admin: bool) -> HouseReport {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
@@ -396,6 +398,7 @@ impl House for PartyHouse {
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
+            warnings.extend(gone_lists::warnings(rooms, admin));
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -429,6 +432,13 @@ impl House for PartyHouse {
 
     fn stop(&self) {
         self.stop.cancel();
+    }
+}
+
+/// The log is read by whoever runs the machine, so that numbers stand there in steps.
+fn say_gone_lists(rooms: &Rooms) {
+    for warning in gone_lists::warnings(rooms, false) {
+        tracing::warn!("{warning}");
     }
 }
 

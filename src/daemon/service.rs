@@ -42,8 +42,8 @@ pub trait House: Send + Sync + 'static {
     /// The vault is open: builds the rooms, opens the doors, and gives the control server its whole desk.
     fn open(&self, store: Store) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// What `status` tells of it.
-    fn report(&self) -> impl Future<Output = HouseReport> + Send;
+    /// What `status` tells of it, to an admin or to others.
+    fn report(&self, admin: bool) -> impl Future<Output = HouseReport> + Send;
 
     /// Reads configuration and certificates again, and puts on record that this was asked for by whom the audit log names
     /// so; a bad one keeps the old one in force.
@@ -161,7 +161,8 @@ fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
 
 impl<H: House> Handle<Status> for ServiceDesk<H> {
     async fn handle(&self, _: Status, call: &mut Call<Status>) -> Result<StatusReport, Failure> {
-        let mut house = self.house.report().await;
+        let is_admin = call.caller().require(Role::Admin).is_ok();
+        let mut house = self.house.report(is_admin).await;
         house.work = house.work.map(|work| work_for(call.caller(), work));
         let store = match self.house.store().map(|store| store.health()) {
             None => "locked".to_owned(),

@@ -47,6 +47,8 @@ pub struct ApprovalView {
     pub text: String,
     /// The digest of what is approved.
     pub digest: String,
+    /// Whether its list is in the configuration: to one that isn't, nothing goes.
+    pub configured: bool,
 }
 
 impl std::fmt::Debug for ApprovalView {
@@ -116,6 +118,7 @@ impl Mailings {
             audience: audience_for(record, approver.has(Role::Admin)),
             text: sample::words(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
+            configured: list.is_some(),
         }))
     }
 

@@ -136,7 +136,12 @@ impl Mailings {
         let mut waiting = due;
         match record.state {
             MailingState::Cancelled => {
-                counts.cancelled = due;
+                // Those to whom the expansion hadn't come get nothing either.
+                let ahead = match record.expanded {
+                    true => 0,
+                    false => record.expected.saturating_sub(copies),
+                };
+                counts.cancelled = due + ahead;
                 waiting = 0;
             }
             // Who left the list before the expansion came to them is waited for until it's over.
@@ -192,7 +197,8 @@ impl Mailings {
     }
 
     /// The final counts of a mailing that ended.
-    pub(super) async fn final_counts(&self, id: MailingId) -> Result<MailingCounts, ListError> {
+    pub(super) async fn final_counts(&self, mailing: &Mailing) -> Result<MailingCounts, ListError> {
+        let (id, record) = (mailing.id, &mailing.record);
         let mut counts = MailingCounts::default();
         self.each_copy(id, |state, cause| match state {
             CopyState::Sent => counts.sent += 1,
@@ -205,6 +211,10 @@ impl Mailings {
             CopyState::Due | CopyState::Cancelled => counts.cancelled += 1,
         })
         .await?;
+        if record.state == MailingState::Cancelled && !record.expanded {
+            let rows = counts.sent + counts.failed + counts.withdrawn + counts.cancelled;
+            counts.cancelled += record.expected.saturating_sub(rows);
+        }
         counts.bounced = self.store().count_bounced_copies(id).await?;
         Ok(counts)
     }
@@ -376,6 +386,7 @@ mod tests {
             expanded: true,
             ended_at,
             counts: ended_at.map(|_| MailingCounts::default()),
+            stopped: None,
             folded_at: None,
         }
     }

@@ -278,6 +278,8 @@ pub struct Approve<'a> {
     pub digest: &'a str,
     /// The text as its readers will see it.
     pub text: &'a str,
+    /// Whether the list is in the configuration; else there is no button that approves.
+    pub configured: bool,
     /// Where the buttons post to.
     pub action: &'a str,
 }

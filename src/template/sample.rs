@@ -252,6 +252,7 @@ fn approve(list: &Text) -> Approve<'_> {
         count: "<5",
         digest: DIGEST,
         text: "Dear friend,\n\ncome to the rally.",
+        configured: true,
         action: ACTION,
     }
 }
@@ -320,6 +321,7 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             size: "12 KB",
             second_person: true,
         }),
+        mail(&NotApproved { subject, list }),
         mail(&Approval {
             subject,
             list,

@@ -43,6 +43,9 @@ pub struct MailingReport {
     pub ended_at: Option<Timestamp>,
     /// SHA-256 of the prepared bytes, in hexadecimal: what an approval is bound to.
     pub digest: String,
+    /// Why the service itself stopped it, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
     /// How far it has come.
     pub counts: Counts,
 }

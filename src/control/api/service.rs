@@ -139,6 +139,9 @@ pub struct Reloaded {
     /// Which file it was: the first 16 digits of its SHA-256, as in the audit log.
     #[serde(default)]
     pub digest: Option<String>,
+    /// What it leaves behind that somebody should see to.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// `sandbox clock`: moves the sandbox's clock.

@@ -64,6 +64,7 @@ impl MailingDesk {
             released_at: info.released_at,
             ended_at: info.ended_at,
             digest: info.digest,
+            stopped: info.stopped,
             counts: counts(&progress),
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::mail_in::Checks;
 use super::super::on_record::Deed;
 use super::super::settings::Settings;
-use super::{PartyHouse, signups};
+use super::{PartyHouse, gone_lists, say_gone_lists, signups};
 use crate::config::{Config, FileDigest};
 use crate::control::Failure;
 use crate::control::api::service::Reloaded;
@@ -104,6 +104,7 @@ impl PartyHouse {
 
     async fn take(&self, checked: Checked) -> Result<Reloaded, Failure> {
         let settings = checked.settings;
+        let mut warnings = Vec::new();
         if let Some(rooms) = self.cell.get() {
             let letters = Arc::new(settings.letters());
             let consent = rooms.consent.reload(settings.consent(), letters);
@@ -114,6 +115,8 @@ impl PartyHouse {
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);
+            say_gone_lists(&rooms);
+            warnings = gone_lists::warnings(&rooms, true);
         }
         if let Ok(engine) = self.engine.lock()
             && let Some(engine) = &*engine
@@ -139,6 +142,7 @@ impl PartyHouse {
             needs_restart,
             faults,
             digest: None,
+            warnings,
         })
     }
 }

@@ -38,9 +38,12 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, ended mailings are folded.
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
+        if let Err(error) = rooms.mailings.end_unapproved().await {
+            tracing::error!(%error, "mailings that nobody approved could not be ended; tried again tomorrow");
+        }
         if let Err(error) = rooms.mailings.fold().await {
             tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
         }
