@@ -16,7 +16,7 @@ use super::roll::{Member, Roll, normalised, write_verifier};
 use super::scram::Verifier;
 use super::second::SecondPerson;
 use super::sent::SentMail;
-use crate::audit::{ActObject, LogKind};
+use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
 use crate::store::{
@@ -268,6 +268,20 @@ impl StaffRoom {
             .store
             .change(Change::new().then(Acts::step(&act)?))
             .await?;
+        self.sign().await;
+        Ok(())
+    }
+
+    /// Writes acts that no account did, such as a start, each with the time at which it was done.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: none of them is in the log.
+    pub async fn record_all(&self, acts: &[Act]) -> Result<(), StaffError> {
+        let mut change = Change::new();
+        for act in acts {
+            change = change.then(Acts::step(act)?);
+        }
+        let _ = self.0.store.change(change).await?;
         self.sign().await;
         Ok(())
     }

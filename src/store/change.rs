@@ -92,6 +92,8 @@ pub enum Step {
     PutCheckpoint(StoredCheckpoint),
     /// Keeps a message that we made.
     PutMessage(OwnMessage),
+    /// Removes a message that nothing refers to any more.
+    DropMessage(MessageId),
     /// Puts a kept message into a staff mailbox.
     PutEntry(Entry),
     /// Takes a message out of a staff mailbox.
@@ -290,6 +292,7 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::EraseEvidence(subject) => log::erase(subject, tx).await,
         Step::PutCheckpoint(checkpoint) => checkpoint.put(tx).await,
         Step::PutMessage(message) => message.insert(tx).await,
+        Step::DropMessage(id) => message::delete_if_unreferenced(*id, tx).await,
         Step::PutEntry(entry) => mailbox::insert_entries(tx, &[entry]).await,
         Step::RemoveEntry(id, message) => {
             mailbox::remove_entry(*id, tx).await?;

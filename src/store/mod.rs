@@ -56,7 +56,9 @@ pub use journal::{JournalEntry, read as read_journal};
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
-pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
+pub use mailing::{
+    Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,
+};
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
