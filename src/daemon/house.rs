@@ -1,7 +1,10 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod gone_lists;
+mod reload;
 mod work;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,14 +16,15 @@ use zeroize::Zeroizing;
 
 use super::door_limits::DoorLimits;
 use super::duties;
-use super::locked_box::LockedBox;
+use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
+use super::on_record::{Deed, OnRecord, SERVICE};
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, FileDigest};
 use crate::consent::{Consent, IntakeWorker};
 use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
@@ -46,6 +50,7 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
+    mail_door: OnceLock<SocketAddr>,
     limits: DoorLimits,
     /// What was in force at the start: what needs a restart is told from it, however often there was a reload since.
     started: Arc<Config>,
@@ -54,6 +59,10 @@ pub struct PartyHouse {
     engine: Mutex<Option<Engine>>,
     /// What was found wrong with the logs when the vault was opened.
     found: Mutex<Vec<String>>,
+    /// Starts and reloads, for the audit log.
+    record: Arc<OnRecord>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -66,6 +75,8 @@ pub struct HouseParts {
     pub settings: Settings,
     /// The file that a reload reads; none in the sandbox.
     pub reload_from: Option<PathBuf>,
+    /// Which configuration that is, as it was read for the start.
+    pub digest: Option<FileDigest>,
     /// The certificates that the doors show.
     pub certificates: Arc<Certificates>,
     /// Where withdrawals go while the vault is locked.
@@ -90,6 +101,14 @@ impl PartyHouse {
             signups_per_network: signups(limits),
             locked: Arc::new(parts.locked),
         });
+        let record = OnRecord::default();
+        // Nothing waits yet, so there is room.
+        let _ = record.note(
+            Deed::Start,
+            SERVICE,
+            parts.digest.as_ref(),
+            parts.clock.now(),
+        );
         Ok(Arc::new(Self {
             clock: parts.clock,
             reload_from: parts.reload_from,
@@ -102,9 +121,12 @@ impl PartyHouse {
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
+            mail_door: OnceLock::new(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
+            record: Arc::new(record),
+            reloading: tokio::sync::Mutex::default(),
             bell: Bell::new(),
             stop: parts.stop,
         }))
@@ -134,6 +156,13 @@ impl PartyHouse {
     /// Tells the house which doors it has, for `status`.
     pub fn set_doors(&self, doors: Vec<DoorReport>) {
         let _ = self.doors.set(doors);
+    }
+
+    /// Tells the house where mail from others comes in.
+    pub fn set_mail_door(&self, bound: &[SocketAddr]) {
+        if let Some(door) = bound.first() {
+            let _ = self.mail_door.set(dialled(*door));
+        }
     }
 
     /// What the doors are held to.
@@ -216,6 +245,7 @@ impl PartyHouse {
             store.clone(),
             self.clock.clone(),
             Some(signing.clone()),
+            Arc::new(consent.clone()),
             QueueSettings {
                 schedule: settings.schedule(),
                 host: settings.config.hostname.to_string(),
@@ -224,7 +254,7 @@ impl PartyHouse {
             },
         );
         let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
-        Ok(Arc::new(Rooms::new(
+        let rooms = Rooms::new(
             store,
             self.clock.clone(),
             &settings,
@@ -237,13 +267,16 @@ impl PartyHouse {
                 bell: self.bell.clone(),
                 checks,
             },
-        )))
+        );
+        rooms.consent.know_own(Arc::new(rooms.own_addresses()));
+        Ok(Arc::new(rooms))
     }
 
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
     fn start_work(&self, rooms: &Arc<Rooms>) -> Result<(), String> {
         let settings = self.settings.load_full();
-        let network = settings.network().map_err(|error| error.to_string())?;
+        let door = self.mail_door.get().copied();
+        let network = settings.network(door).map_err(|error| error.to_string())?;
         let sources: Vec<Arc<dyn crate::delivery::parcel::Source>> = vec![
             Arc::new(rooms.queue.clone()),
             Arc::new(rooms.mailings.clone()),
@@ -264,8 +297,21 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
-        self.spawn(work::daily(rooms.clone(), self.clock.clone()));
+        let record = self.record.clone();
+        self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
         Ok(())
+    }
+
+    /// Writes into the audit log what came before it could be: this start above all. A log whose end was cut off gets
+    /// nothing from the service by itself, so that it doesn't grow over the gap.
+    async fn write_record(&self, rooms: &Rooms) {
+        if rooms.store.sound_head(LogKind::Audit).await.is_err() {
+            tracing::error!("the start is not written into the audit log, which is not as it was");
+            return;
+        }
+        if let Err(error) = self.record.write(&rooms.staff).await {
+            tracing::error!(%error, "the start could not be written into the audit log; tried again at a reload and each day");
+        }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -289,6 +335,16 @@ impl PartyHouse {
     }
 }
 
+/// The address at which a door that listens everywhere is reached from here.
+fn dialled(mut door: SocketAddr) -> SocketAddr {
+    match door.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    door
+}
+
 /// With less room than this, mail may be put off any moment.
 const LITTLE_ROOM: u64 = 128 << 20;
 
@@ -307,16 +363,14 @@ fn little_room(data: &Path) -> Option<String> {
 }
 
 impl House for PartyHouse {
-    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
+    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
-            return Err("it can't be read".into());
+            return Ok(Effect::Unreadable);
         };
         let consent = self.consent(&store).await?;
-        withdrawal
-            .apply(&consent)
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+        let applied = withdrawal.apply(&consent).await;
+        let applied = applied.map_err(|error| error.to_string())?;
+        Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
     }
 
     async fn open(&self, store: Store) -> Result<(), Failure> {
@@ -327,6 +381,8 @@ impl House for PartyHouse {
             .open_rooms(store)
             .await
             .map_err(|error| Failure::failed(what, error, next))?;
+        self.write_record(&rooms).await;
+        say_gone_lists(&rooms);
         self.start_work(&rooms)
             .map_err(|error| Failure::failed(what, error, next))?;
         self.web.open(web::Rooms {
@@ -338,7 +394,7 @@ impl House for PartyHouse {
         Ok(())
     }
 
-    async fn report(&self) -> HouseReport {
+    async fn report(&self, admin: bool) -> HouseReport {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
@@ -364,6 +420,7 @@ impl House for PartyHouse {
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
             warnings.extend(rooms.store.warnings());
+            warnings.extend(gone_lists::warnings(rooms, admin));
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -383,68 +440,8 @@ impl House for PartyHouse {
         }
     }
 
-    async fn reload(&self) -> Result<Reloaded, Failure> {
-        let what = "can't reload the configuration";
-        let Some(path) = &self.reload_from else {
-            return Err(Failure::refused(
-                what,
-                "the sandbox has no file",
-                "restart the sandbox",
-            ));
-        };
-        let next = "mend it; the old configuration stays in force";
-        let config = Config::load(path)
-            .map_err(|errors| Failure::refused(what, errors.to_string(), next))?;
-        let as_of = super::serve::date_of(path, &self.clock);
-        let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
-        let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
-        let (site, network) = (
-            settings.site(),
-            settings.network().map_err(|error| fail(&error))?,
-        );
-        let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
-        self.certificates
-            .reload(self.clock.now())
-            .map_err(|error| fail(&error))?;
-        let needs_restart = settings.needs_restart(&self.started);
-        let faults = settings.faults.clone();
-        let settings = Arc::new(settings);
-        if let Some(rooms) = self.cell.get() {
-            let letters = Arc::new(settings.letters());
-            rooms
-                .consent
-                .reload(settings.consent(), letters)
-                .await
-                .map_err(|error| fail(&error))?;
-            rooms
-                .mailings
-                .reload(settings.mailings(rooms.signing.signer(None)))
-                .map_err(|error| fail(&error))?;
-            rooms.queue.reword(settings.templates.clone());
-            rooms.reload(&settings, checks);
-        }
-        if let Ok(engine) = self.engine.lock()
-            && let Some(engine) = &*engine
-        {
-            engine.set_network(network);
-        }
-        self.web.replace(site);
-        let limits = &settings.config.limits;
-        self.limits.set(limits);
-        self.web.limit_signups(signups(limits));
-        self.settings.store(settings);
-        tracing::info!("the configuration was read again");
-        if !needs_restart.is_empty() {
-            let changed = needs_restart.join(", ");
-            tracing::warn!(
-                changed,
-                "these take effect at a restart only: systemctl restart hustings"
-            );
-        }
-        Ok(Reloaded {
-            needs_restart,
-            faults,
-        })
+    async fn reload(&self, by: &str) -> Result<Reloaded, Failure> {
+        self.read_again(by).await
     }
 
     fn staff(&self) -> Option<StaffRoom> {
@@ -457,6 +454,13 @@ impl House for PartyHouse {
 
     fn stop(&self) {
         self.stop.cancel();
+    }
+}
+
+/// The log is read by whoever runs the machine, so that numbers stand there in steps.
+fn say_gone_lists(rooms: &Rooms) {
+    for warning in gone_lists::warnings(rooms, false) {
+        tracing::warn!("{warning}");
     }
 }
 

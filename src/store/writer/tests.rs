@@ -48,7 +48,7 @@ impl Bench {
     fn other() -> Change {
         let value = zeroize::Zeroizing::new(vec![1]);
         Change::new().then(Step::PutSetting(Setting {
-            name: "other",
+            name: "other".into(),
             value,
         }))
     }
