@@ -189,7 +189,7 @@ impl Mailings {
         if state == MailingState::Sending && self.has_more(running).await? {
             return Ok(());
         }
-        let counts = self.final_counts(&*running.now()).await?;
+        let counts = self.final_counts(&running.now()).await?;
         let now = self.clock().now();
         self.alter(running, |record| {
             if record.state != state {

@@ -72,6 +72,8 @@ impl Approvals for OneMailing {
             digest: "9f86d081".repeat(8),
             configured: true,
             text: "See you on Friday at seven.\n\nBring a friend.\n".repeat(40),
+            designed: None,
+            files: Vec::new(),
         };
         Box::pin(async move { Ok((token == "good").then(mailing)) })
     }

@@ -112,7 +112,7 @@ async fn a_link_shows_and_then_approves_once() {
     for _ in 0..2 {
         let view = world.room.approval_page(&token).await.unwrap().unwrap();
         assert_eq!(view.sender, "ada");
-        assert!(view.text.contains("See you at the town hall."));
+        assert!(view.reading.text.contains("See you at the town hall."));
         assert_eq!(
             world.state(held.id).await,
             MailingState::Held,
