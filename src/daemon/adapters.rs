@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use zeroize::Zeroizing;
 
-use super::locked_box::LockedBox;
+use super::locked_box::{LockedBox, LockedBoxError};
 use crate::web::{LockedWithdrawals, NotKept};
 
 impl LockedWithdrawals for LockedBox {
@@ -15,7 +15,10 @@ impl LockedWithdrawals for LockedBox {
         Box::pin(async move {
             LockedBox::keep(self, withdrawal)
                 .await
-                .map_err(|error| NotKept(error.to_string()))
+                .map_err(|error| match error {
+                    LockedBoxError::Opened => NotKept::Opened,
+                    error => NotKept::Failed(error.to_string()),
+                })
         })
     }
 }

@@ -106,3 +106,12 @@ fn a_faulty_template_is_named_and_the_built_in_one_used() {
     );
     let _ = settings.site();
 }
+
+#[tokio::test]
+async fn a_writer_that_is_gone_is_noticed() {
+    let world = World::new().await;
+    let store = &world.rooms.store;
+    assert!(writer_answers(store).await);
+    store.close().await;
+    assert!(!writer_answers(store).await);
+}
