@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::prompt;
+use super::style::counted;
 use crate::control::Failure;
 use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 
@@ -55,6 +56,12 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
             withdrawals(unlocked.applied_withdrawals)
         );
     }
+    if unlocked.void_withdrawals > 0 {
+        text += &format!(
+            "{} that came while it was locked named nobody (a cut link, or not one of ours): nothing came of it.\n",
+            withdrawals(unlocked.void_withdrawals)
+        );
+    }
     if unlocked.unreadable_withdrawals > 0 {
         text += &format!(
             "{} that came while it was locked can't be read; they're kept beside the database, see: hustings status\n",
@@ -65,10 +72,7 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
 }
 
 fn withdrawals(count: u64) -> String {
-    match count {
-        1 => "1 withdrawal".to_owned(),
-        count => format!("{count} withdrawals"),
-    }
+    counted(count, "withdrawal", "withdrawals")
 }
 
 pub(super) fn lock(args: &LockArgs, context: &Context) -> Result<(), Failure> {

@@ -1,7 +1,10 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod gone_lists;
+mod reload;
 mod work;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,14 +16,15 @@ use zeroize::Zeroizing;
 
 use super::door_limits::DoorLimits;
 use super::duties;
-use super::locked_box::{LockedBox, Unapplied};
+use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
+use super::on_record::{Deed, OnRecord, SERVICE};
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, FileDigest};
 use crate::consent::{Consent, IntakeWorker};
 use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
@@ -46,12 +50,17 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
+    mail_door: OnceLock<SocketAddr>,
     limits: DoorLimits,
     /// What was in force at the start: what needs a restart is told from it, however often there was a reload since.
     started: Arc<Config>,
     engine: Mutex<Option<Engine>>,
     /// What was found wrong with the logs when the vault was opened.
     found: Mutex<Vec<String>>,
+    /// Starts and reloads, for the audit log.
+    record: Arc<OnRecord>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -64,6 +73,8 @@ pub struct HouseParts {
     pub settings: Settings,
     /// The file that a reload reads; none in the sandbox.
     pub reload_from: Option<PathBuf>,
+    /// Which configuration that is, as it was read for the start.
+    pub digest: Option<FileDigest>,
     /// The certificates that the doors show.
     pub certificates: Arc<Certificates>,
     /// Where withdrawals go while the vault is locked.
@@ -88,6 +99,14 @@ impl PartyHouse {
             signups_per_network: signups(limits),
             locked: Arc::new(parts.locked),
         });
+        let record = OnRecord::default();
+        // Nothing waits yet, so there is room.
+        let _ = record.note(
+            Deed::Start,
+            SERVICE,
+            parts.digest.as_ref(),
+            parts.clock.now(),
+        );
         Ok(Arc::new(Self {
             clock: parts.clock,
             reload_from: parts.reload_from,
@@ -100,8 +119,11 @@ impl PartyHouse {
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
+            mail_door: OnceLock::new(),
             engine: Mutex::new(None),
             found: Mutex::default(),
+            record: Arc::new(record),
+            reloading: tokio::sync::Mutex::default(),
             bell: Bell::new(),
             stop: parts.stop,
         }))
@@ -131,6 +153,13 @@ impl PartyHouse {
     /// Tells the house which doors it has, for `status`.
     pub fn set_doors(&self, doors: Vec<DoorReport>) {
         let _ = self.doors.set(doors);
+    }
+
+    /// Tells the house where mail from others comes in.
+    pub fn set_mail_door(&self, bound: &[SocketAddr]) {
+        if let Some(door) = bound.first() {
+            let _ = self.mail_door.set(dialled(*door));
+        }
     }
 
     /// What the doors are held to.
@@ -206,6 +235,7 @@ impl PartyHouse {
             store.clone(),
             self.clock.clone(),
             Some(signing.clone()),
+            Arc::new(consent.clone()),
             QueueSettings {
                 schedule: settings.schedule(),
                 host: settings.config.hostname.to_string(),
@@ -214,7 +244,7 @@ impl PartyHouse {
             },
         );
         let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
-        Ok(Arc::new(Rooms::new(
+        let rooms = Rooms::new(
             store,
             self.clock.clone(),
             &settings,
@@ -227,7 +257,9 @@ impl PartyHouse {
                 bell: self.bell.clone(),
                 checks,
             },
-        )))
+        );
+        rooms.consent.know_own(Arc::new(rooms.own_addresses()));
+        Ok(Arc::new(rooms))
     }
 
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
@@ -253,7 +285,25 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
-        self.spawn(work::daily(rooms.clone(), self.clock.clone()));
+        let record = self.record.clone();
+        self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
+    }
+
+    /// Writes into the audit log what came before it could be: this start above all. A log whose end was cut off gets
+    /// nothing from the service by itself, so that it doesn't grow over the gap.
+    async fn write_record(&self, rooms: &Rooms) {
+        match fell_short(&rooms.store, LogKind::Audit).await {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => {
+                tracing::error!(
+                    "the start is not written into the audit log, which is not as it was"
+                );
+                return;
+            }
+        }
+        if let Err(error) = self.record.write(&rooms.staff).await {
+            tracing::error!(%error, "the start could not be written into the audit log; tried again at a reload and each day");
+        }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -289,6 +339,16 @@ async fn writer_answers(store: &Store) -> bool {
     }
 }
 
+/// The address at which a door that listens everywhere is reached from here.
+fn dialled(mut door: SocketAddr) -> SocketAddr {
+    match door.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    door
+}
+
 /// With less room than this, mail may be put off any moment.
 const LITTLE_ROOM: u64 = 128 << 20;
 
@@ -319,10 +379,13 @@ impl House for PartyHouse {
         let what = "can't open the rooms";
         let next = "look at the log, mend it and try again: hustings unlock";
         self.look_at_logs(&store).await;
-        let network = self.settings.load().network();
+        let door = self.mail_door.get().copied();
+        let network = self.settings.load().network(door);
         let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
         let rooms = self.build_rooms(store).await;
         let rooms = rooms.map_err(|error| Failure::failed(what, error, next))?;
+        self.write_record(&rooms).await;
+        say_gone_lists(&rooms);
         Ok(Built { rooms, network })
     }
 
@@ -330,13 +393,13 @@ impl House for PartyHouse {
         &built.rooms.staff
     }
 
-    async fn apply(&self, built: &Built, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), Unapplied> {
-        let withdrawal = LockedWithdrawal::from_bytes(&withdrawal).ok_or(Unapplied::Unreadable)?;
-        withdrawal
-            .apply(&built.rooms.consent)
-            .await
-            .map(drop)
-            .map_err(|error| Unapplied::Failed(error.to_string()))
+    async fn apply(&self, built: &Built, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
+        let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
+            return Ok(Effect::Unreadable);
+        };
+        let applied = withdrawal.apply(&built.rooms.consent).await;
+        let applied = applied.map_err(|error| error.to_string())?;
+        Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
     }
 
     fn open(&self, Built { rooms, network }: Built) {
@@ -349,7 +412,7 @@ impl House for PartyHouse {
         self.start_work(&rooms, network);
     }
 
-    async fn report(&self) -> HouseReport {
+    async fn report(&self, admin: bool) -> HouseReport {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
@@ -374,6 +437,7 @@ impl House for PartyHouse {
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
+            warnings.extend(gone_lists::warnings(rooms, admin));
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -393,68 +457,8 @@ impl House for PartyHouse {
         }
     }
 
-    async fn reload(&self) -> Result<Reloaded, Failure> {
-        let what = "can't reload the configuration";
-        let Some(path) = &self.reload_from else {
-            return Err(Failure::refused(
-                what,
-                "the sandbox has no file",
-                "restart the sandbox",
-            ));
-        };
-        let next = "mend it; the old configuration stays in force";
-        let config = Config::load(path)
-            .map_err(|errors| Failure::refused(what, errors.to_string(), next))?;
-        let as_of = super::serve::date_of(path, &self.clock);
-        let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
-        let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
-        let (site, network) = (
-            settings.site(),
-            settings.network().map_err(|error| fail(&error))?,
-        );
-        let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
-        self.certificates
-            .reload(self.clock.now())
-            .map_err(|error| fail(&error))?;
-        let needs_restart = settings.needs_restart(&self.started);
-        let faults = settings.faults.clone();
-        let settings = Arc::new(settings);
-        if let Some(rooms) = self.cell.get() {
-            let letters = Arc::new(settings.letters());
-            rooms
-                .consent
-                .reload(settings.consent(), letters)
-                .await
-                .map_err(|error| fail(&error))?;
-            rooms
-                .mailings
-                .reload(settings.mailings(rooms.signing.signer(None)))
-                .map_err(|error| fail(&error))?;
-            rooms.queue.reword(settings.templates.clone());
-            rooms.reload(&settings, checks);
-        }
-        if let Ok(engine) = self.engine.lock()
-            && let Some(engine) = &*engine
-        {
-            engine.set_network(network);
-        }
-        self.web.replace(site);
-        let limits = &settings.config.limits;
-        self.limits.set(limits);
-        self.web.limit_signups(signups(limits));
-        self.settings.store(settings);
-        tracing::info!("the configuration was read again");
-        if !needs_restart.is_empty() {
-            let changed = needs_restart.join(", ");
-            tracing::warn!(
-                changed,
-                "these take effect at a restart only: systemctl restart hustings"
-            );
-        }
-        Ok(Reloaded {
-            needs_restart,
-            faults,
-        })
+    async fn reload(&self, by: &str) -> Result<Reloaded, Failure> {
+        self.read_again(by).await
     }
 
     fn staff(&self) -> Option<StaffRoom> {
@@ -467,6 +471,13 @@ impl House for PartyHouse {
 
     fn stop(&self) {
         self.stop.cancel();
+    }
+}
+
+/// The log is read by whoever runs the machine, so that numbers stand there in steps.
+fn say_gone_lists(rooms: &Rooms) {
+    for warning in gone_lists::warnings(rooms, false) {
+        tracing::warn!("{warning}");
     }
 }
 

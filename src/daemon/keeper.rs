@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use zeroize::Zeroizing;
 
-use super::locked_box::{Applied, LockedBox, LockedBoxError, Unapplied};
+use super::locked_box::{Applied, Effect, LockedBox, LockedBoxError};
 use super::ring_file::RingFile;
 use crate::config;
 use crate::control::SecretText;
@@ -108,7 +108,7 @@ impl Opening<'_> {
         apply: impl Fn(Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Applied, KeeperError>
     where
-        F: Future<Output = Result<(), Unapplied>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         Ok(self.keeper.boxes.open(self.store.vault(), apply).await?)
     }

@@ -88,15 +88,6 @@ enum Gate {
     Open,
 }
 
-/// Why a withdrawal did not take effect.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Unapplied {
-    /// It is none, so it never will.
-    Unreadable,
-    /// The store or the room failed.
-    Failed(String),
-}
-
 /// While this lives nothing is kept: who comes waits. When it goes, the vault counts as locked still.
 #[must_use]
 pub struct HandOver(LockedBox);
@@ -116,11 +107,24 @@ impl Drop for HandOver {
     }
 }
 
+/// What came of one withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is in force.
+    Withdrawn,
+    /// It named nobody.
+    Void,
+    /// It is none that this version knows: it is kept aside.
+    Unreadable,
+}
+
 /// What came of opening the box.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
     /// How many withdrawals took effect.
     pub applied: u64,
+    /// How many named nobody: their token was not ours, or cut. Nothing came of them, and they are not kept.
+    pub void: u64,
     /// How many could not be read. They're kept aside, in a file of their own.
     pub unreadable: u64,
 }
@@ -284,7 +288,7 @@ impl LockedBox {
         apply: impl Fn(Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Applied, LockedBoxError>
     where
-        F: Future<Output = Result<(), Unapplied>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         let mut outcome = Applied::default();
         let before = self.unreadable();
@@ -297,10 +301,10 @@ impl LockedBox {
                     closed.push(sealed);
                     continue;
                 };
-                match apply(withdrawal).await {
-                    Ok(()) => outcome.applied += 1,
-                    Err(Unapplied::Unreadable) => closed.push(sealed),
-                    Err(Unapplied::Failed(why)) => return Err(LockedBoxError::Apply(why)),
+                match apply(withdrawal).await.map_err(LockedBoxError::Apply)? {
+                    Effect::Withdrawn => outcome.applied += 1,
+                    Effect::Void => outcome.void += 1,
+                    Effect::Unreadable => closed.push(sealed),
                 }
             }
             outcome.unreadable += closed.len() as u64 + u64::from(!found.rest.is_empty());

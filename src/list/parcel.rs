@@ -16,9 +16,6 @@ use crate::delivery::parcel::{Attempted, Boxed, Clearance, Fate, Loaded, Parcel,
 use crate::delivery::schedule::{MailKind, Turn};
 use crate::store::{CopyState, LedgerRecord, LedgerRow, MailingState, RecordOutcomes, StoreError};
 
-/// How long a mailing rests after the store, or its own bytes, could not be read.
-const REST: SignedDuration = SignedDuration::from_secs(10);
-
 /// A copy that was offered.
 pub(super) struct CopyParcel {
     room: Mailings,
@@ -79,6 +76,10 @@ impl CopyParcel {
 
     async fn make(&self) -> Loaded {
         match self.running.state() {
+            // It is about to be paused.
+            MailingState::Sending if !self.room.has_its_list(&self.running) => {
+                return Loaded::NotNow;
+            }
             MailingState::Sending => {}
             MailingState::Paused | MailingState::Held => return Loaded::NotNow,
             MailingState::Cancelled | MailingState::Done => return Loaded::Gone,
@@ -152,9 +153,7 @@ impl CopyParcel {
     /// The mailing rests for a while, so that nobody runs in circles.
     fn not_now(&self, error: &dyn std::fmt::Display) -> Loaded {
         tracing::warn!(%error, mailing = %self.running.id, "a copy can't be made now");
-        let now = self.room.clock().now();
-        self.running
-            .rest(now.saturating_add(REST).unwrap_or(Timestamp::MAX));
+        self.running.rest(self.room.clock().now());
         Loaded::NotNow
     }
 

@@ -16,7 +16,7 @@ use super::roll::{Member, Roll, normalised, write_verifier};
 use super::scram::Verifier;
 use super::second::SecondPerson;
 use super::sent::SentMail;
-use crate::audit::{ActObject, LogKind};
+use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
 use crate::store::{
@@ -272,6 +272,20 @@ impl StaffRoom {
         Ok(())
     }
 
+    /// Writes acts that no account did, such as a start, each with the time at which it was done.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: none of them is in the log.
+    pub async fn record_all(&self, acts: &[Act]) -> Result<(), StaffError> {
+        let mut change = Change::new();
+        for act in acts {
+            change = change.then(Acts::step(act)?);
+        }
+        let _ = self.0.store.change(change).await?;
+        self.sign().await;
+        Ok(())
+    }
+
     /// The act is committed whether or not the log could be signed just now; it is signed each day anyway.
     async fn sign(&self) {
         if let Err(error) = sign_checkpoint(&self.0.store, &self.0.clock, LogKind::Audit).await {
@@ -350,7 +364,7 @@ async fn dummy_secret(store: &Store) -> Result<Zeroizing<[u8; 32]>, StoreError> 
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *secret).map_err(|cause| StoreError::Sql(cause.to_string()))?;
     let setting = Setting {
-        name: DUMMY_SECRET,
+        name: DUMMY_SECRET.into(),
         value: Zeroizing::new(secret.to_vec()),
     };
     let _ = store

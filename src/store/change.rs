@@ -13,7 +13,7 @@ use super::mailing::Mailing;
 use super::message::{self, OwnMessage};
 use super::queue::{self, Queued};
 use super::request::{self, Challenge, Request};
-use super::setting::Setting;
+use super::setting::{self, Setting};
 use super::staff::Staff;
 use super::subscriber::{self, Subscriber};
 use super::suppression::Suppression;
@@ -58,6 +58,8 @@ pub enum Guard {
 pub enum Step {
     /// Writes a setting.
     PutSetting(Setting),
+    /// Erases a setting.
+    RemoveSetting(std::borrow::Cow<'static, str>),
     /// Writes a staff account as its next version.
     PutStaff(Staff),
     /// Writes a subscriber as its next version.
@@ -90,6 +92,8 @@ pub enum Step {
     PutCheckpoint(StoredCheckpoint),
     /// Keeps a message that we made.
     PutMessage(OwnMessage),
+    /// Removes a message that nothing refers to any more.
+    DropMessage(MessageId),
     /// Puts a kept message into a staff mailbox.
     PutEntry(Entry),
     /// Takes a message out of a staff mailbox.
@@ -271,6 +275,7 @@ impl Guard {
 pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match step {
         Step::PutSetting(setting) => setting.put(tx).await,
+        Step::RemoveSetting(name) => setting::remove(name, tx).await,
         Step::PutStaff(staff) => staff.put(tx).await,
         Step::PutSubscriber(subscriber) => subscriber.put(tx).await,
         Step::RemoveSubscriber(id) => subscriber::remove(*id, tx).await,
@@ -287,6 +292,7 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::EraseEvidence(subject) => log::erase(subject, tx).await,
         Step::PutCheckpoint(checkpoint) => checkpoint.put(tx).await,
         Step::PutMessage(message) => message.insert(tx).await,
+        Step::DropMessage(id) => message::delete_if_unreferenced(*id, tx).await,
         Step::PutEntry(entry) => mailbox::insert_entries(tx, &[entry]).await,
         Step::RemoveEntry(id, message) => {
             mailbox::remove_entry(*id, tx).await?;

@@ -56,7 +56,9 @@ pub use journal::{JournalEntry, read as read_journal};
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
-pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
+pub use mailing::{
+    Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,
+};
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
@@ -64,7 +66,7 @@ pub use queue::{MailClass, Needs, QueueRecord, Queued};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
-pub use setting::Setting;
+pub use setting::{NamedSetting, Setting};
 pub use staff::{Role, Staff, StaffRecord};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

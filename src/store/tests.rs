@@ -447,6 +447,7 @@ fn sending(message: MessageId) -> Mailing {
             expanded: false,
             ended_at: None,
             counts: None,
+            stopped: None,
             folded_at: None,
         },
     }

@@ -12,7 +12,8 @@ use super::Open;
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use crate::list::{Decision, ListError, Mailings};
-use crate::template::{Approve, NoticeKind, Text, Visit};
+use crate::message::reading::File;
+use crate::template::{Approve, Lang, NoticeKind, Text, Visit};
 
 /// What the pages ask the list room.
 pub trait Approvals: Send + Sync {
@@ -47,6 +48,12 @@ pub struct MailingToApprove {
     pub digest: String,
     /// The text as its readers will see it.
     pub text: String,
+    /// What the designed form says, where that is something else.
+    pub designed: Option<String>,
+    /// What is attached: name, media type and size.
+    pub files: Vec<String>,
+    /// Whether its list is in the configuration; else it can't be approved.
+    pub configured: bool,
 }
 
 /// It holds what is to be sent, so nothing of it is shown.
@@ -66,7 +73,10 @@ impl Approvals for Mailings {
                 subject: view.subject,
                 count: view.audience.to_string(),
                 digest: view.digest,
-                text: view.text,
+                files: view.reading.files.iter().map(described).collect(),
+                text: view.reading.text,
+                designed: view.reading.designed,
+                configured: view.configured,
             }))
         })
     }
@@ -81,12 +91,19 @@ impl Approvals for Mailings {
                     | ListError::Digest
                     | ListError::NotAllowed(_)
                     | ListError::NotYours
-                    | ListError::SecondPerson,
+                    | ListError::SecondPerson
+                    | ListError::NotConfigured(_)
+                    | ListError::TooOld,
                 ) => Ok(false),
                 Err(error) => Err(room_trouble(error)),
             }
         })
     }
+}
+
+fn described(file: &File) -> String {
+    let name = file.name.as_deref().unwrap_or("?");
+    format!("{name} ({}, {} KiB)", file.media_type, file.kib)
 }
 
 fn room_trouble(error: ListError) -> RoomTrouble {
@@ -95,14 +112,18 @@ fn room_trouble(error: ListError) -> RoomTrouble {
 
 /// `GET /a/TOKEN`.
 pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    let mailing = match open.rooms.approvals.look(&token).await {
+    show(&token, asked.lang, &open, StatusCode::OK).await
+}
+
+async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Response {
+    let mailing = match open.rooms.approvals.look(token).await {
         Ok(Some(mailing)) => mailing,
-        Ok(None) => return link_unknown(&open.site, asked.lang),
-        Err(error) => return trouble(&open.site, asked.lang, &error),
+        Ok(None) => return link_unknown(&open.site, lang),
+        Err(error) => return trouble(&open.site, lang, &error),
     };
     let action = &format!("/a/{token}");
     let visit = Visit {
-        lang: asked.lang,
+        lang,
         path: Some(action),
     };
     let view = Approve {
@@ -112,9 +133,12 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
         count: &mailing.count,
         digest: &mailing.digest,
         text: &mailing.text,
+        designed: mailing.designed.as_deref(),
+        files: &mailing.files,
+        configured: mailing.configured,
         action,
     };
-    page(&open.site, StatusCode::OK, visit, &view)
+    page(&open.site, status, visit, &view)
 }
 
 /// `POST /a/TOKEN`. Unlike a withdrawal, an approval must be said in full: a form without one of the two buttons is
@@ -133,7 +157,8 @@ pub(super) async fn post(
     let lang = fields.lang();
     Ok(match open.rooms.approvals.decide(&token, decision).await {
         Ok(true) => notice(&open.site, StatusCode::OK, lang, done),
-        Ok(false) => link_unknown(&open.site, lang),
+        // The page says what stands against it, if the link itself is good.
+        Ok(false) => show(&token, lang, &open, StatusCode::CONFLICT).await,
         Err(error) => trouble(&open.site, lang, &error),
     })
 }

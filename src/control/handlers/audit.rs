@@ -240,11 +240,11 @@ impl Walk {
 
     fn take(&mut self, event: &LoggedEvent) {
         if event.seq != self.next {
-            self.find(format!(
-                "entries {} to {} were cut out",
-                self.next,
-                event.seq - 1
-            ));
+            let (first, last) = (self.next, event.seq - 1);
+            self.find(match first == last {
+                true => format!("entry {first} was cut out"),
+                false => format!("entries {first} to {last} were cut out"),
+            });
         }
         self.next = event.seq + 1;
         self.seen += 1;

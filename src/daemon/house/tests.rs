@@ -10,8 +10,10 @@ use tokio::sync::watch;
 use super::*;
 use crate::address::EmailAddress;
 use crate::daemon::desks::tests::World;
+use crate::daemon::service::work_for;
 use crate::delivery::engine::EngineSettings;
 use crate::delivery::parcel::{Boxed, Parcel, Source};
+use crate::staff::Caller;
 use crate::store::StoreError;
 
 /// Has nothing to send, and counts how often it is asked.
@@ -35,7 +37,7 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let network = {
         let config = crate::config::Config::example();
         let settings = Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap();
-        settings.network().unwrap()
+        settings.network(None).unwrap()
     };
     let (bell, asked) = (Bell::new(), watch::Sender::new(0));
     let mut looks = asked.subscribe();
@@ -75,7 +77,7 @@ async fn addresses_and_resolvers_of_the_configuration_are_used() {
             .map(|one| one.parse().unwrap())
             .into();
     });
-    let network = settings.network().unwrap();
+    let network = settings.network(None).unwrap();
     assert_eq!(
         network.dialer.sources,
         settings.config.delivery.source_addresses
@@ -114,4 +116,25 @@ async fn a_writer_that_is_gone_is_noticed() {
     assert!(writer_answers(store).await);
     store.close().await;
     assert!(!writer_answers(store).await);
+}
+
+#[tokio::test]
+async fn the_queues_length_is_for_admins() {
+    let world = World::new().await;
+    let roll = world.rooms.staff.roll();
+    let caller = |name: &str| {
+        let id = roll.by_name(name).unwrap().id;
+        Caller::Member(world.rooms.staff.actor(id).unwrap())
+    };
+    let ann = EmailAddress::parse("ann@far.example").unwrap();
+    let consent = &world.rooms.consent;
+    consent.subscribe_by_mail(ann, "news").await.unwrap();
+    let step = IntakeWorker::new(consent.clone()).step().await;
+    assert_eq!(step.unwrap().pieces, 1);
+    let work = super::work::work(&world.rooms).await;
+    assert_eq!(work_for(&caller("ada"), work.clone()).queued, Some(1));
+    let others = ["cy", "dee", "eve"].map(caller);
+    for other in others.iter().chain([&Caller::Nobody { uid: 0 }]) {
+        assert_eq!(work_for(other, work.clone()).queued, None);
+    }
 }

@@ -128,7 +128,7 @@ async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
     assert_eq!(keeper.state(), LockState::Unlocking, "no door is open yet");
     let gone = opening.store().vault().watch();
     let failed = opening
-        .apply(async |_| Err(Unapplied::Failed("the disk is full".to_owned())))
+        .apply(async |_| Err("the disk is full".to_owned()))
         .await;
     assert!(matches!(failed, Err(KeeperError::LockedBox(_))));
     assert!(matches!(keeper.unlock(None).await, Err(KeeperError::Busy)));
@@ -141,15 +141,15 @@ async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
     let applied = opening
         .apply(async |withdrawal| {
             let setting = Setting {
-                name: "test",
+                name: "test".into(),
                 value: withdrawal,
             };
             match store
                 .change(Change::new().then(Step::PutSetting(setting)))
                 .await
             {
-                Ok(ChangeOutcome::Done) => Ok(()),
-                other => Err(Unapplied::Failed(format!("{other:?}"))),
+                Ok(ChangeOutcome::Done) => Ok(Effect::Withdrawn),
+                other => Err(format!("{other:?}")),
             }
         })
         .await

@@ -52,8 +52,8 @@ impl House for Hut {
         &rooms.1
     }
 
-    async fn apply(&self, _: &Self::Rooms, _: Zeroizing<Vec<u8>>) -> Result<(), Unapplied> {
-        Ok(())
+    async fn apply(&self, _: &Self::Rooms, _: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
+        Ok(Effect::Withdrawn)
     }
 
     fn open(&self, rooms: Self::Rooms) {
@@ -61,11 +61,11 @@ impl House for Hut {
         *self.rooms.lock().expect("no panic") = Some(rooms);
     }
 
-    async fn report(&self) -> HouseReport {
+    async fn report(&self, _: bool) -> HouseReport {
         HouseReport::default()
     }
 
-    async fn reload(&self) -> Result<Reloaded, Failure> {
+    async fn reload(&self, _: &str) -> Result<Reloaded, Failure> {
         Err(Failure::failed("can't reload", "a hut has no file", "none"))
     }
 
