@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use hustings::cli::{self, ColourChoice, Global, Programs, sandbox, serve};
 use hustings::control::Failure;
 use hustings::daemon;
+use hustings::daemon::notify::Sockets;
 use hustings::daemon::sandbox::run::Options;
 use hustings::daemon::sandbox::walkthrough::Colours;
 
@@ -13,8 +14,16 @@ struct Daemon;
 
 impl Programs for Daemon {
     fn serve(&self, args: &serve::Args, global: &Global) -> Result<(), Failure> {
+        // Before there is a runtime: it has threads, and this changes the environment.
+        let sockets = Sockets::take().map_err(|error| {
+            Failure::failed(
+                "can't take the sockets that systemd handed over",
+                error.to_string(),
+                "look at hustings.socket: all of them must be listening TCP sockets",
+            )
+        })?;
         let runtime = runtime("run the service")?;
-        let served = runtime.block_on(daemon::serve::run(&global.config, args.locked));
+        let served = runtime.block_on(daemon::serve::run(&global.config, args.locked, sockets));
         served.map_err(|error| {
             Failure::failed(
                 "can't run the service",

@@ -348,6 +348,19 @@ async fn locked_it_knows_nobody_and_whoever_left_meanwhile_has_left() {
     assert!(fs::read(party.data().join("hustings.db")).unwrap() == before);
     knows_nobody(&party, &secrets);
 
+    // An unlock that fails behind the right passphrase leaves no key, and nothing in the way of the next.
+    let obstacle = party.data().join("locked-withdrawals.taken-0");
+    fs::create_dir(&obstacle).unwrap();
+    let output = unlock(&party, PASSPHRASE).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("taken-0"), "{}", said(&output));
+    party
+        .wait_for(|status| status.state == LockState::Locked)
+        .await;
+    assert!(party.browser().get("/").await.unwrap().status == 503);
+    knows_nobody(&party, &secrets[addresses..]);
+    fs::remove_dir(&obstacle).unwrap();
+
     let output = unlock(&party, PASSPHRASE).await;
     let text = said(&output);
     assert!(output.status.success(), "{text}");
@@ -371,6 +384,8 @@ async fn locked_it_knows_nobody_and_whoever_left_meanwhile_has_left() {
         !copies.iter().any(|mail| mail.contains("The second.")),
         "he left before the vault opened"
     );
+    let acts = party.cli(&["audit", "show"]).await;
+    assert!(said(&acts).contains("unlock"), "{}", said(&acts));
     // What could not be read is not forgotten.
     let status = party.cli(&["status"]).await;
     assert!(

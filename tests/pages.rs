@@ -6,14 +6,17 @@
 mod support;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use hustings::address::EmailAddress;
 use hustings::consent::Consent;
 use hustings::daemon::settings::Settings;
 use hustings::net::admission::ConnectionLimits;
-use hustings::web::{Door, LockedWithdrawal, Timeouts};
+use hustings::web::{
+    Door, LockedWithdrawal, LockedWithdrawals, NotKept, Rooms, Timeouts, Web, WebParts,
+};
 use hyper::Method;
 use jiff::SignedDuration;
 use support::{Answer, FORM, Pages, config, request, sign_up_form};
@@ -640,6 +643,54 @@ async fn a_withdrawal_that_comes_while_locked_is_kept_and_applied() {
         assert!(withdrawal.apply(&pages.consent).await.unwrap().is_some());
     }
     assert_eq!(pages.subscribers().await, 0);
+    pages.stop.cancel();
+    door.await.unwrap().unwrap();
+}
+
+/// A box that is handed over just when something comes: the pages are open when it answers.
+struct OpenedMeanwhile {
+    web: OnceLock<Weak<Web>>,
+    rooms: Rooms,
+}
+
+impl LockedWithdrawals for OpenedMeanwhile {
+    fn keep(
+        &self,
+        _: zeroize::Zeroizing<Vec<u8>>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>> {
+        let web = self.web.get().unwrap().upgrade().unwrap();
+        web.open(self.rooms.clone());
+        Box::pin(async { Err(NotKept::Opened) })
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_comes_while_the_vault_is_being_opened_takes_effect() {
+    let pages = Pages::start().await;
+    let out = pages.subscribe("ann@far.example").await;
+    let opened = Arc::new(OpenedMeanwhile {
+        web: OnceLock::new(),
+        rooms: Rooms {
+            consent: pages.consent.clone(),
+            approvals: Arc::new(support::OneMailing),
+        },
+    });
+    let web = Web::new(WebParts {
+        site: pages.settings.site(),
+        https: true,
+        clock: pages.clock.clone(),
+        signups_per_network: NonZeroU32::new(9).unwrap(),
+        locked: opened.clone(),
+    });
+    let _ = opened.web.set(Arc::downgrade(&web));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Arc::new(ConnectionLimits::new(9, 9));
+    let stop = pages.stop.clone();
+    let door = tokio::spawn(async move { Door::listen_plain(&web, listener, limits, stop).await });
+    let answer = plain(address, &format!("POST {out}")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(pages.subscribers().await, 0, "the rooms took it");
     pages.stop.cancel();
     door.await.unwrap().unwrap();
 }

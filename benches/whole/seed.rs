@@ -47,5 +47,5 @@ async fn open(stage: &Stage) -> Store {
     let key = config.key.file.clone().unwrap();
     let root = RootKey::from_key_file(&key, &config.data_dir).unwrap();
     let opened = keeper.await.unwrap().unlock_with(&root).await;
-    opened.unwrap().store
+    opened.unwrap()
 }

@@ -12,6 +12,7 @@ use super::style::{Style, Tone, wrapped};
 use crate::address::EmailAddress;
 use crate::config::{Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
+use crate::daemon::hardening;
 use crate::daemon::init::{self, Answers, InitError, NewRoot, Step};
 use crate::staff::NewAccount;
 use crate::vault::{KeySource as Source, RecoverySheet, check_passphrase};
@@ -83,7 +84,15 @@ impl KeyArg {
     }
 }
 
+/// Before a key or a passphrase is in memory.
+pub(super) fn guard_memory() {
+    for warning in hardening::guard_memory() {
+        println_note(&format!("Warning: {warning}."));
+    }
+}
+
 pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
+    guard_memory();
     let done = set_up(args, global, context);
     if done.is_err() {
         println_note(

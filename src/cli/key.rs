@@ -61,6 +61,7 @@ enum KeyCommand {
 }
 
 pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
+    init::guard_memory();
     match &args.command {
         KeyCommand::Backup { to, reason } => backup(to.as_deref(), reason.as_deref(), context),
         KeyCommand::Restore {
@@ -92,7 +93,7 @@ fn restore(
         KeySource::Credential | KeySource::File => None,
     };
     let credential = PathBuf::from(init::CREDENTIALS).join(&config.key.credential);
-    let new_sheet = context.run(async {
+    let restored = context.run(async {
         key_restore::restore(&config, &sheet, passphrase.as_ref(), &credential, tpm)
             .await
             .map_err(|error| Failure::from_error(Class::Failed, what, &error))
@@ -102,10 +103,17 @@ fn restore(
     {
         init::give_all(&config, uid, gid)?;
     }
-    if let Some(sheet) = new_sheet {
+    if let Some(sheet) = restored.sheet {
         init::println_note("The old recovery sheet opens nothing any more: destroy it.");
         init::hand_over(&sheet, sheet_to, context.style)?;
     }
+    restored.logged.map_err(|error| {
+        Failure::failed(
+            "the root key is back, but the audit log doesn't say so",
+            error.to_string(),
+            "write it down by hand, delete the file with the sheet, mend what is said above and start the service",
+        )
+    })?;
     context.write("The root key is back. Start the service, and delete the file with the sheet.\n")
 }
 

@@ -9,7 +9,7 @@ use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 /// Unlock the vault after a start: mail is taken, pages answer
 ///
 /// Asks for the passphrase without showing it; or reads it from a line of standard input. It needs no account: whoever
-/// knows the passphrase may.
+/// knows the passphrase may. Where there is none, it takes an admin, or root. It stands in the audit log.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock"

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
-use super::locked_box::LockedBox;
+use super::locked_box::{LockedBox, LockedBoxError};
 use crate::address::EmailAddress;
 use crate::consent;
 use crate::mailbox::directory::Directory;
@@ -21,7 +21,10 @@ impl LockedWithdrawals for LockedBox {
         Box::pin(async move {
             LockedBox::keep(self, withdrawal)
                 .await
-                .map_err(|error| NotKept(error.to_string()))
+                .map_err(|error| match error {
+                    LockedBoxError::Opened => NotKept::Opened,
+                    error => NotKept::Failed(error.to_string()),
+                })
         })
     }
 }

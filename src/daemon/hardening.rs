@@ -1,17 +1,23 @@
 //! What the process does to itself before it touches a key: no core dumps, no debugger, files for nobody else. The unit
 //! does the same and more from outside; this holds without systemd, too.
 
-use std::fs;
+use std::{fs, io};
 
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
 };
 
-/// Hardens the process. Returns what could not be had, for the log and for `hustings status`.
+/// Hardens the service. Returns what could not be had, for the log and for `hustings status`.
 pub fn harden() -> Vec<String> {
-    let mut warnings = Vec::new();
     umask(Mode::from_raw_mode(0o077));
+    guard_memory()
+}
+
+/// Keeps the memory to this process, for programs that hold a key for a moment and write files for others, too. Returns
+/// what could not be had.
+pub fn guard_memory() -> Vec<String> {
+    let mut warnings = Vec::new();
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
@@ -23,19 +29,24 @@ pub fn harden() -> Vec<String> {
     if set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
         warnings.push("other processes of the same user can read this one's memory".to_owned());
     }
-    if may_swap() {
-        warnings.push(
-            "the host has swap that this process may use, so keys may reach the disk; turn it off (swapoff -a), or start the service by its unit (MemorySwapMax=0)"
-                .to_owned(),
-        );
+    if !group_forbids_swap() {
+        warnings.extend(may_swap(&fs::read_to_string("/proc/swaps")).map(str::to_owned));
     }
     warnings
 }
 
-/// Whether memory of this process may be swapped out: there is swap, and our control group may use it.
-fn may_swap() -> bool {
-    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
-    has_swap(&swaps) && !group_forbids_swap()
+/// What to say if memory of this process may be swapped out. The shipped unit hides the kernel's table
+/// (`ProcSubset=pid`): what can't be seen may be there.
+fn may_swap(table: &io::Result<String>) -> Option<&'static str> {
+    match table {
+        Ok(swaps) if !has_swap(swaps) => None,
+        Ok(_) => Some(
+            "the host has swap that this process may use, so keys may reach the disk; turn it off (swapoff -a), or start the service by its unit (MemorySwapMax=0)",
+        ),
+        Err(_) => Some(
+            "whether the host has swap can't be seen from here, and nothing forbids this process to use it, so keys may reach the disk; turn it off (swapoff -a), or keep MemorySwapMax=0 in the unit",
+        ),
+    }
 }
 
 /// The first line of /proc/swaps is its head.
@@ -64,8 +75,16 @@ mod tests {
         let head = "Filename\t\t\tType\t\tSize\n";
         assert!(!has_swap(head));
         assert!(!has_swap(""));
-        assert!(has_swap(&format!(
-            "{head}/dev/sda2 partition 1048572 0 -2\n"
-        )));
+        let swaps = format!("{head}/dev/sda2 partition 1048572 0 -2\n");
+        assert!(has_swap(&swaps));
+        assert_eq!(may_swap(&Ok(head.to_owned())), None);
+        assert!(may_swap(&Ok(swaps)).is_some_and(|said| said.contains("has swap")));
+    }
+
+    #[test]
+    fn a_table_that_is_hidden_is_no_sign_that_there_is_no_swap() {
+        let hidden = Err(io::ErrorKind::NotFound.into());
+        let said = may_swap(&hidden).expect("a warning");
+        assert!(said.contains("can't be seen"), "{said}");
     }
 }

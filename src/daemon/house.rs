@@ -30,12 +30,12 @@ use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
 use crate::control::handlers::KeyDesk;
 use crate::control::{Desk, Failure, Server};
-use crate::delivery::engine::{Bell, Engine};
+use crate::delivery::engine::{Bell, Engine, Network};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
 use crate::staff::StaffRoom;
-use crate::store::{Store, StoreError};
+use crate::store::{Change, Health, Store, StoreError};
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
 
@@ -54,8 +54,6 @@ pub struct PartyHouse {
     limits: DoorLimits,
     /// What was in force at the start: what needs a restart is told from it, however often there was a reload since.
     started: Arc<Config>,
-    /// Made for withdrawals that came while locked; taken over when the rooms open.
-    consent: tokio::sync::Mutex<Option<Consent>>,
     engine: Mutex<Option<Engine>>,
     /// What was found wrong with the logs when the vault was opened.
     found: Mutex<Vec<String>>,
@@ -122,7 +120,6 @@ impl PartyHouse {
             service: OnceLock::new(),
             doors: OnceLock::new(),
             mail_door: OnceLock::new(),
-            consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
             record: Arc::new(record),
@@ -170,6 +167,14 @@ impl PartyHouse {
         &self.limits
     }
 
+    /// Whether what must work does. While locked there's nothing that could fail.
+    pub async fn is_alive(&self) -> bool {
+        match self.cell.get() {
+            Some(rooms) => writer_answers(&rooms.store).await,
+            None => true,
+        }
+    }
+
     /// Ends what is under way, writes down what is known of it, and closes the store.
     pub async fn close(&self, within: std::time::Duration) {
         let engine = self.engine.lock().ok().and_then(|mut engine| engine.take());
@@ -180,25 +185,6 @@ impl PartyHouse {
             self.cell.close();
             rooms.store.close().await;
         }
-    }
-
-    async fn consent(&self, store: &Store) -> Result<Consent, String> {
-        let mut slot = self.consent.lock().await;
-        if let Some(consent) = &*slot {
-            return Ok(consent.clone());
-        }
-        let settings = self.settings.load_full();
-        let letters = Arc::new(settings.letters());
-        let consent = Consent::open(
-            store.clone(),
-            self.clock.clone(),
-            settings.consent(),
-            letters,
-        )
-        .await
-        .map_err(|error| error.to_string())?;
-        *slot = Some(consent.clone());
-        Ok(consent)
     }
 
     /// A log that is not what was signed, shorter say, is noticed at once. It keeps no door shut.
@@ -220,10 +206,18 @@ impl PartyHouse {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
-    async fn open_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
+    async fn build_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
         let say = |error: &dyn std::fmt::Display| error.to_string();
         let settings = self.settings.load_full();
-        let consent = self.consent(&store).await?;
+        let letters = Arc::new(settings.letters());
+        let consent = Consent::open(
+            store.clone(),
+            self.clock.clone(),
+            settings.consent(),
+            letters,
+        )
+        .await
+        .map_err(|error| say(&error))?;
         let staff = StaffRoom::open(store.clone(), self.clock.clone(), settings.premises())
             .await
             .map_err(|error| say(&error))?;
@@ -273,10 +267,8 @@ impl PartyHouse {
     }
 
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
-    fn start_work(&self, rooms: &Arc<Rooms>) -> Result<(), String> {
+    fn start_work(&self, rooms: &Arc<Rooms>, network: Network) {
         let settings = self.settings.load_full();
-        let door = self.mail_door.get().copied();
-        let network = settings.network(door).map_err(|error| error.to_string())?;
         let sources: Vec<Arc<dyn crate::delivery::parcel::Source>> = vec![
             Arc::new(rooms.queue.clone()),
             Arc::new(rooms.mailings.clone()),
@@ -299,7 +291,6 @@ impl PartyHouse {
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
-        Ok(())
     }
 
     /// Writes into the audit log what came before it could be: this start above all. A log whose end was cut off gets
@@ -335,6 +326,18 @@ impl PartyHouse {
     }
 }
 
+/// Whether the store's writer answers: with an empty change, which writes nothing. One that refuses writes is looking after
+/// itself, and a restart would not help it.
+async fn writer_answers(store: &Store) -> bool {
+    match store.health() {
+        Health::Refusing(_) => true,
+        Health::Well => {
+            let answered = store.change(Change::new()).await;
+            !matches!(answered, Err(StoreError::Stopped))
+        }
+    }
+}
+
 /// The address at which a door that listens everywhere is reached from here.
 fn dialled(mut door: SocketAddr) -> SocketAddr {
     match door.ip() {
@@ -362,36 +365,50 @@ fn little_room(data: &Path) -> Option<String> {
     })
 }
 
+/// The rooms before anybody is let in, and the way out for their mail.
+pub struct Built {
+    rooms: Arc<Rooms>,
+    network: Network,
+}
+
 impl House for PartyHouse {
-    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
+    type Rooms = Built;
+
+    async fn build(&self, store: Store) -> Result<Built, Failure> {
+        let what = "can't open the rooms";
+        let next = "look at the log, mend it and try again: hustings unlock";
+        self.look_at_logs(&store).await;
+        let door = self.mail_door.get().copied();
+        let network = self.settings.load().network(door);
+        let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
+        let rooms = self.build_rooms(store).await;
+        let rooms = rooms.map_err(|error| Failure::failed(what, error, next))?;
+        self.write_record(&rooms).await;
+        say_gone_lists(&rooms);
+        Ok(Built { rooms, network })
+    }
+
+    fn staff_of<'r>(&self, built: &'r Built) -> &'r StaffRoom {
+        &built.rooms.staff
+    }
+
+    async fn apply(&self, built: &Built, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
             return Ok(Effect::Unreadable);
         };
-        let consent = self.consent(&store).await?;
-        let applied = withdrawal.apply(&consent).await;
+        let applied = withdrawal.apply(&built.rooms.consent).await;
         let applied = applied.map_err(|error| error.to_string())?;
         Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
     }
 
-    async fn open(&self, store: Store) -> Result<(), Failure> {
-        let what = "can't open the rooms";
-        let next = "look at the log, mend it and restart the service";
-        self.look_at_logs(&store).await;
-        let rooms = self
-            .open_rooms(store)
-            .await
-            .map_err(|error| Failure::failed(what, error, next))?;
-        self.write_record(&rooms).await;
-        say_gone_lists(&rooms);
-        self.start_work(&rooms)
-            .map_err(|error| Failure::failed(what, error, next))?;
+    fn open(&self, Built { rooms, network }: Built) {
+        self.cell.open(rooms.clone());
         self.web.open(web::Rooms {
             consent: rooms.consent.clone(),
             approvals: Arc::new(rooms.mailings.clone()),
         });
         self.open_desk(&rooms);
-        self.cell.open(rooms);
-        Ok(())
+        self.start_work(&rooms, network);
     }
 
     async fn report(&self, admin: bool) -> HouseReport {

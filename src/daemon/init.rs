@@ -4,7 +4,7 @@
 mod dns;
 mod units;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -240,7 +240,7 @@ pub fn root_key(
 }
 
 /// Has systemd encrypt the key into a file that only this host (or its TPM) can decrypt. The clear key goes through a pipe
-/// and never onto a disk.
+/// and into no file.
 pub(super) fn encrypt_credential(
     key: &RootKey,
     name: &str,
@@ -258,7 +258,7 @@ pub(super) fn encrypt_credential(
         make_directory(parent, 0o700)?;
     }
     let failed = |error: &dyn std::fmt::Display| InitError::Credential(error.to_string());
-    let clear = clear_key(key)?;
+    let clear = key.to_clear();
     let mut child = Command::new("systemd-creds")
         .arg("encrypt")
         .arg(format!("--name={name}"))
@@ -275,7 +275,9 @@ pub(super) fn encrypt_credential(
         .spawn()
         .map_err(|error| failed(&error))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(&clear).map_err(|error| failed(&error))?;
+        stdin
+            .write_all(clear.as_bytes())
+            .map_err(|error| failed(&error))?;
     }
     let output = child.wait_with_output().map_err(|error| failed(&error))?;
     if output.status.success() {
@@ -285,7 +287,7 @@ pub(super) fn encrypt_credential(
     Err(failed(&said.trim()))
 }
 
-/// The key in a credential that systemd encrypted on this host, by way of a file in memory.
+/// The key in a credential that systemd encrypted on this host. It comes through a pipe, and lies in no file.
 fn decrypt_credential(name: &str, from: &Path) -> Result<RootKey, InitError> {
     let there = |why: &dyn std::fmt::Display| InitError::CredentialThere {
         path: from.to_owned(),
@@ -303,31 +305,7 @@ fn decrypt_credential(name: &str, from: &Path) -> Result<RootKey, InitError> {
     if !output.status.success() {
         return Err(there(&String::from_utf8_lossy(&output.stderr).trim()));
     }
-    in_memory(|directory| {
-        write_new(&directory.join("key"), &clear, 0o400)?;
-        Ok(RootKey::from_credential(Some(directory), "key")?)
-    })
-}
-
-/// Does something with a directory in memory, which is gone afterwards.
-fn in_memory<T>(work: impl FnOnce(&Path) -> Result<T, InitError>) -> Result<T, InitError> {
-    let directory = PathBuf::from(format!("/dev/shm/hustings-init-{}", std::process::id()));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&directory)
-        .map_err(io_error(&directory))?;
-    let done = work(&directory);
-    let _ = fs::remove_dir_all(&directory);
-    done
-}
-
-/// The key as its file would hold it, by way of a file in memory.
-fn clear_key(key: &RootKey) -> Result<Zeroizing<Vec<u8>>, InitError> {
-    in_memory(|directory| {
-        let path = directory.join("key");
-        key.create_key_file(&path, Path::new("/nonexistent"))?;
-        fs::read(&path).map(Zeroizing::new).map_err(io_error(&path))
-    })
+    RootKey::from_clear(&clear).ok_or_else(|| there(&"it holds no root key"))
 }
 
 /// Makes the store and its key ring, unless they're there. The sheet is given only when they were made now: afterwards
@@ -379,8 +357,7 @@ pub async fn first_admin(
     use crate::staff::Role;
     account.roles = vec![Role::Reader, Role::Sender, Role::Approver, Role::Admin];
     let keeper = keeper(config).await?;
-    let opened = keeper.unlock_with(root).await?;
-    let store = opened.store;
+    let store = keeper.unlock_with(root).await?;
     let staff = StaffRoom::open(store.clone(), Clock::system(), premises(config)).await?;
     let issued = if !staff.is_new().await? {
         None

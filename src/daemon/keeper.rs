@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 use zeroize::Zeroizing;
 
 use super::locked_box::{Applied, Effect, LockedBox, LockedBoxError};
@@ -51,6 +51,9 @@ pub enum KeeperError {
     /// Somebody else is trying.
     #[error("the vault is being unlocked or stopped already; look at: hustings status")]
     Busy,
+    /// Somebody else has the root key derived.
+    #[error("somebody else is typing the passphrase already; try again in a moment")]
+    Trying,
     /// No root key.
     #[error(transparent)]
     Root(#[from] RootKeyError),
@@ -81,12 +84,64 @@ pub enum KeeperError {
     Derivation(String),
 }
 
-/// The vault is open.
-pub struct Opened {
+/// The store is open, and nobody knows it yet: doors may open once [`Opening::opened`] is said. Whoever can't open them
+/// says [`Opening::abandon`], and then no key is left in memory.
+#[must_use]
+pub struct Opening<'k> {
+    keeper: &'k Keeper,
+    slot: MutexGuard<'k, Option<LockedStore>>,
+    store: Store,
+}
+
+impl Opening<'_> {
     /// The open store.
-    pub store: Store,
-    /// What came of withdrawals that had come while locked.
-    pub applied: Applied,
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Applies what came while locked. Applying twice must do no harm.
+    ///
+    /// # Errors
+    /// A [`KeeperError`]: what was not applied is kept.
+    pub async fn apply<F>(
+        &self,
+        apply: impl Fn(Zeroizing<Vec<u8>>) -> F,
+    ) -> Result<Applied, KeeperError>
+    where
+        F: Future<Output = Result<Effect, String>>,
+    {
+        Ok(self.keeper.boxes.open(self.store.vault(), apply).await?)
+    }
+
+    /// Takes the mark away that `lock` left: the next process opens the vault by itself, if it can.
+    ///
+    /// # Errors
+    /// [`KeeperError::Mark`].
+    pub fn unmark(&self) -> Result<(), KeeperError> {
+        self.keeper.unmark()
+    }
+
+    /// The doors are open.
+    pub fn opened(self) {
+        self.keeper.state.send_replace(LockState::Unlocked);
+    }
+
+    /// Closes the store again. The caller has dropped everything that held it.
+    ///
+    /// # Errors
+    /// A [`KeeperError`] if there's nothing that a second try could open.
+    pub async fn abandon(self) -> Result<(), KeeperError> {
+        let Self {
+            keeper,
+            mut slot,
+            store,
+        } = self;
+        store.close().await;
+        drop(store);
+        let reopened = keeper.reopen(&mut slot).await;
+        keeper.state.send_replace(LockState::Locked);
+        reopened
+    }
 }
 
 /// The keeper. It owns the locked store until the vault is opened.
@@ -100,6 +155,8 @@ pub struct Keeper {
     locked: Mutex<Option<LockedStore>>,
     /// The ring as it lies in the store: it is encrypted, so it may stay in memory.
     wrapped: Mutex<Vec<u8>>,
+    /// One passphrase at a time: each takes 64 MiB and may be a guess.
+    trying: Mutex<()>,
     start_locked: bool,
 }
 
@@ -136,6 +193,7 @@ impl Keeper {
             state: watch::Sender::new(LockState::Locked),
             locked: Mutex::new(Some(locked)),
             wrapped: Mutex::new(wrapped),
+            trying: Mutex::default(),
             data: data.to_owned(),
             source,
             mark,
@@ -168,47 +226,41 @@ impl Keeper {
         &self.boxes
     }
 
-    /// Opens the vault: gets the root key, opens the ring, applies what came while locked, and gives the open store.
-    /// Doors may open only after this. Applying twice must do no harm.
+    /// Opens the vault: gets the root key, opens the ring and with it the store. One tries at a time.
     ///
     /// # Errors
     /// A [`KeeperError`]: the vault stays locked.
-    pub async fn unlock<F>(
+    pub async fn unlock(
         &self,
         passphrase: Option<&SecretText>,
-        apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
-    ) -> Result<Opened, KeeperError>
-    where
-        F: Future<Output = Result<Effect, String>>,
-    {
+    ) -> Result<Opening<'_>, KeeperError> {
         let mut slot = self.locked.try_lock().map_err(|_| KeeperError::Busy)?;
         let locked = slot.as_mut().ok_or(KeeperError::Busy)?;
         self.state.send_replace(LockState::Unlocking);
-        let opened = self.open_ring(locked, passphrase).await;
-        let opened = match opened {
-            Ok(vault) => self.open_store(&mut slot, vault, apply).await,
+        let opened = match self.open_ring(locked, passphrase).await {
+            Ok(vault) => self.open_store(&mut slot, vault).await,
             Err(error) => Err(error),
         };
-        match &opened {
-            Ok(_) => {
-                self.state.send_replace(LockState::Unlocked);
-            }
+        match opened {
+            Ok(store) => Ok(Opening {
+                keeper: self,
+                slot,
+                store,
+            }),
             Err(error) => {
                 self.state.send_replace(LockState::Locked);
-                if matches!(error, KeeperError::Unlock(UnlockError::WrongKey)) {
-                    tokio::time::sleep(AFTER_WRONG).await;
-                }
+                after_wrong(&error).await;
+                Err(error)
             }
         }
-        opened
     }
 
-    /// Opens the vault with a root key that is at hand, for the set-up: nothing came while locked yet, and nothing is
-    /// applied.
+    /// Opens the store with a root key that is at hand, for the set-up: no door opens behind it, and nothing that came
+    /// while locked is applied.
     ///
     /// # Errors
     /// As [`Keeper::unlock`].
-    pub async fn unlock_with(&self, root: &RootKey) -> Result<Opened, KeeperError> {
+    pub async fn unlock_with(&self, root: &RootKey) -> Result<Store, KeeperError> {
         let mut slot = self.locked.try_lock().map_err(|_| KeeperError::Busy)?;
         let file = RingFile::parse(&self.wrapped.lock().await).ok_or(KeeperError::Damaged)?;
         let vault = Vault::from_ring(KeyRing::unwrap(root, &file.wrapped)?);
@@ -216,10 +268,7 @@ impl Keeper {
         let locked = slot.take().ok_or(KeeperError::Busy)?;
         let store = locked.unlock(vault, self.budget).await?;
         self.state.send_replace(LockState::Unlocked);
-        Ok(Opened {
-            store,
-            applied: Applied::default(),
-        })
+        Ok(store)
     }
 
     async fn open_ring(
@@ -240,49 +289,26 @@ impl Keeper {
         Ok(Vault::from_ring(ring))
     }
 
-    async fn open_store<F>(
+    async fn open_store(
         &self,
         slot: &mut Option<LockedStore>,
         vault: Vault,
-        apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
-    ) -> Result<Opened, KeeperError>
-    where
-        F: Future<Output = Result<Effect, String>>,
-    {
-        let locked = slot.take().ok_or(KeeperError::Busy)?;
-        let opened = self.fill(locked, vault, apply).await;
-        if opened.is_err() {
-            // A second try must find a locked store again.
-            *slot = Some(reopen(Files::in_directory(&self.data)).await?);
-        }
-        opened
-    }
-
-    async fn fill<F>(
-        &self,
-        locked: LockedStore,
-        vault: Vault,
-        apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
-    ) -> Result<Opened, KeeperError>
-    where
-        F: Future<Output = Result<Effect, String>>,
-    {
+    ) -> Result<Store, KeeperError> {
         self.boxes.write_key(vault.seal_to())?;
-        let store = locked.unlock(vault.clone(), self.budget).await?;
-        let applied = self
-            .boxes
-            .open(&vault, |withdrawal| apply(store.clone(), withdrawal))
-            .await;
-        let opened = applied
-            .map_err(KeeperError::from)
-            .and_then(|applied| self.unmark().map(|()| applied));
-        match opened {
-            Ok(applied) => Ok(Opened { store, applied }),
+        let locked = slot.take().ok_or(KeeperError::Busy)?;
+        match locked.unlock(vault, self.budget).await {
+            Ok(store) => Ok(store),
             Err(error) => {
-                store.close().await;
-                Err(error)
+                self.reopen(slot).await?;
+                Err(error.into())
             }
         }
+    }
+
+    /// A second try must find a locked store again.
+    async fn reopen(&self, slot: &mut Option<LockedStore>) -> Result<(), KeeperError> {
+        *slot = Some(reopen(Files::in_directory(&self.data)).await?);
+        Ok(())
     }
 
     async fn root_key(
@@ -309,7 +335,8 @@ impl Keeper {
         }
     }
 
-    /// The recovery sheet of an open vault. The root key is got anew: the daemon doesn't keep it.
+    /// The recovery sheet of an open vault. The root key is got anew: the daemon doesn't keep it. One tries at a time, and
+    /// a wrong passphrase takes as long as at an unlock.
     ///
     /// # Errors
     /// A [`KeeperError`], also if the key that was got is not the one that wraps this vault's ring.
@@ -318,10 +345,17 @@ impl Keeper {
         vault: &Vault,
         passphrase: Option<&SecretText>,
     ) -> Result<RecoverySheet, KeeperError> {
+        let _one = self.trying.try_lock().map_err(|_| KeeperError::Trying)?;
         let file = RingFile::parse(&self.wrapped.lock().await).ok_or(KeeperError::Damaged)?;
         let root = self.root_key(file.params.as_ref(), passphrase).await?;
-        KeyRing::unwrap(&root, &file.wrapped)?;
-        Ok(RecoverySheet::new(&root, vault.ring()))
+        match KeyRing::unwrap(&root, &file.wrapped) {
+            Ok(_) => Ok(RecoverySheet::new(&root, vault.ring())),
+            Err(error) => {
+                let error = error.into();
+                after_wrong(&error).await;
+                Err(error)
+            }
+        }
     }
 
     /// Leaves the mark because of which the next process starts locked, and goes to Stopping. The caller drains and ends
@@ -351,6 +385,14 @@ impl Keeper {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whoever guesses waits.
+async fn after_wrong(error: &KeeperError) {
+    if matches!(error, KeeperError::Unlock(UnlockError::WrongKey)) {
+        tracing::warn!("a passphrase or root key was tried that does not open the key ring");
+        tokio::time::sleep(AFTER_WRONG).await;
     }
 }
 
@@ -401,4 +443,4 @@ pub async fn create_ring(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,6 +14,14 @@ use crate::staff::{Caller, StaffRoom};
 use crate::store::{Files, LockedStore};
 use crate::vault::{KeyRing, PassphraseParams, RecoverySheet, RootKey};
 
+/// The key is back. Nothing that went wrong afterwards undoes that.
+pub struct Restored {
+    /// The sheet from now on, where the key is a new one.
+    pub sheet: Option<RecoverySheet>,
+    /// Whether it stands in the audit log.
+    pub logged: Result<(), InitError>,
+}
+
 /// Puts the root key of a sheet back. With a passphrase as its source the key is a new one, made from `passphrase`, and
 /// so is the sheet that is given back: the old one opens nothing any more.
 ///
@@ -25,7 +33,7 @@ pub async fn restore(
     passphrase: Option<&SecretText>,
     credential: &Path,
     tpm: bool,
-) -> Result<Option<RecoverySheet>, InitError> {
+) -> Result<Restored, InitError> {
     // Made by nobody but `init`: a lost database must not be hidden by an empty one.
     if !config.data_dir.join("hustings.db").exists() {
         return Err(KeeperError::NotSetUp.into());
@@ -57,9 +65,15 @@ pub async fn restore(
             (root, Some(sheet))
         }
     };
-    locked.close().await?;
-    log(config, &root).await?;
-    Ok(new_sheet)
+    let closed = locked.close().await.map_err(InitError::from);
+    let logged = match closed {
+        Ok(()) => log(config, &root).await,
+        Err(error) => Err(error),
+    };
+    Ok(Restored {
+        sheet: new_sheet,
+        logged,
+    })
 }
 
 /// Writes the key file, unless it is there and the same.
@@ -83,7 +97,7 @@ fn to_file(config: &Config, root: RootKey) -> Result<RootKey, InitError> {
 async fn log(config: &Config, root: &RootKey) -> Result<(), InitError> {
     let source = key_source(&config.key);
     let keeper = Keeper::open(&config.data_dir, &config.runtime_dir, source, 1 << 20).await?;
-    let store = keeper.unlock_with(root).await?.store;
+    let store = keeper.unlock_with(root).await?;
     let staff = StaffRoom::open(store.clone(), Clock::system(), premises(config)).await?;
     let caller = Caller::Nobody {
         uid: rustix::process::getuid().as_raw(),

@@ -1,27 +1,33 @@
 //! Withdrawals that come while the vault is locked. Each is sealed to the vault's public key, appended to a capped file,
 //! and synced before the page answers; they are applied at unlock, before any door opens.
 //!
-//! A frame is `length u32 big-endian | sealed box`. A torn last frame (a crash while it was written) was never answered,
-//! so it is left out.
+//! The pages go on answering while an unlock is under way, so nothing is read from the file that is appended to: it is
+//! renamed first, and what comes then begins another. Once more, for the last of them, the box is handed over: who comes
+//! then waits the moment until the rooms are open, and is told so.
+
+mod file;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+use self::file::{NOFOLLOW, append, read, sync_directory};
 
 use crate::vault::{BoxError, SealTo, Vault};
 
-/// The file is never longer: some hundred thousand withdrawals.
+/// What waits is never more: some hundred thousand withdrawals.
 pub const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// What a withdrawal is told in has at most so many bytes.
 pub const WITHDRAWAL_MAX: usize = 512;
 /// How the files of what could not be read begin.
 const ASIDE: &str = "locked-withdrawals.unreadable-";
-/// A sealed withdrawal is never longer.
-const FRAME_MAX: u32 = 1024;
+/// How the files begin that an unlock took to apply them. One that is left was not applied to its end.
+const TAKEN: &str = "locked-withdrawals.taken-";
 
 /// Why a withdrawal could not be kept, or those that were kept not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,9 @@ pub enum LockedBoxError {
     /// Longer than any withdrawal.
     #[error("a withdrawal has at most {WITHDRAWAL_MAX} bytes; this is none")]
     TooLong,
+    /// The vault is open now: the rooms take it.
+    #[error("the vault is open by now; withdraw in the rooms")]
+    Opened,
     /// It can't be sealed.
     #[error(transparent)]
     Seal(#[from] BoxError),
@@ -56,8 +65,46 @@ pub struct LockedBox(Arc<Inner>);
 
 struct Inner {
     directory: PathBuf,
-    /// One append at a time. Whether the file's end was looked at in this process: a crash may have left half a frame.
-    appending: Mutex<bool>,
+    /// One append, or one taking away, at a time.
+    appending: Mutex<Tail>,
+    /// Changed under `appending` alone.
+    gate: watch::Sender<Gate>,
+}
+
+/// What is known of the file that is appended to.
+#[derive(Clone, Copy, Default)]
+struct Tail {
+    /// It ends with a whole frame. A crash, or a failed write, may have left half of one.
+    whole: bool,
+    /// Its name is on the disk.
+    named: bool,
+}
+
+/// Whether withdrawals are kept here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Locked,
+    HandingOver,
+    Open,
+}
+
+/// While this lives nothing is kept: who comes waits. When it goes, the vault counts as locked still.
+#[must_use]
+pub struct HandOver(LockedBox);
+
+impl HandOver {
+    /// The rooms are open and take what comes.
+    pub fn opened(self) {
+        self.0.set_gate(Gate::Open);
+    }
+}
+
+impl Drop for HandOver {
+    fn drop(&mut self) {
+        if *self.0.0.gate.borrow() == Gate::HandingOver {
+            self.0.set_gate(Gate::Locked);
+        }
+    }
 }
 
 /// What came of one withdrawal.
@@ -87,7 +134,8 @@ impl LockedBox {
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             directory: directory.into(),
-            appending: Mutex::new(false),
+            appending: Mutex::default(),
+            gate: watch::Sender::new(Gate::Locked),
         }))
     }
 
@@ -128,60 +176,112 @@ impl LockedBox {
     /// Keeps a withdrawal. When this returns `Ok` it is on the disk.
     ///
     /// # Errors
-    /// [`LockedBoxError`]: it was not kept, and the page must say so.
+    /// [`LockedBoxError::Opened`] if the rooms can be asked by now; or else it was not kept, and the page must say so.
     pub async fn keep(&self, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), LockedBoxError> {
-        let this = self.clone();
-        let path = self.withdrawals();
-        tokio::task::spawn_blocking(move || this.keep_now(&withdrawal))
-            .await
-            .unwrap_or_else(|error| Err(io_error(&path)(io::Error::other(error))))
+        let withdrawal = Arc::new(withdrawal);
+        let mut gate = self.0.gate.subscribe();
+        loop {
+            // The sender lives as long as we do.
+            let _ = gate.wait_for(|gate| *gate != Gate::HandingOver).await;
+            let (this, path) = (self.clone(), self.withdrawals());
+            let withdrawal = withdrawal.clone();
+            let kept = tokio::task::spawn_blocking(move || this.keep_now(&withdrawal))
+                .await
+                .unwrap_or_else(|error| Err(io_error(&path)(io::Error::other(error))))?;
+            if kept {
+                return Ok(());
+            }
+        }
     }
 
-    fn keep_now(&self, withdrawal: &[u8]) -> Result<(), LockedBoxError> {
+    /// False while the box is handed over.
+    fn keep_now(&self, withdrawal: &[u8]) -> Result<bool, LockedBoxError> {
         if withdrawal.len() > WITHDRAWAL_MAX {
             return Err(LockedBoxError::TooLong);
         }
         let key_path = self.public_key();
         let key = fs::read_to_string(&key_path).map_err(io_error(&key_path))?;
         let sealed = SealTo::parse(&key)?.seal(withdrawal)?;
-        let length = u32::try_from(sealed.len()).map_err(|_| LockedBoxError::TooLong)?;
-        let mut frame = length.to_be_bytes().to_vec();
-        frame.extend_from_slice(&sealed);
-        let mut looked = self
-            .0
+        let frame = file::frame(&sealed);
+        let mut tail = self.appending();
+        match *self.0.gate.borrow() {
+            Gate::Locked => {}
+            Gate::HandingOver => return Ok(false),
+            Gate::Open => return Err(LockedBoxError::Opened),
+        }
+        let path = self.withdrawals();
+        let taken: u64 = self.begin_with(TAKEN).iter().map(|path| length(path)).sum();
+        if taken + length(&path) + frame.len() as u64 > FILE_MAX {
+            return Err(LockedBoxError::Full);
+        }
+        // Whatever fails: what is there is looked at again before the next is written.
+        let before = std::mem::take(&mut *tail);
+        self.append_now(before, &path, &frame)
+            .map_err(io_error(&path))?;
+        *tail = Tail {
+            whole: true,
+            named: true,
+        };
+        Ok(true)
+    }
+
+    fn append_now(&self, tail: Tail, path: &Path, frame: &[u8]) -> io::Result<()> {
+        if !tail.whole {
+            self.mend_end(path)?;
+        }
+        append(path, frame)?;
+        if !tail.named {
+            sync_directory(&self.0.directory)?;
+        }
+        Ok(())
+    }
+
+    fn appending(&self) -> MutexGuard<'_, Tail> {
+        self.0
             .appending
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !*looked {
-            let path = self.withdrawals();
-            self.mend_end(&path).map_err(io_error(&path))?;
-            *looked = true;
-        }
-        append(&self.withdrawals(), &self.0.directory, &frame)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_gate(&self, gate: Gate) {
+        let _tail = self.appending();
+        self.0.gate.send_replace(gate);
+    }
+
+    /// From here on nothing is kept, and who comes waits: the box is opened for the last time, and the rooms are opened.
+    pub fn hand_over(&self) -> HandOver {
+        self.set_gate(Gate::HandingOver);
+        HandOver(self.clone())
     }
 
     /// How many wait.
     pub fn waiting(&self) -> u64 {
-        read(&self.withdrawals()).map_or(0, |found| found.boxes.len() as u64)
+        let files = self.begin_with(TAKEN).into_iter();
+        let count = |path: PathBuf| read(&path).map_or(0, |found| found.boxes.len() as u64);
+        files.chain([self.withdrawals()]).map(count).sum()
     }
 
-    /// The files of withdrawals that could not be read at an unlock. Each unlock tries them again.
-    pub fn unreadable(&self) -> Vec<PathBuf> {
+    fn begin_with(&self, name: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.0.directory).into_iter().flatten();
         let mut files: Vec<_> = entries
             .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(ASIDE))
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(name))
             .map(|entry| entry.path())
             .collect();
         files.sort();
         files
     }
 
-    /// Applies all that wait, in the order in which they came, and empties the file. Applying twice must do no harm: a
-    /// crash in between applies them again.
+    /// The files of withdrawals that could not be read at an unlock. Each unlock tries them again.
+    pub fn unreadable(&self) -> Vec<PathBuf> {
+        self.begin_with(ASIDE)
+    }
+
+    /// Applies all that wait, in the order in which they came. Applying twice must do no harm: a crash in between applies
+    /// them again. What comes meanwhile is kept for the next time.
     ///
     /// # Errors
-    /// [`LockedBoxError`]: the file stays as it was.
+    /// [`LockedBoxError`]: what was not applied to its end stays for the next time.
     pub async fn open<F>(
         &self,
         vault: &Vault,
@@ -191,19 +291,20 @@ impl LockedBox {
         F: Future<Output = Result<Effect, String>>,
     {
         let mut outcome = Applied::default();
-        for path in self.unreadable().into_iter().chain([self.withdrawals()]) {
+        let before = self.unreadable();
+        self.take().map_err(io_error(&self.withdrawals()))?;
+        for path in before.into_iter().chain(self.begin_with(TAKEN)) {
             let found = read(&path).map_err(io_error(&path))?;
             let mut closed = Vec::new();
             for sealed in found.boxes {
-                match vault.open_box(&sealed) {
-                    Ok(withdrawal) => {
-                        match apply(withdrawal).await.map_err(LockedBoxError::Apply)? {
-                            Effect::Withdrawn => outcome.applied += 1,
-                            Effect::Void => outcome.void += 1,
-                            Effect::Unreadable => closed.push(sealed),
-                        }
-                    }
-                    Err(_) => closed.push(sealed),
+                let Ok(withdrawal) = vault.open_box(&sealed) else {
+                    closed.push(sealed);
+                    continue;
+                };
+                match apply(withdrawal).await.map_err(LockedBoxError::Apply)? {
+                    Effect::Withdrawn => outcome.applied += 1,
+                    Effect::Void => outcome.void += 1,
+                    Effect::Unreadable => closed.push(sealed),
                 }
             }
             outcome.unreadable += closed.len() as u64 + u64::from(!found.rest.is_empty());
@@ -212,15 +313,29 @@ impl LockedBox {
         Ok(outcome)
     }
 
+    /// Renames the file that is appended to, so that nothing comes into it any more.
+    fn take(&self) -> io::Result<()> {
+        let mut tail = self.appending();
+        match fs::rename(self.withdrawals(), self.fresh(TAKEN)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed?,
+        }
+        *tail = Tail::default();
+        sync_directory(&self.0.directory)
+    }
+
     /// What is appended next must be readable: half a frame that a crash left is cut off, and a damaged file is put aside
     /// as it is, for the unlock to take what it can.
     fn mend_end(&self, path: &Path) -> io::Result<()> {
         let found = read(path)?;
         if !found.rest.is_empty() {
-            return fs::rename(path, self.aside());
+            return fs::rename(path, self.fresh(ASIDE));
         }
         if path.exists() {
-            let file = File::options().write(true).open(path)?;
+            let file = File::options()
+                .write(true)
+                .custom_flags(NOFOLLOW)
+                .open(path)?;
             if file.metadata()?.len() > found.whole {
                 file.set_len(found.whole)?;
                 file.sync_data()?;
@@ -229,8 +344,9 @@ impl LockedBox {
         Ok(())
     }
 
-    fn aside(&self) -> PathBuf {
-        let name = format!("{ASIDE}{}", jiff::Timestamp::now().as_nanosecond());
+    /// A name that is no file's yet. They sort by the time at which they were given.
+    fn fresh(&self, begin: &str) -> PathBuf {
+        let name = format!("{begin}{}", jiff::Timestamp::now().as_nanosecond());
         self.0.directory.join(name)
     }
 
@@ -245,22 +361,17 @@ impl LockedBox {
         let fail = |source| io_error(path)(source);
         let mut bytes = Vec::new();
         for sealed in closed {
-            bytes.extend_from_slice(
-                &u32::try_from(sealed.len())
-                    .unwrap_or(u32::MAX)
-                    .to_be_bytes(),
-            );
-            bytes.extend_from_slice(sealed);
+            bytes.extend_from_slice(&file::frame(sealed));
         }
         bytes.extend_from_slice(rest);
         if !bytes.is_empty() {
-            if *path != self.withdrawals()
-                && fs::metadata(path).is_ok_and(|at| at.len() == bytes.len() as u64)
+            if self.unreadable().iter().any(|aside| aside == path)
+                && length(path) == bytes.len() as u64
             {
                 // Nothing in it opens yet.
                 return Ok(());
             }
-            let aside = self.aside();
+            let aside = self.fresh(ASIDE);
             let mut file = File::options()
                 .write(true)
                 .create_new(true)
@@ -280,77 +391,9 @@ impl LockedBox {
     }
 }
 
-/// What a file of withdrawals holds.
-#[derive(Default)]
-struct Found {
-    boxes: Vec<Vec<u8>>,
-    /// Bytes behind the last whole frame that are more than half a frame: the file was damaged there.
-    rest: Vec<u8>,
-    /// How many bytes the whole frames take.
-    whole: u64,
-}
-
-/// Reads a file of withdrawals. Half a frame at its end, which a crash left, was never answered and is left out.
-fn read(path: &Path) -> io::Result<Found> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX + u64::from(FRAME_MAX))
-        .read_to_end(&mut bytes)?;
-    let mut found = Found::default();
-    let mut rest = bytes.as_slice();
-    while let Some((head, behind)) = rest.split_first_chunk::<4>() {
-        let length = u32::from_be_bytes(*head);
-        if length == 0 || length > FRAME_MAX {
-            found.rest = rest.to_vec();
-            break;
-        }
-        let Some((sealed, behind)) = behind.split_at_checked(length as usize) else {
-            break;
-        };
-        found.boxes.push(sealed.to_vec());
-        found.whole += 4 + u64::from(length);
-        rest = behind;
-    }
-    Ok(found)
-}
-
-/// Appends a frame behind the last whole one, and syncs.
-fn append(path: &Path, directory: &Path, frame: &[u8]) -> Result<(), LockedBoxError> {
-    let fail = io_error(path);
-    let write = || -> io::Result<bool> {
-        let is_new = !path.exists();
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)?;
-        let before = file.metadata()?.len();
-        if before + frame.len() as u64 > FILE_MAX {
-            return Ok(false);
-        }
-        if let Err(error) = file.write_all(frame).and_then(|()| file.sync_data()) {
-            // What came half must not stand before what comes next.
-            let _ = file.set_len(before);
-            return Err(error);
-        }
-        if is_new {
-            sync_directory(directory)?;
-        }
-        Ok(true)
-    };
-    match write() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(LockedBoxError::Full),
-        Err(error) => Err(fail(error)),
-    }
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+/// How long a file is; 0 if there is none.
+fn length(path: &Path) -> u64 {
+    fs::symlink_metadata(path).map_or(0, |about| about.len())
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> LockedBoxError {

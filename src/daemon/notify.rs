@@ -39,25 +39,35 @@ fn tell(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Tells the watchdog that we live, twice as often as it wants to hear, as long as `alive` answers within that time.
-/// `alive` should go through what must work, such as the store's writer; without a watchdog this returns at once.
+/// Tells the watchdog that we live, twice as often as it wants to hear, as long as `alive` says so within that time.
+/// `alive` goes through what must work, such as the store's writer; without a watchdog this returns at once.
 pub async fn watchdog<F>(stop: CancellationToken, alive: impl Fn() -> F)
 where
-    F: Future<Output = ()>,
+    F: Future<Output = bool>,
 {
-    let Some(patience) = sd_notify::watchdog_enabled() else {
-        return;
-    };
+    if let Some(patience) = sd_notify::watchdog_enabled() {
+        watch(patience, stop, alive, || tell(&[NotifyState::Watchdog])).await;
+    }
+}
+
+async fn watch<F>(
+    patience: Duration,
+    stop: CancellationToken,
+    alive: impl Fn() -> F,
+    living: impl Fn(),
+) where
+    F: Future<Output = bool>,
+{
     let mut tick = tokio::time::interval(patience / 2);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if tokio::time::timeout(patience / 2, alive()).await.is_ok() {
-            tell(&[NotifyState::Watchdog]);
-        } else {
-            tracing::warn!("the daemon answers slowly; the watchdog was not told");
+        match tokio::time::timeout(patience / 2, alive()).await {
+            Ok(true) => living(),
+            Ok(false) => tracing::error!("the store's writer is gone; the watchdog was not told"),
+            Err(_) => tracing::warn!("the daemon answers slowly; the watchdog was not told"),
         }
     }
 }
@@ -74,7 +84,8 @@ pub fn extend_stop(by: Duration) {
 pub struct Sockets(HashMap<String, Vec<TcpListener>>);
 
 impl Sockets {
-    /// Takes them over. To be called once, before there are other threads.
+    /// Takes them over. To be called once, before there are other threads, a runtime's among them: it forgets the
+    /// environment variables by which they came.
     ///
     /// # Errors
     /// If one of them is no listening TCP socket.
@@ -141,6 +152,31 @@ mod tests {
         ready("unlocked");
         let sockets = Sockets::take().expect("none is no error");
         assert_eq!(sockets.left().count(), 0);
-        watchdog(CancellationToken::new(), async || ()).await;
+        watchdog(CancellationToken::new(), async || true).await;
+    }
+
+    #[tokio::test]
+    async fn who_is_dead_or_too_slow_is_not_said_to_live() {
+        let patience = Duration::from_millis(50);
+        for (case, lives) in [("well", true), ("dead", false), ("slow", false)] {
+            let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+            let alive = async || {
+                if case == "slow" {
+                    std::future::pending::<()>().await;
+                }
+                case == "well"
+            };
+            let living = || said.send(()).expect("somebody listens");
+            let watching = watch(patience, CancellationToken::new(), alive, living);
+            let long = match lives {
+                true => Duration::from_secs(30),
+                false => patience * 6,
+            };
+            let told = tokio::select! {
+                () = watching => None,
+                told = tokio::time::timeout(long, heard.recv()) => told.ok().flatten(),
+            };
+            assert_eq!(told.is_some(), lives, "{case}");
+        }
     }
 }

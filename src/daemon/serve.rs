@@ -183,7 +183,10 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     starting.open_control(&service)?;
     // Callers wait in the kernel's queue meanwhile: what came while locked is applied before any door answers.
     if !options.stay_locked && !keeper.waits_for_unlock() {
-        service.unlock(None).await.map_err(StartError::Unlock)?;
+        service
+            .unlock(None, None)
+            .await
+            .map_err(StartError::Unlock)?;
     }
     starting.serve_doors(bound);
     if let Some(address) = options.plain_pages {
@@ -402,12 +405,12 @@ pub(super) fn date_of(path: &Path, clock: &Clock) -> Date {
         .date()
 }
 
-/// Runs the service until a signal or `hustings lock` ends it.
+/// Runs the service until a signal or `hustings lock` ends it. The sockets were [taken](Sockets::take) before there was a
+/// runtime.
 ///
 /// # Errors
 /// A [`StartError`] if it does not start.
-pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
-    let sockets = Sockets::take()?;
+pub async fn run(path: &Path, stay_locked: bool, sockets: Sockets) -> Result<(), StartError> {
     let (digest, config) = Config::load_for_record(path);
     let config = config.map_err(|errors| StartError::Config(Box::new(errors)))?;
     logging::start(&config.log);
@@ -427,8 +430,10 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     })
     .await?;
     notify::ready(standing(&running.house));
-    tokio::spawn(notify::watchdog(running.stop.clone(), async || {
-        tokio::task::yield_now().await
+    let house = running.house.clone();
+    tokio::spawn(notify::watchdog(running.stop.clone(), move || {
+        let house = house.clone();
+        async move { house.is_alive().await }
     }));
     loop {
         tokio::select! {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::keeper::{Keeper, KeeperError, Opened};
-use super::locked_box::Effect;
+use super::keeper::{Keeper, KeeperError, Opening};
+use super::locked_box::{Applied, Effect};
 use super::signals::DRAIN;
 use crate::clock::Clock;
 use crate::control::api::Count;
@@ -33,15 +33,25 @@ pub struct HouseReport {
 
 /// The rooms and doors behind the lock, as the daemon builds them.
 pub trait House: Send + Sync + 'static {
+    /// The rooms over an open store, before anybody is let in. Dropped, they hold nothing of it.
+    type Rooms: Send + Sync;
+
+    /// Builds the rooms. Nothing works by itself yet, and no door knows of them.
+    fn build(&self, store: Store) -> impl Future<Output = Result<Self::Rooms, Failure>> + Send;
+
+    /// The staff room among them.
+    fn staff_of<'r>(&self, rooms: &'r Self::Rooms) -> &'r StaffRoom;
+
     /// Applies a withdrawal that came while locked, before any door opens. Applying one twice must do no harm.
     fn apply(
         &self,
-        store: Store,
+        rooms: &Self::Rooms,
         withdrawal: Zeroizing<Vec<u8>>,
     ) -> impl Future<Output = Result<Effect, String>> + Send;
 
-    /// The vault is open: builds the rooms, opens the doors, and gives the control server its whole desk.
-    fn open(&self, store: Store) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Opens the doors to these rooms, gives the control server its whole desk, and last starts what works by itself. It
+    /// can't fail: what can has been done before.
+    fn open(&self, rooms: Self::Rooms);
 
     /// What `status` tells of it, to an admin or to others.
     fn report(&self, admin: bool) -> impl Future<Output = HouseReport> + Send;
@@ -99,32 +109,103 @@ impl<H: House> ServiceDesk<H> {
         self.register(desk).on::<Lock, _>(self)
     }
 
-    /// Opens the vault and then the house; used at start where no passphrase is needed, and by `unlock`.
+    /// Opens the vault and then the house; at the start where nobody need say so, and by `unlock`, said by `by`.
     ///
     /// # Errors
-    /// A failure: the vault stays locked, or the house could not open its doors.
-    pub async fn unlock(&self, passphrase: Option<&SecretText>) -> Result<Unlocked, Failure> {
-        let house = self.house.clone();
-        let apply = |store: Store, withdrawal| {
-            let house = house.clone();
-            async move { house.apply(store, withdrawal).await }
+    /// A failure: the vault is locked as before, no key is in memory, and a second try may work.
+    pub async fn unlock(
+        &self,
+        passphrase: Option<&SecretText>,
+        by: Option<&Caller>,
+    ) -> Result<Unlocked, Failure> {
+        let failed = |error: &KeeperError| keeper_failure(CANT_UNLOCK, error);
+        let opening = self.keeper.unlock(passphrase).await;
+        let opening = opening.map_err(|error| failed(&error))?;
+        match self.open_house(&opening, by).await {
+            Ok(applied) => {
+                opening.opened();
+                super::notify::status("unlocked");
+                Ok(Unlocked {
+                    already: false,
+                    applied_withdrawals: applied.applied,
+                    void_withdrawals: applied.void,
+                    unreadable_withdrawals: applied.unreadable,
+                })
+            }
+            Err(failure) => {
+                opening.abandon().await.map_err(|error| failed(&error))?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Everything that can fail comes before the doors.
+    async fn open_house(
+        &self,
+        opening: &Opening<'_>,
+        by: Option<&Caller>,
+    ) -> Result<Applied, Failure> {
+        let failed = |error: KeeperError| keeper_failure(CANT_UNLOCK, &error);
+        let rooms = self.house.build(opening.store().clone()).await?;
+        let apply = |withdrawal| self.house.apply(&rooms, withdrawal);
+        let by = match by {
+            Some(caller) => Some(
+                self.who_unlocks(self.house.staff_of(&rooms), caller)
+                    .await?,
+            ),
+            None => None,
         };
-        let Opened { store, applied } = self
-            .keeper
-            .unlock(passphrase, apply)
-            .await
-            .map_err(|error| keeper_failure("can't unlock the vault", &error))?;
-        self.house.open(store).await?;
-        super::notify::status("unlocked");
-        Ok(Unlocked {
-            already: false,
-            applied_withdrawals: applied.applied,
-            void_withdrawals: applied.void,
-            unreadable_withdrawals: applied.unreadable,
+        let first = opening.apply(apply).await.map_err(failed)?;
+        if let Some(caller) = by {
+            let staff = self.house.staff_of(&rooms);
+            let recorded = staff.record(&caller, "unlock", None, None).await;
+            recorded.map_err(|error| staff_failure(CANT_UNLOCK, &error))?;
+        }
+        // What came during the first pass; who comes now waits until the rooms answer.
+        let handing = self.keeper.locked_box().hand_over();
+        let last = opening.apply(apply).await.map_err(failed)?;
+        opening.unmark().map_err(failed)?;
+        self.house.open(rooms);
+        handing.opened();
+        Ok(Applied {
+            applied: first.applied + last.applied,
+            void: first.void + last.void,
+            // Each pass tries them all.
+            ..last
         })
+    }
+
+    /// A passphrase proves enough. Without one the key is at hand for whoever reaches the socket, and an admin may have
+    /// locked the vault against just them: then it takes an admin, or somebody who could take the lock away anyhow (root,
+    /// and the service's own user), so that nobody is locked out for good.
+    async fn who_unlocks(&self, staff: &StaffRoom, caller: &Caller) -> Result<Caller, Failure> {
+        let caller = match caller {
+            Caller::Nobody { uid } => staff.caller(*uid),
+            member @ Caller::Member(_) => member.clone(),
+        };
+        let host = |uid: u32| uid == 0 || uid == rustix::process::geteuid().as_raw();
+        let may = match &caller {
+            _ if self.keeper.source().starts_locked() => true,
+            Caller::Nobody { uid } if host(*uid) => true,
+            Caller::Nobody { .. } => false,
+            Caller::Member(actor) => actor.has(Role::Admin) || actor.member().uid.is_some_and(host),
+        };
+        if may {
+            return Ok(caller);
+        }
+        tracing::warn!(caller = %caller.for_log(), "somebody who is no admin tried to unlock");
+        tokio::time::sleep(AFTER_REFUSAL).await;
+        Err(Failure::refused(
+            CANT_UNLOCK,
+            "no passphrase guards it, so it takes an admin, or root",
+            "log in as the Unix user of an admin's account, or as root: sudo hustings unlock",
+        ))
     }
 }
 
+const CANT_UNLOCK: &str = "can't unlock the vault";
+/// Each try opens the store: nobody shall keep it busy.
+const AFTER_REFUSAL: std::time::Duration = std::time::Duration::from_secs(1);
 impl<H> ServiceDesk<H> {
     /// How many withdrawals wait for the unlock. While locked nobody is known for an admin; whoever can read the file that
     /// they wait in can count them as well.
@@ -155,7 +236,7 @@ pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
 fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
     let class = match error {
         KeeperError::PassphraseNeeded => Class::Misuse,
-        KeeperError::Unlock(_) | KeeperError::Busy => Class::Refused,
+        KeeperError::Unlock(_) | KeeperError::Busy | KeeperError::Trying => Class::Refused,
         _ => Class::Failed,
     };
     Failure::from_error(class, what, error)
@@ -200,7 +281,7 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
 }
 
 impl<H: House> Handle<Unlock> for ServiceDesk<H> {
-    async fn handle(&self, ask: Unlock, _: &mut Call<Unlock>) -> Result<Unlocked, Failure> {
+    async fn handle(&self, ask: Unlock, call: &mut Call<Unlock>) -> Result<Unlocked, Failure> {
         if self.keeper.state() == LockState::Unlocked {
             return Ok(Unlocked {
                 already: true,
@@ -209,7 +290,8 @@ impl<H: House> Handle<Unlock> for ServiceDesk<H> {
                 unreadable_withdrawals: 0,
             });
         }
-        self.unlock(ask.passphrase.as_ref()).await
+        self.unlock(ask.passphrase.as_ref(), Some(call.caller()))
+            .await
     }
 }
 
@@ -233,7 +315,8 @@ impl<H: House> Handle<Lock> for ServiceDesk<H> {
 
 impl<H: House> Handle<Reload> for ServiceDesk<H> {
     /// Whoever decides who is written to, and with whose approval, is an admin and stands in the log. While locked
-    /// nobody is known; then only what the doors need is read, and the log is written at the unlock.
+    /// nobody is known: then whoever reaches the socket may, and the log is written at the unlock. All of the file is read,
+    /// and the rooms take it when they are opened.
     async fn handle(&self, _: Reload, call: &mut Call<Reload>) -> Result<Reloaded, Failure> {
         let what = "can't read the configuration again";
         let caller = call.caller();
@@ -302,3 +385,6 @@ impl WhoIs for StaffRoom {
         self.caller(uid)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,12 +102,19 @@ pub struct Roll {
 
 impl Roll {
     pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>) -> Self {
-        let broken = staff.broken;
-        let mut all: Vec<_> = staff
-            .rows
-            .into_iter()
-            .map(|staff| Arc::new(Member::read(vault, staff)))
-            .collect();
+        let all = staff.rows.into_iter();
+        let all = all.map(|staff| Arc::new(Member::read(vault, staff)));
+        Self::of(all.collect(), staff.broken)
+    }
+
+    /// These accounts, with one in place of what it was before.
+    pub(super) fn with(&self, vault: &Vault, staff: Staff) -> Self {
+        let new = Arc::new(Member::read(vault, staff));
+        let others = self.all.iter().filter(|member| member.id != new.id);
+        Self::of(others.cloned().chain([new.clone()]).collect(), self.broken)
+    }
+
+    fn of(mut all: Vec<Arc<Member>>, broken: u64) -> Self {
         all.sort_by(|one, other| one.name.cmp(&other.name));
         let mut roll = Self {
             broken,

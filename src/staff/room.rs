@@ -20,8 +20,8 @@ use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
 use crate::store::{
-    Change, ChangeOutcome, Guard, LoggedEvent, Role, Setting, Staff, StaffRecord, Step, Store,
-    StoreError,
+    Change, ChangeOutcome, Guard, LoggedEvent, Page, Role, Setting, Staff, StaffRecord, Step,
+    Store, StoreError,
 };
 
 /// The secret that gives unknown names a salt of their own, so that they look like known ones.
@@ -344,22 +344,41 @@ impl StaffRoom {
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
         let object = ActObject::new("staff", staff.id);
-        let mut change = Change::new().require(guard).then(Step::PutStaff(staff));
+        let mut change = Change::new()
+            .require(guard)
+            .then(Step::PutStaff(staff.clone()));
         for verb in verbs {
             let act = self.0.acts.act(by, verb, Some(object.clone()), reason);
             change = change.then(Acts::step(&act)?);
         }
         let outcome = self.0.store.change(change).await?;
         // Even after a conflict: what is in memory may be what was wrong.
-        let staff = self.0.store.staff().await?;
-        self.0
-            .roll
-            .store(Arc::new(Roll::new(self.0.store.vault(), staff)));
+        let read = self.0.store.staff().await;
         if outcome == ChangeOutcome::Conflict {
+            self.refresh(None, read);
             return Err(StaffError::Conflict);
         }
+        self.refresh(Some(staff), read);
         self.sign().await;
         Ok(())
+    }
+
+    /// Takes the accounts as they were read. Where they can't be, the account that was committed is taken alone: what was
+    /// revoked must not live on in memory, nor an old password.
+    fn refresh(&self, committed: Option<Staff>, read: Result<Page<Staff, StaffId>, StoreError>) {
+        let vault = self.0.store.vault();
+        let roll = match (read, committed) {
+            (Ok(all), _) => Roll::new(vault, all),
+            (Err(error), Some(staff)) => {
+                tracing::error!(%error, "the accounts could not be read again after a change of one; that one was taken alone");
+                self.roll().with(vault, staff)
+            }
+            (Err(error), None) => {
+                tracing::error!(%error, "the accounts could not be read again");
+                return;
+            }
+        };
+        self.0.roll.store(Arc::new(roll));
     }
 }
 

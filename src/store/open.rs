@@ -19,6 +19,8 @@ use super::StoreError;
 
 /// The mode of files in the data directory: their owner's alone. SQLite gives its own files the database's.
 pub(super) const OWN: u32 = 0o600;
+/// A link that stands in a file's place is not followed: root, too, opens what lies in the service's own directory.
+pub(super) const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// How many readers may look things up at the same time.
 const READERS: u32 = 4;
 /// How many KiB of pages each connection may keep in memory.
@@ -105,6 +107,7 @@ impl DirectoryLock {
             .truncate(false)
             .write(true)
             .mode(OWN)
+            .custom_flags(NOFOLLOW)
             .open(&path)
             .map_err(|cause| StoreError::file(&path, &cause))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -141,6 +144,7 @@ pub(super) async fn open_writer(files: &Files) -> Result<SqliteConnection, Store
         .create(true)
         .append(true)
         .mode(OWN)
+        .custom_flags(NOFOLLOW)
         .open(&path)
         .map_err(|cause| StoreError::file(&path, &cause))?;
     Ok(SqliteConnection::connect_with(&options(&path)).await?)

@@ -102,6 +102,13 @@ impl Vault {
         Self::from_ring(KeyRing::generate())
     }
 
+    /// Tells whether all clones are gone, and with them the keys.
+    #[cfg(test)]
+    pub(crate) fn watch(&self) -> impl Fn() -> bool + use<> {
+        let held = Arc::downgrade(&self.0);
+        move || held.strong_count() == 0
+    }
+
     /// The ring this vault was made from: to add a generation to a copy of it, or to print the recovery sheet.
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring

@@ -195,6 +195,16 @@ impl RootKey {
         written.map_err(io("write", path))
     }
 
+    /// The key as its file holds it, for a program that encrypts it.
+    pub fn to_clear(&self) -> Zeroizing<String> {
+        self.to_hex()
+    }
+
+    /// Reads what [`RootKey::to_clear`] gave, or 32 bytes as they are; none if that is no key.
+    pub fn from_clear(clear: &[u8]) -> Option<Self> {
+        parse_key(clear)
+    }
+
     fn to_hex(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN));
         for byte in self.bytes() {

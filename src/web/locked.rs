@@ -2,6 +2,7 @@
 //! came, to be kept on the disk under the vault's public key and applied before any door opens again.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use axum::http::StatusCode;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::answer::{link_unknown, notice, retry_later};
-use super::{LATER, Peer, Web};
+use super::{LATER, Open, Peer, Web};
 use crate::consent::{Consent, ConsentError, Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, NoticeKind};
 
@@ -26,12 +27,18 @@ pub trait LockedWithdrawals: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>>;
 }
 
-/// A withdrawal could not be kept; the page says so. What went wrong is for the log, and names nobody.
+/// Why a withdrawal was not kept.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "a withdrawal could not be kept while the vault is locked: {0}; unlock it with `hustings unlock`"
-)]
-pub struct NotKept(pub String);
+pub enum NotKept {
+    /// The vault was opened meanwhile: the rooms take it.
+    #[error("the vault is open by now; withdraw in the rooms")]
+    Opened,
+    /// It could not be; the page says so. What went wrong is for the log, and names nobody.
+    #[error(
+        "a withdrawal could not be kept while the vault is locked: {0}; unlock it with `hustings unlock`"
+    )]
+    Failed(String),
+}
 
 /// A withdrawal as it came: the link's token and what was pressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,25 +122,34 @@ impl std::fmt::Debug for LockedWithdrawal {
     }
 }
 
-/// Keeps a withdrawal and answers.
-pub(super) async fn keep(
+/// The rooms that take a withdrawal; or, while they are locked, the answer once it is kept.
+pub(super) async fn open_or_keep(
     web: &Web,
     peer: Peer,
     lang: Lang,
-    withdrawal: LockedWithdrawal,
-) -> Response {
+    withdrawal: &LockedWithdrawal,
+) -> ControlFlow<Response, Open> {
+    if let Some(open) = web.opened() {
+        return ControlFlow::Continue(open);
+    }
     let site = &web.site();
     if !may_be_token(&withdrawal.token) {
-        return link_unknown(site, lang);
+        return ControlFlow::Break(link_unknown(site, lang));
     }
     if let Err(wait) = web.locked_posts.ask(peer.0) {
-        return retry_later(site, lang, NoticeKind::TooMany, wait);
+        return ControlFlow::Break(retry_later(site, lang, NoticeKind::TooMany, wait));
     }
-    match web.locked.keep(withdrawal.to_bytes()).await {
-        Ok(()) => notice(site, StatusCode::OK, lang, NoticeKind::Kept),
-        Err(error) => {
+    let error = match web.locked.keep(withdrawal.to_bytes()).await {
+        Ok(()) => {
+            return ControlFlow::Break(notice(site, StatusCode::OK, lang, NoticeKind::Kept));
+        }
+        Err(error) => error,
+    };
+    match (error, web.opened()) {
+        (NotKept::Opened, Some(open)) => ControlFlow::Continue(open),
+        (error, _) => {
             tracing::error!(%error, "a withdrawal was not taken");
-            retry_later(site, lang, NoticeKind::Locked, LATER)
+            ControlFlow::Break(retry_later(site, lang, NoticeKind::Locked, LATER))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The ways out: the page behind the link in every mail, the one-click POST of mail programs (RFC 8058), and "never write
 //! to me again". The link alone is enough: nothing else that is posted is needed, and nothing can spoil it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -63,8 +64,9 @@ pub(super) async fn post(
         channel: posted.channel,
         token,
     };
-    let Some(open) = web.opened() else {
-        return locked::keep(&web, peer, posted.lang, withdrawal).await;
+    let open = match locked::open_or_keep(&web, peer, posted.lang, &withdrawal).await {
+        ControlFlow::Continue(open) => open,
+        ControlFlow::Break(answer) => return answer,
     };
     match withdrawal.apply(open.consent()).await {
         Ok(Some(view)) => {
@@ -122,8 +124,9 @@ pub(super) async fn never_post(
         channel: WithdrawalChannel::Page,
         token,
     };
-    let Some(open) = web.opened() else {
-        return locked::keep(&web, peer, lang, withdrawal).await;
+    let open = match locked::open_or_keep(&web, peer, lang, &withdrawal).await {
+        ControlFlow::Continue(open) => open,
+        ControlFlow::Break(answer) => return answer,
     };
     match withdrawal.apply(open.consent()).await {
         Ok(Some(_)) => notice(&open.site, StatusCode::OK, lang, NoticeKind::NeverDone),

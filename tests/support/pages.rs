@@ -60,7 +60,7 @@ impl LockedWithdrawals for Box_ {
 }
 
 /// One mailing waits for its approval, and its link is `/a/good`.
-struct OneMailing;
+pub struct OneMailing;
 
 impl Approvals for OneMailing {
     fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>> {

@@ -448,8 +448,16 @@ impl Spawned {
         let config = Config::load(&self.stage.config_file()).unwrap();
         let source = key_source(&config.key);
         let keeper = Keeper::open(&config.data_dir, &config.runtime_dir, source, 16 << 20).await;
-        let nothing = |_, _| async { Err("withdrawals wait that came while locked".to_owned()) };
-        keeper.unwrap().unlock(None, nothing).await.unwrap().store
+        let keeper = keeper.unwrap();
+        assert_eq!(
+            keeper.locked_box().waiting(),
+            0,
+            "withdrawals that came while locked"
+        );
+        let opening = keeper.unlock(None).await.unwrap();
+        let store = opening.store().clone();
+        opening.opened();
+        store
     }
 
     /// Starts the binary, which must end by itself: how, and what it said.

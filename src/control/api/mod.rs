@@ -40,6 +40,7 @@ pub const ALL: &[&str] = &[
     "reload",
     "sandbox clock",
     "staff add",
+    "staff change",
     "staff list",
     "staff password",
     "staff revoke",
@@ -54,6 +55,7 @@ pub const ALL: &[&str] = &[
     "subscriber refuse",
     "subscriber stats",
     "subscriber waiting",
+    "subscriber withdraw",
     "unlock",
 ];
 
@@ -114,5 +116,33 @@ impl<'de> serde::Deserialize<'de> for Count {
             Shape::Text(text) if text == "<5" => Ok(Self::Few),
             Shape::Text(_) => Err(serde::de::Error::custom("expected a number or \"<5\"")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    /// Requests are declared in the files beside this one. One that isn't in the list is a "?" in the log.
+    #[test]
+    fn all_requests_are_in_the_list() {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/src/control/api");
+        let mut declared = Vec::new();
+        for file in std::fs::read_dir(here).expect("its sources") {
+            let path = file.expect("a file").path();
+            if path.ends_with("mod.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).expect("a source");
+            // Written by hand, or by the macro: the name is the first text behind either.
+            for mark in ["ask!(", "const NAME: &'static str ="] {
+                for behind in text.split(mark).skip(1) {
+                    let name = behind.split('"').nth(1).expect("a name");
+                    declared.push(name.to_owned());
+                }
+            }
+        }
+        declared.sort();
+        assert_eq!(declared, ALL);
     }
 }

@@ -110,6 +110,15 @@ fn a_faulty_template_is_named_and_the_built_in_one_used() {
 }
 
 #[tokio::test]
+async fn a_writer_that_is_gone_is_noticed() {
+    let world = World::new().await;
+    let store = &world.rooms.store;
+    assert!(writer_answers(store).await);
+    store.close().await;
+    assert!(!writer_answers(store).await);
+}
+
+#[tokio::test]
 async fn the_queues_length_is_for_admins() {
     let world = World::new().await;
     let roll = world.rooms.staff.roll();

@@ -16,7 +16,7 @@ const STRING: usize = 255;
 /// # Errors
 /// [`InitError`].
 pub async fn dns_records(config: &Config, root: &RootKey) -> Result<String, InitError> {
-    let store = keeper(config).await?.unlock_with(root).await?.store;
+    let store = keeper(config).await?.unlock_with(root).await?;
     let signing = Signing::open(&store, &config.domains, &selectors(config)).await;
     store.close().await;
     Ok(zone(config, signing?.records()))

@@ -1,5 +1,7 @@
 //! Tests of the set-up.
 
+use std::fs;
+
 use super::*;
 use crate::address::EmailAddress;
 use crate::staff::Role;
@@ -89,13 +91,9 @@ async fn each_step_can_be_repeated() {
     }
 
     let keeper = keeper(&config).await.expect("opens");
-    let opened = keeper
-        .unlock(None, async |_, _| {
-            Ok(crate::daemon::locked_box::Effect::Withdrawn)
-        })
-        .await
-        .expect("unlocks by the key file");
-    let staff = StaffRoom::open(opened.store, Clock::system(), premises(&config))
+    let opening = keeper.unlock(None).await.expect("unlocks by the key file");
+    let store = opening.store().clone();
+    let staff = StaffRoom::open(store, Clock::system(), premises(&config))
         .await
         .expect("opens");
     assert!(staff.roll().by_uid(1001).expect("found").has(Role::Admin));
@@ -137,7 +135,9 @@ async fn the_passphrase_is_made_anew_from_the_sheet_and_another_sheet_opens_noth
     let nowhere = Path::new("/nonexistent");
     let restored =
         super::super::key_restore::restore(&config, &sheet, Some(&new), nowhere, false).await;
-    let newer = restored.expect("restores").expect("a new sheet");
+    let restored = restored.expect("restores");
+    restored.logged.expect("is in the log");
+    let newer = restored.sheet.expect("a new sheet");
     let again =
         super::super::key_restore::restore(&config, &sheet, Some(&new), nowhere, false).await;
     assert!(
@@ -145,11 +145,26 @@ async fn the_passphrase_is_made_anew_from_the_sheet_and_another_sheet_opens_noth
         "the old sheet opens nothing"
     );
     let keeper = keeper(&config).await.expect("opens");
-    let opened = keeper
+    let store = keeper
         .unlock_with(&newer.root_key())
         .await
         .expect("unlocks");
-    let staff = opened.store.staff().await.expect("reads");
+    let staff = store.staff().await.expect("reads");
     assert_eq!(staff.rows.len(), 1, "everybody is there");
-    opened.store.close().await;
+    store.close().await;
+    drop(store);
+
+    // The key was changed, and only then something fails: whoever did it must get the new sheet.
+    let journal = crate::store::Files::in_directory(&config.data_dir).journal();
+    std::fs::remove_file(&journal).expect("removes");
+    std::fs::create_dir(&journal).expect("no journal can be there");
+    let restored =
+        super::super::key_restore::restore(&config, &newer, Some(&old), nowhere, false).await;
+    let restored = restored.expect("the key is changed");
+    assert!(restored.logged.is_err());
+    let newest = restored.sheet.expect("the sheet isn't lost");
+    std::fs::remove_dir(&journal).expect("removes");
+    let store = super::keeper(&config).await.expect("opens");
+    let store = store.unlock_with(&newest.root_key()).await;
+    store.expect("opens with it").close().await;
 }

@@ -7,12 +7,17 @@ fn secret(text: &str) -> SecretText {
     SecretText::new(text.to_owned())
 }
 
-async fn nothing(_: Store, _: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
-    Ok(Effect::Withdrawn)
+/// The open store, as if doors had opened.
+async fn open(keeper: &Keeper, passphrase: Option<&SecretText>) -> Result<Store, KeeperError> {
+    let opening = keeper.unlock(passphrase).await?;
+    opening.unmark()?;
+    let store = opening.store().clone();
+    opening.opened();
+    Ok(store)
 }
 
 /// A data directory whose root key lies in a file beside it.
-async fn installation() -> (tempfile::TempDir, KeySource) {
+pub(crate) async fn installation() -> (tempfile::TempDir, KeySource) {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
     fs::create_dir(&data).expect("makes a directory");
@@ -25,7 +30,7 @@ async fn installation() -> (tempfile::TempDir, KeySource) {
     (directory, KeySource::KeyFile(path))
 }
 
-async fn keeper(directory: &tempfile::TempDir, source: &KeySource) -> Keeper {
+pub(crate) async fn keeper(directory: &tempfile::TempDir, source: &KeySource) -> Keeper {
     let data = directory.path().join("data");
     Keeper::open(&data, directory.path(), source.clone(), 1 << 20)
         .await
@@ -38,24 +43,16 @@ async fn a_key_file_opens_the_vault_at_once_and_a_mark_keeps_it_locked() {
     let first = keeper(&directory, &source).await;
     assert!(!first.waits_for_unlock());
     assert_eq!(first.state(), LockState::Locked);
-    let opened = first.unlock(None, nothing).await.expect("unlocks");
+    let store = open(&first, None).await.expect("unlocks");
     assert_eq!(first.state(), LockState::Unlocked);
-    assert!(matches!(
-        first.unlock(None, nothing).await,
-        Err(KeeperError::Busy)
-    ));
+    assert!(matches!(open(&first, None).await, Err(KeeperError::Busy)));
     first.lock().expect("leaves a mark");
     assert_eq!(first.state(), LockState::Stopping);
-    opened.store.close().await;
+    store.close().await;
     drop(first);
     let next = keeper(&directory, &source).await;
     assert!(next.waits_for_unlock(), "the mark is heeded");
-    next.unlock(None, nothing)
-        .await
-        .expect("unlocks")
-        .store
-        .close()
-        .await;
+    open(&next, None).await.expect("unlocks").close().await;
     drop(next);
     assert!(
         !keeper(&directory, &source).await.waits_for_unlock(),
@@ -73,7 +70,7 @@ async fn a_wrong_key_leaves_it_locked_and_the_right_one_still_opens_it() {
         .create_key_file(&path, &directory.path().join("data"))
         .expect("writes");
     let keeper = keeper(&directory, &source).await;
-    let wrong = keeper.unlock(None, nothing).await;
+    let wrong = open(&keeper, None).await;
     assert!(matches!(
         wrong,
         Err(KeeperError::Unlock(UnlockError::WrongKey))
@@ -83,7 +80,7 @@ async fn a_wrong_key_leaves_it_locked_and_the_right_one_still_opens_it() {
     fs::write(&path, right).expect("writes");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o400);
     fs::set_permissions(&path, mode).expect("sets the mode");
-    keeper.unlock(None, nothing).await.expect("unlocks");
+    open(&keeper, None).await.expect("unlocks");
 }
 
 #[tokio::test]
@@ -98,24 +95,20 @@ async fn a_passphrase_is_asked_for_and_a_restart_remembers_how_it_counts() {
         .expect("makes the ring");
     let keeper = keeper(&directory, &KeySource::Passphrase).await;
     assert!(keeper.waits_for_unlock());
-    let none = keeper.unlock(None, nothing).await;
+    let none = open(&keeper, None).await;
     assert!(matches!(none, Err(KeeperError::PassphraseNeeded)));
     let wrong = secret("five random words on stone");
-    let wrong = keeper.unlock(Some(&wrong), nothing).await;
+    let wrong = open(&keeper, Some(&wrong)).await;
     assert!(matches!(
         wrong,
         Err(KeeperError::Unlock(UnlockError::WrongKey))
     ));
     let right = secret("five random words on paper");
-    let opened = keeper.unlock(Some(&right), nothing).await.expect("unlocks");
-    let sheet = keeper
-        .recovery_sheet(opened.store.vault(), Some(&right))
-        .await;
-    assert!(sheet.expect("a sheet").matches(opened.store.vault().ring()));
+    let store = open(&keeper, Some(&right)).await.expect("unlocks");
+    let sheet = keeper.recovery_sheet(store.vault(), Some(&right)).await;
+    assert!(sheet.expect("a sheet").matches(store.vault().ring()));
     let wrong = secret("another passphrase altogether");
-    let sheet = keeper
-        .recovery_sheet(opened.store.vault(), Some(&wrong))
-        .await;
+    let sheet = keeper.recovery_sheet(store.vault(), Some(&wrong)).await;
     assert!(
         sheet.is_err(),
         "a sheet with a wrong root key would be worth nothing"
@@ -126,55 +119,67 @@ async fn a_passphrase_is_asked_for_and_a_restart_remembers_how_it_counts() {
 async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
     let (directory, source) = installation().await;
     let first = keeper(&directory, &source).await;
-    first
-        .unlock(None, nothing)
-        .await
-        .expect("unlocks")
-        .store
-        .close()
-        .await;
+    open(&first, None).await.expect("unlocks").close().await;
     drop(first);
     let keeper = keeper(&directory, &source).await;
     let token = Zeroizing::new(b"a token".to_vec());
     keeper.locked_box().keep(token).await.expect("keeps");
-    let failed = keeper
-        .unlock(None, async |_, _| Err("the disk is full".to_owned()))
+    let opening = keeper.unlock(None).await.expect("unlocks");
+    assert_eq!(keeper.state(), LockState::Unlocking, "no door is open yet");
+    let gone = opening.store().vault().watch();
+    let failed = opening
+        .apply(async |_| Err("the disk is full".to_owned()))
         .await;
     assert!(matches!(failed, Err(KeeperError::LockedBox(_))));
+    assert!(matches!(keeper.unlock(None).await, Err(KeeperError::Busy)));
+    opening.abandon().await.expect("there's a second try");
     assert_eq!(keeper.state(), LockState::Locked);
-    let opened = keeper
-        .unlock(
-            None,
-            async |store: Store, withdrawal: Zeroizing<Vec<u8>>| {
-                let setting = Setting {
-                    name: "test".into(),
-                    value: withdrawal,
-                };
-                match store
-                    .change(Change::new().then(Step::PutSetting(setting)))
-                    .await
-                {
-                    Ok(ChangeOutcome::Done) => Ok(Effect::Withdrawn),
-                    other => Err(format!("{other:?}")),
-                }
-            },
-        )
+    assert!(gone(), "no key is left");
+
+    let opening = keeper.unlock(None).await.expect("unlocks");
+    let store = opening.store();
+    let applied = opening
+        .apply(async |withdrawal| {
+            let setting = Setting {
+                name: "test".into(),
+                value: withdrawal,
+            };
+            match store
+                .change(Change::new().then(Step::PutSetting(setting)))
+                .await
+            {
+                Ok(ChangeOutcome::Done) => Ok(Effect::Withdrawn),
+                other => Err(format!("{other:?}")),
+            }
+        })
         .await
-        .expect("unlocks");
-    assert_eq!(
-        opened.applied,
-        Applied {
-            applied: 1,
-            ..Applied::default()
-        }
-    );
-    let kept = opened
-        .store
-        .setting("test")
-        .await
-        .expect("reads")
-        .expect("is there");
-    assert_eq!(&**kept, b"a token");
+        .expect("applies");
+    assert_eq!((applied.applied, applied.unreadable), (1, 0));
+    let kept = store.setting("test").await.expect("reads");
+    assert_eq!(&**kept.expect("is there"), b"a token");
+    opening.opened();
+    assert_eq!(keeper.state(), LockState::Unlocked);
+}
+
+#[tokio::test]
+async fn the_passphrase_is_tried_by_one_at_a_time_for_the_sheet_too() {
+    let (directory, source) = installation().await;
+    let keeper = keeper(&directory, &source).await;
+    let store = open(&keeper, None).await.expect("unlocks");
+    let path = directory.path().join("root.key");
+    fs::remove_file(&path).expect("removes");
+    RootKey::generate()
+        .create_key_file(&path, &directory.path().join("data"))
+        .expect("writes");
+    let began = std::time::Instant::now();
+    let sheet = || keeper.recovery_sheet(store.vault(), None);
+    let (one, other) = tokio::join!(sheet(), sheet());
+    assert!(matches!(
+        one,
+        Err(KeeperError::Unlock(UnlockError::WrongKey))
+    ));
+    assert!(matches!(other, Err(KeeperError::Trying)));
+    assert!(began.elapsed() >= AFTER_WRONG, "a guess takes its time");
 }
 
 #[tokio::test]

@@ -204,3 +204,118 @@ async fn a_damaged_file_loses_nothing_that_can_still_be_read() {
     assert_eq!(applied.unreadable, 1);
     assert_eq!(locked.unreadable().len(), 1, "the rest is kept");
 }
+
+/// A frame can't be written, and what is there ends with half of one: that what comes next is readable all the same.
+#[tokio::test]
+async fn after_a_failed_write_the_end_is_looked_at_again() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "one").await.expect("keeps");
+    let path = directory.path().join("locked-withdrawals");
+    let mut bytes = fs::read(&path).expect("reads");
+    fs::remove_file(&path).expect("removes");
+    fs::create_dir(&path).expect("nothing can be appended to it");
+    assert!(keep(&locked, "lost").await.is_err());
+    assert!(!locked.appending().named, "its directory is synced again");
+    fs::remove_dir(&path).expect("removes");
+    bytes.extend_from_slice(&[0, 0, 0, 200, 1, 2]);
+    fs::write(&path, bytes).expect("writes");
+    keep(&locked, "two").await.expect("keeps");
+    assert_eq!(apply(&locked, &vault).await.1, ["one", "two"]);
+    assert!(locked.unreadable().is_empty());
+}
+
+#[tokio::test]
+async fn what_an_unlock_took_and_did_not_finish_is_applied_at_the_next() {
+    let (locked, vault, directory) = boxed();
+    keep(&locked, "before").await.expect("keeps");
+    locked.take().expect("takes");
+    // The process died here.
+    let locked = LockedBox::in_directory(directory.path());
+    keep(&locked, "after").await.expect("keeps");
+    assert_eq!(locked.waiting(), 2);
+    assert_eq!(apply(&locked, &vault).await.1, ["before", "after"]);
+    assert_eq!(locked.waiting(), 0);
+    assert_eq!(apply(&locked, &vault).await.0, Applied::default());
+}
+
+#[tokio::test]
+async fn what_is_no_withdrawal_is_put_aside_and_the_others_applied() {
+    let (locked, vault, _directory) = boxed();
+    for text in ["one", "rubbish", "three"] {
+        keep(&locked, text).await.expect("keeps");
+    }
+    let heard = Mutex::new(0);
+    let applied = locked
+        .open(&vault, async |withdrawal| match &withdrawal[..] {
+            b"rubbish" => Ok(Effect::Unreadable),
+            _ => {
+                *heard.lock().expect("no panic") += 1;
+                Ok(Effect::Withdrawn)
+            }
+        })
+        .await
+        .expect("rubbish bars nobody");
+    assert_eq!((applied.applied, applied.unreadable), (2, 1));
+    assert_eq!(locked.unreadable().len(), 1);
+    assert_eq!(locked.waiting(), 0);
+}
+
+/// Whatever is acknowledged while the vault is being unlocked takes effect once: kept, it is applied; or the rooms take it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_comes_during_an_unlock_is_lost() {
+    for round in 0..5 {
+        let (locked, vault, _directory) = boxed();
+        let posting = (0..4).map(|poster| {
+            let locked = locked.clone();
+            tokio::spawn(async move {
+                let (mut kept, mut taken_by_rooms) = (Vec::new(), 0_u64);
+                // Until well behind the end of the unlock.
+                for number in 0.. {
+                    let text = format!("{poster}.{number}");
+                    match keep(&locked, &text).await {
+                        Ok(()) => kept.push(text),
+                        Err(LockedBoxError::Opened) => taken_by_rooms += 1,
+                        Err(error) => panic!("{error}"),
+                    }
+                    if taken_by_rooms > 3 {
+                        break;
+                    }
+                }
+                kept
+            })
+        });
+        let posting: Vec<_> = posting.collect();
+        let mut heard = Vec::new();
+        let slowly = async |locked: &LockedBox, heard: &mut Vec<String>| {
+            let some = Mutex::new(Vec::new());
+            let applied = locked
+                .open(&vault, async |withdrawal| {
+                    tokio::task::yield_now().await;
+                    let text = String::from_utf8(withdrawal.to_vec()).expect("text");
+                    some.lock().expect("no panic").push(text);
+                    Ok(Effect::Withdrawn)
+                })
+                .await;
+            applied.expect("applies");
+            heard.append(&mut some.into_inner().expect("no panic"));
+        };
+        while heard.len() < 20 * (round + 1) {
+            slowly(&locked, &mut heard).await;
+            tokio::task::yield_now().await;
+        }
+        // A hand-over that comes to nothing keeps going on.
+        drop(locked.hand_over());
+        slowly(&locked, &mut heard).await;
+        let handing = locked.hand_over();
+        slowly(&locked, &mut heard).await;
+        handing.opened();
+        let mut kept = Vec::new();
+        for posted in posting {
+            kept.append(&mut posted.await.expect("posts"));
+        }
+        kept.sort();
+        heard.sort();
+        assert_eq!(heard, kept);
+        assert_eq!(locked.waiting(), 0);
+    }
+}

@@ -353,3 +353,24 @@ async fn deleted_accounts_make_nobody_the_first_admin() {
         }
     }
 }
+
+/// What was committed holds, even if nothing can be read afterwards.
+#[tokio::test]
+async fn a_change_counts_though_the_accounts_cannot_be_read_again() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1000, &[Role::Admin]).await;
+    add(&room, "ben", 1001, &[Role::Reader]).await;
+    let sick = || Err(StoreError::Sick("the disk is gone".to_owned()));
+    let mut ben = room.0.store.staff().await.expect("reads").rows;
+    ben.retain(|staff| staff.record.name == "ben");
+    let mut ben = ben.remove(0);
+    ben.record.revoked_at = Some(room.0.clock.now());
+    room.refresh(Some(ben), sick());
+    let roll = room.roll();
+    assert!(roll.by_name("ben").is_none() && roll.by_uid(1001).is_none());
+    assert!(roll.by_login("ben@party.example").is_none());
+    assert!(roll.by_name("ada").is_some(), "the others stay");
+    assert_eq!(roll.all().len(), 2);
+    room.refresh(None, sick());
+    assert!(room.actor(ada.id()).is_some());
+}

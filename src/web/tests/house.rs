@@ -61,7 +61,7 @@ impl LockedWithdrawals for Nowhere {
         &self,
         _: Zeroizing<Vec<u8>>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>> {
-        Box::pin(async { Err(NotKept("no room".to_owned())) })
+        Box::pin(async { Err(NotKept::Failed("no room".to_owned())) })
     }
 }
 

@@ -1,0 +1,171 @@
+//! Tests of unlocking as a whole: what is left when it fails, and who may.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::*;
+use crate::address::{Domain, EmailAddress};
+use crate::audit::{Act, LogKind};
+use crate::daemon::keeper::tests::{installation, keeper};
+use crate::staff::{NewAccount, Premises};
+
+type Gone = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// A house whose only room is the staff's.
+#[derive(Default)]
+struct Hut {
+    /// Building fails, once.
+    broken: AtomicBool,
+    opened: AtomicUsize,
+    rooms: Mutex<Option<(Store, StaffRoom)>>,
+    /// Tells whether the keys of the newest vault are out of memory.
+    gone: Mutex<Option<Gone>>,
+}
+
+impl Hut {
+    fn keys_are_gone(&self) -> bool {
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.as_ref().expect("a vault was opened")()
+    }
+}
+
+impl House for Hut {
+    type Rooms = (Store, StaffRoom);
+
+    async fn build(&self, store: Store) -> Result<Self::Rooms, Failure> {
+        *self.gone.lock().expect("no panic") = Some(Box::new(store.vault().watch()));
+        if self.broken.swap(false, Ordering::Relaxed) {
+            return Err(Failure::failed(
+                "can't open the rooms",
+                "one is flooded",
+                "mop",
+            ));
+        }
+        let premises = Premises::new([Domain::parse("party.example").expect("a domain")]);
+        let staff = StaffRoom::open(store.clone(), Clock::system(), premises)
+            .await
+            .expect("opens");
+        Ok((store, staff))
+    }
+
+    fn staff_of<'r>(&self, rooms: &'r Self::Rooms) -> &'r StaffRoom {
+        &rooms.1
+    }
+
+    async fn apply(&self, _: &Self::Rooms, _: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
+        Ok(Effect::Withdrawn)
+    }
+
+    fn open(&self, rooms: Self::Rooms) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        *self.rooms.lock().expect("no panic") = Some(rooms);
+    }
+
+    async fn report(&self, _: bool) -> HouseReport {
+        HouseReport::default()
+    }
+
+    async fn reload(&self, _: &str) -> Result<Reloaded, Failure> {
+        Err(Failure::failed("can't reload", "a hut has no file", "none"))
+    }
+
+    fn staff(&self) -> Option<StaffRoom> {
+        let rooms = self.rooms.lock().expect("no panic");
+        rooms.as_ref().map(|(_, staff)| staff.clone())
+    }
+
+    fn store(&self) -> Option<Store> {
+        let rooms = self.rooms.lock().expect("no panic");
+        rooms.as_ref().map(|(store, _)| store.clone())
+    }
+
+    fn stop(&self) {}
+}
+
+async fn desk() -> (Arc<ServiceDesk<Hut>>, tempfile::TempDir) {
+    let (directory, source) = installation().await;
+    let keeper = Arc::new(keeper(&directory, &source).await);
+    let clock = Clock::system();
+    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock, Vec::new());
+    (desk, directory)
+}
+
+#[tokio::test]
+async fn a_house_that_does_not_open_leaves_the_vault_locked_and_no_key_behind() {
+    let (desk, _directory) = desk().await;
+    // The first unlock leaves the key that withdrawals are sealed to.
+    let opening = desk.keeper.unlock(None).await.expect("unlocks");
+    opening.abandon().await.expect("locks");
+    let token = Zeroizing::new(b"a token".to_vec());
+    desk.keeper.locked_box().keep(token).await.expect("keeps");
+    desk.house.broken.store(true, Ordering::Relaxed);
+    let failed = desk.unlock(None, None).await;
+    assert!(failed.is_err_and(|failure| failure.to_string().contains("flooded")));
+    assert_eq!(desk.keeper.state(), LockState::Locked);
+    assert!(desk.house.keys_are_gone());
+    assert_eq!(desk.keeper.locked_box().waiting(), 1);
+
+    let second = desk.unlock(None, None).await.expect("it is mended");
+    assert!(!second.already);
+    assert_eq!(second.applied_withdrawals, 1);
+    assert_eq!(desk.keeper.state(), LockState::Unlocked);
+    assert_eq!(desk.house.opened.load(Ordering::Relaxed), 1);
+    let token = Zeroizing::new(b"another".to_vec());
+    let late = desk.keeper.locked_box().keep(token).await;
+    assert!(late.is_err(), "the rooms take it");
+}
+
+/// Makes an account with this Unix user, and locks again.
+async fn with_account(desk: &ServiceDesk<Hut>, name: &str, uid: u32, role: Role) {
+    let opening = desk.keeper.unlock(None).await.expect("unlocks");
+    let rooms = desk.house.build(opening.store().clone()).await;
+    let (_, staff) = rooms.expect("builds");
+    let by = match staff.roll().with_role(Role::Admin).next() {
+        Some(admin) => staff.caller(admin.uid.expect("a uid")),
+        None => Caller::Nobody { uid: 0 },
+    };
+    let account = NewAccount {
+        name: name.to_owned(),
+        addresses: vec![EmailAddress::parse(&format!("{name}@party.example")).expect("one")],
+        roles: vec![role],
+        uid: Some(uid),
+    };
+    staff.add(&by, account, None).await.expect("adds");
+    drop(staff);
+    opening.abandon().await.expect("locks");
+}
+
+/// With the key at hand, who may come to the socket must not undo an admin's lock.
+#[tokio::test]
+async fn without_a_passphrase_it_takes_an_admin_or_root_and_stands_in_the_log() {
+    let own = rustix::process::geteuid().as_raw();
+    let [ada, ben, nobody] = [own + 4711, own + 4712, own + 4713];
+    for (uid, may) in [
+        (nobody, false),
+        (ben, false),
+        (ada, true),
+        (0, true),
+        (own, true),
+    ] {
+        let (desk, _directory) = desk().await;
+        with_account(&desk, "ada", ada, Role::Admin).await;
+        with_account(&desk, "ben", ben, Role::Sender).await;
+        desk.keeper.lock().expect("an admin locks");
+        let unlocked = desk.unlock(None, Some(&Caller::Nobody { uid })).await;
+        assert_eq!(unlocked.is_ok(), may, "{uid}");
+        if let Err(refused) = unlocked {
+            assert_eq!(refused.class, Class::Refused);
+            assert_eq!(desk.keeper.state(), LockState::Locked);
+            assert!(desk.house.keys_are_gone());
+            assert_eq!(desk.house.opened.load(Ordering::Relaxed), 0);
+            continue;
+        }
+        let store = desk.house.store().expect("open");
+        let events = store.events(LogKind::Audit, 0, 100).await.expect("reads");
+        let last = events.into_iter().last().and_then(|event| event.event);
+        let act: Act = serde_json::from_slice(&last.expect("an act").1).expect("reads");
+        assert_eq!(act.verb, "unlock");
+        let who = desk.house.staff().expect("open").caller(uid);
+        assert_eq!(act.actor, who.audit_name());
+    }
+}
