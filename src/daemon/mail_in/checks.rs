@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
@@ -16,6 +17,7 @@ use super::verdict;
 use crate::address::Domain;
 use crate::config::Config;
 use crate::dns::{LookupError, Resolver, ResolverSettings};
+use crate::message::mime::field::header_end;
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
 use crate::message::verdict::names::Names as _;
 use crate::message::verdict::results::{results_field, without_forged};
@@ -38,7 +40,8 @@ pub struct Checks {
     patience: Duration,
     blocklist: Option<Domain>,
     networks: Pace<Network>,
-    /// By a hash that another process would not make.
+    /// By a hash of sender and network that another process would not make. Anybody may claim to be a sender: what comes
+    /// from one network shuts nobody out who sends from another.
     senders: Pace<u64>,
     hasher: RandomState,
     host: String,
@@ -84,7 +87,8 @@ impl Checks {
             return Err(verdict::too_many_from_network());
         }
         if let Some(mailbox) = sender.mailbox() {
-            let key = self.hasher.hash_one(mailbox.as_str().to_ascii_lowercase());
+            let written = mailbox.as_str().to_ascii_lowercase();
+            let key = self.hasher.hash_one((written, Network::from(client)));
             if self.senders.ask(&key).is_err() {
                 return Err(verdict::too_many_from_sender());
             }
@@ -115,7 +119,8 @@ impl Checks {
     pub(super) fn begin(&self, envelope: &Envelope) -> Checking {
         let caller = &envelope.caller;
         let client = caller.client;
-        let (lookups, patience) = (self.lookups.clone(), self.patience);
+        // The rest is for what is asked once this is known.
+        let (lookups, patience) = (self.lookups.clone(), self.patience * 2 / 3);
         let helo = caller.hello.as_str().to_owned();
         let sender = envelope.reverse_path.mailbox();
         let sender = sender.map_or_else(String::new, |mailbox| mailbox.as_str().to_owned());
@@ -125,9 +130,7 @@ impl Checks {
                 helo: &helo,
                 sender: &sender,
             };
-            timeout(patience, look_at_arrival(&*lookups, sending))
-                .await
-                .ok()
+            look_at_arrival(&*lookups, sending, patience).await
         };
         Checking {
             client,
@@ -164,6 +167,7 @@ impl Checks {
             Ruling::Junk => true,
             Ruling::RefuseFor(domain) => return Err(verdict::policy_refuses(&domain)),
             Ruling::RefuseAuthors => return Err(verdict::several_authors()),
+            Ruling::RefuseUnreadable => return Err(verdict::unreadable_author()),
             Ruling::LaterForSpf => return Err(verdict::spf_is_silent()),
             Ruling::LaterForDns => return Err(verdict::dns_is_silent()),
         };
@@ -193,16 +197,8 @@ impl Checks {
         };
         let until = Instant::now() + self.patience;
         let body = body.unwrap_or_else(|| BodyHashes::of(&header)).finish();
-        let lookups = async {
-            let arrived: Arrived = arrived.await.ok().flatten()?;
-            let mut keys = Keys::new();
-            for name in dkim::key_names(&header) {
-                let answer = self.lookups.txt(&name).await;
-                keys.insert(name, answer);
-            }
-            Some((arrived, keys))
-        };
-        let Ok(Some((arrived, keys))) = timeout_at(until, lookups).await else {
+        let lookups = async { tokio::join!(arrived, self.keys(&header)) };
+        let Ok((Ok(arrived), keys)) = timeout_at(until, lookups).await else {
             return Ok(None);
         };
         // Keys and hashes are work for the processor: not on the threads that serve connections.
@@ -213,6 +209,17 @@ impl Checks {
         let (header, checks) = checked.await.map_err(|_| Refusal::try_later())?;
         let judged = timeout_at(until, judge(&*self.lookups, &header, arrived, checks)).await;
         Ok(judged.ok().map(|verdict| (header, Some(verdict))))
+    }
+
+    /// The keys of a header's signatures, asked for at once: one that nobody answers for is a matter of its own
+    /// signature.
+    async fn keys(&self, header: &[u8]) -> Keys {
+        let lookups = &self.lookups;
+        let asked = dkim::key_names(header).into_iter().map(|name| async move {
+            let answer = lookups.txt(&name).await;
+            (name, answer)
+        });
+        join_all(asked).await.into_iter().collect()
     }
 }
 
@@ -247,7 +254,7 @@ fn reversed(client: IpAddr) -> String {
 pub(super) struct Checking {
     client: IpAddr,
     /// None if mail isn't judged here.
-    arrived: Option<AbortOnDropHandle<Option<Arrived>>>,
+    arrived: Option<AbortOnDropHandle<Arrived>>,
     /// The header, held until what goes before it is known.
     header: Vec<u8>,
     /// The body's hashes, once the header is whole.
@@ -263,8 +270,7 @@ impl Checking {
         }
         let before = self.header.len();
         self.header.extend_from_slice(bytes);
-        let from = before.saturating_sub(3);
-        let end = memchr::memmem::find(&self.header[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        let end = header_end(&self.header, before);
         if end.unwrap_or(self.header.len()) > LONGEST_HEADER {
             return Err(verdict::stranger_s_header_too_long());
         }
@@ -286,4 +292,31 @@ pub(super) struct Checked {
     pub(super) head: Vec<u8>,
     /// It goes among the junk.
     pub(super) junk: bool,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stranger_shuts_out_nobody_who_sends_from_elsewhere() {
+        let mut config = Config::example();
+        config.incoming.mails_per_sender = 2;
+        config.incoming.blocklist = None;
+        let checks = Checks::new(&config).unwrap();
+        let path = |text: &str| ReversePath::parse(text).unwrap();
+        let (stranger, own) = (["192.0.2.1", "192.0.2.99"], "198.51.100.1");
+        let asked = async |client: &str, sender: &str| {
+            let client = client.parse().unwrap();
+            checks.may_begin(client, &path(sender)).await.is_ok()
+        };
+        for client in stranger {
+            assert!(asked(client, "<ann@good.example>").await);
+        }
+        assert!(!asked(stranger[0], "<Ann@Good.example>").await);
+        assert!(asked(stranger[0], "<bob@good.example>").await);
+        assert!(asked(own, "<ann@good.example>").await);
+        assert!(asked(own, "<>").await);
+    }
 }

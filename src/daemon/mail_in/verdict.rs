@@ -243,6 +243,14 @@ pub(super) fn several_authors() -> Refusal {
     )
 }
 
+pub(super) fn unreadable_author() -> Refusal {
+    refuse(
+        554,
+        (5, 6, 0),
+        "From can't be read: it must name the author, as in Ann Example <ann@domain.example>",
+    )
+}
+
 /// RFC 7372 §3.2.
 pub(super) fn spf_is_silent() -> Refusal {
     refuse(
