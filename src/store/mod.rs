@@ -48,7 +48,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub use body::{Body, BodyReader, BodyWriter, CHUNK};
+pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};

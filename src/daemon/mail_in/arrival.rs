@@ -96,7 +96,7 @@ impl Arrival {
         };
         let place = place(&rooms, &known, &bound)?;
         let checking = (known.submitted_by.is_none() && bound.is_judged())
-            .then(|| rooms.checks().begin(envelope));
+            .then(|| rooms.checks().begin(envelope, rooms.store.room()));
         let mut writer = if bound.is_kept() {
             Some(
                 rooms

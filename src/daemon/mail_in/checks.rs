@@ -26,6 +26,7 @@ use crate::message::verdict::{Arrived, Iprev, Ruling, Verdict, judge, look_at_ar
 use crate::net::{Network, Pace};
 use crate::smtp::path::ReversePath;
 use crate::smtp::server::{Envelope, Refusal, name_peer};
+use crate::store::Room;
 
 /// The longest header of a stranger's mail: it is held until the mail is whole.
 const LONGEST_HEADER: usize = 128 * 1024;
@@ -116,7 +117,7 @@ impl Checks {
     }
 
     /// Looks at where a mail comes from, while it comes.
-    pub(super) fn begin(&self, envelope: &Envelope) -> Checking {
+    pub(super) fn begin(&self, envelope: &Envelope, room: Room) -> Checking {
         let caller = &envelope.caller;
         let client = caller.client;
         // The rest is for what is asked once this is known.
@@ -138,6 +139,7 @@ impl Checks {
                 .verify
                 .then(|| AbortOnDropHandle::new(tokio::spawn(look))),
             header: Vec::new(),
+            room,
             body: None,
         }
     }
@@ -190,6 +192,7 @@ impl Checks {
             arrived,
             header,
             body,
+            room: _room,
             ..
         } = checking;
         let Some(arrived) = arrived else {
@@ -257,6 +260,8 @@ pub(super) struct Checking {
     arrived: Option<AbortOnDropHandle<Arrived>>,
     /// The header, held until what goes before it is known.
     header: Vec<u8>,
+    /// The header's room in the byte budget.
+    room: Room,
     /// The body's hashes, once the header is whole.
     body: Option<BodyHashes>,
 }
@@ -274,6 +279,9 @@ impl Checking {
         if end.unwrap_or(self.header.len()) > LONGEST_HEADER {
             return Err(verdict::stranger_s_header_too_long());
         }
+        self.room
+            .hold(self.header.capacity())
+            .map_err(|_| verdict::no_room())?;
         let Some(end) = end else {
             return Ok(&[]);
         };
@@ -318,5 +326,21 @@ mod tests {
         assert!(asked(stranger[0], "<bob@good.example>").await);
         assert!(asked(own, "<ann@good.example>").await);
         assert!(asked(own, "<>").await);
+    }
+
+    #[test]
+    fn a_long_header_needs_room_in_the_byte_budget() {
+        let mut checking = Checking {
+            client: "192.0.2.1".parse().unwrap(),
+            arrived: None,
+            header: Vec::new(),
+            room: Room::of(2 * 64 * 1024),
+            body: None,
+        };
+        let line = [b"X: ".as_slice(), &[b'y'; 1_000], b"\r\n"].concat();
+        let mut held = (0..200).map(|_| checking.take(&line).err());
+        let refused = held.find_map(|refused| refused).unwrap();
+        assert_eq!(refused.into_reply().code(), 452);
+        assert!(checking.header.len() < LONGEST_HEADER);
     }
 }

@@ -130,6 +130,15 @@ pub(super) fn loops() -> Refusal {
     )
 }
 
+/// The byte budget is used up.
+pub(super) fn no_room() -> Refusal {
+    refuse(
+        452,
+        (4, 3, 1),
+        "Too much mail at once, please try again later",
+    )
+}
+
 /// A store that can't take it now.
 pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
     tracing::warn!(%error, "mail was not taken");
