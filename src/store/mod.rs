@@ -64,7 +64,7 @@ pub use queue::{MailClass, Needs, QueueRecord, Queued};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
-pub use setting::Setting;
+pub use setting::{NamedSetting, Setting};
 pub use staff::{Role, Staff, StaffRecord};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

@@ -4,6 +4,7 @@
 
 pub mod chance;
 pub mod disk;
+pub mod mailing;
 pub mod memory;
 pub mod outside;
 pub mod party;

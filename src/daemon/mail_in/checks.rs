@@ -14,10 +14,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::names::Lookups;
 use super::verdict;
-use crate::address::Domain;
+use crate::address::{Domain, EmailAddress};
 use crate::config::Config;
 use crate::dns::{LookupError, Resolver, ResolverSettings};
 use crate::message::mime::field::header_end;
+use crate::message::verdict::author::sole_author;
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
 use crate::message::verdict::names::Names as _;
 use crate::message::verdict::results::{results_field, without_forged};
@@ -161,6 +162,7 @@ impl Checks {
             return Ok(Checked {
                 head: cleaned,
                 junk: false,
+                proven_author: None,
             });
         };
         log(&verdict);
@@ -179,7 +181,12 @@ impl Checks {
         };
         let mut head = results_field(&verdict, &self.host, client).into_bytes();
         head.extend_from_slice(&named);
-        Ok(Checked { head, junk })
+        let proven_author = verdict.vouches_for_author().then(|| sole_author(&header));
+        Ok(Checked {
+            head,
+            junk,
+            proven_author: proven_author.flatten(),
+        })
     }
 
     /// The header and the verdict, if mail is judged at all; nothing if time ran out.
@@ -300,6 +307,8 @@ pub(super) struct Checked {
     pub(super) head: Vec<u8>,
     /// It goes among the junk.
     pub(super) junk: bool,
+    /// The one author, if their domain vouches for the mail.
+    pub(super) proven_author: Option<EmailAddress>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! domain has to be the same one. A header's other lines don't matter: a broken one neither hides the author nor
 //! costs an honest mail.
 
-use crate::address::Domain;
+use crate::address::{Domain, EmailAddress};
 use crate::message::mime::field::{self, text_of};
 
 /// The domain in `From:`.
@@ -47,6 +47,20 @@ pub fn author(header: &[u8]) -> Author {
     }
 }
 
+/// The one address in a header's one `From:`, read by the letter; none if there are several, or it can't be read so.
+pub fn sole_author(header: &[u8]) -> Option<EmailAddress> {
+    let mut values = field::raw_fields(header).filter_map(from_value);
+    let (Some(value), None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let named = by_the_letter(value)?;
+    let [one] = named.as_slice() else {
+        return None;
+    };
+    let local = std::str::from_utf8(one.local).ok()?;
+    EmailAddress::parse(&format!("{local}@{}", one.domain)).ok()
+}
+
 /// The value of a field that some program may take for `From:`; none within if its name is written oddly.
 fn from_value(field: &[u8]) -> Option<Option<&[u8]>> {
     let colon = field.iter().position(|&b| b == b':')?;
@@ -60,15 +74,23 @@ fn from_value(field: &[u8]) -> Option<Option<&[u8]>> {
     Some(plain.then_some(value))
 }
 
-fn of_value(value: &[u8]) -> Author {
+/// Whether a value may be read at all.
+fn is_sound(value: &[u8]) -> bool {
     let odd = |&b: &u8| b.is_ascii_control() && !b"\t\r\n".contains(&b);
-    if value.len() > LONGEST_VALUE || value.iter().any(odd) {
-        return Author::Unreadable;
-    }
-    if let Some(domains) = (Reader { rest: value }).mailbox_list() {
+    value.len() <= LONGEST_VALUE && !value.iter().any(odd)
+}
+
+fn by_the_letter(value: &[u8]) -> Option<Vec<Named<'_>>> {
+    let mut reader = Reader { rest: value };
+    is_sound(value).then(|| reader.mailbox_list())?
+}
+
+fn of_value(value: &[u8]) -> Author {
+    if let Some(named) = by_the_letter(value) {
+        let domains: Vec<Domain> = named.into_iter().map(|one| one.domain).collect();
         return agreed(&domains);
     }
-    if is_group(value) {
+    if !is_sound(value) || is_group(value) {
         return Author::Unreadable;
     }
     let mut domains = Vec::new();
@@ -93,19 +115,25 @@ fn agreed(domains: &[Domain]) -> Author {
     }
 }
 
+/// A mailbox, without its display name.
+struct Named<'v> {
+    local: &'v [u8],
+    domain: Domain,
+}
+
 /// Reads addresses by the letter, without the obsolete forms.
 struct Reader<'v> {
     rest: &'v [u8],
 }
 
 impl<'v> Reader<'v> {
-    /// The domains of a list of mailboxes; none if the value is anything else.
-    fn mailbox_list(&mut self) -> Option<Vec<Domain>> {
-        let mut domains = Vec::new();
+    /// A list of mailboxes; none if the value is anything else.
+    fn mailbox_list(&mut self) -> Option<Vec<Named<'v>>> {
+        let mut list = Vec::new();
         loop {
-            domains.push(self.mailbox()?);
+            list.push(self.mailbox()?);
             match self.after_cfws()? {
-                None => return Some(domains),
+                None => return Some(list),
                 Some(b',') => self.rest = &self.rest[1..],
                 Some(_) => return None,
             }
@@ -113,16 +141,16 @@ impl<'v> Reader<'v> {
     }
 
     /// `word word <local@domain>` or `local@domain`.
-    fn mailbox(&mut self) -> Option<Domain> {
+    fn mailbox(&mut self) -> Option<Named<'v>> {
         let mut is_first = true;
         loop {
             match self.after_cfws()?? {
                 b'<' => {
                     self.rest = &self.rest[1..];
                     let word = self.word()?;
-                    let domain = self.domain_after(word)?;
+                    let named = self.domain_after(word)?;
                     self.rest = self.rest.strip_prefix(b">")?;
-                    return Some(domain);
+                    return Some(named);
                 }
                 _ => {
                     let word = self.word()?;
@@ -148,13 +176,14 @@ impl<'v> Reader<'v> {
     }
 
     /// `@domain` behind a local part that nobody can take for more than that.
-    fn domain_after(&mut self, local: &[u8]) -> Option<Domain> {
+    fn domain_after(&mut self, local: &'v [u8]) -> Option<Named<'v>> {
         if local.contains(&b'@') || memchr::memmem::find(local, b"=?").is_some() {
             return None;
         }
         self.rest = self.rest.strip_prefix(b"@")?;
         let end = domain_end(self.rest);
-        read_domain(self.take(end))
+        let domain = read_domain(self.take(end))?;
+        Some(Named { local, domain })
     }
 
     fn take(&mut self, octets: usize) -> &'v [u8] {

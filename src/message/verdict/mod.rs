@@ -180,6 +180,24 @@ pub async fn judge<N: Names>(
 }
 
 impl Verdict {
+    /// Whether the author's domain vouches for the mail: by DMARC, or, where it has no policy, by SPF or DKIM of that very
+    /// domain.
+    pub fn vouches_for_author(&self) -> bool {
+        let Some(dmarc) = &self.dmarc else {
+            return false;
+        };
+        let is_author = |domain: &str| domain.eq_ignore_ascii_case(&dmarc.author);
+        let by_spf = !self.arrived.is_null
+            && self.arrived.sender == SpfResult::Pass
+            && is_author(&self.arrived.sender_domain);
+        let signed = |one: &DkimCheck| one.result == DkimResult::Pass && is_author(&one.domain);
+        match dmarc.result {
+            DmarcResult::Pass => true,
+            DmarcResult::None => by_spf || self.dkim.iter().any(signed),
+            DmarcResult::Fail | DmarcResult::TempError => false,
+        }
+    }
+
     /// What becomes of the mail. It is put off only if what DNS keeps back could change that.
     pub fn ruling(&self) -> Ruling {
         match self.author {

@@ -171,6 +171,31 @@ fn a_field_that_some_programs_take_for_from_counts() {
 }
 
 #[test]
+fn the_sole_author_is_an_address_read_by_the_letter() {
+    let sole = |value: &str| {
+        let found = sole_author(format!("X Y: z\r\nFrom: {value}\r\n\r\n").as_bytes());
+        found.map(|address| format!("{}@{}", address.local(), address.domain()))
+    };
+    for value in [
+        "Leader@party.example",
+        "\"x@evil.example\" <Leader@PARTY.example> (x@evil.example)",
+    ] {
+        assert_eq!(sole(value).as_deref(), Some("Leader@party.example"));
+    }
+    for value in [
+        "a@party.example, b@party.example",
+        "a@party.example <b@party.example>",
+        "<a@party.example> <b@party.example>",
+        "A: a@party.example;",
+        "MAILER-DAEMON",
+    ] {
+        assert_eq!(sole(value), None, "{value}");
+    }
+    let twice = b"From: a@party.example\r\nFrom: a@party.example\r\n\r\n";
+    assert_eq!(sole_author(twice), None);
+}
+
+#[test]
 fn debug_names_nobody() {
     assert_eq!(format!("{:?}", party()), "One(..)");
 }
