@@ -185,9 +185,9 @@ pub fn raw_fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
         if rest.is_empty() || rest.starts_with(b"\r\n") || rest.starts_with(b"\n") {
             return None;
         }
-        let ends = memchr::memchr_iter(b'\n', rest).map(|at| at + 1);
+        let mut ends = memchr::memchr_iter(b'\n', rest).map(|at| at + 1);
         let is_end = |end: &usize| !matches!(rest.get(*end), Some(b' ' | b'\t'));
-        let end = ends.into_iter().find(is_end).unwrap_or(rest.len());
+        let end = ends.find(is_end).unwrap_or(rest.len());
         let (field, behind) = rest.split_at(end);
         rest = behind;
         Some(field)
