@@ -238,10 +238,12 @@ async fn a_silent_dns_puts_mail_off_and_nobody_s_withdrawal() {
     let (zone, _) = world().await;
     let party = party_with(&zone, "").await;
     zone.fault("silent.example", Some(Fault::Silence));
+    zone.txt("_dmarc.silent.example", "v=DMARC1; p=reject")
+        .await;
     zone.fault("_dmarc.mute.example", Some(Fault::Silence));
     zone.fault("_dmarc.broken.example", Some(Fault::ServerFailure));
     let began = Instant::now();
-    let answer = post(&party, "a@silent.example", &letter("a@plain.example")).await;
+    let answer = post(&party, "a@silent.example", &letter("a@silent.example")).await;
     assert!(answer.to_string().starts_with("451 4.7.24"), "{answer}");
     for author in ["a@mute.example", "a@broken.example"] {
         let answer = post(&party, "a@plain.example", &letter(author)).await;
@@ -280,6 +282,66 @@ async fn a_silent_dns_puts_mail_off_and_nobody_s_withdrawal() {
         .iter()
         .filter(|(_, mail)| mail.contains("Authentication-Results"));
     assert_eq!((kept.len(), judged.count()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_nobody_answers_for_keep_no_vouched_mail_out() {
+    let (zone, signer) = world().await;
+    let party = party_with(&zone, "").await;
+    zone.fault("silent.example", Some(Fault::Silence));
+    let mut dead = String::new();
+    for n in 0..5 {
+        zone.fault(
+            &format!("s._domainkey.dead{n}.example"),
+            Some(Fault::Silence),
+        );
+        dead += &format!(
+            "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=dead{n}.example; s=s; h=From;\r\n\
+             \tbh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA\r\n"
+        );
+    }
+    // SPF vouches, or a signature does; nobody asks for anything.
+    let by_spf = dead.clone() + &letter("a@good.example");
+    let by_key = dead.clone() + &signed(&signer, &header("a@good.example"), "Hello.\r\n");
+    let unasked = dead + &letter("a@plain.example");
+    for (sender, message) in [
+        ("a@good.example", by_spf),
+        ("a@silent.example", by_key),
+        ("a@silent.example", unasked),
+    ] {
+        let answer = post(&party, sender, &message).await;
+        assert_eq!(answer.code, 250, "{answer}");
+    }
+    let kept = office(&party).await;
+    assert!(kept.iter().all(|(folder, _)| folder == "INBOX"));
+    assert_eq!(kept.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tricky_header_gets_no_forged_author_in() {
+    let (zone, _) = world().await;
+    let party = party_with(&zone, "").await;
+    let broken = format!("X Foo: bar\r\n{}", letter("Ann <ann@good.example>"));
+    let many = "X: y\r\n".repeat(1_200) + &letter("Ann <ann@good.example>");
+    let joined = letter("<ann@good.example> <x@plain.example>");
+    let group = letter("Ann: ann@good.example;");
+    for (message, said) in [
+        (&broken, "550 5.7.1"),
+        (&many, "550 5.7.1"),
+        (&joined, "550 5.7.1"),
+        (&group, "554 5.6.0"),
+    ] {
+        for sender in ["", "x@plain.example"] {
+            let answer = post(&party, sender, message).await.to_string();
+            assert!(answer.starts_with(said), "{answer}: {message:.60}");
+        }
+    }
+    assert_eq!(party.kept().await, 0);
+    // Honest ones with the same flaws come in.
+    for message in [&broken, &many] {
+        let answer = post(&party, "ann@good.example", message).await;
+        assert_eq!(answer.code, 250, "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

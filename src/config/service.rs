@@ -329,7 +329,7 @@ section! {
         patience: Duration = default(Duration::from_secs(20)),
         /// Mails an hour from one network (an IPv4 /24 or an IPv6 /56); for the next it hears 450.
         mails_per_network: u32 = default(1_000),
-        /// Mails an hour from one sender's address; for the next its server hears 450.
+        /// Mails an hour from one sender's address in one network; for the next its server hears 450.
         mails_per_sender: u32 = default(200),
         /// A DNS blocklist: mail from the addresses on it is refused. None is asked by default: whoever runs it learns who
         /// writes to the party, and can keep anybody out.

@@ -13,6 +13,8 @@ use crate::address::Domain;
 use crate::message::dkim::{
     BodyHasher, HeaderSet, KeyError, SelectedKey, SignError, Signer, SigningKey, SigningTime,
 };
+use crate::message::mime::Limits;
+use crate::message::mime::field;
 use crate::store::{BodyReader, Change, ChangeOutcome, Setting, Step, Store, StoreError};
 use crate::vault::OpenError;
 
@@ -311,9 +313,9 @@ impl MessageHasher {
             body.update(chunk);
             return Ok(());
         }
-        let from = self.header.len().saturating_sub(3);
+        let before = self.header.len();
         self.header.extend_from_slice(chunk);
-        if let Some(end) = header_end(&self.header, from) {
+        if let Some(end) = field::header_end(&self.header, before) {
             let mut body = BodyHasher::new();
             body.update(&self.header[end..]);
             self.header.truncate(end);
@@ -332,14 +334,6 @@ impl MessageHasher {
             body: self.body.unwrap_or_default().finish(),
         }
     }
-}
-
-/// Where the body begins.
-fn header_end(bytes: &[u8], from: usize) -> Option<usize> {
-    if bytes.starts_with(b"\r\n") {
-        return Some(2);
-    }
-    memchr::memmem::find(&bytes[from..], b"\r\n\r\n").map(|at| from + at + 4)
 }
 
 /// What a signature needs of a message.
@@ -362,12 +356,10 @@ impl HashedMessage {
 
     /// The domain of the address in From, so that the signature is aligned with it (RFC 9989).
     fn author_domain(&self) -> Option<Domain> {
-        let inspected = crate::message::inspect::inspect(
-            &self.header,
-            &crate::message::mime::Limits::default(),
-        )
-        .ok()?;
-        let address = &inspected.from.first()?.address;
+        // Of the header alone: a multipart without its body is no message.
+        let (fields, _) = field::split(&self.header, &Limits::default()).ok()?;
+        let from = fields.iter().find(|field| field.is("From"))?;
+        let address = from.mailboxes().into_iter().next()?.address;
         Domain::parse(address.rsplit_once('@')?.1).ok()
     }
 }

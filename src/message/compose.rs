@@ -1,7 +1,6 @@
 //! The mails that Hustings itself writes: challenges, welcomes, previews, notices. Text, and HTML where given, become a
 //! message whose header nothing in the values can break.
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use mail_builder::headers::date::Date;
 
@@ -100,12 +99,7 @@ pub fn compose(mail: &SystemMail<'_>) -> Result<Vec<u8>, ComposeError> {
     };
     let html = part("text/html", html);
     // Quoted-printable never holds "=_", so neither part can hold the boundary.
-    let hash = digest::digest(&digest::SHA256, &text);
-    let boundary: String = hash.as_ref()[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let boundary = format!("=_{boundary}");
+    let boundary = encode::boundary(&text);
     let lead = format!(
         "Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n"
     );

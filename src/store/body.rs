@@ -26,18 +26,75 @@ pub const CHUNK: usize = 64 * 1024;
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
 
+/// What a body takes of the budget, in chunks: the one that fills, and the one that is sealed and waits to be written.
+const SHARE: u32 = 2;
+
 impl Budget {
-    /// A budget of about this many bytes, at least one chunk.
+    /// A budget of about this many bytes, at least one body.
     pub(super) fn of(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / CHUNK).max(1))))
+        let chunks = (bytes / CHUNK).max(SHARE as usize);
+        Self(Arc::new(Semaphore::new(chunks)))
     }
 
-    async fn chunk(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+    async fn body(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         self.0
             .clone()
-            .acquire_owned()
+            .acquire_many_owned(SHARE)
             .await
             .map_err(|_| StoreError::Stopped)
+    }
+
+    /// Room for what a connection holds beside a body.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            budget: self.clone(),
+            taken: None,
+        }
+    }
+}
+
+/// The byte budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too much mail is in memory at once; it may come again in a minute, or raise limits.buffers"
+)]
+pub struct NoRoom;
+
+/// What one mail takes of the byte budget beside its body: a header that is held until it can be judged. Most headers are
+/// short and cost nothing. It never waits: a mail that has its share and waited for more would keep all others waiting.
+pub struct Room {
+    budget: Budget,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// What costs nothing.
+    const FREE: usize = 8 * 1024;
+
+    /// Room of its own, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: usize) -> Self {
+        Budget::of(bytes).room()
+    }
+
+    /// Takes room until it is enough for this many bytes. It's given back when this is dropped.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if there isn't enough at present.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let taken = self.taken.as_ref().map_or(0, |taken| taken.num_permits());
+        let needed = bytes.saturating_sub(Self::FREE).div_ceil(CHUNK);
+        let Some(more) = needed.checked_sub(taken).filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        let more = u32::try_from(more).map_err(|_| NoRoom)?;
+        let more = self.budget.0.clone().try_acquire_many_owned(more);
+        let more = more.map_err(|_| NoRoom)?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            taken => *taken = Some(more),
+        }
+        Ok(())
     }
 }
 
@@ -333,7 +390,7 @@ impl Store {
     pub async fn begin_body(&self) -> Result<BodyWriter, StoreError> {
         self.check_health()?;
         Ok(BodyWriter {
-            _share: self.budget.chunk().await?,
+            _share: self.budget.body().await?,
             staging: Staging {
                 handle: self.writer.clone(),
                 id: MessageId::random(),
@@ -347,6 +404,11 @@ impl Store {
         })
     }
 
+    /// Room in the byte budget for what a connection holds of a mail beside its body.
+    pub fn room(&self) -> Room {
+        self.budget.room()
+    }
+
     /// Opens a body to be read.
     pub fn body(&self, id: MessageId) -> BodyReader {
         BodyReader {
@@ -356,5 +418,35 @@ impl Store {
             next: 0,
             done: false,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_beside_bodies_counts_and_comes_back() {
+        let budget = Budget::of(8 * CHUNK);
+        let body = budget.body().await.unwrap();
+        let (mut one, mut other) = (budget.room(), budget.room());
+        for (bytes, left) in [
+            (0, 6),
+            (Room::FREE, 6),
+            (Room::FREE + 1, 5),
+            (CHUNK, 5),
+            (2 * CHUNK, 4),
+        ] {
+            one.hold(bytes).unwrap();
+            assert_eq!(budget.0.available_permits(), left, "{bytes}");
+        }
+        assert_eq!(other.hold(5 * CHUNK), Err(NoRoom));
+        other.hold(4 * CHUNK).unwrap();
+        assert_eq!(one.hold(3 * CHUNK), Err(NoRoom));
+        drop(other);
+        one.hold(3 * CHUNK).unwrap();
+        drop((one, body));
+        assert_eq!(budget.0.available_permits(), 8);
     }
 }

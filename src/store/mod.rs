@@ -51,7 +51,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use blanks::Blanks;
-pub use body::{Body, BodyReader, BodyWriter, CHUNK};
+pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
@@ -16,16 +17,17 @@ use super::verdict;
 use crate::address::{Domain, EmailAddress};
 use crate::config::Config;
 use crate::dns::{LookupError, Resolver, ResolverSettings};
+use crate::message::mime::field::header_end;
+use crate::message::verdict::author::sole_author;
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
 use crate::message::verdict::names::Names as _;
 use crate::message::verdict::results::{results_field, without_forged};
 use crate::message::verdict::spf::Sending;
-use crate::message::verdict::{
-    Arrived, Iprev, Ruling, Verdict, judge, look_at_arrival, sole_author,
-};
+use crate::message::verdict::{Arrived, Iprev, Ruling, Verdict, judge, look_at_arrival};
 use crate::net::{Network, Pace};
 use crate::smtp::path::ReversePath;
 use crate::smtp::server::{Envelope, Refusal, name_peer};
+use crate::store::Room;
 
 /// The longest header of a stranger's mail: it is held until the mail is whole.
 const LONGEST_HEADER: usize = 128 * 1024;
@@ -40,7 +42,8 @@ pub struct Checks {
     patience: Duration,
     blocklist: Option<Domain>,
     networks: Pace<Network>,
-    /// By a hash that another process would not make.
+    /// By a hash of sender and network that another process would not make. Anybody may claim to be a sender: what comes
+    /// from one network shuts nobody out who sends from another.
     senders: Pace<u64>,
     hasher: RandomState,
     host: String,
@@ -86,7 +89,8 @@ impl Checks {
             return Err(verdict::too_many_from_network());
         }
         if let Some(mailbox) = sender.mailbox() {
-            let key = self.hasher.hash_one(mailbox.as_str().to_ascii_lowercase());
+            let written = mailbox.as_str().to_ascii_lowercase();
+            let key = self.hasher.hash_one((written, Network::from(client)));
             if self.senders.ask(&key).is_err() {
                 return Err(verdict::too_many_from_sender());
             }
@@ -114,10 +118,11 @@ impl Checks {
     }
 
     /// Looks at where a mail comes from, while it comes.
-    pub(super) fn begin(&self, envelope: &Envelope) -> Checking {
+    pub(super) fn begin(&self, envelope: &Envelope, room: Room) -> Checking {
         let caller = &envelope.caller;
         let client = caller.client;
-        let (lookups, patience) = (self.lookups.clone(), self.patience);
+        // The rest is for what is asked once this is known.
+        let (lookups, patience) = (self.lookups.clone(), self.patience * 2 / 3);
         let helo = caller.hello.as_str().to_owned();
         let sender = envelope.reverse_path.mailbox();
         let sender = sender.map_or_else(String::new, |mailbox| mailbox.as_str().to_owned());
@@ -127,9 +132,7 @@ impl Checks {
                 helo: &helo,
                 sender: &sender,
             };
-            timeout(patience, look_at_arrival(&*lookups, sending))
-                .await
-                .ok()
+            look_at_arrival(&*lookups, sending, patience).await
         };
         Checking {
             client,
@@ -137,6 +140,7 @@ impl Checks {
                 .verify
                 .then(|| AbortOnDropHandle::new(tokio::spawn(look))),
             header: Vec::new(),
+            room,
             body: None,
         }
     }
@@ -167,6 +171,7 @@ impl Checks {
             Ruling::Junk => true,
             Ruling::RefuseFor(domain) => return Err(verdict::policy_refuses(&domain)),
             Ruling::RefuseAuthors => return Err(verdict::several_authors()),
+            Ruling::RefuseUnreadable => return Err(verdict::unreadable_author()),
             Ruling::LaterForSpf => return Err(verdict::spf_is_silent()),
             Ruling::LaterForDns => return Err(verdict::dns_is_silent()),
         };
@@ -194,6 +199,7 @@ impl Checks {
             arrived,
             header,
             body,
+            room: _room,
             ..
         } = checking;
         let Some(arrived) = arrived else {
@@ -201,16 +207,8 @@ impl Checks {
         };
         let until = Instant::now() + self.patience;
         let body = body.unwrap_or_else(|| BodyHashes::of(&header)).finish();
-        let lookups = async {
-            let arrived: Arrived = arrived.await.ok().flatten()?;
-            let mut keys = Keys::new();
-            for name in dkim::key_names(&header) {
-                let answer = self.lookups.txt(&name).await;
-                keys.insert(name, answer);
-            }
-            Some((arrived, keys))
-        };
-        let Ok(Some((arrived, keys))) = timeout_at(until, lookups).await else {
+        let lookups = async { tokio::join!(arrived, self.keys(&header)) };
+        let Ok((Ok(arrived), keys)) = timeout_at(until, lookups).await else {
             return Ok(None);
         };
         // Keys and hashes are work for the processor: not on the threads that serve connections.
@@ -221,6 +219,17 @@ impl Checks {
         let (header, checks) = checked.await.map_err(|_| Refusal::try_later())?;
         let judged = timeout_at(until, judge(&*self.lookups, &header, arrived, checks)).await;
         Ok(judged.ok().map(|verdict| (header, Some(verdict))))
+    }
+
+    /// The keys of a header's signatures, asked for at once: one that nobody answers for is a matter of its own
+    /// signature.
+    async fn keys(&self, header: &[u8]) -> Keys {
+        let lookups = &self.lookups;
+        let asked = dkim::key_names(header).into_iter().map(|name| async move {
+            let answer = lookups.txt(&name).await;
+            (name, answer)
+        });
+        join_all(asked).await.into_iter().collect()
     }
 }
 
@@ -255,9 +264,11 @@ fn reversed(client: IpAddr) -> String {
 pub(super) struct Checking {
     client: IpAddr,
     /// None if mail isn't judged here.
-    arrived: Option<AbortOnDropHandle<Option<Arrived>>>,
+    arrived: Option<AbortOnDropHandle<Arrived>>,
     /// The header, held until what goes before it is known.
     header: Vec<u8>,
+    /// The header's room in the byte budget.
+    room: Room,
     /// The body's hashes, once the header is whole.
     body: Option<BodyHashes>,
 }
@@ -271,11 +282,13 @@ impl Checking {
         }
         let before = self.header.len();
         self.header.extend_from_slice(bytes);
-        let from = before.saturating_sub(3);
-        let end = memchr::memmem::find(&self.header[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        let end = header_end(&self.header, before);
         if end.unwrap_or(self.header.len()) > LONGEST_HEADER {
             return Err(verdict::stranger_s_header_too_long());
         }
+        self.room
+            .hold(self.header.capacity())
+            .map_err(|_| verdict::no_room())?;
         let Some(end) = end else {
             return Ok(&[]);
         };
@@ -296,4 +309,47 @@ pub(super) struct Checked {
     pub(super) junk: bool,
     /// The one author, if their domain vouches for the mail.
     pub(super) proven_author: Option<EmailAddress>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stranger_shuts_out_nobody_who_sends_from_elsewhere() {
+        let mut config = Config::example();
+        config.incoming.mails_per_sender = 2;
+        config.incoming.blocklist = None;
+        let checks = Checks::new(&config).unwrap();
+        let path = |text: &str| ReversePath::parse(text).unwrap();
+        let (stranger, own) = (["192.0.2.1", "192.0.2.99"], "198.51.100.1");
+        let asked = async |client: &str, sender: &str| {
+            let client = client.parse().unwrap();
+            checks.may_begin(client, &path(sender)).await.is_ok()
+        };
+        for client in stranger {
+            assert!(asked(client, "<ann@good.example>").await);
+        }
+        assert!(!asked(stranger[0], "<Ann@Good.example>").await);
+        assert!(asked(stranger[0], "<bob@good.example>").await);
+        assert!(asked(own, "<ann@good.example>").await);
+        assert!(asked(own, "<>").await);
+    }
+
+    #[test]
+    fn a_long_header_needs_room_in_the_byte_budget() {
+        let mut checking = Checking {
+            client: "192.0.2.1".parse().unwrap(),
+            arrived: None,
+            header: Vec::new(),
+            room: Room::of(2 * 64 * 1024),
+            body: None,
+        };
+        let line = [b"X: ".as_slice(), &[b'y'; 1_000], b"\r\n"].concat();
+        let mut held = (0..200).map(|_| checking.take(&line).err());
+        let refused = held.find_map(|refused| refused).unwrap();
+        assert_eq!(refused.into_reply().code(), 452);
+        assert!(checking.header.len() < LONGEST_HEADER);
+    }
 }

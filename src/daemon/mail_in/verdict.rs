@@ -129,6 +129,15 @@ pub(super) fn loops() -> Refusal {
     )
 }
 
+/// The byte budget is used up.
+pub(super) fn no_room() -> Refusal {
+    refuse(
+        452,
+        (4, 3, 1),
+        "Too much mail at once, please try again later",
+    )
+}
+
 /// A store that can't take it now.
 pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
     tracing::warn!(%error, "mail was not taken");
@@ -239,6 +248,14 @@ pub(super) fn several_authors() -> Refusal {
         550,
         (5, 7, 1),
         "From must name one author, or several of one domain",
+    )
+}
+
+pub(super) fn unreadable_author() -> Refusal {
+    refuse(
+        554,
+        (5, 6, 0),
+        "From can't be read: it must name the author, as in Ann Example <ann@domain.example>",
     )
 }
 

@@ -56,7 +56,10 @@ async fn keys_are_made_once_and_sign_for_the_domain_of_from() {
         ("Ada <ada@PARTY.example>", "d=party.example;"),
         ("ada@elsewhere.example", "d=party.example;"),
     ] {
-        let message = format!("From: {from}\r\n\r\nhello\r\n");
+        // As most mail programs write them.
+        let message = format!(
+            "Content-Type: multipart/alternative; boundary=b\r\nFrom: {from}\r\n\r\n--b\r\n\r\nhello\r\n--b--\r\n"
+        );
         let fields = signing
             .sign(read(message.as_bytes()), time())
             .await

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::canon::relaxed_field;
 use super::key::SigningKey;
+use crate::message::mime::field::raw_fields;
 
 /// The widest line of a signature field, without its CRLF (RFC 5322 §2.1.1).
 const LINE: usize = 78;
@@ -137,7 +138,7 @@ impl Signer {
         if self.keys.is_empty() {
             return Err(SignError::NoKey);
         }
-        let fields = fields(header);
+        let fields: Vec<&[u8]> = raw_fields(header).collect();
         if !fields.iter().any(|field| is_named(field, "From")) {
             return Err(SignError::NoFrom);
         }
@@ -242,27 +243,6 @@ fn is_name(name: &str) -> bool {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         })
-}
-
-/// The fields of a header block, each with its folds and CRLF.
-fn fields(header: &[u8]) -> Vec<&[u8]> {
-    let mut fields = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    for line in header.split_inclusive(|&b| b == b'\n') {
-        if line == b"\r\n" {
-            break;
-        }
-        if !matches!(line.first(), Some(b' ' | b'\t')) && at > start {
-            fields.push(&header[start..at]);
-            start = at;
-        }
-        at += line.len();
-    }
-    if at > start {
-        fields.push(&header[start..at]);
-    }
-    fields
 }
 
 fn is_named(field: &[u8], name: &str) -> bool {

@@ -1,7 +1,6 @@
 //! Writing a notification. It returns the header that the sender wrote, never the body, and nothing that was added on
 //! the way.
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use mail_builder::headers::date::Date;
 
@@ -113,13 +112,8 @@ pub fn write(report: &Report<'_>) -> Result<Vec<u8>, ReportError> {
     let words = compose::part("text/plain", report.words);
     let status = delivery_status(report);
     let original = compose::part("text/rfc822-headers", &returned(report.original));
-    let hash = digest::digest(&digest::SHA256, &status);
-    let hash: String = hash.as_ref()[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     // The status part is ours but for the far server's words, which can't hold a hash of themselves.
-    let boundary = format!("=_{hash}");
+    let boundary = encode::boundary(&status);
 
     let mut out = Vec::with_capacity(words.len() + status.len() + original.len() + 1024);
     encode::mailbox_field(&mut out, "From", "Mail Delivery", report.from);
@@ -170,13 +164,16 @@ fn check(report: &Report<'_>) -> Result<(), ReportError> {
     }
 }
 
+/// A field, unless there is nothing to say.
+fn status_field(out: &mut String, name: &str, value: Option<String>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        out.push_str(&folded(&format!("{name}: {value}")));
+    }
+}
+
 fn delivery_status(report: &Report<'_>) -> Vec<u8> {
     let mut out = String::from("Content-Type: message/delivery-status\r\n\r\n");
-    let mut field = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            out.push_str(&folded(&format!("{name}: {value}")));
-        }
-    };
+    let mut field = |name: &str, value: Option<String>| status_field(&mut out, name, value);
     field(
         "Reporting-MTA",
         Some(format!("dns; {}", ascii(report.reporting_mta))),
@@ -185,11 +182,7 @@ fn delivery_status(report: &Report<'_>) -> Vec<u8> {
     field("Arrival-Date", report.arrival.map(date));
     for outcome in report.outcomes {
         out.push_str("\r\n");
-        let mut field = |name: &str, value: Option<String>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                out.push_str(&folded(&format!("{name}: {value}")));
-            }
-        };
+        let mut field = |name: &str, value: Option<String>| status_field(&mut out, name, value);
         field("Original-Recipient", outcome.original_recipient.map(ascii));
         field("Final-Recipient", Some(typed_address(outcome.recipient)));
         field("Action", Some(outcome.action.word().to_owned()));

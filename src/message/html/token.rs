@@ -241,7 +241,7 @@ impl<'h> Scan<'h> {
         while self.peek().is_some_and(|b| !stop(b)) {
             self.at += 1;
         }
-        // Every stop is ASCII, so both ends are character boundaries.
+        // What stops is ASCII, or all that was passed over is: either way both ends are character boundaries.
         &self.text[start..self.at]
     }
 

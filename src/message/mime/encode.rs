@@ -1,5 +1,6 @@
 //! Writing MIME: quoted-printable around slots, base64 in lines, header fields.
 
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail_builder::headers::Header as _;
@@ -165,6 +166,14 @@ pub fn parameterized_field(out: &mut Vec<u8>, name: &str, value: &Parameterized)
 fn start(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
+}
+
+/// A boundary from a hash over what it delimits, so that the same mail is always written alike. Neither quoted-printable
+/// nor base64 holds `=_`, and nothing can be written to hold a hash of itself.
+pub(crate) fn boundary(of: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, of);
+    let hex = hash.as_ref()[..12].iter().map(|byte| format!("{byte:02x}"));
+    format!("=_{}", hex.collect::<String>())
 }
 
 /// Text without control characters and line separators: nothing in it can end a header line.

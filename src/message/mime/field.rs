@@ -92,12 +92,7 @@ impl<'m> Field<'m> {
 
     /// The value as text: unfolded, encoded words decoded, control characters gone.
     pub fn text(&self) -> String {
-        let line = self.line();
-        let text = match MessageStream::new(&line).parse_unstructured() {
-            HeaderValue::Text(text) => text.into_owned(),
-            _ => String::new(),
-        };
-        text.chars().filter(|c| !c.is_control()).collect()
+        text_of(self.raw_value())
     }
 
     /// The mailboxes of an address field; groups are flattened.
@@ -152,12 +147,51 @@ impl<'m> Field<'m> {
         }
     }
 
-    /// The value as mail-parser wants it: with a line end.
     fn line(&self) -> Vec<u8> {
-        let mut line = self.raw_value().to_vec();
-        line.extend_from_slice(b"\r\n");
-        line
+        line(self.raw_value())
     }
+}
+
+/// A value as mail-parser wants it: with a line end.
+fn line(value: &[u8]) -> Vec<u8> {
+    [value, b"\r\n"].concat()
+}
+
+/// A value as text: unfolded, encoded words decoded, control characters gone.
+pub fn text_of(value: &[u8]) -> String {
+    let line = line(value);
+    let text = match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::new(),
+    };
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Where the body begins, if the header's end is here; for a message that comes in pieces. The end was not within the
+/// first `searched` octets.
+pub fn header_end(message: &[u8], searched: usize) -> Option<usize> {
+    if message.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    let from = searched.saturating_sub(3);
+    memchr::memmem::find(&message[from..], b"\r\n\r\n").map(|at| from + at + 4)
+}
+
+/// A header block's fields as they stand, each with its folds and its line end, up to the empty line. It reads any octets: a
+/// line that is no field comes as it is.
+pub fn raw_fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = header;
+    std::iter::from_fn(move || {
+        if rest.is_empty() || rest.starts_with(b"\r\n") || rest.starts_with(b"\n") {
+            return None;
+        }
+        let mut ends = memchr::memchr_iter(b'\n', rest).map(|at| at + 1);
+        let is_end = |end: &usize| !matches!(rest.get(*end), Some(b' ' | b'\t'));
+        let end = ends.find(is_end).unwrap_or(rest.len());
+        let (field, behind) = rest.split_at(end);
+        rest = behind;
+        Some(field)
+    })
 }
 
 /// Cuts a header block into its fields and says where the body begins. A message may end after its header.

@@ -1,7 +1,5 @@
 //! MIME entities as they're written: header fields of their own making and a content of segments or parts.
 
-use aws_lc_rs::digest;
-
 use crate::message::mime::encode;
 use crate::message::mime::field::Parameterized;
 use crate::message::mime::tree::{Part, TransferEncoding};
@@ -34,17 +32,13 @@ pub(super) struct Boundaries {
 
 impl Boundaries {
     pub(super) fn new(mail: &[u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, mail);
-        let stem = hash.as_ref()[..12]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let stem = encode::boundary(mail);
         Self { stem, next: 0 }
     }
 
     fn make(&mut self) -> String {
         self.next += 1;
-        format!("=_{}_{}", self.stem, self.next)
+        format!("{}_{}", self.stem, self.next)
     }
 }
 

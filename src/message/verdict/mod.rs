@@ -4,6 +4,7 @@
 //! It knows no socket, store or clock. What it asks of DNS it asks by [`names::Names`]; how long that may take, the
 //! caller says.
 
+pub mod author;
 pub mod dkim;
 pub mod dmarc;
 pub mod names;
@@ -13,9 +14,12 @@ pub mod spf;
 #[allow(clippy::unwrap_used)]
 mod table;
 
-use crate::address::{Domain, EmailAddress};
-use crate::message::mime::Limits;
-use crate::message::mime::field;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use author::{Author, author};
 use dkim::{DkimCheck, DkimResult};
 use dmarc::{DmarcCheck, DmarcResult, Method, Policy, Voucher};
 use names::{Names, NoAnswer};
@@ -49,17 +53,6 @@ pub struct Arrived {
     pub is_null: bool,
 }
 
-/// The domain in `From:`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Author {
-    /// One domain, as A-labels in lower case.
-    One(String),
-    /// Several fields, or several domains in one: mail programs show one of them, and we can't know which.
-    Several,
-    /// No field, or one that can't be read.
-    Missing,
-}
-
 /// All that was found out about a mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -69,8 +62,8 @@ pub struct Verdict {
     pub dkim: Vec<DkimCheck>,
     /// Of its author; none if there isn't one.
     pub dmarc: Option<DmarcCheck>,
-    /// Several authors.
-    pub several_authors: bool,
+    /// Who that is.
+    pub author: Author,
 }
 
 macro_rules! without_names {
@@ -83,7 +76,7 @@ macro_rules! without_names {
         }
     )*};
 }
-without_names!(Iprev, Arrived, Author, Verdict);
+without_names!(Iprev, Arrived, Verdict);
 
 /// What becomes of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,37 +89,40 @@ pub enum Ruling {
     RefuseFor(String),
     /// It is refused: it has several authors.
     RefuseAuthors,
+    /// It is refused: nobody can say who its author is.
+    RefuseUnreadable,
     /// DNS gave no answer about SPF: it may come again.
     LaterForSpf,
     /// DNS gave no answer about another thing: it may come again.
     LaterForDns,
 }
 
-/// Looks at a connection and an envelope.
-pub async fn look_at_arrival<N: Names>(names: &N, sending: Sending<'_>) -> Arrived {
+/// Looks at a connection and an envelope. Whatever of it DNS doesn't answer in time is a temporary error of that alone;
+/// what no ruling rests on has a third of the time.
+pub async fn look_at_arrival<N: Names>(
+    names: &N,
+    sending: Sending<'_>,
+    patience: Duration,
+) -> Arrived {
     let is_null = sending.sender.is_empty();
-    let iprev = async {
-        match spf::confirmed_names(names, sending.ip).await {
-            Ok(confirmed) => confirmed
-                .into_iter()
-                .next()
-                .map_or(Iprev::Fail, Iprev::Pass),
-            Err(NoAnswer::Later) => Iprev::TempError,
-            Err(_) => Iprev::Fail,
-        }
-    };
+    let aside = patience / 3;
     let sender = async {
-        let helo = spf::check_helo(names, sending).await;
-        if is_null {
-            return (helo, helo, sending.helo.to_ascii_lowercase());
-        }
-        let (result, domain) = spf::check_sender(names, sending).await;
-        (helo, result, domain)
+        let asked = timeout(patience, spf::check_sender(names, sending)).await;
+        asked.unwrap_or_else(|_| (SpfResult::TempError, spf::asked_domain(sending)))
     };
-    let (iprev, (helo, sender, sender_domain)) = tokio::join!(iprev, sender);
+    let helo = async {
+        if is_null {
+            return None;
+        }
+        let asked = timeout(aside, spf::check_helo(names, sending)).await;
+        Some(asked.unwrap_or(SpfResult::TempError))
+    };
+    let iprev = timeout(aside, iprev(names, sending.ip));
+    let (iprev, helo, (sender, sender_domain)) = tokio::join!(iprev, helo, sender);
     Arrived {
-        iprev,
-        helo,
+        iprev: iprev.unwrap_or(Iprev::TempError),
+        // For the null path both are the same check.
+        helo: helo.unwrap_or(sender),
         helo_name: sending.helo.to_ascii_lowercase(),
         sender,
         sender_domain,
@@ -134,44 +130,14 @@ pub async fn look_at_arrival<N: Names>(names: &N, sending: Sending<'_>) -> Arriv
     }
 }
 
-/// The author that a header names.
-pub fn author(header: &[u8]) -> Author {
-    let Ok((fields, _)) = field::split(header, &Limits::default()) else {
-        return Author::Missing;
-    };
-    let mut from = fields.iter().filter(|field| field.is("From"));
-    let (Some(field), None) = (from.next(), from.next()) else {
-        return match fields.iter().any(|field| field.is("From")) {
-            true => Author::Several,
-            false => Author::Missing,
-        };
-    };
-    let mut domain = None;
-    for mailbox in field.mailboxes() {
-        // One that can't be read may be the one that is shown.
-        let named = mailbox.address.rsplit_once('@');
-        let Some(Ok(this)) = named.map(|(_, domain)| Domain::parse(domain)) else {
-            return Author::Missing;
-        };
-        let this = this.as_str().to_owned();
-        if domain.as_ref().is_some_and(|known| *known != this) {
-            return Author::Several;
+async fn iprev<N: Names>(names: &N, ip: IpAddr) -> Iprev {
+    match spf::confirmed_names(names, ip).await {
+        Ok(confirmed) => {
+            let first = confirmed.into_iter().next();
+            first.map_or(Iprev::Fail, Iprev::Pass)
         }
-        domain = Some(this);
-    }
-    domain.map_or(Author::Missing, Author::One)
-}
-
-/// The one address in a header's one `From:`; none if there are several, or it can't be read.
-pub fn sole_author(header: &[u8]) -> Option<EmailAddress> {
-    let (fields, _) = field::split(header, &Limits::default()).ok()?;
-    let mut from = fields.iter().filter(|field| field.is("From"));
-    let (field, None) = (from.next()?, from.next()) else {
-        return None;
-    };
-    match field.mailboxes().as_slice() {
-        [one] => EmailAddress::parse(&one.address).ok(),
-        _ => None,
+        Err(NoAnswer::Later) => Iprev::TempError,
+        Err(_) => Iprev::Fail,
     }
 }
 
@@ -203,13 +169,13 @@ pub async fn judge<N: Names>(
     vouchers.sort_by_key(|voucher| !voucher.passed);
     let dmarc = match &author {
         Author::One(domain) => Some(dmarc::check(names, domain, &vouchers).await),
-        Author::Several | Author::Missing => None,
+        Author::Several | Author::Unreadable | Author::Missing => None,
     };
     Verdict {
         arrived,
         dkim,
         dmarc,
-        several_authors: author == Author::Several,
+        author,
     }
 }
 
@@ -217,7 +183,7 @@ impl Verdict {
     /// Whether the author's domain vouches for the mail: by DMARC, or, where it has no policy, by SPF or DKIM of that very
     /// domain.
     pub fn vouches_for_author(&self) -> bool {
-        let Some(dmarc) = self.dmarc.as_ref().filter(|_| !self.several_authors) else {
+        let Some(dmarc) = &self.dmarc else {
             return false;
         };
         let is_author = |domain: &str| domain.eq_ignore_ascii_case(&dmarc.author);
@@ -232,28 +198,26 @@ impl Verdict {
         }
     }
 
-    /// What becomes of the mail.
+    /// What becomes of the mail. It is put off only if what DNS keeps back could change that.
     pub fn ruling(&self) -> Ruling {
-        if self.several_authors {
-            return Ruling::RefuseAuthors;
+        match self.author {
+            Author::One(_) => {}
+            Author::Several => return Ruling::RefuseAuthors,
+            Author::Unreadable => return Ruling::RefuseUnreadable,
+            // A report of a delivery may lack an author; a letter may not.
+            Author::Missing if self.arrived.is_null => return Ruling::Keep,
+            Author::Missing => return Ruling::Junk,
         }
-        let spf_unknown = self.arrived.sender == SpfResult::TempError;
         let Some(dmarc) = &self.dmarc else {
-            return match spf_unknown {
-                true => Ruling::LaterForSpf,
-                // A report of a delivery may lack an author; a letter may not.
-                false if self.arrived.is_null => Ruling::Keep,
-                false => Ruling::Junk,
-            };
+            return Ruling::Keep;
         };
+        let spf_unknown = self.arrived.sender == SpfResult::TempError;
         match (dmarc.result, dmarc.policy) {
-            (DmarcResult::Pass, _) => Ruling::Keep,
+            (DmarcResult::None | DmarcResult::Pass, _) | (_, Policy::None) => Ruling::Keep,
             (DmarcResult::Fail, Policy::Reject) => Ruling::RefuseFor(dmarc.policy_of.clone()),
             (DmarcResult::Fail, Policy::Quarantine) => Ruling::Junk,
-            (DmarcResult::TempError, _) if !spf_unknown => Ruling::LaterForDns,
-            (DmarcResult::TempError, _) => Ruling::LaterForSpf,
-            _ if spf_unknown => Ruling::LaterForSpf,
-            _ => Ruling::Keep,
+            (DmarcResult::TempError, _) if spf_unknown => Ruling::LaterForSpf,
+            (DmarcResult::TempError, _) => Ruling::LaterForDns,
         }
     }
 }

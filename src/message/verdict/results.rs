@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use super::author::comment_end;
 use super::{Iprev, Verdict};
+use crate::message::mime::field::raw_fields;
 
 /// The field with its CRLF. Addresses of people aren't in it: domains are enough.
 pub fn results_field(verdict: &Verdict, host: &str, client: IpAddr) -> String {
@@ -79,49 +81,30 @@ fn comment(text: &str) -> String {
 /// (RFC 8601 §5). It reads any octets: a line that is no field stays as it is.
 pub fn without_forged(header: &[u8], ours: &[&str]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(header.len());
-    let mut dropping = false;
-    for line in header.split_inclusive(|&b| b == b'\n') {
-        let folded = matches!(line.first(), Some(b' ' | b'\t'));
-        if !folded {
-            dropping = false;
-        }
-        if !folded && is_results(line) {
-            let rest = &header[offset(header, line)..];
-            dropping = is_forged(unfolded(rest), ours);
-        }
-        if !dropping {
-            kept.extend_from_slice(line);
+    let mut fields_end = 0;
+    for field in raw_fields(header) {
+        fields_end += field.len();
+        if !(is_results(field) && is_forged(unfolded(field), ours)) {
+            kept.extend_from_slice(field);
         }
     }
+    kept.extend_from_slice(&header[fields_end..]);
     kept
 }
 
-fn offset(whole: &[u8], part: &[u8]) -> usize {
-    part.as_ptr().addr() - whole.as_ptr().addr()
-}
-
-fn is_results(line: &[u8]) -> bool {
-    let name = line.split(|&b| b == b':').next().unwrap_or_default();
-    name.len() < line.len()
+fn is_results(field: &[u8]) -> bool {
+    let name = field.split(|&b| b == b':').next().unwrap_or_default();
+    name.len() < field.len()
         && name
             .trim_ascii_end()
             .eq_ignore_ascii_case(b"Authentication-Results")
 }
 
-/// The value of the field that begins here, its folds taken for spaces.
-fn unfolded(rest: &[u8]) -> Vec<u8> {
-    let mut value = Vec::new();
-    for (n, line) in rest.split_inclusive(|&b| b == b'\n').enumerate() {
-        if n > 0 && !matches!(line.first(), Some(b' ' | b'\t')) {
-            break;
-        }
-        value.extend(
-            line.iter()
-                .map(|b| if b"\r\n\t".contains(b) { b' ' } else { *b }),
-        );
-    }
-    let colon = value.iter().position(|&b| b == b':').unwrap_or_default();
-    value.split_off(colon + 1)
+/// A field's value, its folds taken for spaces.
+fn unfolded(field: &[u8]) -> Vec<u8> {
+    let value = field.splitn(2, |&b| b == b':').nth(1).unwrap_or_default();
+    let spaced = |b: &u8| if b"\r\n\t".contains(b) { b' ' } else { *b };
+    value.iter().map(spaced).collect()
 }
 
 fn is_forged(value: Vec<u8>, ours: &[&str]) -> bool {
@@ -138,7 +121,7 @@ fn is_forged(value: Vec<u8>, ours: &[&str]) -> bool {
 fn written_by(value: &[u8]) -> Option<String> {
     let mut rest = value.trim_ascii_start();
     while rest.first() == Some(&b'(') {
-        rest = after_comment(rest)?.trim_ascii_start();
+        rest = rest[comment_end(rest)?..].trim_ascii_start();
     }
     let mut id = Vec::new();
     if let Some(quoted) = rest.strip_prefix(b"\"") {
@@ -157,23 +140,6 @@ fn written_by(value: &[u8]) -> Option<String> {
     }
     let id = String::from_utf8(id).ok()?;
     (!id.trim().is_empty()).then(|| id.trim().to_owned())
-}
-
-/// What stands behind a comment, comments inside it and all.
-fn after_comment(text: &[u8]) -> Option<&[u8]> {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'\\' => at += 1,
-            b'(' => depth += 1,
-            b')' if depth == 1 => return text.get(at + 1..),
-            b')' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use super::names::{Answer, Names, NoAnswer, is_name};
 
-/// Records by name: kind and value. `TIMEOUT` as a kind or as a value is a name server that is silent.
+/// Records by name: kind and value. `TIMEOUT` as a kind or as a value is a name server that was waited for in vain, `HANG`
+/// as a value one that is still waited for.
 #[derive(Default)]
 pub(crate) struct Table {
     records: BTreeMap<String, Vec<(String, String)>>,
@@ -56,9 +57,17 @@ impl Table {
     }
 }
 
+/// The answer, if there will be one.
+async fn in_time(found: Answer<String>) -> Answer<String> {
+    match &found {
+        Ok(values) if values.iter().any(|value| value == "HANG") => std::future::pending().await,
+        _ => found,
+    }
+}
+
 impl Names for Table {
     async fn txt(&self, name: &str) -> Answer<Vec<u8>> {
-        let found = self.find(name, "TXT", 0)?;
+        let found = in_time(self.find(name, "TXT", 0)).await?;
         Ok(found.into_iter().map(String::into_bytes).collect())
     }
 
@@ -66,7 +75,7 @@ impl Names for Table {
         if !is_name(name) {
             return Err(NoAnswer::NoSuchName);
         }
-        let found = self.find(name, if v6 { "AAAA" } else { "A" }, 0)?;
+        let found = in_time(self.find(name, if v6 { "AAAA" } else { "A" }, 0)).await?;
         Ok(found.iter().map(|text| text.parse().unwrap()).collect())
     }
 
@@ -88,6 +97,6 @@ impl Names for Table {
                 format!("{}.ip6.arpa", nibbles.join("."))
             }
         };
-        self.find(&name, "PTR", 0)
+        in_time(self.find(&name, "PTR", 0)).await
     }
 }

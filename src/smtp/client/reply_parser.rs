@@ -38,7 +38,6 @@ pub enum ReplyError {
 }
 
 /// The incremental reader: push bytes, take replies.
-#[derive(Debug)]
 pub(super) struct ReplyParser {
     input: BytesMut,
     /// Bytes of `input` that have no LF in them.
@@ -48,6 +47,13 @@ pub(super) struct ReplyParser {
     /// Lines and octets of the reply that is being read.
     count: usize,
     kept: usize,
+}
+
+/// A server's words may name people.
+impl std::fmt::Debug for ReplyParser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReplyParser({} octets)", self.input.len())
+    }
 }
 
 impl ReplyParser {

@@ -132,7 +132,7 @@ impl<S: Stream> Plain<S> {
             return Err(TlsFailure::NotOffered.into());
         }
         self.wire.core.start_tls();
-        let reply = self.wire.answer().await?;
+        let reply = self.wire.answer().await.map_err(unanswered)?;
         if !reply.is_positive() {
             return Err(TlsFailure::Refused(reply).into());
         }
@@ -166,6 +166,14 @@ impl<S: Stream> Plain<S> {
             since: Instant::now(),
             last_used: Instant::now(),
         })))
+    }
+}
+
+/// Whatever comes instead of a yes to STARTTLS, there is no encryption.
+fn unanswered(error: ClientError) -> TlsFailure {
+    match error {
+        ClientError::Refused(_, reply) => TlsFailure::Refused(reply),
+        error => TlsFailure::Unanswered(Box::new(error)),
     }
 }
 

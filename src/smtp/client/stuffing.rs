@@ -2,6 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
+use crate::smtp::LONGEST_LINE;
+
 /// A message that must not go out as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -9,6 +11,11 @@ pub enum BodyError {
     /// the worst case, for the end of a message (RFC 5321 §2.3.8).
     #[error("the message has a bare CR or LF in it and can't be sent: its lines must end in CRLF")]
     BareLineEnd,
+    /// A line that is longer than servers must take (RFC 5321 §4.5.3.1.6): on its way it would be cut or lost.
+    #[error(
+        "the message has a line of more than {LONGEST_LINE} octets and can't be sent: write it anew with shorter lines"
+    )]
+    LineTooLong,
 }
 
 /// Where the last chunk stopped.
@@ -19,35 +26,47 @@ enum At {
     AfterCr,
 }
 
-/// Doubles dots at the start of lines and refuses bare line ends.
+/// Doubles dots at the start of lines, and refuses bare line ends and lines that are too long.
 #[derive(Debug)]
-pub(super) struct Stuffer(At);
+pub(super) struct Stuffer {
+    at: At,
+    /// Octets of the line so far.
+    line: usize,
+}
 
 impl Stuffer {
     pub(super) fn new() -> Self {
-        Self(At::LineStart)
+        Self {
+            at: At::LineStart,
+            line: 0,
+        }
     }
 
     /// Appends one chunk to `out`, stuffed. After an error, nothing of the message may be ended with a dot.
     pub(super) fn push(&mut self, mut chunk: &[u8], out: &mut BytesMut) -> Result<(), BodyError> {
         out.reserve(chunk.len() + 16);
         while let Some(&first) = chunk.first() {
-            if self.0 == At::AfterCr {
+            if self.at == At::AfterCr {
                 if first != b'\n' {
                     return Err(BodyError::BareLineEnd);
                 }
                 out.put_u8(b'\n');
                 chunk = &chunk[1..];
-                self.0 = At::LineStart;
+                self.at = At::LineStart;
+                self.line = 0;
                 continue;
             }
-            if self.0 == At::LineStart && first == b'.' {
+            if self.at == At::LineStart && first == b'.' {
                 out.put_u8(b'.');
             }
             let end = chunk.iter().position(|b| matches!(b, b'\r' | b'\n'));
+            self.line += end.unwrap_or(chunk.len());
+            if self.line > LONGEST_LINE {
+                return Err(BodyError::LineTooLong);
+            }
             let Some(end) = end else {
                 out.put_slice(chunk);
-                self.0 = At::Inside;
+                self.at = At::Inside;
                 return Ok(());
             };
             if chunk[end] == b'\n' {
@@ -55,18 +74,18 @@ impl Stuffer {
             }
             out.put_slice(&chunk[..=end]);
             chunk = &chunk[end + 1..];
-            self.0 = At::AfterCr;
+            self.at = At::AfterCr;
         }
         Ok(())
     }
 
     /// Ends the last line if it isn't ended. The dot itself is not written here: it waits for its permission.
     pub(super) fn end(&mut self, out: &mut BytesMut) -> Result<(), BodyError> {
-        match self.0 {
+        match self.at {
             At::AfterCr => Err(BodyError::BareLineEnd),
             At::Inside => {
                 out.put_slice(b"\r\n");
-                self.0 = At::LineStart;
+                self.at = At::LineStart;
                 Ok(())
             }
             At::LineStart => Ok(()),
@@ -88,6 +107,17 @@ mod tests {
         }
         stuffer.end(&mut out)?;
         Ok(out.to_vec())
+    }
+
+    #[test]
+    fn no_line_is_longer_than_servers_take() {
+        let line = |octets| [&b".".repeat(octets)[..], b"\r\n"].concat();
+        let (fits, over) = (line(998), line(999));
+        assert_eq!(stuff(&[&fits, &fits]).unwrap().len(), 2 * 1001);
+        assert_eq!(stuff(&[&fits, &over]), Err(BodyError::LineTooLong));
+        let pieces: Vec<&[u8]> = over.chunks(100).collect();
+        assert_eq!(stuff(&pieces), Err(BodyError::LineTooLong));
+        assert_eq!(stuff(&[&over[..999]]), Err(BodyError::LineTooLong));
     }
 
     /// The receiving side, written from the RFC: takes lines until the lone dot and removes one leading dot.

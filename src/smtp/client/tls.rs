@@ -8,7 +8,7 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertSt
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::delivery::policy::TlsPolicy;
-use crate::smtp::client::error::codes;
+use crate::smtp::client::error::{ClientError, codes};
 use crate::smtp::reply::Reply;
 use crate::tls::{encrypting_client, provider};
 
@@ -22,6 +22,9 @@ pub enum TlsFailure {
     /// STARTTLS was refused.
     #[error("the other server refused to encrypt ({code})", code = codes(.0))]
     Refused(Reply),
+    /// Silence, an end, or what is no reply, where STARTTLS was to be answered.
+    #[error("the other server doesn't answer when asked to encrypt: {0}")]
+    Unanswered(Box<ClientError>),
     /// Bytes came between the reply to STARTTLS and the handshake: somebody on the way wants them taken for words
     /// spoken inside TLS.
     #[error(

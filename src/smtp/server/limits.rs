@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// A message in octets, as `SIZE` announces it (RFC 1870).
     pub message_size: u64,
-    /// A line of a message in octets. RFC 5321 §4.5.3.1.6 says 1000; real mail has longer ones, and none so long.
+    /// A line of a message in octets. RFC 5321 §4.5.3.1.6 says 1000; real mail has longer ones, and none so long. On
+    /// submission it is never more than those: what is taken there goes out.
     pub text_line: usize,
     /// Recipients of one mail (RFC 5321 §4.5.3.1.8 wants 100 at least); the next gets `452 4.5.3`.
     pub recipients: usize,

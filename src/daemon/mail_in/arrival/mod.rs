@@ -63,7 +63,10 @@ impl Arrival {
         let mail = Mail::of(rooms, envelope, bound);
         let place = mail.place()?;
         let judged = mail.known.submitted_by.is_none() && mail.bound.is_judged();
-        let checking = judged.then(|| mail.rooms.checks().begin(envelope));
+        let checking = judged.then(|| {
+            let room = mail.rooms.store.room();
+            mail.rooms.checks().begin(envelope, room)
+        });
         let bytes = match Post::of(&mail) {
             Some(post) => Bytes::Post(post),
             None if mail.bound.is_kept() => Bytes::Kept(Kept::begin(&mail, judged).await?),

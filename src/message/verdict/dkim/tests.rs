@@ -154,3 +154,14 @@ proptest::proptest! {
         let _ = checked(message.as_bytes(), &Keys::new(), 5, noon());
     }
 }
+
+#[test]
+fn a_broken_field_of_another_kind_is_no_broken_signature() {
+    let broken = "DKIM-Signature: v=1; nonsense\r\n";
+    let other = "DKIM2-Signature: nonsense\r\nMessage-Instance: nonsense\r\n";
+    for (header, expected) in [(broken, 1), (other, 0)] {
+        let message = format!("{header}From: a@b.example\r\n\r\nx\r\n");
+        let checks = checked(message.as_bytes(), &Keys::new(), 9, noon());
+        assert_eq!(results(&checks), vec!["permerror"; expected], "{header}");
+    }
+}

@@ -69,7 +69,7 @@ pub struct DmarcCheck {
     pub result: DmarcResult,
     /// The domain in `From:`.
     pub author: String,
-    /// What is asked for a mail that fails; in test mode one step less than written.
+    /// What is asked for a mail that fails; in test mode one step less than written. The strictest while DNS keeps it back.
     pub policy: Policy,
     /// Whose policy it is: the author's domain, or one above it.
     pub policy_of: String,
@@ -174,10 +174,11 @@ pub async fn check<N: Names>(names: &N, author: &str, vouchers: &[Voucher<'_>]) 
     let mut check = DmarcCheck {
         result: DmarcResult::None,
         author: author.to_ascii_lowercase(),
-        policy: Policy::None,
+        policy: Policy::Reject,
         policy_of: String::new(),
     };
     match judge(names, &mut check, vouchers).await {
+        Ok(DmarcResult::None) => check.policy = Policy::None,
         Ok(result) => check.result = result,
         Err(Unanswered) => check.result = DmarcResult::TempError,
     }
@@ -202,27 +203,28 @@ async fn judge<N: Names>(
         return Ok(DmarcResult::None);
     };
     check.policy_of = found_at.to_owned();
-    check.policy = own;
     let mut unanswered = false;
     for voucher in vouchers {
         let strict = match voucher.by {
             Method::Spf => record.strict_spf,
             Method::Dkim => record.strict_dkim,
         };
-        if is_aligned(names, voucher.domain, &author, organisation, strict).await? {
-            if voucher.passed {
+        match is_aligned(names, voucher.domain, &author, organisation, strict).await {
+            Ok(true) if voucher.passed => {
                 check.policy = asked(record, found_at == author, own, true);
                 return Ok(DmarcResult::Pass);
             }
-            unanswered = true;
+            Ok(false) => {}
+            // Another may vouch for it.
+            Ok(true) | Err(Unanswered) => unanswered = true,
         }
-    }
-    if unanswered {
-        return Err(Unanswered);
     }
     let exists = found_at == author || exists(names, record, &author).await?;
     check.policy = asked(record, found_at == author, own, exists);
-    Ok(DmarcResult::Fail)
+    match unanswered {
+        true => Err(Unanswered),
+        false => Ok(DmarcResult::Fail),
+    }
 }
 
 /// The policy for this author (RFC 9989 §4.10.1, and §4.7 on `t`).

@@ -224,3 +224,24 @@ proptest::proptest! {
         let _ = Record::read(format!("v=DMARC1;{rest}").as_bytes());
     }
 }
+
+#[tokio::test]
+async fn one_voucher_that_dns_is_silent_about_doesn_t_hide_the_next() {
+    let table = Table::default()
+        .with("_dmarc.example.com", "TXT", ASKS_TO_REJECT)
+        .with("_dmarc.dead.example.com", "TIMEOUT", "");
+    let vouchers = [dkim("dead.example.com"), dkim("example.com")];
+    let found = result(&table, "example.com", &vouchers).await;
+    assert_eq!(found, (DmarcResult::Pass, Policy::Reject));
+    let found = result(&table, "example.com", &vouchers[..1]).await;
+    assert_eq!(found, (DmarcResult::TempError, Policy::Reject));
+    let lax = Table::default()
+        .with("_dmarc.example.com", "TXT", "v=DMARC1; p=none")
+        .with("_dmarc.dead.example.com", "TIMEOUT", "");
+    let found = result(&lax, "example.com", &vouchers[..1]).await;
+    assert_eq!(found, (DmarcResult::TempError, Policy::None));
+    // Nothing is known, so all may be asked for.
+    let silent = Table::default().with("_dmarc.example.com", "TIMEOUT", "");
+    let found = result(&silent, "example.com", &[]).await;
+    assert_eq!(found, (DmarcResult::TempError, Policy::Reject));
+}

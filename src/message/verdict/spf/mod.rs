@@ -8,9 +8,11 @@ mod record;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 
+use futures_util::future::join_all;
 use mail_auth::common::to_a_label;
 
 use self::expand::{Template, Values};
@@ -78,15 +80,26 @@ pub struct Sending<'a> {
     pub sender: &'a str,
 }
 
-/// Checks MAIL FROM, or HELO for the null path (RFC 7208 §2.4): the result, and the domain that was asked.
-pub async fn check_sender<N: Names>(names: &N, sending: Sending<'_>) -> (SpfResult, String) {
+/// Local part and domain of what is asked about: MAIL FROM, or HELO for the null path (RFC 7208 §2.4).
+fn asked<'a>(sending: Sending<'a>) -> (&'a str, Cow<'a, str>) {
     let (local, domain) = match sending.sender.rsplit_once('@') {
         Some((local, domain)) => (local, domain),
         None if sending.sender.is_empty() => ("", sending.helo),
         None => ("", sending.sender),
     };
     // RFC 8616 §4: names are looked up as A-labels.
-    let domain = &*to_a_label(domain);
+    (local, to_a_label(domain))
+}
+
+/// The domain that [`check_sender`] asks.
+pub fn asked_domain(sending: Sending<'_>) -> String {
+    asked(sending).1.to_ascii_lowercase()
+}
+
+/// Checks MAIL FROM, or HELO for the null path (RFC 7208 §2.4): the result, and the domain that was asked.
+pub async fn check_sender<N: Names>(names: &N, sending: Sending<'_>) -> (SpfResult, String) {
+    let (local, domain) = asked(sending);
+    let domain = &*domain;
     let local = if local.is_empty() {
         "postmaster"
     } else {
@@ -114,16 +127,21 @@ pub async fn check_helo<N: Names>(names: &N, sending: Sending<'_>) -> SpfResult 
     check_sender(names, helo).await.0
 }
 
-/// The names of an address that lead back to it: of the first ten, as RFC 7208 §5.5 and RFC 8601 §3 (iprev) have it.
+/// The names of an address that lead back to it: of the first ten, as RFC 7208 §5.5 and RFC 8601 §3 (iprev) have it. They
+/// are asked for at once: whoever holds the address may give it names that nobody answers for.
 ///
 /// # Errors
 /// [`NoAnswer`] if the address has no name, or DNS doesn't say.
 pub async fn confirmed_names<N: Names>(names: &N, ip: IpAddr) -> Answer<String> {
     let ip = ip.to_canonical();
+    let mut named = names.names_of(ip).await?;
+    named.truncate(MOST_LOOKUPS);
+    let asked = named.iter().map(|name| names.addresses(name, ip.is_ipv6()));
+    let answers = join_all(asked).await;
     let mut confirmed = Vec::new();
     let mut later = false;
-    for name in names.names_of(ip).await?.into_iter().take(MOST_LOOKUPS) {
-        match names.addresses(&name, ip.is_ipv6()).await {
+    for (name, answer) in named.into_iter().zip(answers) {
+        match answer {
             Ok(addresses) if addresses.contains(&ip) => confirmed.push(name),
             Ok(_) => {}
             Err(error) => later |= error == NoAnswer::Later,

@@ -1,5 +1,6 @@
 //! The OpenSPF suite, and what it doesn't ask.
 
+use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use super::super::table::Table;
@@ -20,6 +21,19 @@ fn table(zone: &Value) -> Table {
         }
     }
     table
+}
+
+#[tokio::test]
+async fn the_names_of_an_address_are_asked_for_at_once() {
+    let mut table = Table::default();
+    for n in 0..12 {
+        let name = format!("{n}.dead.example");
+        table.add("1.2.0.192.in-addr.arpa", "PTR", &name);
+        table.add(&name, "A", "HANG");
+    }
+    let ip = "192.0.2.1".parse().unwrap();
+    assert!(confirmed_names(&table, ip).now_or_never().is_none());
+    assert_eq!(table.asked().len(), 1 + MOST_LOOKUPS);
 }
 
 #[tokio::test]

@@ -305,3 +305,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn debug_shows_nothing_of_what_is_said() {
+    let mut core = Core::inside_tls();
+    core.received(b"550 5.1.1 <ann@elsewhere.exa");
+    assert!(core.body(b"Dear Ann").is_ok());
+    let shown = format!("{core:?}");
+    assert!(
+        shown.starts_with("Core {") && shown.contains("phase"),
+        "{shown}"
+    );
+    assert!(!shown.contains("nn"), "{shown}");
+    let shown = format!("{:?}", core.replies);
+    assert_eq!(shown, "ReplyParser(28 octets)");
+}

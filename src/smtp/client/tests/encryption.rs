@@ -55,7 +55,11 @@ async fn without_starttls_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_refused_starttls_is_failed_tls() {
-    for refusal in ["454 4.7.0 no certificate\r\n", "502 what?\r\n"] {
+    for refusal in [
+        "454 4.7.0 no certificate\r\n",
+        "502 what?\r\n",
+        "421 4.7.0 not now\r\n",
+    ] {
         let error = fails(dialer(), async |mut peer: Peer| {
             peer.up_to_starttls().await;
             peer.say(refusal).await;
@@ -182,10 +186,16 @@ async fn play(mut peer: Peer, stop: Phase, close: bool) {
 #[tokio::test]
 async fn every_phase_before_tls_may_stall_or_close() {
     for phase in [Phase::Greeting, Phase::Hello, Phase::StartTls] {
+        // Without an answer to STARTTLS there is no encryption.
+        let told = |error: ClientError| match phase {
+            Phase::StartTls => TlsFailure::Unanswered(Box::new(error)).into(),
+            _ => error,
+        };
         let error = fails(hasty(), async |peer: Peer| play(peer, phase, false).await).await;
-        assert_eq!(error, ClientError::TimedOut(phase));
+        assert_eq!(error, told(ClientError::TimedOut(phase)));
+        assert_eq!(error.is_tls(), phase == Phase::StartTls);
         let error = fails(hasty(), async |peer: Peer| play(peer, phase, true).await).await;
-        assert_eq!(error, ClientError::Closed(phase));
+        assert_eq!(error, told(ClientError::Closed(phase)));
     }
 }
 
@@ -297,5 +307,21 @@ async fn a_good_certificate_is_recorded_as_verified_and_a_wrong_name_with_its_re
                 assert!(why.contains("another name"), "{why}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn nonsense_instead_of_an_answer_to_starttls_is_failed_tls() {
+    for nonsense in ["what?\r\n", "354 go on\r\n"] {
+        let error = fails(dialer(), async |mut peer: Peer| {
+            peer.up_to_starttls().await;
+            peer.say(nonsense).await;
+            assert_eq!(peer.rest().await, "");
+        })
+        .await;
+        assert!(
+            matches!(error, ClientError::Tls(TlsFailure::Unanswered(_))),
+            "{error:?}"
+        );
     }
 }

@@ -57,48 +57,63 @@ impl DataReader {
         // The text taken is `input[start..at]`.
         let (mut start, mut at) = (0, 0);
         while let Some(&octet) = input.get(at) {
-            match (self.state, octet) {
-                (State::DotCr, b'\n') => return (at + 1, DataEvent::End),
-                (State::Cr, b'\n') => self.end_line(),
-                // What is before a fault or a stuffed dot goes out first; this octet comes again with the next call.
-                (State::Cr | State::DotCr, _) | (_, b'\n' | 0) | (State::LineStart, b'.')
-                    if at > start =>
-                {
-                    break;
-                }
-                (State::Cr | State::DotCr, _) | (_, b'\n') => {
-                    return (at, DataEvent::Fault(Fault::BareLineEnd));
-                }
-                (_, 0) => return (at, DataEvent::Fault(Fault::Nul)),
-                (State::LineStart, b'.') => {
-                    self.state = State::Dot;
-                    start = at + 1;
-                }
-                (State::Dot, b'\r') => {
-                    self.state = State::DotCr;
-                    start = at + 1;
-                }
-                (_, b'\r') => self.state = State::Cr,
-                _ => {
+            match Move::from(self.state, octet) {
+                Move::Text(State::Within) => {
                     let run = plain_run(&input[at..]);
                     self.state = State::Within;
                     self.line += run;
                     at += run;
-                    continue;
                 }
+                Move::Text(state) => {
+                    if state == State::LineStart {
+                        self.longest = self.longest_line();
+                        self.line = 0;
+                    }
+                    self.state = state;
+                    at += 1;
+                }
+                // The text before it goes out first; this octet comes again with the next call.
+                _ if at > start => break,
+                Move::NoText(state) => {
+                    self.state = state;
+                    at += 1;
+                    start = at;
+                }
+                Move::Fault(fault) => return (at, DataEvent::Fault(fault)),
+                Move::End => return (at + 1, DataEvent::End),
             }
-            at += 1;
         }
         match &input[start..at] {
             [] => (at, DataEvent::Starved),
             text => (at, DataEvent::Text(text)),
         }
     }
+}
 
-    fn end_line(&mut self) {
-        self.longest = self.longest_line();
-        self.line = 0;
-        self.state = State::LineStart;
+/// What an octet does.
+enum Move {
+    /// It is text, and leads here.
+    Text(State),
+    /// It is a stuffed dot, or may be the end's: no text, and leads here.
+    NoText(State),
+    /// The text ends with it.
+    End,
+    /// It may not be here.
+    Fault(Fault),
+}
+
+impl Move {
+    fn from(state: State, octet: u8) -> Self {
+        match (state, octet) {
+            (State::Cr, b'\n') => Self::Text(State::LineStart),
+            (State::DotCr, b'\n') => Self::End,
+            (State::Cr | State::DotCr, _) | (_, b'\n') => Self::Fault(Fault::BareLineEnd),
+            (_, 0) => Self::Fault(Fault::Nul),
+            (State::LineStart, b'.') => Self::NoText(State::Dot),
+            (State::Dot, b'\r') => Self::NoText(State::DotCr),
+            (_, b'\r') => Self::Text(State::Cr),
+            _ => Self::Text(State::Within),
+        }
     }
 }
 

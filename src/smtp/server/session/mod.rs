@@ -39,6 +39,7 @@ use super::codec::line::{Line, take_line};
 use super::envelope::{Caller, Envelope};
 use super::limits::{AUTH_LINE, COMMAND_LINE, Limits};
 use super::verb::auth::Exchange;
+use crate::smtp::LONGEST_LINE;
 use crate::smtp::reply::Reply;
 use phase::{Phase, Transaction};
 
@@ -96,10 +97,15 @@ pub struct Session {
 impl Session {
     /// A session that has heard nothing yet. `host_name` is what we call ourselves.
     pub fn new(secured: Secured, host_name: Arc<str>, limits: Limits) -> Self {
+        let phase = Phase::Secured(secured);
+        let mut limits = limits;
+        if phase.is_submission() {
+            limits.text_line = limits.text_line.min(LONGEST_LINE);
+        }
         Self {
             host_name,
             limits,
-            phase: Phase::Secured(secured),
+            phase,
             transaction: None,
             reading: Reading::Command,
             counts: Counts::default(),
@@ -199,7 +205,7 @@ impl Session {
             Verb::Auth => self.auth(arguments),
             Verb::Rset => self.rset(arguments),
             Verb::StartTls => Err(Reply::new(503, (5, 5, 1), "TLS is active already")),
-            Verb::Quit => return quit(arguments, &self.host_name),
+            Verb::Quit => quit(arguments, &self.host_name).map(Step::Close),
             Verb::Http => return Step::Close(not_http()),
             Verb::Noop => Ok(Step::Reply(noop())),
             Verb::Vrfy => Ok(Step::Reply(vrfy())),

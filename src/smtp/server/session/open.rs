@@ -10,7 +10,7 @@ use super::super::codec::line::{Line, take_line};
 use super::super::limits::{COMMAND_LINE, Limits};
 use super::super::verb::ehlo::hello_name;
 use super::super::verb::small::{noop, not_http, quit, unknown};
-use super::{Step, broken_line, greeting, line_too_long};
+use super::{broken_line, greeting, line_too_long};
 use crate::smtp::reply::Reply;
 
 /// What to do next before TLS.
@@ -87,8 +87,8 @@ impl Open {
             Verb::Noop => self.say(noop()),
             Verb::Rset => self.say(Reply::new(250, (2, 0, 0), "Nothing to forget")),
             Verb::Quit => match quit(arguments, &self.host_name) {
-                Step::Close(reply) => OpenStep::Close(reply),
-                _ => self.say(unknown()),
+                Ok(reply) => OpenStep::Close(reply),
+                Err(reply) => self.say(reply),
             },
             Verb::Http => OpenStep::Close(not_http()),
             // Its chunk is behind it, and must not be read as commands.

@@ -26,18 +26,26 @@ impl Intake {
         self.refused.get_or_insert(refusal);
     }
 
-    /// Counts octets against the limits. False when even throwing away has gone on for too long.
-    fn count(&mut self, octets: usize, longest_line: usize, limits: &Limits) -> bool {
-        self.octets = self.octets.saturating_add(octets as u64);
+    /// Holds octets against the limits. False when even throwing away has gone on for too long.
+    fn look_at(&mut self, octets: &[u8], longest_line: usize, limits: &Limits) -> bool {
+        // It would be a fold of the `Received:` that we put before it.
+        if self.octets == 0 && matches!(octets.first(), Some(b' ' | b'\t')) {
+            self.refuse(Refusal::new(Reply::new(
+                554,
+                (5, 6, 0),
+                "The message must begin with a header field, not with a space",
+            )));
+        }
+        self.octets = self.octets.saturating_add(octets.len() as u64);
         if self.octets > limits.message_size {
             self.refuse(too_big());
         }
         if longest_line > limits.text_line {
-            self.refuse(Refusal::new(Reply::new(
-                554,
-                (5, 6, 0),
-                "A line of the message is too long",
-            )));
+            let text = format!(
+                "A line of the message is longer than {} octets; have your mail program encode it (quoted-printable or base64)",
+                limits.text_line
+            );
+            self.refuse(Refusal::new(Reply::new(554, (5, 6, 0), text)));
         }
         self.octets <= most_thrown_away(limits)
     }
@@ -105,7 +113,7 @@ impl Session {
             DataEvent::Fault(fault) => Step::Close(fault_reply(fault)),
             DataEvent::End => self.end_message(),
             DataEvent::Text(text) => {
-                if !intake.count(text.len(), reader.longest_line(), &self.limits) {
+                if !intake.look_at(text, reader.longest_line(), &self.limits) {
                     Step::Close(too_big().into_reply())
                 } else if intake.is_wanted() {
                     Step::Body(text)
@@ -133,7 +141,7 @@ impl Session {
         }
         let step = if let Err(fault) = intake.ends.check(octets) {
             Step::Close(fault_reply(fault))
-        } else if !intake.count(octets.len(), intake.ends.longest_line(), &self.limits) {
+        } else if !intake.look_at(octets, intake.ends.longest_line(), &self.limits) {
             Step::Close(too_big().into_reply())
         } else if intake.is_wanted() {
             Step::Body(octets)

@@ -1,7 +1,6 @@
 //! The verbs that change nothing: NOOP, QUIT, VRFY, EXPN, HELP, and words that are none.
 
 use super::super::codec::command::no_arguments;
-use super::super::session::Step;
 use crate::smtp::reply::Reply;
 
 /// RFC 5321 §4.1.1.9; its argument means nothing.
@@ -10,11 +9,9 @@ pub(in crate::smtp::server) fn noop() -> Reply {
 }
 
 /// RFC 5321 §4.1.1.10.
-pub(in crate::smtp::server) fn quit(arguments: &str, host_name: &str) -> Step<'static> {
-    match no_arguments(arguments) {
-        Ok(()) => Step::Close(Reply::new(221, (2, 0, 0), format!("{host_name} closing"))),
-        Err(reply) => Step::Reply(reply),
-    }
+pub(in crate::smtp::server) fn quit(arguments: &str, host_name: &str) -> Result<Reply, Reply> {
+    no_arguments(arguments)?;
+    Ok(Reply::new(221, (2, 0, 0), format!("{host_name} closing")))
 }
 
 /// RFC 5321 §3.5.3: the same for every name, so that it tells nothing.

@@ -152,6 +152,14 @@ fn malformed_commands_are_refused() {
 }
 
 #[test]
+fn a_refused_quit_counts_like_any_refusal() {
+    let mut world = World::new(Role::Mx, small());
+    world.feed("QUIT x\r\n".repeat(6).as_bytes());
+    assert_eq!(world.codes, [501, 501, 501, 501, 501, 421]);
+    assert!(world.closed);
+}
+
+#[test]
 fn lines_that_are_no_lines_close_the_connection() {
     let long = [&vec![b'x'; 600][..], b"\r\n"].concat();
     for bad in [

@@ -2,7 +2,8 @@
 
 use super::super::super::envelope::Role;
 use super::super::super::host::Refusal;
-use super::world::{World, mx, small};
+use super::super::super::limits::Limits;
+use super::world::{PLAIN, World, mx, small};
 
 #[test]
 fn a_big_message_is_refused_at_its_end_and_a_huge_one_at_once() {
@@ -42,6 +43,51 @@ fn a_line_beyond_the_limit_refuses_the_message() {
     world.feed(b"\r\n.\r\nNOOP\r\n");
     assert_eq!(world.codes, [554, 250]);
     assert!(world.taken.is_empty());
+}
+
+#[test]
+fn what_goes_out_has_no_line_longer_than_servers_take() {
+    for (octets, codes) in [(998, [354, 250]), (999, [354, 554])] {
+        for (role, codes) in [(Role::Submission, codes), (Role::Mx, [354, 250])] {
+            let mut world = World::new(role, Limits::default());
+            world.feed(b"EHLO c\r\n");
+            if role == Role::Submission {
+                world.feed(format!("AUTH PLAIN {PLAIN}\r\n").as_bytes());
+            }
+            world.feed(b"MAIL FROM:<ann@party.example>\r\nRCPT TO:<ann@party.example>\r\n");
+            world.codes.clear();
+            let line = "x".repeat(octets);
+            world.feed(format!("DATA\r\nSubject: x\r\n\r\n.{line}\r\n.\r\n").as_bytes());
+            assert_eq!(world.codes, codes, "{octets} {role:?}");
+            let hint = world.last.as_ref().and_then(|reply| reply.lines().next());
+            assert_eq!(
+                hint.is_some_and(|hint| hint.contains("encode")),
+                codes[1] == 554
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_s_message_becomes_a_fold_of_our_trace_field() {
+    for first in [" x: y", "\tx", ". x", " "] {
+        let mut world = World::new(Role::Mx, small());
+        world.feed(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\n");
+        world.codes.clear();
+        world.feed(format!("DATA\r\n{first}\r\nSubject: x\r\n.\r\nNOOP\r\n").as_bytes());
+        assert_eq!(world.codes, [354, 554, 250], "{first:?}");
+        assert!(world.taken.is_empty());
+    }
+    let mut world = World::new(Role::Mx, small());
+    world.feed(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\n");
+    world.codes.clear();
+    world.feed(b"BDAT 1\r\n BDAT 5 LAST\r\nx\r\n\r\n");
+    assert_eq!(world.codes, [554, 503], "the first chunk says so");
+    // Later lines may be folded, and a chunk may begin with one.
+    world.feed(b"MAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\n");
+    world.codes.clear();
+    world.feed(b"BDAT 6\r\nX: y\r\nBDAT 4 LAST\r\n z\r\n");
+    assert_eq!(world.codes, [250, 250]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn before_tls_there_is_starttls_and_nothing_else() {
         ("AUTH PLAIN AGFubgBjb3JyZWN0IGhvcnNl\r\n", &[530], false),
         ("VRFY a\r\nEXPN a\r\nHELP\r\n", &[530, 530, 530], false),
         ("NOOP\r\nRSET\r\nQUIT\r\n", &[250, 250, 221], false),
+        ("QUIT x\r\nQUIT\r\n", &[501, 221], false),
         ("BDAT 6\r\nNOOP\r\n", &[530], false),
         ("GET / HTTP/1.1\r\nNOOP\r\n", &[502], false),
         ("EHLO foo bar\r\n", &[501], false),
