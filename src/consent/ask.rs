@@ -128,22 +128,14 @@ impl Consent {
         self.take_in(IntakeRecord::SignUp { asked }).await
     }
 
-    /// Takes a mail that says "stop" and doesn't prove whose address it came from; `list` is what it answered, if that
-    /// can be told. The worker pauses sending and asks once.
+    /// Takes a mail that says "stop" and doesn't prove whose address it came from. The worker pauses sending and asks
+    /// once.
     ///
     /// # Errors
     /// [`ConsentError::Store`]: it was not taken; the mail must be refused for now.
-    pub async fn bare_stop(
-        &self,
-        address: EmailAddress,
-        list: Option<&str>,
-    ) -> Result<(), ConsentError> {
-        let record = IntakeRecord::BareStop {
-            address,
-            list: list.map(str::to_owned),
-            at: self.clock().now(),
-        };
-        self.take_in(record).await
+    pub async fn bare_stop(&self, address: EmailAddress) -> Result<(), ConsentError> {
+        let at = self.clock().now();
+        self.take_in(IntakeRecord::BareStop { address, at }).await
     }
 
     /// Takes a card that somebody filled in on paper or at an event. It is a sign-up like any other: nobody is subscribed

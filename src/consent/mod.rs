@@ -70,7 +70,7 @@ pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
-pub use withdraw::{Extent, WithdrawalView};
+pub use withdraw::{Extent, Replied, WithdrawalView};
 pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};
 pub use worker::{IntakeWorker, Worked};
 

@@ -153,10 +153,9 @@ impl Consent {
                 };
                 self.decide_sign_up(asked, origin).await
             }
-            IntakeRecord::BareStop { address, list, at } => self
-                .decide_stop(address, list.as_deref(), *at)
-                .await
-                .map(Decision::Done),
+            IntakeRecord::BareStop { address, at } => {
+                self.decide_stop(address, *at).await.map(Decision::Done)
+            }
             IntakeRecord::Import { batch, asked } => self.decide_import(batch, asked).await,
         }
     }

@@ -137,7 +137,7 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
         Happens::Stops { who } => {
             party
                 .consent
-                .bare_stop(address(PEOPLE[who]), None)
+                .bare_stop(address(PEOPLE[who]))
                 .await
                 .expect("taken");
         }

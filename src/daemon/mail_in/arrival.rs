@@ -10,7 +10,7 @@ use super::envelope::Bound;
 use super::verdict;
 use crate::address::EmailAddress;
 use crate::consent::constituency::Code;
-use crate::consent::{ConsentError, Extent};
+use crate::consent::{ConsentError, Extent, Replied};
 use crate::delivery::queue::{StaffMail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
 use crate::list::{Submission, Target};
@@ -66,7 +66,10 @@ struct Post {
 
 /// What an answer to a copy of ours has done, whose Message-ID proves it.
 enum ByReply {
+    /// It answers none.
     Nothing,
+    /// It answers a copy behind which nobody stands any more.
+    NobodyNow,
     Withdrawn,
     /// Sending pauses once this step is taken, and one button is mailed.
     Asked(Box<Step>),
@@ -194,38 +197,53 @@ impl Arrival {
         let consent = &self.rooms.consent;
         let domains = self.rooms.config().domains.clone();
         let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
+        let mut found = ByReply::Nothing;
         for (token, _) in
             ids.filter(|(_, domain)| domains.iter().any(|own| own.as_str() == *domain))
         {
-            if !glance.says_stop {
+            let replied = if glance.says_stop {
+                let withdrawn = consent.withdraw_by_reply(token).await;
+                withdrawn.map_err(consent_refusal)?.map(|()| ByReply::Withdrawn)
+            } else {
                 let question = consent.question_by_reply(token).await;
-                if let Some(question) = question.map_err(consent_refusal)? {
-                    return Ok(ByReply::Asked(Box::new(consent.intake_step(question))));
-                }
-            } else if consent
-                .withdraw_by_reply(token)
-                .await
-                .map_err(consent_refusal)?
-            {
-                return Ok(ByReply::Withdrawn);
+                let ask = |question| ByReply::Asked(Box::new(consent.intake_step(question)));
+                question.map_err(consent_refusal)?.map(ask)
+            };
+            match replied {
+                Replied::Heard(heard) => return Ok(heard),
+                Replied::NobodyNow => found = ByReply::NobodyNow,
+                Replied::NotOurs => {}
             }
         }
-        Ok(ByReply::Nothing)
+        Ok(found)
     }
 
-    /// Any other stop only pauses, and asks.
-    fn pause(&self, glance: &Glance) -> Option<Step> {
-        if !glance.says_stop || !self.may_stop(glance) {
-            return None;
+    /// Any other stop. From an author for whom their domain vouches it is final; else it only pauses, and asks.
+    async fn stop(
+        &self,
+        glance: &Glance,
+        by_reply: &ByReply,
+        author: Option<&EmailAddress>,
+    ) -> Result<Option<Step>, Refusal> {
+        let answers = match by_reply {
+            ByReply::Withdrawn | ByReply::Asked(_) => return Ok(None),
+            ByReply::NobodyNow => true,
+            ByReply::Nothing => false,
+        };
+        let says = glance.says_stop || (answers && glance.speaks_of_stop);
+        if !says || !self.may_stop(glance) {
+            return Ok(None);
         }
-        self.sender.clone().map(|address| {
-            let at = self.rooms.clock.now();
-            self.rooms.consent.intake_step(IntakeRecord::BareStop {
-                address,
-                list: None,
-                at,
-            })
-        })
+        let consent = &self.rooms.consent;
+        if let Some(author) = author.filter(|_| glance.says_stop) {
+            let withdrawn = consent.withdraw_author(author).await;
+            withdrawn.map_err(consent_refusal)?;
+        }
+        let at = self.rooms.clock.now();
+        Ok(self
+            .sender
+            .clone()
+            .map(|address| consent.intake_step(IntakeRecord::BareStop { address, at })))
     }
 
     /// A mail for a list: the list room judges it.
@@ -478,13 +496,12 @@ impl Body for Arrival {
         if !junk {
             self.subscribe(&glance).await?;
             // A forged stop must not pause anybody.
-            stop = self.pause(&glance);
+            let author = checked.as_ref().and_then(|checked| checked.author.as_ref());
+            stop = self.stop(&glance, &by_reply, author).await?;
         }
-        let stop = match by_reply {
-            ByReply::Nothing => stop,
-            ByReply::Asked(question) => Some(*question),
-            ByReply::Withdrawn => None,
-        };
+        if let ByReply::Asked(question) = by_reply {
+            stop = Some(*question);
+        }
         self.keep(checked, stop).await?;
         Ok(Accepted {
             note: Cow::Borrowed("Taken"),

@@ -1,6 +1,7 @@
 //! Retries, what comes back, and what is left when it's over.
 
 use super::*;
+use crate::consent::Replied;
 use crate::id::CopyId;
 use crate::store::{AcceptMessage, CopyState, MessageRecord};
 
@@ -173,7 +174,8 @@ async fn a_bounce_is_counted_and_an_answer_finds_its_copy() {
         .split('@')
         .next()
         .unwrap();
-    assert!(world.consent.withdraw_by_reply(token).await.unwrap());
+    let heard = world.consent.withdraw_by_reply(token).await.unwrap();
+    assert_eq!(heard, Replied::Heard(()));
     let of = world.room.whose_copy(copy).await.unwrap().unwrap();
     assert_eq!(of.subscriber, None);
 }
@@ -183,7 +185,10 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
     let world = World::new().await;
     world.people(7).await;
     let id = world.released().await;
-    world.bring(delivered).await;
+    let sent = world.bring(delivered).await;
+    let text = String::from_utf8(sent[0].bytes.clone()).unwrap();
+    let token = text.split_once("Message-ID: <").unwrap().1;
+    let token = token.split_once('@').unwrap().0;
     let before = world.progress(id).await;
     assert_eq!(world.room.fold().await.unwrap(), 0);
     world.wait(SignedDuration::from_hours(24 * 30 - 1));
@@ -200,6 +205,8 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
             .is_empty()
     );
     assert_eq!(world.progress(id).await, before);
+    let reply = world.consent.withdraw_by_reply(token).await.unwrap();
+    assert_eq!(reply, Replied::NobodyNow, "a reply to it must be heard another way");
     assert_eq!(world.room.fold().await.unwrap(), 0);
     let world = world.crash().await;
     assert_eq!(world.progress(id).await, before);

@@ -13,7 +13,7 @@ pub mod spf;
 #[allow(clippy::unwrap_used)]
 mod table;
 
-use crate::address::Domain;
+use crate::address::{Domain, EmailAddress};
 use crate::message::mime::Limits;
 use crate::message::mime::field;
 use dkim::{DkimCheck, DkimResult};
@@ -162,6 +162,21 @@ pub fn author(header: &[u8]) -> Author {
     domain.map_or(Author::Missing, Author::One)
 }
 
+/// The one address in the one `From:`; none where there are several, or one that can't be read.
+pub fn sole_author(header: &[u8]) -> Option<EmailAddress> {
+    let (fields, _) = field::split(header, &Limits::default()).ok()?;
+    let mut from = fields.iter().filter(|field| field.is("From"));
+    let (field, None) = (from.next()?, from.next()) else {
+        return None;
+    };
+    let mailboxes = field.mailboxes();
+    let mut mailboxes = mailboxes.into_iter();
+    let (mailbox, None) = (mailboxes.next()?, mailboxes.next()) else {
+        return None;
+    };
+    EmailAddress::parse(&mailbox.address).ok()
+}
+
 /// Puts it all together. `header` is the whole header.
 pub async fn judge<N: Names>(
     names: &N,
@@ -201,6 +216,24 @@ pub async fn judge<N: Names>(
 }
 
 impl Verdict {
+    /// Whether the author's domain vouches for the mail: DMARC passes, or, where there is no policy to ask, SPF of the
+    /// reverse-path or a signature passes for that very domain.
+    pub fn vouches(&self) -> bool {
+        let Some(dmarc) = &self.dmarc else {
+            return false;
+        };
+        let is_author = |domain: &str| domain.eq_ignore_ascii_case(&dmarc.author);
+        let spf = self.arrived.sender == SpfResult::Pass
+            && !self.arrived.is_null
+            && is_author(&self.arrived.sender_domain);
+        let signed = |one: &DkimCheck| one.result == DkimResult::Pass && is_author(&one.domain);
+        match dmarc.result {
+            DmarcResult::Pass => true,
+            DmarcResult::None => spf || self.dkim.iter().any(signed),
+            DmarcResult::Fail | DmarcResult::TempError => false,
+        }
+    }
+
     /// What becomes of the mail.
     pub fn ruling(&self) -> Ruling {
         if self.several_authors {
