@@ -18,4 +18,8 @@ impl LockedWithdrawals for LockedBox {
                 .map_err(|error| NotKept(error.to_string()))
         })
     }
+
+    fn is_filling(&self) -> bool {
+        LockedBox::is_filling(self)
+    }
 }

@@ -147,6 +147,11 @@ impl LockedBox {
         append(&self.withdrawals(), &self.0.directory, &frame)
     }
 
+    /// Whether the file has half of its full length.
+    pub fn is_filling(&self) -> bool {
+        fs::metadata(self.withdrawals()).is_ok_and(|file| file.len() > FILE_MAX / 2)
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> u64 {
         read(&self.withdrawals()).map_or(0, |found| found.boxes.len() as u64)

@@ -306,6 +306,8 @@ pub enum NoticeKind {
     NotFound,
     /// 503 while the vault is locked or the store is closed.
     Locked,
+    /// 503 for a withdrawal that could not be kept: it must be asked for again.
+    NotStopped,
     /// 429.
     TooMany,
     /// 400, 415, 414.
@@ -322,7 +324,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Inbox,
         Self::NeverDone,
         Self::Kept,
@@ -331,6 +333,7 @@ impl NoticeKind {
         Self::LinkUnknown,
         Self::NotFound,
         Self::Locked,
+        Self::NotStopped,
         Self::TooMany,
         Self::BadRequest,
         Self::TooLarge,
@@ -349,6 +352,7 @@ impl NoticeKind {
                 | Self::Approved
                 | Self::Refused
                 | Self::Locked
+                | Self::NotStopped
                 | Self::TooMany
         );
         Notice { kind: self, front }

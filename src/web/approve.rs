@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::Open;
+use super::{Open, Web};
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use crate::list::{Decision, ListError, Mailings};
@@ -120,6 +121,7 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
 /// `POST /a/TOKEN`. Unlike a withdrawal, an approval must be said in full: a form without one of the two buttons is
 /// refused.
 pub(super) async fn post(
+    State(web): State<Arc<Web>>,
     Path(token): Path<String>,
     open: Open,
     fields: Fields,
@@ -131,9 +133,14 @@ pub(super) async fn post(
         _ => return Err(StatusCode::BAD_REQUEST),
     };
     let lang = fields.lang();
-    Ok(match open.rooms.approvals.decide(&token, decision).await {
-        Ok(true) => notice(&open.site, StatusCode::OK, lang, done),
-        Ok(false) => link_unknown(&open.site, lang),
+    let room = Arc::clone(&open.rooms.approvals);
+    let decided = web
+        .whole(async move { room.decide(&token, decision).await })
+        .await;
+    Ok(match decided {
+        Ok(Ok(true)) => notice(&open.site, StatusCode::OK, lang, done),
+        Ok(Ok(false)) => link_unknown(&open.site, lang),
+        Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     })
 }

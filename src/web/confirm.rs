@@ -67,10 +67,15 @@ pub(super) async fn post(
         Ok(choice) => choice,
         Err(problems) => return Ok(again(problems)),
     };
-    Ok(match open.consent().confirm(&token, choice).await {
-        Ok(ConfirmOutcome::Subscribed(made)) => subscribed(&open, lang, &made),
-        Ok(ConfirmOutcome::LinkUnknown) => link_unknown(&open.site, lang),
-        Ok(ConfirmOutcome::Refused(problems)) => again(told(problems)),
+    let (consent, link) = (open.consent().clone(), token.clone());
+    let confirmed = web
+        .whole(async move { consent.confirm(&link, choice).await })
+        .await;
+    Ok(match confirmed {
+        Ok(Ok(ConfirmOutcome::Subscribed(made))) => subscribed(&open, lang, &made),
+        Ok(Ok(ConfirmOutcome::LinkUnknown)) => link_unknown(&open.site, lang),
+        Ok(Ok(ConfirmOutcome::Refused(problems))) => again(told(problems)),
+        Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     })
 }

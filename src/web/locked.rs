@@ -6,10 +6,11 @@ use std::pin::Pin;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::answer::{link_unknown, notice, retry_later};
+use super::answer::{link_unknown, not_stopped, notice};
 use super::{LATER, Peer, Web};
 use crate::consent::{Consent, ConsentError, Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, NoticeKind};
@@ -24,6 +25,9 @@ pub trait LockedWithdrawals: Send + Sync {
         &self,
         withdrawal: Zeroizing<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>>;
+
+    /// Whether half of the room is used up, so that no network may take much more of it.
+    fn is_filling(&self) -> bool;
 }
 
 /// A withdrawal could not be kept; the page says so. What went wrong is for the log, and names nobody.
@@ -42,6 +46,8 @@ pub struct LockedWithdrawal {
     pub extent: Extent,
     /// How.
     pub channel: WithdrawalChannel,
+    /// When; none if it was kept by an older version, which didn't say.
+    pub at: Option<Timestamp>,
 }
 
 /// Its form on the disk, under the seal.
@@ -50,6 +56,8 @@ struct Kept {
     token: String,
     extent: KeptExtent,
     channel: WithdrawalChannel,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,8 +79,9 @@ impl LockedWithdrawal {
                 Extent::NeverAgain => KeptExtent::NeverAgain,
             },
             channel: self.channel,
+            at: self.at,
         };
-        let bytes = serde_json::to_vec(&kept).expect("three texts are JSON");
+        let bytes = serde_json::to_vec(&kept).expect("four texts are JSON");
         kept.token.zeroize();
         Zeroizing::new(bytes)
     }
@@ -88,6 +97,7 @@ impl LockedWithdrawal {
                 KeptExtent::NeverAgain => Extent::NeverAgain,
             },
             channel: kept.channel,
+            at: kept.at,
         })
     }
 
@@ -97,7 +107,7 @@ impl LockedWithdrawal {
     /// As [`Consent::withdraw`]: it is not known to have worked.
     pub async fn apply(&self, consent: &Consent) -> Result<Option<WithdrawalView>, ConsentError> {
         consent
-            .withdraw(&self.token, self.extent, self.channel)
+            .withdraw_as_of(&self.token, self.extent, self.channel, self.at)
             .await
     }
 }
@@ -126,15 +136,15 @@ pub(super) async fn keep(
     if !may_be_token(&withdrawal.token) {
         return link_unknown(site, lang);
     }
-    if let Err(wait) = web.locked_posts.ask(peer.0) {
-        return retry_later(site, lang, NoticeKind::TooMany, wait);
+    if web.locked.is_filling()
+        && let Err(wait) = web.locked_posts.ask(peer.0)
+    {
+        let why = NotKept("one network sent too many".to_owned());
+        return not_stopped(site, lang, wait, &why);
     }
     match web.locked.keep(withdrawal.to_bytes()).await {
         Ok(()) => notice(site, StatusCode::OK, lang, NoticeKind::Kept),
-        Err(error) => {
-            tracing::error!(%error, "a withdrawal was not taken");
-            retry_later(site, lang, NoticeKind::Locked, LATER)
-        }
+        Err(error) => not_stopped(site, lang, LATER, &error),
     }
 }
 
@@ -149,12 +159,16 @@ mod tests {
                 token: "a".repeat(61),
                 extent,
                 channel: WithdrawalChannel::OneClick,
+                at: Some("2026-11-21T12:00:00.123456789Z".parse().expect("a time")),
             };
             let bytes = withdrawal.to_bytes();
             assert!(bytes.len() < 256, "fits into the box");
             let again = LockedWithdrawal::from_bytes(&bytes);
             assert!(again == Some(withdrawal), "{extent:?}");
         }
+        let older = br#"{"token":"abc","extent":"as-token","channel":"one-click"}"#;
+        let older = LockedWithdrawal::from_bytes(older).expect("still read");
+        assert_eq!((older.token.as_str(), older.at), ("abc", None));
         assert!(LockedWithdrawal::from_bytes(b"{}").is_none());
         assert!(LockedWithdrawal::from_bytes(b"\xff").is_none());
     }
