@@ -50,14 +50,14 @@ use std::sync::{Arc, Mutex};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
 
-pub use crate::template::{Lang, Text};
+pub use crate::template::{Heard, Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
 pub use ask::{Card, SignUpForm};
 pub use confirm::{ConfirmOutcome, Confirmation};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
-    ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
+    ConfirmedEvent, ConsentEvent, Origin, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
 pub use export::{Export, ExportCounts};

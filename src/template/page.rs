@@ -149,11 +149,25 @@ impl Page for SignUp<'_> {
     const NAME: &'static str = "signup";
 }
 
-/// The form behind the link of a challenge that a mail to `+subscribe` brought: its POST is the consent.
+/// By what we heard of an address that gets the full form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// By a mail to `+subscribe`.
+    Mail,
+    /// By a card on which something is not ticked.
+    Card,
+    /// By an import.
+    Import,
+}
+
+/// The form behind the link of a challenge to which no consent of this form's went before: its POST is the consent.
 #[derive(Clone, Debug, Serialize)]
 pub struct FullForm<'a> {
     /// What was wrong with the last attempt.
     pub problems: Vec<Problem>,
+    /// By what we heard of its reader.
+    pub heard: Heard,
     /// The chosen constituency's code, or nothing.
     pub constituency: &'a str,
     /// The lists that one can sign up for.

@@ -63,7 +63,7 @@ pub(super) async fn post(
         };
         show(&web, &open, &token, &request, showing)
     };
-    let choice = match read(&web, &open, &posted, request.full_form) {
+    let choice = match read(&web, &open, &posted, request.full_form.is_some()) {
         Ok(choice) => choice,
         Err(problems) => return Ok(again(problems)),
     };
@@ -122,9 +122,10 @@ fn show(web: &Web, open: &Open, token: &str, request: &RequestView, showing: Sho
         lang: showing.lang,
         path: Some(action),
     };
-    if request.full_form {
+    if let Some(heard) = request.full_form {
         let view = FullForm {
             problems: showing.problems,
+            heard,
             constituency: &showing.constituency,
             lists: site.lists(),
             age: site.age(),
