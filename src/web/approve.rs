@@ -9,9 +9,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Open, Web};
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
+use super::{Open, Web};
 use crate::list::{Decision, ListError, Mailings};
 use crate::template::{Approve, NoticeKind, Text, Visit};
 

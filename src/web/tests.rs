@@ -478,13 +478,20 @@ async fn a_withdrawal_that_could_not_be_kept_says_so() {
     ] {
         let (answer, html) = ask_of(pages(Arc::clone(&full)), post_form(&path, body)).await;
         assert_eq!(answer.status().as_u16(), 503, "{path} {body}");
-        assert!(html.contains(said) && html.contains("privacy@party.example"), "{html}");
+        assert!(
+            html.contains(said) && html.contains("privacy@party.example"),
+            "{html}"
+        );
         assert!(!text(&answer, "retry-after").is_empty());
     }
     // Nor does a house without a free slot soothe.
     let (web, _directory) = house::open(site()).await;
     let _all = web.slots.try_acquire_many(256).expect("every slot");
-    let (answer, html) = ask_of(pages(Arc::clone(&web)), post_form(&format!("/u/{token}"), "")).await;
+    let (answer, html) = ask_of(
+        pages(Arc::clone(&web)),
+        post_form(&format!("/u/{token}"), ""),
+    )
+    .await;
     assert_eq!(answer.status().as_u16(), 503);
     assert!(html.contains(en), "{html}");
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::id::{CopyId, MailingId};
 use crate::store::{
-    CopyState, IntakeRecord, LedgerRecord, LedgerRow, Mailing, MailingRecord, MailingState,
-    MessageRecord, OwnMessage, Scope, Step, SuppressionReason,
+    Bounce, BounceRecord, CopyState, IntakeRecord, LedgerRecord, LedgerRow, Mailing, MailingRecord,
+    MailingState, MessageRecord, OwnMessage, Scope, Step, SuppressionReason,
 };
 use crate::vault::{CopyTokenKind, IndexColumn, ListTag};
 
@@ -129,15 +129,25 @@ async fn the_evidence_says_when_a_withdrawal_was_asked_for() {
             party.join("ann@elector.example", &["news"]).await;
         }
     }
-    let times = party.events().await.into_iter().filter_map(|event| match event {
-        ConsentEvent::Withdrawn { at, .. } => Some(at),
-        _ => None,
-    });
+    let times = party
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event {
+            ConsentEvent::Withdrawn { at, .. } => Some(at),
+            _ => None,
+        });
     let now = noon() + SignedDuration::from_hours(30);
-    assert_eq!(times.collect::<Vec<_>>(), [pressed, now], "and never a time to come");
-    assert!(party.journal().iter().any(|entry| {
-        matches!(entry, JournalEntry::Suppressed { at, .. } if *at == pressed)
-    }));
+    assert_eq!(
+        times.collect::<Vec<_>>(),
+        [pressed, now],
+        "and never a time to come"
+    );
+    assert!(
+        party.journal().iter().any(|entry| {
+            matches!(entry, JournalEntry::Suppressed { at, .. } if *at == pressed)
+        })
+    );
 }
 
 #[tokio::test]
@@ -483,10 +493,7 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
     let back = party.one_mail("challenge").await;
     assert_eq!(party.confirm(&back.token).await.len(), 1);
     assert_eq!(reply(&token).await, Replied::NobodyNow);
-    assert!(matches!(
-        question(token).await,
-        Replied::NobodyNow
-    ));
+    assert!(matches!(question(token).await, Replied::NobodyNow));
     let again = party.out(made[0].way_out(), Extent::AsToken);
     again.await;
     let row = party.store.copy(news).await.expect("reads").expect("there");
@@ -509,6 +516,53 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
         .expect("reads")
         .expect("there");
     assert_eq!((row.subscriber, row.record.domain), (None, None));
+}
+
+#[tokio::test]
+async fn erasing_takes_what_came_back_for_a_persons_copies() {
+    let party = Party::new().await;
+    let mut came_back = Vec::new();
+    for who in ["ann@elector.example", "ben@elector.example"] {
+        let made = party.join(who, &["news"]).await;
+        let (_, copy) = mailing(&party, "news", &made[0]).await;
+        let record = MessageRecord {
+            received_at: noon(),
+            size: 0,
+            reverse_path: None,
+            recipients: Vec::new(),
+            submitted_by: None,
+        };
+        let report = format!("Final-Recipient: rfc822; {who}\r\nStatus: 5.1.1\r\n");
+        let message = OwnMessage::new(party.store.vault(), record, report.as_bytes());
+        let bounce = Bounce {
+            id: crate::id::EntryId::random(),
+            copy,
+            message: message.id(),
+            record: BounceRecord {
+                received_at: noon(),
+            },
+        };
+        came_back.push(message.id());
+        let change = Change::new()
+            .then(Step::PutMessage(message))
+            .then(Step::PutBounce(bounce));
+        let done = party.store.change(change).await.expect("writes");
+        assert_eq!(done, ChangeOutcome::Done);
+    }
+    let ann = address("ann@elector.example");
+    party
+        .consent
+        .erase(&ann, &by("asked"))
+        .await
+        .expect("erases");
+    let there = |id| {
+        let store = party.store.clone();
+        async move { store.message(id).await.expect("reads").is_some() }
+    };
+    assert!(!there(came_back[0]).await, "it quotes her address");
+    assert!(there(came_back[1]).await, "and that of nobody else");
+    let left = party.store.returned_after(None, 10).await.expect("reads");
+    assert_eq!(left.rows.len(), 1);
 }
 
 #[tokio::test]

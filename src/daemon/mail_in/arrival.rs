@@ -203,7 +203,9 @@ impl Arrival {
         {
             let replied = if glance.says_stop {
                 let withdrawn = consent.withdraw_by_reply(token).await;
-                withdrawn.map_err(consent_refusal)?.map(|()| ByReply::Withdrawn)
+                withdrawn
+                    .map_err(consent_refusal)?
+                    .map(|()| ByReply::Withdrawn)
             } else {
                 let question = consent.question_by_reply(token).await;
                 let ask = |question| ByReply::Asked(Box::new(consent.intake_step(question)));
