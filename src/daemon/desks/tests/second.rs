@@ -150,7 +150,7 @@ async fn suppressions_of_an_import_that_ends_badly_are_on_the_record() {
     let left = "address\nflo@elector.example\n";
     let failed = bring(&world, Some(left), "", false).await;
     let failed = failed.expect_err("there are no people, not even a header");
-    assert_eq!(failed.class, Class::Misuse, "{failed}");
+    assert_eq!(failed.class, Class::Refused, "{failed}");
     let store = &world.rooms.store;
     assert_eq!(store.count_suppressed().await.expect("counts"), 1);
     let acts = world.acts().await;
