@@ -251,7 +251,7 @@ impl Consent {
                 stated_age: asked.stated_age,
                 batch: asked.batch.clone(),
                 entered_by: asked.entered_by.clone(),
-                origin: origin(&making.request.record, &one.list),
+                origin: origin(&making.request.record, &one.list).map(Box::new),
             })
             .append()
         });

@@ -79,7 +79,7 @@ pub struct ConfirmedEvent {
     pub entered_by: Option<String>,
     /// Where the address came from, if the boxes were ticked on the page after a card or an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
 }
 
 /// What a card or an import said of a consent. It is why the person was asked; the consent is the one it stands in.

@@ -63,14 +63,14 @@ fn the_form_of_events_is_frozen() {
         panic!("a consent")
     };
     (ticked.channel, ticked.batch, ticked.entered_by) = (Channel::Web, None, None);
-    ticked.origin = Some(Origin {
+    ticked.origin = Some(Box::new(Origin {
         channel: Channel::Paper,
         asked_at: at("2026-05-01T00:00:00Z"),
         wording: Some("dd".into()),
         stated_age: None,
         batch: Some("stall 7".into()),
         entered_by: "ada".into(),
-    });
+    }));
     let ticked = ConsentEvent::Confirmed(ticked);
     let expected = format!(
         r#"{{"asked_at":"2026-11-20T09:00:00Z","batch":null,"channel":"web","confirmed_at":"2026-11-21T12:00:00Z","entered_by":null,"event":"confirmed","language":"en","list":"news","notice":"bb","origin":{{"asked_at":"2026-05-01T00:00:00Z","batch":"stall 7","channel":"paper","entered_by":"ada","stated_age":null,"wording":"dd"}},"stated_age":16,"subject":"{subject}","token":"cc","wording":"aa"}}"#
