@@ -310,7 +310,8 @@ fn rows(party: &Spawned, name: &str, bytes: &[u8]) -> String {
 async fn each_bad_row_of_an_import_is_named_and_good_rows_are_kept() {
     let mut party = Spawned::set(|_| ()).await;
     party.run(&[]).await;
-    let wording = "Yes, The Example Party may send me its news.";
+    let wording =
+        "Yes, The Example Party may send me news; it tells of political opinions; I can withdraw.";
     let head = "address,lists,channel,date,batch,wording";
     let good = |n: usize| {
         format!("good.person{n}@voters.example,news,paper,2026-03-01,stall 7,\"{wording}\"")

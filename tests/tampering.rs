@@ -105,7 +105,6 @@ async fn lived() -> Spawned {
     // Work for the intake's worker is done within a moment; this is for next year.
     let record = IntakeRecord::BareStop {
         address: hustings::address::EmailAddress::parse(STAYER).unwrap(),
-        list: None,
         at: party.clock.now(),
     };
     let due = party.clock.now() + jiff::SignedDuration::from_hours(24 * 365);

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use hickory_server::proto::rr::rdata::PTR;
 use hickory_server::proto::rr::{Name, RData};
+use hustings::address::EmailAddress;
 use hustings::daemon::sandbox::peer::{Answer, Post};
 use hustings::dns::{LookupError, Resolver, ResolverSettings};
+use hustings::id::CopyId;
 use hustings::message::dkim::{
     BodyHasher, HeaderSet, SelectedKey, Signer, SigningKey, SigningTime,
 };
+use hustings::vault::CopyTokenKind;
 use jiff::Timestamp;
 use support::party::Party;
 use support::zone::{Fault, Zone};
@@ -378,4 +381,66 @@ async fn limits_and_a_blocklist() {
         let answer = post(&party, from, &letter(from)).await;
         assert_eq!(answer.code, code, "{list}: {answer}");
     }
+}
+
+/// How many subscriptions an address has that aren't paused, and how many are; none if it isn't held.
+async fn standing(party: &Party, who: &str) -> Option<(usize, usize)> {
+    let form = EmailAddress::parse(who).unwrap().match_form();
+    let found = party.rooms().store.subscriber(&form).await.unwrap()?;
+    let all = found.record.subscriptions;
+    let paused = all.iter().filter(|one| one.paused_until.is_some()).count();
+    Some((all.len() - paused, paused))
+}
+
+/// Waits until the worker has paused somebody, and mailed them the question.
+async fn wait_for_pause(party: &Party, who: &str) {
+    let asked = |mail: &hustings::daemon::sandbox::inbox::Mail| {
+        String::from_utf8_lossy(&mail.message()).contains("Subject: Stop email from")
+    };
+    party.mail(who, asked).await;
+    assert_eq!(standing(party, who).await, Some((0, 1)), "{who}");
+}
+
+fn stop(from: &str, answers: &str) -> String {
+    header(from).replace("A question", "Re: May news") + answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_final_where_the_author_is_vouched_for_and_never_dropped() {
+    let (zone, signer) = world().await;
+    zone.txt("bare.example", "v=spf1 ip4:127.0.0.1 -all").await;
+    let party = party_with(&zone, "").await;
+    let (ann, eve, kim) = ("ann@good.example", "eve@good.example", "kim@good.example");
+    let (sue, joe, jim) = ("sue@bare.example", "joe@plain.example", "jim@plain.example");
+    for who in [ann, eve, kim, sue, joe, jim] {
+        party.subscribe(who, "", &["news"]).await;
+    }
+    // DMARC passes by a signature, or by SPF; without a policy SPF of the author's own domain is enough.
+    let by_signature = signed(&signer, &stop(ann, ""), "Stop.\r\n");
+    let from = "list@elsewhere.example";
+    assert_eq!(post(&party, from, &by_signature).await.code, 250);
+    assert_eq!(standing(&party, ann).await, None, "before the 250");
+    for who in [eve, sue] {
+        let mail = stop(who, "") + "\r\nStop.\r\n";
+        assert_eq!(post(&party, who, &mail).await.code, 250);
+        assert_eq!(standing(&party, who).await, None, "{who}");
+    }
+    // Nobody vouches: it may be forged, so it pauses and asks.
+    let mail = stop(joe, "") + "\r\nStop.\r\n";
+    assert_eq!(post(&party, joe, &mail).await.code, 250);
+    wait_for_pause(&party, joe).await;
+    // An answer to a copy behind which nobody stands any more, as after thirty days: in a word or in a sentence.
+    let vault_of = party.rooms();
+    let token = vault_of
+        .store
+        .vault()
+        .copy_token(CopyTokenKind::MessageId, CopyId::random());
+    let old = format!("In-Reply-To: <{token}@party.example>\r\n");
+    let mail = stop(jim, &old) + "\r\nI'd like you to stop writing to me\r\n";
+    assert_eq!(post(&party, jim, &mail).await.code, 250);
+    wait_for_pause(&party, jim).await;
+    let mail = stop(kim, &old);
+    let by_signature = signed(&signer, &mail, "Stop.\r\n");
+    assert_eq!(post(&party, kim, &by_signature).await.code, 250);
+    assert_eq!(standing(&party, kim).await, None);
 }

@@ -10,7 +10,7 @@ use super::context::{Context, Sinks};
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, counted, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::consent::{Bundle, EvidenceEvent, Show, Verify};
+use crate::control::api::consent::{Bundle, EvidenceEvent, EvidenceText, Show, Verify};
 
 /// Evidence: who said yes to what words, when, and when they stopped
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum ConsentCommand {
-    /// Show the logged events of an address; that you looked stands in the audit log
+    /// Show the logged events of an address and the words that were shown; that you looked stands in the audit log
     #[command(
         after_help = "Examples:\n  hustings consent show - --reason \"complaint of 3 May\"\n  echo jo@example.org | hustings consent show - --json"
     )]
@@ -119,8 +119,28 @@ pub(super) fn table(events: &[EvidenceEvent], style: Style) -> String {
             ),
         ]
     });
-    style.table(
+    let mut text = style.table(
         &["ENTRY", "AT", "EVENT", "LISTS", "WORDING"],
         rows.collect(),
+    );
+    for one in events.iter().flat_map(|event| &event.texts) {
+        text += &words(one);
+    }
+    text
+}
+
+/// A text as it was shown. Its lines are set in, so that none of them looks like one of ours.
+fn words(one: &EvidenceText) -> String {
+    let what = match (one.kind.as_str(), &one.list) {
+        ("notice", _) => "The privacy notice".to_owned(),
+        (_, Some(list)) => format!("The statement for {list}"),
+        (kind, None) => format!("The {kind}"),
+    };
+    let lines: String = one.text.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "\n{what} ({}), first shown {}, SHA-256 {}:\n{lines}",
+        one.language,
+        time(one.first_shown),
+        one.sha256
     )
 }

@@ -331,6 +331,14 @@ fn evidence_and_logs() {
         lists: vec!["news".into()],
         wording: Some("0123456789abcdef".into()),
         event: serde_json::json!({"event": "confirmed"}),
+        texts: vec![consent_api::EvidenceText {
+            sha256: "0123456789abcdef".into(),
+            kind: "consent".into(),
+            list: Some("news".into()),
+            language: "en".into(),
+            first_shown: noon(),
+            text: "I consent to The Fair Party sending me news.\nI can withdraw.".into(),
+        }],
     }];
     insta::assert_snapshot!(
         "consent-show",

@@ -1,12 +1,13 @@
 //! Asking: what a form or a mail leaves for the worker. Nothing is looked up here, so that neither the answer nor its
 //! timing tells who is known: one sealed row is committed, always (design §1.6).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::act::{By, act_step};
 use super::constituency::Code;
+use super::pace::add;
 use super::person::Person;
-use super::{Consent, ConsentError, FormProblem, FormVersion, Lang};
+use super::{Consent, ConsentError, FormProblem, FormVersion, Lang, Live, WordingDigest};
 use crate::address::EmailAddress;
 use crate::store::{AskedFor, AskedList, Change, Channel, Intake, IntakeRecord, Step};
 
@@ -66,21 +67,22 @@ impl Consent {
     /// # Errors
     /// [`ConsentError::Form`] with what is wrong with the form, [`ConsentError::Store`] if it could not be kept.
     pub async fn sign_up(&self, form: SignUpForm) -> Result<(), ConsentError> {
-        let problems = self.form_problems(
-            &form.lists,
-            form.constituency,
-            form.age_stated,
-            &form.shown,
-            form.language,
-        );
-        if !problems.is_empty() {
-            return Err(ConsentError::Form(problems));
-        }
         let asked = {
+            // One look at the words: those that were compared are those that are logged.
             let live = self.live();
+            let problems = live.form_problems(
+                &form.lists,
+                form.constituency,
+                form.age_stated,
+                &form.shown,
+                form.language,
+            );
+            if !problems.is_empty() {
+                return Err(ConsentError::Form(problems));
+            }
             AskedFor {
                 address: form.address,
-                lists: self.ticked(&form.lists, form.language),
+                lists: live.ticked(&form.lists, form.language),
                 constituency: form.constituency.map(|code| code.to_string()),
                 channel: Channel::Web,
                 asked_at: self.clock().now(),
@@ -128,73 +130,91 @@ impl Consent {
         self.take_in(IntakeRecord::SignUp { asked }).await
     }
 
-    /// Takes a mail that says "stop" and doesn't prove whose address it came from; `list` is what it answered, if that
-    /// can be told. The worker pauses sending and asks once.
+    /// Takes a mail that says "stop" and doesn't prove whose address it came from. The worker pauses sending and asks
+    /// once.
     ///
     /// # Errors
     /// [`ConsentError::Store`]: it was not taken; the mail must be refused for now.
-    pub async fn bare_stop(
-        &self,
-        address: EmailAddress,
-        list: Option<&str>,
-    ) -> Result<(), ConsentError> {
-        let record = IntakeRecord::BareStop {
-            address,
-            list: list.map(str::to_owned),
-            at: self.clock().now(),
-        };
-        self.take_in(record).await
+    pub async fn bare_stop(&self, address: EmailAddress) -> Result<(), ConsentError> {
+        let at = self.clock().now();
+        self.take_in(IntakeRecord::BareStop { address, at }).await
     }
 
-    /// Takes a card that somebody filled in on paper or at an event. It is a sign-up like any other: nobody is subscribed
-    /// before the owner of the address confirms. The act goes into the audit log.
+    /// Takes a card that somebody filled in on paper or at an event. It is a sign-up like any other, but that who left a
+    /// list is not asked for it again: nobody is subscribed before the owner of the address confirms. If no age is
+    /// stated on it, the owner gets the full form. The act goes into the audit log.
     ///
     /// # Errors
     /// [`ConsentError::Form`], [`ConsentError::NoReason`] or [`ConsentError::Store`].
     pub async fn enter_card(&self, card: Card, by: &By) -> Result<(), ConsentError> {
-        let version = self.form_version(card.language);
-        let mut problems = self.form_problems(
-            &card.lists,
-            card.constituency,
-            card.age_stated,
-            &version,
-            card.language,
-        );
-        if card.batch.trim().is_empty() {
-            problems.push(FormProblem::BatchMissing);
-        }
-        if card.filled_in > self.clock().now() {
+        let filled_in = card.filled_in;
+        let (asked, mut problems) = self.read_card(card, by);
+        if filled_in > self.clock().now() {
             problems.push(FormProblem::DateInFuture);
+        }
+        if problems.is_empty() && self.is_older_than_its_words(&asked).await? {
+            problems.push(FormProblem::BeforeWording);
         }
         if !problems.is_empty() {
             return Err(ConsentError::Form(problems));
         }
-        let person = Person::of(self.vault(), &card.address);
+        let person = Person::of(self.vault(), &asked.address);
         let act = self.act(by, "subscriber add")?.to(self.object_of(&person));
-        let asked = {
-            let live = self.live();
-            AskedFor {
-                lists: self.ticked(&card.lists, card.language),
-                address: card.address,
-                constituency: card.constituency.map(|code| code.to_string()),
-                channel: match card.at_event {
-                    true => Channel::Event,
-                    false => Channel::Paper,
-                },
-                asked_at: card.filled_in,
-                language: card.language.tag().into(),
-                notice: live.wordings.notice(card.language).digest.to_string(),
-                stated_age: Some(live.settings.minimum_age),
-                batch: Some(card.batch),
-                entered_by: Some(by.staff.to_string()),
-            }
-        };
         let intake = self.intake_step(IntakeRecord::SignUp { asked });
         self.commit(Change::new().then(intake).then(act_step(&act)?))
             .await?;
         self.sign_checkpoints_quietly().await;
         self.work_came();
         Ok(())
+    }
+
+    /// What a card asks for by the words in force, and what is wrong with it.
+    fn read_card(&self, card: Card, by: &By) -> (AskedFor, Vec<FormProblem>) {
+        let live = self.live();
+        let language = card.language;
+        // An age that isn't stated is asked for on the page.
+        let mut problems = live.form_problems(
+            &card.lists,
+            card.constituency,
+            true,
+            live.wordings.version(language),
+            language,
+        );
+        if card.batch.trim().is_empty() {
+            problems.push(FormProblem::BatchMissing);
+        }
+        let asked = AskedFor {
+            lists: live.ticked(&card.lists, language),
+            address: card.address,
+            constituency: card.constituency.map(|code| code.to_string()),
+            channel: match card.at_event {
+                true => Channel::Event,
+                false => Channel::Paper,
+            },
+            asked_at: card.filled_in,
+            language: language.tag().into(),
+            notice: live.wordings.notice(language).digest.to_string(),
+            stated_age: card.age_stated.then_some(live.settings.minimum_age),
+            batch: Some(card.batch),
+            entered_by: Some(by.staff.to_string()),
+        };
+        (asked, problems)
+    }
+
+    /// Whether a card was filled in on a day before one of the texts in force was first shown: it can't have stood on it.
+    async fn is_older_than_its_words(&self, asked: &AskedFor) -> Result<bool, ConsentError> {
+        let day_s_end = add(asked.asked_at, SignedDuration::from_hours(24));
+        let statements = asked.lists.iter().filter_map(|one| one.wording.as_deref());
+        for text in statements.chain([asked.notice.as_str()]) {
+            let Some(digest) = WordingDigest::parse(text) else {
+                continue;
+            };
+            let wording = self.store().wording(&digest.0).await?;
+            if wording.is_some_and(|wording| day_s_end <= wording.first_shown) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The step that [`Consent::subscribe_by_mail`] or [`Consent::bare_stop`] would commit, for a door that accepts the
@@ -218,7 +238,9 @@ impl Consent {
         self.work_came();
         Ok(())
     }
+}
 
+impl Live {
     /// What is wrong with the boxes and fields of a form.
     pub(super) fn form_problems(
         &self,
@@ -228,9 +250,8 @@ impl Consent {
         shown: &FormVersion,
         language: Lang,
     ) -> Vec<FormProblem> {
-        let live = self.live();
-        let open = |key: &String| live.settings.list(key).is_some_and(|list| list.open);
-        let known = |code| live.settings.constituencies.get(code).is_some();
+        let open = |key: &String| self.settings.list(key).is_some_and(|list| list.open);
+        let known = |code| self.settings.constituencies.get(code).is_some();
         let mut problems = Vec::new();
         if lists.is_empty() {
             problems.push(FormProblem::ListsMissing);
@@ -243,7 +264,7 @@ impl Consent {
         if constituency.is_some_and(|code| !known(code)) {
             problems.push(FormProblem::ConstituencyUnknown);
         }
-        if live.wordings.version(language) != shown {
+        if self.wordings.version(language) != shown {
             problems.push(FormProblem::WordingChanged);
         }
         problems
@@ -251,10 +272,9 @@ impl Consent {
 
     /// The ticked lists, each once, with the wording that stood beside its box.
     pub(super) fn ticked(&self, lists: &[String], language: Lang) -> Vec<AskedList> {
-        let live = self.live();
         let mut ticked: Vec<AskedList> = Vec::new();
         for key in lists {
-            let wording = live.wordings.current(key, language);
+            let wording = self.wordings.current(key, language);
             let Some(shown) = wording else { continue };
             if !ticked.iter().any(|one| one.list == *key) {
                 ticked.push(AskedList {

@@ -1,18 +1,19 @@
 //! The button in the challenge's page: the one place where a subscription is made.
 
 use super::constituency::Code;
-use super::event::ConfirmedEvent;
+use super::event::{ConfirmedEvent, Origin};
 use super::letter::Letter;
 use super::person::{Person, Suppressions};
 use super::request::wants_full_form;
 use super::{
-    ATTEMPTS, Confirmed, Consent, ConsentError, ConsentEvent, FormProblem, FormVersion, Lang,
+    ATTEMPTS, Confirmed, Consent, ConsentError, ConsentEvent, FormProblem, FormVersion, Lang, Live,
     Subscription,
 };
 use crate::id::write_hex;
 use crate::store::{
-    AskedFor, AskedList, Change, ChangeOutcome, Guard, JournalEntry, Request, Scope, Standing,
-    Step, Subscriber, SubscriberRecord, SubscriptionRecord, SuppressionRecord,
+    AskedFor, AskedList, Change, ChangeOutcome, Channel, Guard, JournalEntry, Request,
+    RequestRecord, Scope, Standing, Step, Subscriber, SubscriberRecord, SubscriptionRecord,
+    SuppressionRecord,
 };
 use crate::vault::{ConfirmToken, Index, TokenHash};
 
@@ -73,7 +74,7 @@ impl Consent {
         let Some((request, suppressions)) = self.live_request(hash).await? else {
             return Ok(Some(ConfirmOutcome::LinkUnknown));
         };
-        let asked = match self.chosen(&request.record.asked, choice) {
+        let asked = match self.chosen(&request.record, choice) {
             Ok(asked) => asked,
             Err(problems) => return Ok(Some(ConfirmOutcome::Refused(problems))),
         };
@@ -104,15 +105,15 @@ impl Consent {
     /// What is consented to in the end: the request, with what the page let its reader change.
     fn chosen(
         &self,
-        asked: &AskedFor,
+        request: &RequestRecord,
         choice: &Confirmation,
     ) -> Result<AskedFor, Vec<FormProblem>> {
-        let mut chosen = asked.clone();
+        let live = self.live();
+        let mut chosen = request.asked.clone();
         chosen.constituency = choice.constituency.map(|code| code.to_string());
-        if wants_full_form(asked) {
-            self.choose_in_full(&mut chosen, choice)?;
+        if wants_full_form(request).is_some() {
+            self.choose_in_full(&live, &mut chosen, choice)?;
         } else {
-            let live = self.live();
             let known = |code| live.settings.constituencies.get(code).is_some();
             if choice.constituency.is_some_and(|code| !known(code)) {
                 return Err(vec![FormProblem::ConstituencyUnknown]);
@@ -130,9 +131,11 @@ impl Consent {
         Ok(chosen)
     }
 
-    /// The full form after a mail: nothing was shown before, so its boxes and words are the consent.
+    /// The full form: nothing of ours was shown before, so its boxes and words are the consent. After a card or an import
+    /// it is given on the web and now; what they say stays beside it as its [`Origin`].
     fn choose_in_full(
         &self,
+        live: &Live,
         chosen: &mut AskedFor,
         choice: &Confirmation,
     ) -> Result<(), Vec<FormProblem>> {
@@ -141,7 +144,7 @@ impl Consent {
             .shown
             .clone()
             .unwrap_or_else(|| FormVersion(String::new()));
-        let problems = self.form_problems(
+        let problems = live.form_problems(
             &lists,
             choice.constituency,
             choice.age_stated,
@@ -151,11 +154,15 @@ impl Consent {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let live = self.live();
-        chosen.lists = self.ticked(&lists, choice.language);
+        chosen.lists = live.ticked(&lists, choice.language);
         chosen.language = choice.language.tag().into();
         chosen.notice = live.wordings.notice(choice.language).digest.to_string();
         chosen.stated_age = Some(live.settings.minimum_age);
+        if chosen.entered_by.take().is_some() {
+            chosen.batch = None;
+            chosen.channel = Channel::Web;
+            chosen.asked_at = self.clock().now();
+        }
         Ok(())
     }
 
@@ -244,6 +251,7 @@ impl Consent {
                 stated_age: asked.stated_age,
                 batch: asked.batch.clone(),
                 entered_by: asked.entered_by.clone(),
+                origin: origin(&making.request.record, &one.list).map(Box::new),
             })
             .append()
         });
@@ -318,6 +326,21 @@ impl Consent {
             .filter_map(|one| self.confirmed_from(&standing, &one.list))
             .collect()
     }
+}
+
+/// What a card or an import said of a list, for a consent that was given on the full form.
+fn origin(request: &RequestRecord, list: &str) -> Option<Origin> {
+    wants_full_form(request)?;
+    let said = &request.asked;
+    let one = said.lists.iter().find(|one| one.list == list)?;
+    Some(Origin {
+        channel: said.channel,
+        asked_at: said.asked_at,
+        wording: one.wording.clone(),
+        stated_age: said.stated_age,
+        batch: said.batch.clone(),
+        entered_by: said.entered_by.clone()?,
+    })
 }
 
 /// A confirmation in the making.

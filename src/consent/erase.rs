@@ -13,8 +13,8 @@ use crate::store::{
 use crate::vault::{Index, IndexColumn};
 
 impl Consent {
-    /// Erases everything about an address: subscriber, request, counts, queued service mail, intake, ledger links and
-    /// evidence, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
+    /// Erases everything about an address: subscriber, request, counts, queued service mail, intake, ledger links with
+    /// what came back for those copies, and evidence, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
     /// after this answers. Mail in staff mailboxes is not touched: a person looks at that.
     ///
     /// # Errors
@@ -81,6 +81,8 @@ impl Consent {
         if let Some(before) = &before {
             change = change
                 .then(Step::RemoveSubscriber(before.id))
+                // Before the ledger forgets whose copies they answer.
+                .then(Step::RemoveBouncesOf(before.id))
                 .then(Step::UnlinkCopies(before.id, None, now));
         }
         if self.store().change(change).await? == ChangeOutcome::Conflict {

@@ -78,4 +78,6 @@ pub enum FormProblem {
     BatchMissing,
     /// A card of a day to come.
     DateInFuture,
+    /// A card of a day on which the texts in force were not shown yet: others stood on it.
+    BeforeWording,
 }

@@ -77,6 +77,26 @@ pub struct ConfirmedEvent {
     pub batch: Option<String>,
     /// Who entered it, for what was not typed by the person.
     pub entered_by: Option<String>,
+    /// Where the address came from, if the boxes were ticked on the page after a card or an import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<Origin>>,
+}
+
+/// What a card or an import said of a consent. It is why the person was asked; the consent is the one it stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Where it was given, as they say.
+    pub channel: Channel,
+    /// When.
+    pub asked_at: Timestamp,
+    /// The SHA-256 of the text that they name.
+    pub wording: Option<String>,
+    /// The age that they say was stated.
+    pub stated_age: Option<u8>,
+    /// The batch.
+    pub batch: Option<String>,
+    /// Who entered it.
+    pub entered_by: String,
 }
 
 /// What stays of a person's evidence after erasure: that there was consent, to what words, and when; no channel, age,
@@ -175,7 +195,11 @@ impl ConsentEvent {
     /// The wordings that it names.
     pub fn wordings(&self) -> Vec<&str> {
         match self {
-            Self::Confirmed(event) => vec![&event.wording, &event.notice],
+            Self::Confirmed(event) => {
+                let origin = event.origin.as_ref().and_then(|one| one.wording.as_deref());
+                let own = [event.wording.as_str(), event.notice.as_str()];
+                own.into_iter().chain(origin).collect()
+            }
             Self::Withdrawn { .. } => Vec::new(),
             Self::Erased(tombstone) => {
                 let consents = tombstone.consents.iter();

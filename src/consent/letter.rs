@@ -8,7 +8,7 @@ pub use written::TemplateLetters;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::add;
-use super::{Consent, ConsentError, Text};
+use super::{Consent, ConsentError, Heard, Text};
 use crate::address::EmailAddress;
 use crate::store::{MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step};
 
@@ -40,8 +40,10 @@ pub enum Letter {
         /// Days after which the request is erased.
         days: u8,
     },
-    /// "Was it you?", after a mail to `+subscribe`: the link opens the full form.
+    /// "Was it you?", after a mail to `+subscribe`, a card or an import: the link opens the full form.
     OpenChallenge {
+        /// By which of them.
+        heard: Heard,
         /// The full form.
         link: String,
         /// The page for "never write to me again".

@@ -52,14 +52,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
 
-pub use crate::template::{Lang, Text};
+pub use crate::template::{Heard, Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
 pub use ask::{Card, SignUpForm};
 pub use confirm::{ConfirmOutcome, Confirmation};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
-    ConfirmedEvent, ConsentEvent, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
+    ConfirmedEvent, ConsentEvent, Origin, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
 pub use export::{Export, ExportCounts};
@@ -73,7 +73,7 @@ pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats, morning_of};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
-pub use withdraw::{Extent, WithdrawalView};
+pub use withdraw::{Extent, Replied, WithdrawalView};
 pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};
 pub use worker::{IntakeWorker, Worked};
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::constituency::Code;
 use super::person::{Person, Suppressions};
-use super::{Consent, ConsentError, Lang, Text, WordingDigest};
-use crate::store::{AskedFor, AskedList, Request};
+use super::{Consent, ConsentError, Heard, Lang, Text, WordingDigest};
+use crate::store::{AskedList, Request, RequestRecord};
 use crate::vault::{ConfirmToken, TokenHash};
 
 /// What the page behind a challenge's link shows. It doesn't name the address.
@@ -17,8 +17,8 @@ pub struct RequestView {
     pub constituency: Option<Code>,
     /// The language of the form.
     pub language: Lang,
-    /// Whether the full form is to be shown (after a mail to `+subscribe`): its post is the consent.
-    pub full_form: bool,
+    /// Whether the full form is to be shown, and by what we heard of its reader: its post is the consent.
+    pub full_form: Option<Heard>,
     /// When the request is erased.
     pub expires_at: Timestamp,
 }
@@ -52,7 +52,7 @@ impl Consent {
             lists: self.requested(&asked.lists).await?,
             constituency: code.and_then(|code| Code::parse(code).ok()),
             language: Lang::from_tag(&asked.language),
-            full_form: wants_full_form(asked),
+            full_form: wants_full_form(&request.record),
             expires_at: request.expires_at,
         }))
     }
@@ -98,7 +98,14 @@ impl Consent {
     }
 }
 
-/// Whether no words were shown yet, or no age was stated.
-pub(super) fn wants_full_form(asked: &AskedFor) -> bool {
-    asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none())
+/// Whether no words of ours were shown yet, or no age was stated; and by what we heard of the person. What an import says
+/// was shown elsewhere: the person is shown what stands here now.
+pub(super) fn wants_full_form(record: &RequestRecord) -> Option<Heard> {
+    let asked = &record.asked;
+    if record.imported {
+        return Some(Heard::Import);
+    }
+    let lacks = asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none());
+    let entered = asked.entered_by.is_some();
+    lacks.then_some(if entered { Heard::Card } else { Heard::Mail })
 }

@@ -1,5 +1,6 @@
 //! A bare "stop": a mail that doesn't prove whose address it came from. Sending to that address pauses at once, and one
-//! mail asks; its button is the ordinary way out. A forged "stop" costs its victim a week of silence and one mail.
+//! mail asks; its button is the ordinary way out. Whoever writes "please stop mailing me" means all mail, whichever they
+//! answer, so all lists pause, and the letter says so. A forged "stop" costs its victim a week of silence and one mail.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +17,6 @@ impl Consent {
     pub(super) async fn decide_stop(
         &self,
         address: &EmailAddress,
-        list: Option<&str>,
         at: Timestamp,
     ) -> Result<Change, ConsentError> {
         let person = Person::of(self.vault(), address);
@@ -26,11 +26,11 @@ impl Consent {
         let days = self.live().settings.limits.pause_days;
         let now = self.clock().now();
         let until = add(at, SignedDuration::from_hours(24 * i64::from(days)));
-        let Some(after) = paused(&before, list, now, until) else {
+        let Some(after) = paused(&before, now, until) else {
             return Ok(Change::new());
         };
         let letter = Letter::StopQuestion {
-            link: self.stop_link(&before, list),
+            link: self.stop_link(&before),
             days,
         };
         // To the address as its owner confirmed it, not as the mail wrote it.
@@ -42,28 +42,21 @@ impl Consent {
             .then_all(mail))
     }
 
-    /// The button: the page of the withdrawal token, of the list that was answered or of all.
-    fn stop_link(&self, subscriber: &Subscriber, list: Option<&str>) -> String {
+    /// The button: the page of the withdrawal token of all lists.
+    fn stop_link(&self, subscriber: &Subscriber) -> String {
         let vault = self.vault();
-        let tag = list.map_or(ListTag::ALL, |key| vault.list_tag(key));
-        let token = vault.withdrawal_token(tag, &subscriber.suppression_index);
+        let token = vault.withdrawal_token(ListTag::ALL, &subscriber.suppression_index);
         self.live().settings.withdrawal_url(&token)
     }
 }
 
 /// The subscriber with the pause; none if there is nothing to pause: a second "stop" brings no second mail.
-fn paused(
-    before: &Subscriber,
-    list: Option<&str>,
-    now: Timestamp,
-    until: Timestamp,
-) -> Option<Subscriber> {
+fn paused(before: &Subscriber, now: Timestamp, until: Timestamp) -> Option<Subscriber> {
     let mut after = before.clone();
     let mut changed = false;
     for one in &mut after.record.subscriptions {
-        let meant = list.is_none_or(|list| one.list == list);
         let running = one.paused_until.is_some_and(|until| now < until);
-        if meant && !running && now < until {
+        if !running && now < until {
             one.paused_until = Some(until);
             changed = true;
         }

@@ -261,6 +261,21 @@ impl Party {
         }
     }
 
+    /// Ticks these lists on the full form, and posts it.
+    pub(super) async fn tick(&self, token: &str, lists: &[&str]) {
+        let lists = lists.iter().map(|list| (*list).to_owned()).collect();
+        let choice = Confirmation {
+            lists: Some(lists),
+            ..self.choice()
+        };
+        let outcome = self.consent.confirm(token, choice).await;
+        let outcome = outcome.expect("answers");
+        assert!(
+            matches!(outcome, ConfirmOutcome::Subscribed(_)),
+            "{outcome:?}"
+        );
+    }
+
     /// Subscribes somebody by the whole way; answers the subscriptions.
     pub(super) async fn join(&self, who: &str, lists: &[&str]) -> Vec<Confirmed<Subscription>> {
         self.ask(who, lists).await;

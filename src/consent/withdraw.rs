@@ -2,6 +2,8 @@
 //! goes (and the row with it when none is left), the suppression stands, the journal has it, the ledger forgets the
 //! person. It is idempotent, and the same work for somebody who is known and for somebody who isn't.
 
+use jiff::Timestamp;
+
 use super::event::WithdrawalChannel;
 use super::find::Found;
 use super::person::{Person, Suppressions};
@@ -24,6 +26,30 @@ pub enum Extent {
     AllLists,
     /// "Never write to me again": from all, and not even a challenge.
     NeverAgain,
+}
+
+/// What came of a reply that names a Message-ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Replied<T> {
+    /// The Message-ID isn't that of a copy of ours.
+    NotOurs,
+    /// It is, but nobody stands behind that copy now: its mailing was folded, or its holder left since (and may have
+    /// come back). Whoever replied still asked for something, and is to be heard by another way.
+    NobodyNow,
+    /// It is, and this came of it.
+    Heard(T),
+}
+
+impl<T> Replied<T> {
+    /// The same, with something else that came of it.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Replied<U> {
+        match self {
+            Self::NotOurs => Replied::NotOurs,
+            Self::NobodyNow => Replied::NobodyNow,
+            Self::Heard(heard) => Replied::Heard(with(heard)),
+        }
+    }
 }
 
 /// What a withdrawal page says, from the token alone.
@@ -63,6 +89,20 @@ impl Consent {
         extent: Extent,
         channel: WithdrawalChannel,
     ) -> Result<Option<WithdrawalView>, ConsentError> {
+        self.withdraw_as_of(token, extent, channel, None).await
+    }
+
+    /// The same for a withdrawal that was kept while nothing could be opened: the evidence says when it was asked for.
+    ///
+    /// # Errors
+    /// As [`Consent::withdraw`].
+    pub async fn withdraw_as_of(
+        &self,
+        token: &str,
+        extent: Extent,
+        channel: WithdrawalChannel,
+        at: Option<Timestamp>,
+    ) -> Result<Option<WithdrawalView>, ConsentError> {
         let Some((tag, index)) = self.vault().open_withdrawal_token(token) else {
             return Ok(None);
         };
@@ -73,62 +113,68 @@ impl Consent {
             }
             (Extent::AsToken, tag) => (Scope::List(tag), SuppressionReason::Withdrawn),
         };
-        self.withdraw_indexes(&[index], &Withdrawal::new(scope, reason, channel))
-            .await?;
+        let mut withdrawal = Withdrawal::new(scope, reason, channel);
+        withdrawal.at = at;
+        self.withdraw_indexes(&[index], &withdrawal).await?;
         Ok(Some(match scope {
             Scope::All => WithdrawalView::All,
             Scope::List(tag) => self.view_of(tag),
         }))
     }
 
-    /// Withdraws whoever got the copy whose signed Message-ID a reply names, from that copy's list. False if the token
-    /// isn't ours.
+    /// Withdraws whoever got the copy whose signed Message-ID a reply names, from that copy's list.
     ///
     /// # Errors
     /// As [`Consent::withdraw`].
-    pub async fn withdraw_by_reply(&self, message_id_token: &str) -> Result<bool, ConsentError> {
+    pub async fn withdraw_by_reply(
+        &self,
+        message_id_token: &str,
+    ) -> Result<Replied<()>, ConsentError> {
         let Some(copy) = self.copy_of_reply(message_id_token) else {
-            return Ok(false);
+            return Ok(Replied::NotOurs);
         };
-        if let Some((subscriber, list)) = self.holder_of(copy).await? {
-            let scope = Scope::List(self.vault().list_tag(&list));
-            let reason = SuppressionReason::Withdrawn;
-            let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Reply);
-            self.withdraw_indexes(&[subscriber.suppression_index], &withdrawal)
-                .await?;
-        }
-        Ok(true)
-    }
-
-    /// Withdraws the author of a mail that says "stop", from all lists. The author's domain must have vouched for the mail.
-    ///
-    /// # Errors
-    /// As [`Consent::withdraw`].
-    pub async fn withdraw_author(&self, author: &EmailAddress) -> Result<(), ConsentError> {
-        let person = Person::of(self.vault(), author);
-        let (scope, reason) = (Scope::All, SuppressionReason::Withdrawn);
-        let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Mail);
-        self.withdraw_indexes(&person.indexes, &withdrawal).await
+        let Some((subscriber, list)) = self.holder_of(copy).await? else {
+            return Ok(Replied::NobodyNow);
+        };
+        let scope = Scope::List(self.vault().list_tag(&list));
+        let reason = SuppressionReason::Withdrawn;
+        let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Reply);
+        self.withdraw_indexes(&[subscriber.suppression_index], &withdrawal)
+            .await?;
+        Ok(Replied::Heard(()))
     }
 
     /// What a reply leaves for the worker that speaks of stopping and is no plain "stop": the pause and the question of
-    /// [`Consent::bare_stop`], for whoever got the copy. None if there's nobody to ask.
+    /// [`Consent::bare_stop`], for whoever got the copy.
     ///
     /// # Errors
     /// [`ConsentError::Store`].
     pub async fn question_by_reply(
         &self,
         message_id_token: &str,
-    ) -> Result<Option<IntakeRecord>, ConsentError> {
+    ) -> Result<Replied<IntakeRecord>, ConsentError> {
         let Some(copy) = self.copy_of_reply(message_id_token) else {
-            return Ok(None);
+            return Ok(Replied::NotOurs);
         };
         let holder = self.holder_of(copy).await?;
-        Ok(holder.map(|(subscriber, list)| IntakeRecord::BareStop {
-            address: subscriber.record.address,
-            list: Some(list),
-            at: self.clock().now(),
+        Ok(holder.map_or(Replied::NobodyNow, |(subscriber, _)| {
+            Replied::Heard(IntakeRecord::BareStop {
+                address: subscriber.record.address,
+                at: self.clock().now(),
+            })
         }))
+    }
+
+    /// Withdraws the author of a mail that says "stop", from all lists; their domain must vouch for the mail. The same
+    /// work for somebody who is known and for somebody who isn't.
+    ///
+    /// # Errors
+    /// As [`Consent::withdraw`].
+    pub async fn withdraw_author(&self, author: &EmailAddress) -> Result<(), ConsentError> {
+        let person = Person::of(self.vault(), author);
+        let reason = SuppressionReason::Withdrawn;
+        let withdrawal = Withdrawal::new(Scope::All, reason, WithdrawalChannel::Mail);
+        self.withdraw_indexes(&person.indexes, &withdrawal).await
     }
 
     fn copy_of_reply(&self, message_id_token: &str) -> Option<CopyId> {
@@ -136,7 +182,7 @@ impl Consent {
         self.vault().open_copy_token(kind, message_id_token)
     }
 
-    /// Who got a copy, and from which list.
+    /// Who got a copy, and from which list; none once its ledger row was folded, or has forgotten them.
     async fn holder_of(&self, copy: CopyId) -> Result<Option<(Subscriber, String)>, ConsentError> {
         let Some(row) = self.store().copy(copy).await? else {
             return Ok(None);
@@ -222,7 +268,7 @@ impl Consent {
         }
         let entry = Suppressed {
             scope: withdrawal.scope,
-            at: self.clock().now(),
+            at: withdrawal.asked_at(self.clock().now()),
             reason: withdrawal.reason,
         };
         change = change
@@ -291,7 +337,7 @@ impl Consent {
                 list: one.list.clone(),
                 channel: withdrawal.channel,
                 reason: withdrawal.reason,
-                at: now,
+                at: withdrawal.asked_at(now),
             };
             steps.push(event.append()?);
         }
@@ -320,6 +366,8 @@ pub(super) struct Withdrawal {
     pub(super) reason: SuppressionReason,
     pub(super) channel: WithdrawalChannel,
     pub(super) act: Option<Act>,
+    /// When it was asked for; none for now.
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Withdrawal {
@@ -329,7 +377,13 @@ impl Withdrawal {
             reason,
             channel,
             act: None,
+            at: None,
         }
+    }
+
+    /// When it was asked for. The clock may have been set back since: it's never in the future.
+    fn asked_at(&self, now: Timestamp) -> Timestamp {
+        self.at.map_or(now, |at| at.min(now))
     }
 }
 

@@ -214,7 +214,7 @@ pub(super) fn lint(settings: &ConsentSettings) -> Vec<WordingFault> {
             let Some(text) = text else { continue };
             let what = format!("consent statement of the list {}", list.key);
             let purpose = list.purpose.get(lang);
-            let lacking = consent_lacks(text, &settings.party, purpose, lang);
+            let lacking = consent_lacks(text, &settings.party, Some(purpose), lang);
             faults.extend(lacking.into_iter().map(|lacks| WordingFault {
                 what: what.clone(),
                 language: lang.tag(),
@@ -233,7 +233,9 @@ pub(super) fn lint(settings: &ConsentSettings) -> Vec<WordingFault> {
     faults
 }
 
-fn consent_lacks(text: &str, party: &str, purpose: &str, lang: Lang) -> Vec<String> {
+/// What a statement lacks to be an explicit consent. An imported one says in words of its own what is sent, so that can't
+/// be looked for: no `purpose` is given then.
+fn consent_lacks(text: &str, party: &str, purpose: Option<&str>, lang: Lang) -> Vec<String> {
     let lower = text.to_lowercase();
     let says = |table: &[(Lang, &[&str]); 2]| {
         let words = table.iter().find(|(one, _)| *one == lang);
@@ -250,7 +252,7 @@ fn consent_lacks(text: &str, party: &str, purpose: &str, lang: Lang) -> Vec<Stri
         "doesn't name the party: write its registered name into it".into(),
     );
     expect(
-        !purpose.trim().is_empty() && text.contains(purpose.trim()),
+        purpose.is_none_or(|purpose| !purpose.trim().is_empty() && text.contains(purpose.trim())),
         "doesn't say what is sent: write the list's purpose into it".into(),
     );
     expect(
@@ -272,10 +274,12 @@ fn consent_lacks(text: &str, party: &str, purpose: &str, lang: Lang) -> Vec<Stri
     lacks
 }
 
-/// Whether a text that an import brings could have been a consent to this party's mail (law B4).
-pub(super) fn could_be_consent(text: &str, party: &str) -> bool {
-    let text = text.trim();
-    !text.is_empty() && text.chars().count() <= 4 * LONGEST && text.contains(party)
+/// Why a text that an import brings was no explicit consent to this party's mail (law A1, B2, B4, B5); none if it was.
+pub(super) fn imported_lacks(text: &str, party: &str, lang: Lang) -> Option<String> {
+    let lacks = consent_lacks(text.trim(), party, None, lang);
+    // What to write instead is no advice for what was said in the past.
+    let why = lacks.first()?.split(':').next().unwrap_or_default();
+    Some(why.to_owned())
 }
 
 #[cfg(test)]

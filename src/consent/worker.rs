@@ -143,8 +143,10 @@ impl IntakeWorker {
 enum Origin {
     /// The person, or somebody who typed that address.
     Stranger,
-    /// Staff, who entered a card or imported a file.
-    Staff,
+    /// Staff, who entered a card.
+    Card,
+    /// Staff, who imported a file.
+    Import,
 }
 
 impl Consent {
@@ -152,15 +154,14 @@ impl Consent {
         match &intake.record {
             IntakeRecord::SignUp { asked } => {
                 let origin = match asked.entered_by {
-                    Some(_) => Origin::Staff,
+                    Some(_) => Origin::Card,
                     None => Origin::Stranger,
                 };
                 self.decide_sign_up(asked, origin).await
             }
-            IntakeRecord::BareStop { address, list, at } => self
-                .decide_stop(address, list.as_deref(), *at)
-                .await
-                .map(Decision::Done),
+            IntakeRecord::BareStop { address, at } => {
+                self.decide_stop(address, *at).await.map(Decision::Done)
+            }
             IntakeRecord::Import { batch, asked } => self.decide_import(batch, asked).await,
         }
     }
@@ -174,7 +175,7 @@ impl Consent {
         if let Some(free) = free {
             return Ok(Decision::Later(free));
         }
-        match self.decide_sign_up(asked, Origin::Staff).await? {
+        match self.decide_sign_up(asked, Origin::Import).await? {
             Decision::Done(change) => Ok(Decision::Done(change.then(pace))),
             other @ (Decision::Nothing | Decision::Later(_)) => Ok(other),
         }
@@ -192,7 +193,7 @@ impl Consent {
         let person = Person::of(self.vault(), &asked.address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
         let (now, never) = (self.clock().now(), suppressions.never_again());
-        if never && (origin == Origin::Staff || suppressions.at_rest(now)) {
+        if never && (origin != Origin::Stranger || suppressions.at_rest(now)) {
             return nothing;
         }
         let asked = self.askable(asked, origin, &suppressions);
@@ -201,14 +202,14 @@ impl Consent {
         }
         let subscriber = self.find_person(&person).await?;
         let already = subscriber.as_ref().filter(|one| on_all(one, &asked));
-        if already.is_some() && origin == Origin::Staff {
+        if already.is_some() && origin != Origin::Stranger {
             return nothing;
         }
         let counted = self.store().challenge(&person.form).await?;
         let (record, expires_at) = match pace::next(&counted.record, now) {
             Pace::Now(record, expires_at) if never => (pace::once(record, now), expires_at),
             Pace::Now(record, expires_at) => (record, expires_at),
-            Pace::After(free) if origin == Origin::Staff => return Ok(Decision::Later(free)),
+            Pace::After(free) if origin != Origin::Stranger => return Ok(Decision::Later(free)),
             Pace::After(_) | Pace::Silent => return nothing,
         };
         if let Err(free) = self.take_place(&asked.address) {
@@ -226,7 +227,7 @@ impl Consent {
         }
         let steps = match already {
             Some(subscriber) => self.already(subscriber, &asked),
-            None => self.challenge(&asked, &person),
+            None => self.challenge(asked.clone(), &person, origin == Origin::Import),
         };
         match steps {
             Ok(steps) => Ok(Decision::Done(change.then_all(steps))),
@@ -271,15 +272,23 @@ impl Consent {
     }
 
     /// The steps that write the request and its challenge.
-    fn challenge(&self, asked: &AskedFor, person: &Person) -> Result<Vec<Step>, ConsentError> {
+    fn challenge(
+        &self,
+        asked: AskedFor,
+        person: &Person,
+        imported: bool,
+    ) -> Result<Vec<Step>, ConsentError> {
+        let record = RequestRecord { asked, imported };
+        let asked = &record.asked;
         let token = ConfirmToken::generate();
         let live = self.live();
         let days = live.settings.limits.request_days;
         let never = self.vault().withdrawal_token(ListTag::ALL, &person.index());
         let link = live.settings.confirm_url(&token.to_text());
         let never_link = live.settings.never_url(&never);
-        let letter = if wants_full_form(asked) {
+        let letter = if let Some(heard) = wants_full_form(&record) {
             Letter::OpenChallenge {
+                heard,
                 link,
                 never_link,
                 days,
@@ -301,12 +310,10 @@ impl Consent {
             self.clock().now(),
             SignedDuration::from_hours(24 * i64::from(days)),
         );
-        let record = RequestRecord {
-            asked: asked.clone(),
-        };
+        let mail = self.post(&asked.address, self.is_bilingual(asked), &letter)?;
         let request = Request::new(self.vault(), token.hash(), expires_at, record);
         let mut steps = vec![Step::PutRequest(request)];
-        steps.extend(self.post(&asked.address, self.is_bilingual(asked), &letter)?);
+        steps.extend(mail);
         Ok(steps)
     }
 

@@ -27,6 +27,10 @@ impl LockedWithdrawals for LockedBox {
                 })
         })
     }
+
+    fn is_filling(&self) -> bool {
+        LockedBox::is_filling(self)
+    }
 }
 
 /// Which addresses are ours, as the consent room asks: of the configuration in force and the staff of the moment.

@@ -254,6 +254,11 @@ impl LockedBox {
         HandOver(self.clone())
     }
 
+    /// Whether the file has half of its full length.
+    pub fn is_filling(&self) -> bool {
+        fs::metadata(self.withdrawals()).is_ok_and(|file| file.len() > FILE_MAX / 2)
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> u64 {
         let files = self.begin_with(TAKEN).into_iter();

@@ -36,6 +36,7 @@ impl Mailings {
             }
             self.remove_rows(&mailing).await?;
         }
+        self.remove_stray_bounces().await?;
         Ok(folded)
     }
 
@@ -49,6 +50,16 @@ impl Mailings {
             ChangeOutcome::Done => Ok(()),
             ChangeOutcome::Conflict => Err(ListError::Busy),
         }
+    }
+
+    /// What came back for copies whose rows are gone, or came back later still: it quotes addresses.
+    async fn remove_stray_bounces(&self) -> Result<(), ListError> {
+        while self.store().has_stray_bounces().await? {
+            let change = Change::new().then(Step::RemoveStrayBounces(ROWS));
+            // Without guards there is no conflict.
+            let _ = self.store().change(change).await?;
+        }
+        Ok(())
     }
 
     async fn remove_rows(&self, mailing: &Mailing) -> Result<(), ListError> {

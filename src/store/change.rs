@@ -112,6 +112,10 @@ pub enum Step {
     RemoveCopies(MailingId, u32),
     /// Takes a person out of the ledger, of these mailings or of all.
     UnlinkCopies(SubscriberId, Option<Vec<MailingId>>, Timestamp),
+    /// Removes what came back for a person's copies, while the ledger still says whose they are.
+    RemoveBouncesOf(SubscriberId),
+    /// Removes what came back for copies that the ledger no longer has, at most so many.
+    RemoveStrayBounces(u32),
     /// Writes the journal's file: what forbids is synced before the commit, what allows again after it.
     Journal(JournalEntry),
 }
@@ -330,6 +334,8 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
         Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,
         Step::UnlinkCopies(id, only, now) => ledger::unlink(*id, only.as_deref(), *now, tx).await,
+        Step::RemoveBouncesOf(id) => mailbox::remove_bounces_of(*id, tx).await,
+        Step::RemoveStrayBounces(limit) => mailbox::remove_stray_bounces(*limit, tx).await,
         // The writer puts it into its file with the commit.
         Step::Journal(_) => Ok(()),
     }

@@ -28,8 +28,6 @@ pub enum IntakeRecord {
     BareStop {
         /// The address that it named as its sender.
         address: EmailAddress,
-        /// The list that it answered, if it could be told.
-        list: Option<String>,
         /// When it came.
         at: Timestamp,
     },

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::message::MessageRecord;
 use super::record::{self, Record};
 use super::rows;
 use super::writer::Tx;
 use super::{Page, Store, StoreError};
-use crate::id::{CopyId, EntryId, MailboxId, MessageId};
+use crate::id::{CopyId, EntryId, MailboxId, MessageId, SubscriberId};
 use crate::vault::{Clear, Purpose, Vault};
 
 /// Where in a mailbox a message stands.
@@ -106,6 +107,46 @@ pub struct Bounce {
     pub message: MessageId,
     /// When.
     pub record: BounceRecord,
+}
+
+/// Removes what came back for a person's copies: it quotes their address, and often the mail.
+pub(super) async fn remove_bounces_of(
+    subscriber: SubscriberId,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let found = sqlx::query(
+        "SELECT bounce.id, bounce.message_id FROM bounce
+         JOIN ledger ON ledger.copy_id = bounce.copy_id WHERE ledger.subscriber_id = $1",
+    )
+    .bind(subscriber.as_bytes().as_slice())
+    .fetch_all(&mut *tx.connection)
+    .await?;
+    remove_bounces(&found, tx).await
+}
+
+/// Removes what came back for copies that the ledger no longer has, at most so many.
+pub(super) async fn remove_stray_bounces(limit: u32, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let found = sqlx::query(
+        "SELECT bounce.id, bounce.message_id FROM bounce
+         WHERE NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.copy_id = bounce.copy_id) LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(&mut *tx.connection)
+    .await?;
+    remove_bounces(&found, tx).await
+}
+
+async fn remove_bounces(found: &[SqliteRow], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for row in found {
+        let id: &[u8] = row.try_get(0)?;
+        sqlx::query("DELETE FROM bounce WHERE id = $1")
+            .bind(id)
+            .execute(&mut *tx.connection)
+            .await?;
+        let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "bounce")?;
+        super::message::delete_if_unreferenced(message, tx).await?;
+    }
+    Ok(())
 }
 
 impl Bounce {
@@ -281,6 +322,20 @@ impl Store {
         let clear = [Clear::Int(0)];
         let record: MessageRecord = record::open(&self.vault, message.as_bytes(), &clear, sealed)?;
         Ok(record.size)
+    }
+
+    /// Whether something came back for copies that the ledger no longer has.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn has_stray_bounces(&self) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM bounce
+             WHERE NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.copy_id = bounce.copy_id))",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get::<i64, _>(0)? != 0)
     }
 
     /// What came back for one copy.

@@ -77,6 +77,9 @@ impl std::fmt::Debug for AskedFor {
 pub struct RequestRecord {
     /// What was asked.
     pub asked: AskedFor,
+    /// An import brought it: what it says of a consent is where we have the address from, and no consent here.
+    #[serde(default)]
+    pub imported: bool,
 }
 
 impl Record for RequestRecord {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::page::WayOut;
+use super::page::{Heard, WayOut};
 use super::party::Text;
 
 /// A mail: the data that its template shows, under the name `mail`.
@@ -55,9 +55,11 @@ impl MailView for Challenge<'_> {
     const NAME: &'static str = "challenge";
 }
 
-/// "Was it you?" after a mail to `+subscribe`: the link opens the full form.
+/// "Was it you?" after a mail to `+subscribe`, a card or an import: the link opens the full form.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenChallenge<'a> {
+    /// By which of them.
+    pub heard: Heard,
     /// The full form.
     pub link: &'a str,
     /// The page for "never write to me again".

@@ -161,11 +161,25 @@ impl Page for SignUp<'_> {
     const NAME: &'static str = "signup";
 }
 
-/// The form behind the link of a challenge that a mail to `+subscribe` brought: its POST is the consent.
+/// By what we heard of an address that gets the full form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// By a mail to `+subscribe`.
+    Mail,
+    /// By a card on which something is not ticked.
+    Card,
+    /// By an import.
+    Import,
+}
+
+/// The form behind the link of a challenge to which no consent of this form's went before: its POST is the consent.
 #[derive(Clone, Debug, Serialize)]
 pub struct FullForm<'a> {
     /// What was wrong with the last attempt.
     pub problems: Vec<Problem>,
+    /// By what we heard of its reader.
+    pub heard: Heard,
     /// The chosen constituency's code, or nothing.
     pub constituency: &'a str,
     /// The lists that one can sign up for.
@@ -324,6 +338,8 @@ pub enum NoticeKind {
     NotFound,
     /// 503 while the vault is locked or the store is closed.
     Locked,
+    /// 503 for a withdrawal that could not be kept: it must be asked for again.
+    NotStopped,
     /// 429.
     TooMany,
     /// 400, 415, 414.
@@ -340,7 +356,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Inbox,
         Self::NeverDone,
         Self::Kept,
@@ -349,6 +365,7 @@ impl NoticeKind {
         Self::LinkUnknown,
         Self::NotFound,
         Self::Locked,
+        Self::NotStopped,
         Self::TooMany,
         Self::BadRequest,
         Self::TooLarge,
@@ -367,6 +384,7 @@ impl NoticeKind {
                 | Self::Approved
                 | Self::Refused
                 | Self::Locked
+                | Self::NotStopped
                 | Self::TooMany
         );
         Notice { kind: self, front }

@@ -232,6 +232,7 @@ fn forms(templates: &Templates) -> Vec<Scene> {
             Some(ACTION),
             &FullForm {
                 problems,
+                heard: Heard::Mail,
                 constituency: seat,
                 lists,
                 age,
@@ -315,6 +316,7 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             days,
         }),
         mail(&OpenChallenge {
+            heard: Heard::Mail,
             link,
             never_link,
             days,

@@ -522,3 +522,26 @@ fn the_consent_statement_is_the_partys_own_words() {
     );
     assert_eq!(templates.age_statement(16).en, "I am 16 or over.");
 }
+
+#[test]
+fn the_mail_with_the_full_form_says_where_the_asking_came_from() {
+    for (heard, said) in [
+        (Heard::Mail, "Someone wrote to The"),
+        (Heard::Card, "A card that asks for email"),
+        (Heard::Import, "has been given a record"),
+    ] {
+        let view = OpenChallenge {
+            heard,
+            link: sample::LINK,
+            never_link: sample::NEVER,
+            days: 7,
+        };
+        let mail = templates().mail(Tongues::Both, &view).expect("renders");
+        let text = mail.text.replace('\n', " ");
+        let html = mail.html.expect("it has one");
+        assert!(text.contains(said) && html.contains(said), "{text} {html}");
+        let others = ["Someone wrote", "A card that", "a record that"];
+        let count = others.iter().filter(|one| text.contains(**one)).count();
+        assert_eq!(count, 1, "{text}");
+    }
+}

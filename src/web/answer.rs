@@ -62,7 +62,8 @@ pub fn page<P: Page>(site: &Site, status: StatusCode, visit: Visit<'_>, page: &P
 
 /// What is shown when not even a template renders.
 const BARE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Something went wrong</title>\
-    <h1>Something went wrong on our side</h1><p>Nothing was done. Please try again in a few minutes.</p></html>";
+    <h1>Something went wrong on our side</h1><p>We can't say whether what you sent was taken. Please try again in a few \
+    minutes.</p></html>";
 
 fn dress(status: StatusCode, html: String) -> Response {
     let mut response = (status, Html(html)).into_response();
@@ -80,7 +81,18 @@ pub(super) fn link_unknown(site: &Site, lang: Lang) -> Response {
     notice(site, StatusCode::NOT_FOUND, lang, NoticeKind::LinkUnknown)
 }
 
-/// A room could not do it now: nothing was done, and the page says so.
+/// A withdrawal could not be taken: the page says so, and that it must be asked for again.
+pub(super) fn not_stopped(
+    site: &Site,
+    lang: Lang,
+    wait: Duration,
+    error: &dyn std::error::Error,
+) -> Response {
+    tracing::error!(%error, "a withdrawal was not taken");
+    retry_later(site, lang, NoticeKind::NotStopped, wait)
+}
+
+/// A room could not do it now, and the page says to come again.
 pub(super) fn trouble(site: &Site, lang: Lang, error: &dyn std::error::Error) -> Response {
     tracing::error!(%error, "a page could not be answered");
     retry_later(site, lang, NoticeKind::Locked, LATER)

@@ -3,14 +3,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::Open;
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
+use super::{Open, Web};
 use crate::list::{Decision, ListError, Mailings};
 use crate::message::reading::File;
 use crate::template::{Approve, Lang, NoticeKind, Text, Visit};
@@ -144,6 +145,7 @@ async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Respo
 /// `POST /a/TOKEN`. Unlike a withdrawal, an approval must be said in full: a form without one of the two buttons is
 /// refused.
 pub(super) async fn post(
+    State(web): State<Arc<Web>>,
     Path(token): Path<String>,
     open: Open,
     fields: Fields,
@@ -155,10 +157,16 @@ pub(super) async fn post(
         _ => return Err(StatusCode::BAD_REQUEST),
     };
     let lang = fields.lang();
-    Ok(match open.rooms.approvals.decide(&token, decision).await {
-        Ok(true) => notice(&open.site, StatusCode::OK, lang, done),
+    let room = Arc::clone(&open.rooms.approvals);
+    let pressed = token.clone();
+    let decided = web
+        .whole(async move { room.decide(&pressed, decision).await })
+        .await;
+    Ok(match decided {
+        Ok(Ok(true)) => notice(&open.site, StatusCode::OK, lang, done),
         // The page says what stands against it, if the link itself is good.
-        Ok(false) => show(&token, lang, &open, StatusCode::CONFLICT).await,
+        Ok(Ok(false)) => show(&token, lang, &open, StatusCode::CONFLICT).await,
+        Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     })
 }

@@ -63,14 +63,19 @@ pub(super) async fn post(
         };
         show(&web, &open, &token, &request, showing)
     };
-    let choice = match read(&web, &open, &posted, request.full_form) {
+    let choice = match read(&web, &open, &posted, request.full_form.is_some()) {
         Ok(choice) => choice,
         Err(problems) => return Ok(again(problems)),
     };
-    Ok(match open.consent().confirm(&token, choice).await {
-        Ok(ConfirmOutcome::Subscribed(made)) => subscribed(&open, lang, &made),
-        Ok(ConfirmOutcome::LinkUnknown) => link_unknown(&open.site, lang),
-        Ok(ConfirmOutcome::Refused(problems)) => again(told(problems)),
+    let (consent, link) = (open.consent().clone(), token.clone());
+    let confirmed = web
+        .whole(async move { consent.confirm(&link, choice).await })
+        .await;
+    Ok(match confirmed {
+        Ok(Ok(ConfirmOutcome::Subscribed(made))) => subscribed(&open, lang, &made),
+        Ok(Ok(ConfirmOutcome::LinkUnknown)) => link_unknown(&open.site, lang),
+        Ok(Ok(ConfirmOutcome::Refused(problems))) => again(told(problems)),
+        Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     })
 }
@@ -117,9 +122,10 @@ fn show(web: &Web, open: &Open, token: &str, request: &RequestView, showing: Sho
         lang: showing.lang,
         path: Some(action),
     };
-    if request.full_form {
+    if let Some(heard) = request.full_form {
         let view = FullForm {
             problems: showing.problems,
+            heard,
             constituency: &showing.constituency,
             lists: site.lists(),
             age: site.age(),

@@ -26,8 +26,9 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, request: Request, next: N
     let (method, route) = (name_of(request.method()), route_of(&request));
     let head = request.method() == Method::HEAD;
     let findable = is_findable(request.uri());
-    let answer = limited(&web, asked, request, next).await;
-    let mut answer = dressed(&web, asked, answer);
+    let closed = closed(&request);
+    let answer = limited(&web, asked, closed, request, next).await;
+    let mut answer = dressed(&web, asked, closed, answer);
     let findable = findable && answer.status().is_success();
     headers::secure(answer.headers_mut(), web.https, findable);
     let (status, ms) = (answer.status().as_u16(), began.elapsed().as_millis());
@@ -55,9 +56,21 @@ fn route_of(request: &Request) -> String {
 /// While the vault is locked, only the way out is open; and the stylesheet, so that the answer can be read.
 fn is_shut(web: &Web, request: &Request) -> bool {
     let path = request.uri().path();
-    let way_out = ["/u/", "/n/"].iter().any(|way| path.starts_with(way));
+    let way_out = is_way_out(path);
     let plain = path == ROBOTS || path == web.site().templates().style_path();
     web.is_locked() && !way_out && !plain
+}
+
+fn is_way_out(path: &str) -> bool {
+    ["/u/", "/n/"].iter().any(|way| path.starts_with(way))
+}
+
+/// What is said where nothing could be done now. Whoever pressed to stop must hear that it has to be pressed again.
+fn closed(request: &Request) -> NoticeKind {
+    match *request.method() == Method::POST && is_way_out(request.uri().path()) {
+        true => NoticeKind::NotStopped,
+        false => NoticeKind::Locked,
+    }
 }
 
 /// Only the first page and the privacy notice are for search engines.
@@ -65,12 +78,18 @@ fn is_findable(uri: &Uri) -> bool {
     matches!(uri.path(), "/" | "/privacy")
 }
 
-async fn limited(web: &Web, asked: Asked, request: Request, next: Next) -> Response {
+async fn limited(
+    web: &Web,
+    asked: Asked,
+    closed: NoticeKind,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.uri().to_string().len() > LONGEST_URI {
         return StatusCode::URI_TOO_LONG.into_response();
     }
     let Ok(_slot) = web.slots.try_acquire() else {
-        return retry_later(&web.site(), asked.lang, NoticeKind::Locked, SOON);
+        return retry_later(&web.site(), asked.lang, closed, SOON);
     };
     if is_shut(web, &request) {
         return retry_later(&web.site(), asked.lang, NoticeKind::Locked, LATER);
@@ -80,14 +99,18 @@ async fn limited(web: &Web, asked: Asked, request: Request, next: Next) -> Respo
 }
 
 /// Gives an error that came without a page the page for its status, and keeps its headers (`Allow`, `Retry-After`).
-fn dressed(web: &Web, asked: Asked, answer: Response) -> Response {
+fn dressed(web: &Web, asked: Asked, closed: NoticeKind, answer: Response) -> Response {
     let status = answer.status();
     let fine = !status.is_client_error() && !status.is_server_error();
     if fine || answer.extensions().get::<Dressed>().is_some() {
         return answer;
     }
     let (bare, _) = answer.into_parts();
-    let mut page = notice(&web.site(), status, asked.lang, kind_of(status));
+    let kind = match kind_of(status) {
+        NoticeKind::Locked => closed,
+        kind => kind,
+    };
+    let mut page = notice(&web.site(), status, asked.lang, kind);
     for name in [header::ALLOW, header::RETRY_AFTER] {
         if let Some(value) = bare.headers.get(&name) {
             page.headers_mut().insert(name, value.clone());

@@ -7,10 +7,11 @@ use std::pin::Pin;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::answer::{link_unknown, notice, retry_later};
+use super::answer::{link_unknown, not_stopped, notice};
 use super::{LATER, Open, Peer, Web};
 use crate::consent::{Consent, ConsentError, Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, NoticeKind};
@@ -25,6 +26,9 @@ pub trait LockedWithdrawals: Send + Sync {
         &self,
         withdrawal: Zeroizing<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>>;
+
+    /// Whether half of the room is used up, so that no network may take much more of it.
+    fn is_filling(&self) -> bool;
 }
 
 /// Why a withdrawal was not kept.
@@ -49,6 +53,8 @@ pub struct LockedWithdrawal {
     pub extent: Extent,
     /// How.
     pub channel: WithdrawalChannel,
+    /// When; none if it was kept by an older version, which didn't say.
+    pub at: Option<Timestamp>,
 }
 
 /// Its form on the disk, under the seal.
@@ -57,6 +63,8 @@ struct Kept {
     token: String,
     extent: KeptExtent,
     channel: WithdrawalChannel,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,8 +86,9 @@ impl LockedWithdrawal {
                 Extent::NeverAgain => KeptExtent::NeverAgain,
             },
             channel: self.channel,
+            at: self.at,
         };
-        let bytes = serde_json::to_vec(&kept).expect("three texts are JSON");
+        let bytes = serde_json::to_vec(&kept).expect("four texts are JSON");
         kept.token.zeroize();
         Zeroizing::new(bytes)
     }
@@ -95,6 +104,7 @@ impl LockedWithdrawal {
                 KeptExtent::NeverAgain => Extent::NeverAgain,
             },
             channel: kept.channel,
+            at: kept.at,
         })
     }
 
@@ -104,7 +114,7 @@ impl LockedWithdrawal {
     /// As [`Consent::withdraw`]: it is not known to have worked.
     pub async fn apply(&self, consent: &Consent) -> Result<Option<WithdrawalView>, ConsentError> {
         consent
-            .withdraw(&self.token, self.extent, self.channel)
+            .withdraw_as_of(&self.token, self.extent, self.channel, self.at)
             .await
     }
 }
@@ -136,8 +146,11 @@ pub(super) async fn open_or_keep(
     if !may_be_token(&withdrawal.token) {
         return ControlFlow::Break(link_unknown(site, lang));
     }
-    if let Err(wait) = web.locked_posts.ask(peer.0) {
-        return ControlFlow::Break(retry_later(site, lang, NoticeKind::TooMany, wait));
+    if web.locked.is_filling()
+        && let Err(wait) = web.locked_posts.ask(peer.0)
+    {
+        let why = NotKept::Failed("one network sent too many".to_owned());
+        return ControlFlow::Break(not_stopped(site, lang, wait, &why));
     }
     let error = match web.locked.keep(withdrawal.to_bytes()).await {
         Ok(()) => {
@@ -147,10 +160,7 @@ pub(super) async fn open_or_keep(
     };
     match (error, web.opened()) {
         (NotKept::Opened, Some(open)) => ControlFlow::Continue(open),
-        (error, _) => {
-            tracing::error!(%error, "a withdrawal was not taken");
-            ControlFlow::Break(retry_later(site, lang, NoticeKind::Locked, LATER))
-        }
+        (error, _) => ControlFlow::Break(not_stopped(site, lang, LATER, &error)),
     }
 }
 
@@ -165,12 +175,16 @@ mod tests {
                 token: "a".repeat(61),
                 extent,
                 channel: WithdrawalChannel::OneClick,
+                at: Some("2026-11-21T12:00:00.123456789Z".parse().expect("a time")),
             };
             let bytes = withdrawal.to_bytes();
             assert!(bytes.len() < 256, "fits into the box");
             let again = LockedWithdrawal::from_bytes(&bytes);
             assert!(again == Some(withdrawal), "{extent:?}");
         }
+        let older = br#"{"token":"abc","extent":"as-token","channel":"one-click"}"#;
+        let older = LockedWithdrawal::from_bytes(older).expect("still read");
+        assert_eq!((older.token.as_str(), older.at), ("abc", None));
         assert!(LockedWithdrawal::from_bytes(b"{}").is_none());
         assert!(LockedWithdrawal::from_bytes(b"\xff").is_none());
     }

@@ -62,8 +62,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// When to come back while the vault is locked or the store is sick.
 const LATER: Duration = Duration::from_secs(59);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Withdrawals an hour from one network while the vault is locked: mail programs' companies press for many people, but
-/// nobody may fill the file alone.
+/// Withdrawals an hour from one network while the vault is locked, once half of what can be kept is used up. Until then
+/// there is no limit: mail programs' companies press for many people and may not come again. But nobody may fill the
+/// rest alone.
 const LOCKED_AN_HOUR: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 
 /// What the pages are made from.
@@ -94,6 +95,8 @@ pub struct Web {
     house: ArcSwap<House>,
     stamps: Stamps,
     slots: Semaphore,
+    /// Work of the rooms that pages wait for, or that was begun by pages that nobody waits for any more.
+    works: Arc<Semaphore>,
     https: bool,
     longest: Duration,
     clock: Clock,
@@ -155,6 +158,7 @@ impl Web {
             house: ArcSwap::from_pointee(House::new(Arc::new(parts.site), None)),
             stamps: Stamps::new(&key),
             slots: Semaphore::new(MOST_AT_ONCE),
+            works: Arc::new(Semaphore::new(MOST_AT_ONCE)),
             https: parts.https,
             longest: LONGEST,
             clock: parts.clock,
@@ -200,11 +204,33 @@ impl Web {
         self.house.load().open.clone()
     }
 
+    /// Lets a room do the whole of its work, though whoever asked for it may go away meanwhile: hyper drops the handler
+    /// of a connection that closes, and what follows a commit (waking the worker, counts, the journal) must follow it.
+    /// Only so much goes on at once; until there is room, nothing was begun.
+    async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Unfinished> {
+        let place = Arc::clone(&self.works).acquire_owned().await;
+        let place = place.map_err(|_| Unfinished)?;
+        let working = tokio::spawn(async move {
+            let done = work.await;
+            drop(place);
+            done
+        });
+        working.await.map_err(|_| Unfinished)
+    }
+
     /// Makes and checks the stamps of forms.
     pub fn stamps(&self) -> &Stamps {
         &self.stamps
     }
 }
+
+/// A room's work ended in the middle.
+#[derive(Debug, thiserror::Error)]
+#[error("a room's work broke off: the log says where; report this")]
+struct Unfinished;
 
 impl FromRequestParts<Arc<Web>> for Open {
     type Rejection = Response;

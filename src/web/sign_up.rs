@@ -47,9 +47,12 @@ pub(super) async fn post(
         let kind = NoticeKind::TooMany;
         return Ok(retry_later(&open.site, posted.lang, kind, wait));
     }
-    Ok(match open.consent().sign_up(form).await {
-        Ok(()) => inbox(posted.lang),
-        Err(ConsentError::Form(problems)) => again(&web, &open, &posted, told(problems)),
+    let consent = open.consent().clone();
+    let signed_up = web.whole(async move { consent.sign_up(form).await }).await;
+    Ok(match signed_up {
+        Ok(Ok(())) => inbox(posted.lang),
+        Ok(Err(ConsentError::Form(problems))) => again(&web, &open, &posted, told(problems)),
+        Ok(Err(error)) => trouble(&open.site, posted.lang, &error),
         Err(error) => trouble(&open.site, posted.lang, &error),
     })
 }

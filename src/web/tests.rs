@@ -10,6 +10,7 @@ use axum::routing::post;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::consent::IntakeWorker;
 use crate::template::{
     Colour, Lang, ListChoice, ListPurpose, Party, Privacy, Problem, Retention, Seat, Templates,
     Text,
@@ -470,4 +471,90 @@ async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
         assert_eq!(answer.status().as_u16(), status, "{said}");
         assert!(html.contains(said), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_could_not_be_kept_says_so() {
+    let token = "a".repeat(61);
+    let (en, cy) = ("Your request was NOT taken", "NI dderbyniwyd eich cais");
+    let full = house::locked(site());
+    for (path, body, said) in [
+        (format!("/u/{token}"), "", en),
+        (format!("/n/{token}"), "", en),
+        (format!("/u/{token}"), "lang=cy", cy),
+        (format!("/n/{token}"), "lang=cy", cy),
+        (format!("/u/{token}"), "List-Unsubscribe=One-Click", en),
+    ] {
+        let (answer, html) = ask_of(pages(Arc::clone(&full)), post_form(&path, body)).await;
+        assert_eq!(answer.status().as_u16(), 503, "{path} {body}");
+        assert!(
+            html.contains(said) && html.contains("privacy@party.example"),
+            "{html}"
+        );
+        assert!(!text(&answer, "retry-after").is_empty());
+    }
+    // Nor does a house without a free slot soothe.
+    let (web, _directory) = house::open(site()).await;
+    let _all = web.slots.try_acquire_many(256).expect("every slot");
+    let (answer, html) = ask_of(
+        pages(Arc::clone(&web)),
+        post_form(&format!("/u/{token}"), ""),
+    )
+    .await;
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(html.contains(en), "{html}");
+}
+
+#[tokio::test]
+async fn one_network_may_press_for_many_until_the_box_is_half_full() {
+    let press = |web: &Arc<Web>, n: u32| {
+        let request = post_form(&format!("/u/{n:061}"), "List-Unsubscribe=One-Click");
+        let web = Arc::clone(web);
+        async move { ask_of(pages(web), request).await.0.status().as_u16() }
+    };
+    let most = LOCKED_AN_HOUR.get();
+    let filling = house::locked_with(site(), true);
+    for n in 0..most {
+        assert_eq!(press(&filling, n).await, 200, "{n}");
+    }
+    // A place becomes free every few seconds.
+    let mut answers = Vec::new();
+    for n in most..most + 20 {
+        answers.push(press(&filling, n).await);
+    }
+    assert!(answers.contains(&503), "{answers:?}");
+    // As long as there's room, it's only the box that says no (this one is full).
+    let roomy = house::locked(site());
+    for n in 0..=most {
+        let _ = press(&roomy, n).await;
+    }
+    assert!(roomy.locked_posts.ask(Ipv4Addr::UNSPECIFIED.into()).is_ok());
+    for _ in 1..most {
+        let asked = roomy.locked_posts.ask(Ipv4Addr::UNSPECIFIED.into());
+        assert!(asked.is_ok(), "no press was counted");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_up_is_worked_on_though_its_visitor_has_gone() {
+    let (web, _directory) = house::open(site()).await;
+    let consent = web.opened().expect("open").consent().clone();
+    let mut posted = consent.posted();
+    let worker = IntakeWorker::new(consent);
+    let working = tokio::spawn(async move { worker.run().await });
+    tokio::task::yield_now().await;
+    let minute_ago = web.clock.now_ms().saturating_sub(60_000);
+    let stamp = web.stamps().issue(minute_ago, web.site().words());
+    let form = format!("email=a%40b.example&list=news&age=yes&stamp={stamp}&constituency=");
+    let mut asking = Box::pin(pages(Arc::clone(&web)).oneshot(post_form("/", form)));
+    // Its visitor goes as soon as the room has begun.
+    let begun = tokio::time::timeout(Duration::ZERO, &mut asking).await;
+    assert!(begun.is_err(), "the answer takes a commit");
+    drop(asking);
+    // The room's own commit, and the one of the worker that was woken.
+    for commit in ["the sign-up", "its challenge"] {
+        let came = tokio::time::timeout(Duration::from_secs(10), posted.changed()).await;
+        assert!(came.is_ok(), "{commit}");
+    }
+    working.abort();
 }

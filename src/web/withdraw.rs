@@ -10,10 +10,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::answer::{Asked, link_unknown, notice, page, trouble};
+use super::answer::{Asked, link_unknown, not_stopped, notice, page};
 use super::form::{Fields, Scope};
 use super::locked::{self, LockedWithdrawal};
-use super::{Open, Peer, Web};
+use super::{LATER, Open, Peer, Web};
 use crate::consent::{Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, Never, NoticeKind, Unsubscribe, Unsubscribed, Visit};
 
@@ -62,14 +62,19 @@ pub(super) async fn post(
             Scope::All => Extent::AllLists,
         },
         channel: posted.channel,
+        at: Some(web.clock.now()),
         token,
     };
     let open = match locked::open_or_keep(&web, peer, posted.lang, &withdrawal).await {
         ControlFlow::Continue(open) => open,
         ControlFlow::Break(answer) => return answer,
     };
-    match withdrawal.apply(open.consent()).await {
-        Ok(Some(view)) => {
+    let consent = open.consent().clone();
+    let done = web
+        .whole(async move { withdrawal.apply(&consent).await })
+        .await;
+    match done {
+        Ok(Ok(Some(view))) => {
             let title = title(&open, view);
             let view = Unsubscribed {
                 list: title.as_ref(),
@@ -81,8 +86,9 @@ pub(super) async fn post(
                 &view,
             )
         }
-        Ok(None) => link_unknown(&open.site, posted.lang),
-        Err(error) => trouble(&open.site, posted.lang, &error),
+        Ok(Ok(None)) => link_unknown(&open.site, posted.lang),
+        Ok(Err(error)) => not_stopped(&open.site, posted.lang, LATER, &error),
+        Err(error) => not_stopped(&open.site, posted.lang, LATER, &error),
     }
 }
 
@@ -122,16 +128,22 @@ pub(super) async fn never_post(
     let withdrawal = LockedWithdrawal {
         extent: Extent::NeverAgain,
         channel: WithdrawalChannel::Page,
+        at: Some(web.clock.now()),
         token,
     };
     let open = match locked::open_or_keep(&web, peer, lang, &withdrawal).await {
         ControlFlow::Continue(open) => open,
         ControlFlow::Break(answer) => return answer,
     };
-    match withdrawal.apply(open.consent()).await {
-        Ok(Some(_)) => notice(&open.site, StatusCode::OK, lang, NoticeKind::NeverDone),
-        Ok(None) => link_unknown(&open.site, lang),
-        Err(error) => trouble(&open.site, lang, &error),
+    let consent = open.consent().clone();
+    let done = web
+        .whole(async move { withdrawal.apply(&consent).await })
+        .await;
+    match done {
+        Ok(Ok(Some(_))) => notice(&open.site, StatusCode::OK, lang, NoticeKind::NeverDone),
+        Ok(Ok(None)) => link_unknown(&open.site, lang),
+        Ok(Err(error)) => not_stopped(&open.site, lang, LATER, &error),
+        Err(error) => not_stopped(&open.site, lang, LATER, &error),
     }
 }
 

@@ -57,6 +57,10 @@ impl LockedWithdrawals for Box_ {
         self.0.lock().unwrap().push(withdrawal.to_vec());
         Box::pin(async { Ok(()) })
     }
+
+    fn is_filling(&self) -> bool {
+        false
+    }
 }
 
 /// One mailing waits for its approval, and its link is `/a/good`.

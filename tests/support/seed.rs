@@ -106,6 +106,7 @@ impl Crowd {
             stated_age: Some(shown.age),
             batch: None,
             entered_by: None,
+            origin: None,
         });
         [
             Step::PutSubscriber(Subscriber::new(vault, record)),

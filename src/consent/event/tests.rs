@@ -24,6 +24,7 @@ fn confirmed() -> ConsentEvent {
         stated_age: Some(16),
         batch: Some("stall 7".into()),
         entered_by: Some("ada".into()),
+        origin: None,
     })
 }
 
@@ -58,6 +59,24 @@ fn the_form_of_events_is_frozen() {
         r#"{{"at":"2026-11-23T12:00:00Z","consents":[{{"asked_at":"2026-11-20T09:00:00Z","confirmed_at":"2026-11-21T12:00:00Z","list":"news","notice":"bb","wording":"aa"}}],"event":"erased","subject":"{subject}","withdrawals":[{{"at":"2026-11-22T12:00:00Z","list":"news"}}]}}"#
     );
     assert_eq!(bytes(&ConsentEvent::Erased(erased)), expected);
+    let ConsentEvent::Confirmed(mut ticked) = confirmed() else {
+        panic!("a consent")
+    };
+    (ticked.channel, ticked.batch, ticked.entered_by) = (Channel::Web, None, None);
+    ticked.origin = Some(Box::new(Origin {
+        channel: Channel::Paper,
+        asked_at: at("2026-05-01T00:00:00Z"),
+        wording: Some("dd".into()),
+        stated_age: None,
+        batch: Some("stall 7".into()),
+        entered_by: "ada".into(),
+    }));
+    let ticked = ConsentEvent::Confirmed(ticked);
+    let expected = format!(
+        r#"{{"asked_at":"2026-11-20T09:00:00Z","batch":null,"channel":"web","confirmed_at":"2026-11-21T12:00:00Z","entered_by":null,"event":"confirmed","language":"en","list":"news","notice":"bb","origin":{{"asked_at":"2026-05-01T00:00:00Z","batch":"stall 7","channel":"paper","entered_by":"ada","stated_age":null,"wording":"dd"}},"stated_age":16,"subject":"{subject}","token":"cc","wording":"aa"}}"#
+    );
+    assert_eq!(bytes(&ticked), expected);
+    assert_eq!(ticked.wordings(), ["aa", "bb", "dd"]);
     let bytes = canonical(&confirmed()).expect("canonical");
     assert_eq!(ConsentEvent::from_canonical(&bytes), Some(confirmed()));
     assert_eq!(ConsentEvent::from_canonical(b"{}"), None);

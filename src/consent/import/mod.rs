@@ -1,5 +1,6 @@
 //! Importing people who said yes elsewhere. An import never subscribes: each good row waits, sealed, for a second person's
-//! approval, and then for its turn to be asked "was it you?". Who was ever suppressed is left alone.
+//! approval, and then for its turn to be asked "was it you?". Its link opens the full form, whose boxes are the consent:
+//! what the file says stays beside it as its origin. Who was ever suppressed is left alone.
 //!
 //! The file is CSV with the columns `address,lists,channel,date,batch` and, if wanted,
 //! `constituency,wording,wording_sha256,language,age,source`. A suppression file, with the columns `address` and if
@@ -14,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) use batch::HELD;
 pub use batch::{ImportBatch, ImportState};
 pub use row::RowProblem;
-use row::{GoodRow, Judge, OPTIONAL, REQUIRED, digest_of, tells_of_register};
+use row::{GoodRow, Judge, KnownWording, OPTIONAL, REQUIRED, digest_of, tells_of_register};
 
 use super::act::{By, act_step};
 use super::csv::{CsvError, CsvProblem, Header, Row};
@@ -94,7 +95,7 @@ pub struct Import {
     suppressions: Lines,
     /// Who was seen, so that nobody stands there twice.
     seen: HashSet<Index>,
-    known: HashMap<WordingDigest, bool>,
+    known: HashMap<WordingDigest, Option<KnownWording>>,
     waiting: Vec<Step>,
     report: ImportReport,
 }
@@ -227,8 +228,8 @@ impl Import {
         row: &Row<'_, '_>,
     ) -> Result<Result<GoodRow, RowProblem>, ImportError> {
         let known = match digest_of(row.get("wording_sha256")) {
-            Some(digest) => self.is_known(digest).await?,
-            None => false,
+            Some(digest) => self.known_wording(digest).await?,
+            None => None,
         };
         let judged = {
             let live = self.consent.live();
@@ -239,7 +240,7 @@ impl Import {
                 entered_by: self.by.staff.to_string(),
                 now: self.consent.clock().now(),
             };
-            judge.judge(row, known)
+            judge.judge(row, known.as_ref())
         };
         Ok(judged.and_then(|good| {
             let form = good.asked.address.match_form();
@@ -252,14 +253,22 @@ impl Import {
         }))
     }
 
-    async fn is_known(&mut self, digest: WordingDigest) -> Result<bool, ImportError> {
+    /// The consent statement of a digest, if the store keeps it.
+    async fn known_wording(
+        &mut self,
+        digest: WordingDigest,
+    ) -> Result<Option<KnownWording>, ImportError> {
         if let Some(known) = self.known.get(&digest) {
-            return Ok(*known);
+            return Ok(known.clone());
         }
         let record = self.consent.store().wording(&digest.0).await?;
-        let known = record.is_some_and(|record| record.kind == CONSENT);
+        let consent = record.filter(|record| record.kind == CONSENT);
+        let known = consent.map(|record| KnownWording {
+            lists: record.list.unwrap_or_default(),
+            language: record.language,
+        });
         if self.known.len() < NAMED {
-            self.known.insert(digest, known);
+            self.known.insert(digest, known.clone());
         }
         Ok(known)
     }
@@ -267,8 +276,13 @@ impl Import {
     async fn keep(&mut self, good: GoodRow) -> Result<(), ImportError> {
         let now = self.consent.clock().now();
         if let Some(new) = good.wording
-            && self.known.insert(new.shown.digest, true) != Some(true)
+            && !matches!(self.known.get(&new.shown.digest), Some(Some(_)))
         {
+            let known = KnownWording {
+                lists: new.lists.clone(),
+                language: new.language.tag().to_owned(),
+            };
+            self.known.insert(new.shown.digest, Some(known));
             let step = wording::put(CONSENT, Some(&new.lists), new.language, &new.shown, now);
             self.waiting.push(step);
         }
@@ -302,8 +316,20 @@ impl Import {
     ///
     /// # Errors
     /// [`ImportError::NoSuppressions`] if neither a suppression file nor the statement was given, and what
-    /// [`Import::feed`] answers.
+    /// [`Import::feed`] answers: the import is given up then, but suppressions that came with it stay.
     pub async fn finish(mut self) -> Result<ImportReport, ImportError> {
+        match self.end().await {
+            Ok(()) => Ok(self.report),
+            Err(error) => {
+                if let Err(error) = self.cancel().await {
+                    tracing::warn!(%error, "an import that was broken off is erased later");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), ImportError> {
         self.end_people().await?;
         self.end_suppressions().await?;
         if !self.batch.suppressions_given {
@@ -318,7 +344,7 @@ impl Import {
             .write_batch(&self.batch, Some(act_step(&act)?))
             .await?;
         self.consent.sign_checkpoints_quietly().await;
-        Ok(self.report)
+        Ok(())
     }
 
     async fn end_people(&mut self) -> Result<(), ImportError> {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::address::EmailAddress;
 use crate::consent::csv::Row;
-use crate::consent::wording::{CONSENT, WordingDigest, could_be_consent};
+use crate::consent::wording::{CONSENT, WordingDigest, imported_lacks};
 use crate::consent::{ConsentSettings, Lang, Shown};
 use crate::store::{AskedFor, AskedList, Channel};
 
@@ -43,9 +43,15 @@ pub enum RowProblem {
         "there is no proof of what was consented to: give the exact text in `wording`, or the SHA-256 of a known one in `wording_sha256`"
     )]
     NoWording,
-    /// A wording that can't be a consent to this party.
-    #[error("`wording` doesn't name the party: it was no consent to its mail")]
-    OtherParty,
+    /// A known text, for something else.
+    #[error(
+        "`wording_sha256` is of a statement for another list or in another language than the row names: give the one that \
+         was shown"
+    )]
+    OtherWording,
+    /// A wording that can't be a consent to this party's mail.
+    #[error("`wording` {0}, so it was no explicit consent to this party's mail: leave the row out")]
+    NoConsent(String),
     /// No such constituency.
     #[error("`constituency` isn't known: write its code or its name, or leave it empty")]
     Constituency,
@@ -81,6 +87,23 @@ pub(super) struct NewWording {
     pub(super) lists: String,
     pub(super) language: Lang,
     pub(super) shown: Shown,
+}
+
+/// A consent statement that the store keeps.
+#[derive(Clone)]
+pub(super) struct KnownWording {
+    /// The lists that it is for.
+    pub(super) lists: String,
+    /// The language's tag.
+    pub(super) language: String,
+}
+
+impl KnownWording {
+    /// Whether it is for all of these lists, and in this language.
+    fn fits(&self, lists: &[String], language: Lang) -> bool {
+        let is_for = |list: &String| self.lists.split(' ').any(|one| one == list);
+        self.language == language.tag() && lists.iter().all(is_for)
+    }
 }
 
 /// What rows are judged by.
@@ -127,8 +150,12 @@ pub(super) fn tells_of_register(text: &str) -> bool {
 }
 
 impl Judge<'_> {
-    /// Judges a row; `known` says whether its `wording_sha256` is that of a text that the store keeps.
-    pub(super) fn judge(&self, row: &Row<'_, '_>, known: bool) -> Result<GoodRow, RowProblem> {
+    /// Judges a row; `known` is the text of its `wording_sha256`, if the store keeps it.
+    pub(super) fn judge(
+        &self,
+        row: &Row<'_, '_>,
+        known: Option<&KnownWording>,
+    ) -> Result<GoodRow, RowProblem> {
         if tells_of_register(row.get("source")) {
             return Err(RowProblem::Register);
         }
@@ -179,19 +206,21 @@ impl Judge<'_> {
     fn worded(
         &self,
         row: &Row<'_, '_>,
-        known: bool,
+        known: Option<&KnownWording>,
         lists: Vec<String>,
         language: Lang,
     ) -> Result<(Vec<AskedList>, Option<NewWording>), RowProblem> {
         let (text, digest) = (row.get("wording"), row.get("wording_sha256"));
         let (digest, new) = if text.is_empty() {
-            let digest = digest_of(digest)
-                .filter(|_| known)
-                .ok_or(RowProblem::NoWording)?;
+            let digest = digest_of(digest).ok_or(RowProblem::NoWording)?;
+            let known = known.ok_or(RowProblem::NoWording)?;
+            if !known.fits(&lists, language) {
+                return Err(RowProblem::OtherWording);
+            }
             (digest, None)
         } else {
-            if !could_be_consent(text, &self.settings.party) {
-                return Err(RowProblem::OtherParty);
+            if let Some(lacks) = imported_lacks(text, &self.settings.party, language) {
+                return Err(RowProblem::NoConsent(lacks));
             }
             let named = lists.join(" ");
             let digest = WordingDigest::of(CONSENT, Some(&named), language, text);

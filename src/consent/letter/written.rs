@@ -42,12 +42,14 @@ impl TemplateLetters {
                 },
             ),
             Letter::OpenChallenge {
+                heard,
                 link,
                 never_link,
                 days,
             } => templates.mail(
                 tongues,
                 &OpenChallenge {
+                    heard: *heard,
                     link,
                     never_link,
                     days: (*days).into(),

@@ -20,7 +20,7 @@ async fn a_crash_between_any_two_steps_loses_nothing() {
     assert_eq!(party.one_mail("welcome").await.token, made[0].way_out());
     party
         .consent
-        .bare_stop(address("ann@elector.example"), None)
+        .bare_stop(address("ann@elector.example"))
         .await
         .expect("taken");
     party = party.crash().await;

@@ -4,7 +4,8 @@ use super::*;
 use crate::store::{Change, Channel, Setting, Step};
 
 const HEADER: &str = "address,lists,channel,date,batch,age,wording,source,constituency\n";
-const WORDS: &str = "\"Yes, The Fair Party may write to me\"";
+const WORDS: &str =
+    "\"Yes, The Fair Party may write to me; it tells of my political opinions; I can withdraw\"";
 
 fn row(who: &str, lists: &str) -> String {
     format!("{who},{lists},paper,2026-05-01,stall 7,16,{WORDS},cards,Aldershot\n")
@@ -68,24 +69,52 @@ async fn imported_people_are_asked_once_approved_and_never_subscribed() {
         .expect("reads")
         .expect("waits");
     assert_eq!(
-        view.lists[0].statement.as_deref(),
-        Some("Yes, The Fair Party may write to me")
+        view.full_form,
+        Some(Heard::Import),
+        "shown what stands here now"
     );
-    party.confirm(&mail.token).await;
+    let refused = party.consent.confirm(&mail.token, party.choice()).await;
+    let nothing_ticked = vec![FormProblem::ListsMissing];
+    assert_eq!(
+        refused.expect("answers"),
+        ConfirmOutcome::Refused(nothing_ticked)
+    );
+    party.pass(days(1));
+    party.tick(&mail.token, &["news"]).await;
     let ConsentEvent::Confirmed(event) = &party.events().await[0] else {
         panic!("a consent")
     };
+    // What was ticked was ticked on the web, now, beside the words of now.
     assert_eq!(
-        (event.channel, event.batch.as_deref()),
+        (event.channel, event.asked_at),
+        (Channel::Web, noon() + days(2))
+    );
+    assert_eq!((&event.batch, &event.entered_by), (&None, &None));
+    let shown = party.consent.wording("news", Lang::En).expect("in force");
+    assert_eq!(event.wording, shown.digest.to_string());
+    let origin = event.origin.clone().expect("from an import");
+    assert_eq!(
+        (origin.channel, origin.batch.as_deref()),
         (Channel::Paper, Some("stall 7"))
     );
-    assert_eq!(event.entered_by, Some(by("").staff.to_string()));
-    assert_eq!(event.asked_at.to_string(), "2026-05-01T00:00:00Z");
+    assert_eq!(origin.entered_by, by("").staff.to_string());
+    assert_eq!(origin.asked_at.to_string(), "2026-05-01T00:00:00Z");
+    let (ann, asked) = (address("ann@elector.example"), by("asked"));
+    let view = party.consent.show_evidence(&ann, &asked).await;
+    let texts = view.expect("reads").wordings;
+    let imported = texts
+        .iter()
+        .find(|one| Some(&one.sha256) == origin.wording.as_ref());
+    assert!(imported.is_some_and(|one| one.text.starts_with("Yes, The Fair Party may")));
     party.consent.expire().await.expect("tends");
     assert!(party.consent.imports().await.expect("reads").is_empty());
     assert_eq!(
         super::proof::acts(&party).await,
-        ["subscriber import", "subscriber import approve"]
+        [
+            "subscriber import",
+            "subscriber import approve",
+            "consent show"
+        ]
     );
 }
 
@@ -99,7 +128,9 @@ async fn each_bad_row_is_named_and_the_good_ones_are_kept() {
         .digest;
     let header =
         "address,lists,channel,date,batch,wording,wording_sha256,source,constituency,age\n";
-    let w = "I agree that The Fair Party writes to me";
+    let w = "I agree that The Fair Party writes to me though it tells of political opinions until I withdraw";
+    let lacking = "I agree that The Fair Party writes to me";
+    let never = "I agree that The Fair Party writes to me though it tells of political opinions";
     let cases = [
         (format!("a@x.example,news,paper,2026-05-01,b,{w},,,,16"), ""),
         (
@@ -145,6 +176,22 @@ async fn each_bad_row_is_named_and_the_good_ones_are_kept() {
         (
             "c@x.example,news,paper,2026-05-01,b,Other Party may write,,,,".into(),
             "name the party",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{lacking},,,,"),
+            "political opinions, so",
+        ),
+        (
+            format!("c@x.example,news,paper,2026-05-01,b,{never},,,,"),
+            "withdrawn at any time, so",
+        ),
+        (
+            format!("c@x.example,appeals,paper,2026-05-01,b,,{known},,,16"),
+            "another list",
+        ),
+        (
+            format!("c@x.example,news appeals,paper,2026-05-01,b,,{known},,,16"),
+            "another list",
         ),
         (
             format!("c@x.example,news,paper,2026-05-01,b,{w},,Open Register 2025,,"),
@@ -392,7 +439,7 @@ async fn a_row_without_a_stated_age_leads_to_the_full_form() {
         .await
         .expect("reads")
         .expect("waits");
-    assert!(view.full_form);
+    assert_eq!(view.full_form, Some(Heard::Import));
 }
 
 #[tokio::test]
@@ -462,8 +509,9 @@ async fn a_card_is_a_sign_up_with_its_batch() {
         age_stated: true,
         at_event: true,
         batch: "stall 7".into(),
-        filled_in: noon() - days(3),
+        filled_in: noon(),
     };
+    party.pass(days(3));
     let cases = [
         (
             Card {
@@ -473,11 +521,12 @@ async fn a_card_is_a_sign_up_with_its_batch() {
             FormProblem::BatchMissing,
         ),
         (
+            // The words in force were first shown at noon: another text stood on a card of the day before.
             Card {
-                age_stated: false,
+                filled_in: noon() - days(1),
                 ..card.clone()
             },
-            FormProblem::AgeMissing,
+            FormProblem::BeforeWording,
         ),
         (
             Card {
@@ -488,7 +537,7 @@ async fn a_card_is_a_sign_up_with_its_batch() {
         ),
         (
             Card {
-                filled_in: noon() + days(1),
+                filled_in: noon() + days(4),
                 ..card.clone()
             },
             FormProblem::DateInFuture,
@@ -516,4 +565,41 @@ async fn a_card_is_a_sign_up_with_its_batch() {
         .await
         .expect("taken");
     party.no_mail().await;
+}
+
+#[tokio::test]
+async fn a_card_without_a_stated_age_leads_to_the_full_form() {
+    let party = Party::new().await;
+    let card = Card {
+        address: address("ann@elector.example"),
+        lists: vec!["news".into()],
+        constituency: None,
+        language: Lang::En,
+        age_stated: false,
+        at_event: true,
+        batch: "stall 7".into(),
+        filled_in: noon(),
+    };
+    party.pass(days(3));
+    let entered = party.consent.enter_card(card, &by("stall")).await;
+    entered.expect("taken");
+    let mail = party.one_mail("challenge").await;
+    let view = party.consent.open_request(&mail.token).await;
+    let view = view.expect("reads").expect("waits");
+    assert_eq!(view.full_form, Some(Heard::Card));
+    party.tick(&mail.token, &["news", "appeals"]).await;
+    let origins = party.events().await.into_iter().map(|event| match event {
+        ConsentEvent::Confirmed(one) => {
+            assert_eq!(
+                (one.channel, one.asked_at),
+                (Channel::Web, noon() + days(3))
+            );
+            assert_eq!((one.stated_age, one.batch), (Some(16), None));
+            one.origin.map(|origin| (origin.channel, origin.stated_age))
+        }
+        other => panic!("{other:?}"),
+    });
+    // The card said nothing of the other list.
+    let card = Some((Channel::Event, None));
+    assert_eq!(origins.collect::<Vec<_>>(), [card, None]);
 }

@@ -101,7 +101,7 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
         Happens::Confirms { who } => {
             if let Some(link) = said.links.get(&who) {
                 let view = party.consent.open_request(link).await.expect("reads");
-                let full = view.is_some_and(|view| view.full_form);
+                let full = view.is_some_and(|view| view.full_form.is_some());
                 let lists = full.then(|| vec!["news".to_owned()]);
                 let choice = Confirmation {
                     lists,
@@ -137,7 +137,7 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
         Happens::Stops { who } => {
             party
                 .consent
-                .bare_stop(address(PEOPLE[who]), None)
+                .bare_stop(address(PEOPLE[who]))
                 .await
                 .expect("taken");
         }
@@ -152,7 +152,7 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
         Happens::IsImported { who } => {
             let mut import = party.consent.begin_import(by("old")).await.expect("begins");
             let file = format!(
-                "address,lists,channel,date,batch,age,wording\n{},news,paper,2026-01-01,b,16,yes The Fair Party\n",
+                "address,lists,channel,date,batch,age,wording\n{},news,paper,2026-01-01,b,16,yes The Fair Party: political opinions: withdraw\n",
                 PEOPLE[who]
             );
             import.feed(file.as_bytes()).await.expect("takes");

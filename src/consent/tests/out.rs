@@ -3,8 +3,8 @@
 use super::*;
 use crate::id::{CopyId, MailingId};
 use crate::store::{
-    CopyState, IntakeRecord, LedgerRecord, LedgerRow, Mailing, MailingRecord, MailingState,
-    MessageRecord, OwnMessage, Scope, Step, SuppressionReason,
+    Bounce, BounceRecord, CopyState, IntakeRecord, LedgerRecord, LedgerRow, Mailing, MailingRecord,
+    MailingState, MessageRecord, OwnMessage, Scope, Step, SuppressionReason,
 };
 use crate::vault::{CopyTokenKind, IndexColumn, ListTag};
 
@@ -110,6 +110,44 @@ async fn a_token_answers_the_same_for_whoever_it_stands_for_and_writes_as_much()
             "a cut link must not say that it worked"
         );
     }
+}
+
+#[tokio::test]
+async fn the_evidence_says_when_a_withdrawal_was_asked_for() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    let pressed = noon() + SignedDuration::from_mins(5);
+    party.pass(SignedDuration::from_hours(30));
+    for at in [Some(pressed), Some(noon() + days(9))] {
+        let (token, channel) = (made[0].way_out(), WithdrawalChannel::OneClick);
+        let withdrawn = party
+            .consent
+            .withdraw_as_of(token, Extent::AsToken, channel, at)
+            .await;
+        assert!(withdrawn.expect("withdraws").is_some());
+        if at == Some(pressed) {
+            party.join("ann@elector.example", &["news"]).await;
+        }
+    }
+    let times = party
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event {
+            ConsentEvent::Withdrawn { at, .. } => Some(at),
+            _ => None,
+        });
+    let now = noon() + SignedDuration::from_hours(30);
+    assert_eq!(
+        times.collect::<Vec<_>>(),
+        [pressed, now],
+        "and never a time to come"
+    );
+    assert!(
+        party.journal().iter().any(|entry| {
+            matches!(entry, JournalEntry::Suppressed { at, .. } if *at == pressed)
+        })
+    );
 }
 
 #[tokio::test]
@@ -287,15 +325,16 @@ async fn a_bare_stop_pauses_asks_once_and_a_button_makes_it_final() {
     let made = party
         .join("Ann@elector.example", &["news", "appeals"])
         .await;
-    let stop = |who: &str, list: Option<&'static str>| {
+    let stop = |who: &str| {
         let (consent, who) = (party.consent.clone(), address(who));
-        async move { consent.bare_stop(who, list).await.expect("taken") }
+        async move { consent.bare_stop(who).await.expect("taken") }
     };
-    stop("ann@elector.example", Some("news")).await;
-    stop("stranger@elector.example", None).await;
+    stop("ann@elector.example").await;
+    stop("stranger@elector.example").await;
     let mail = party.one_mail("stop").await;
     assert_eq!(mail.to, "Ann@elector.example");
-    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    let live = party.live_on("ann@elector.example").await;
+    assert!(live.is_empty(), "the letter says that all email pauses");
     let live = party
         .consent
         .still_live(made[0].subscriber(), "news")
@@ -306,7 +345,7 @@ async fn a_bare_stop_pauses_asks_once_and_a_button_makes_it_final() {
         party.consent.depart(&made[0]).await.expect("reads"),
         Departing::Paused(_)
     ));
-    stop("ann@elector.example", Some("news")).await;
+    stop("ann@elector.example").await;
     party.no_mail().await;
     party.pass(days(7));
     assert_eq!(
@@ -315,7 +354,7 @@ async fn a_bare_stop_pauses_asks_once_and_a_button_makes_it_final() {
         "not pressed"
     );
 
-    stop("ann@elector.example", None).await;
+    stop("ann@elector.example").await;
     let mail = party.one_mail("stop").await;
     assert!(party.live_on("ann@elector.example").await.is_empty());
     assert_eq!(
@@ -326,6 +365,31 @@ async fn a_bare_stop_pauses_asks_once_and_a_button_makes_it_final() {
     party.pass(days(8));
     assert!(party.live_on("ann@elector.example").await.is_empty());
     assert_eq!(party.consent.stats().await.expect("counts").subscribers, 0);
+}
+
+#[tokio::test]
+async fn an_author_whose_domain_vouches_leaves_all_lists_and_a_stranger_leaves_as_much_behind() {
+    let party = Party::new().await;
+    party
+        .join("Ann@elector.example", &["news", "appeals"])
+        .await;
+    let mut written = Vec::new();
+    for who in ["ann@elector.example", "nobody@elector.example"] {
+        let before = party.store.written().0;
+        let author = address(who);
+        party.consent.withdraw_author(&author).await.expect("done");
+        written.push(party.store.written().0 - before);
+        let withdrawn = SuppressionReason::Withdrawn;
+        assert_eq!(scopes(&party, who).await, [(Scope::All, withdrawn)]);
+    }
+    assert_eq!(written[0], written[1]);
+    assert!(!party.holds("ann@elector.example").await);
+    let by_mail = party.events().await.into_iter().filter(|event| {
+        let channel = WithdrawalChannel::Mail;
+        matches!(event, ConsentEvent::Withdrawn { channel: one, .. } if *one == channel)
+    });
+    assert_eq!(by_mail.count(), 2);
+    party.no_mail().await;
 }
 
 /// A mailing to a list, with one copy for this subscriber.
@@ -402,45 +466,37 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
         .store
         .vault()
         .copy_token(CopyTokenKind::MessageId, news);
-    assert!(
-        !party
-            .consent
-            .withdraw_by_reply("nonsense")
-            .await
-            .expect("answers")
-    );
+    let reply = |token: &str| {
+        let (consent, token) = (party.consent.clone(), token.to_owned());
+        async move { consent.withdraw_by_reply(&token).await.expect("answers") }
+    };
+    assert_eq!(reply("nonsense").await, Replied::NotOurs);
     let path = party
         .store
         .vault()
         .copy_token(CopyTokenKind::ReturnPath, news);
-    assert!(
-        !party
-            .consent
-            .withdraw_by_reply(&path)
-            .await
-            .expect("answers")
-    );
+    assert_eq!(reply(&path).await, Replied::NotOurs);
     let question = |token: String| {
         let consent = party.consent.clone();
         async move { consent.question_by_reply(&token).await.expect("reads") }
     };
-    assert!(question(path).await.is_none());
+    assert!(matches!(question(path).await, Replied::NotOurs));
     assert!(matches!(
         question(token.clone()).await,
-        Some(IntakeRecord::BareStop { address: who, list: Some(list), .. })
-            if who == address("ann@elector.example") && list == "news"
+        Replied::Heard(IntakeRecord::BareStop { address: who, .. })
+            if who == address("ann@elector.example")
     ));
-    for _ in 0..2 {
-        assert!(
-            party
-                .consent
-                .withdraw_by_reply(&token)
-                .await
-                .expect("withdraws")
-        );
-    }
+    assert_eq!(reply(&token).await, Replied::Heard(()));
     assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
-    assert!(question(token).await.is_none());
+    // She left, and even if she comes back that copy is nobody's: nobody may be told that it worked.
+    assert_eq!(reply(&token).await, Replied::NobodyNow);
+    party.ask("ann@elector.example", &["news"]).await;
+    let back = party.one_mail("challenge").await;
+    assert_eq!(party.confirm(&back.token).await.len(), 1);
+    assert_eq!(reply(&token).await, Replied::NobodyNow);
+    assert!(matches!(question(token).await, Replied::NobodyNow));
+    let again = party.out(made[0].way_out(), Extent::AsToken);
+    again.await;
     let row = party.store.copy(news).await.expect("reads").expect("there");
     assert_eq!(
         (row.subscriber, row.due_at, row.record.state),
@@ -461,6 +517,53 @@ async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
         .expect("reads")
         .expect("there");
     assert_eq!((row.subscriber, row.record.domain), (None, None));
+}
+
+#[tokio::test]
+async fn erasing_takes_what_came_back_for_a_persons_copies() {
+    let party = Party::new().await;
+    let mut came_back = Vec::new();
+    for who in ["ann@elector.example", "ben@elector.example"] {
+        let made = party.join(who, &["news"]).await;
+        let (_, copy) = mailing(&party, "news", &made[0]).await;
+        let record = MessageRecord {
+            received_at: noon(),
+            size: 0,
+            reverse_path: None,
+            recipients: Vec::new(),
+            submitted_by: None,
+        };
+        let report = format!("Final-Recipient: rfc822; {who}\r\nStatus: 5.1.1\r\n");
+        let message = OwnMessage::new(party.store.vault(), record, report.as_bytes());
+        let bounce = Bounce {
+            id: crate::id::EntryId::random(),
+            copy,
+            message: message.id(),
+            record: BounceRecord {
+                received_at: noon(),
+            },
+        };
+        came_back.push(message.id());
+        let change = Change::new()
+            .then(Step::PutMessage(message))
+            .then(Step::PutBounce(bounce));
+        let done = party.store.change(change).await.expect("writes");
+        assert_eq!(done, ChangeOutcome::Done);
+    }
+    let ann = address("ann@elector.example");
+    party
+        .consent
+        .erase(&ann, &by("asked"))
+        .await
+        .expect("erases");
+    let there = |id| {
+        let store = party.store.clone();
+        async move { store.message(id).await.expect("reads").is_some() }
+    };
+    assert!(!there(came_back[0]).await, "it quotes her address");
+    assert!(there(came_back[1]).await, "and that of nobody else");
+    let left = party.store.returned_after(None, 10).await.expect("reads");
+    assert_eq!(left.rows.len(), 1);
 }
 
 #[tokio::test]

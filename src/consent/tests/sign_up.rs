@@ -16,7 +16,7 @@ async fn a_stranger_subscribes() {
         .await
         .expect("reads")
         .expect("waits");
-    assert!(!view.full_form);
+    assert_eq!(view.full_form, None);
     assert_eq!(view.constituency, Some(code("E14001063")));
     let shown = party.consent.wording("news", Lang::En).expect("in force");
     assert_eq!(view.lists[0].statement.as_deref(), Some(&*shown.text));
@@ -219,7 +219,7 @@ async fn a_mail_to_subscribe_opens_the_full_form_whose_post_is_the_consent() {
         .await
         .expect("reads")
         .expect("waits");
-    assert!(view.full_form && view.lists[0].statement.is_none());
+    assert!(view.full_form == Some(Heard::Mail) && view.lists[0].statement.is_none());
     let ticked = Some(vec!["news".into()]);
     let cases = [
         (

@@ -36,6 +36,27 @@ pub struct EvidenceEvent {
     pub wording: Option<String>,
     /// All fields of the event, as logged.
     pub event: serde_json::Value,
+    /// The texts that it names by their SHA-256, as they were shown (law B6); each stands with the first event that
+    /// names it.
+    #[serde(default)]
+    pub texts: Vec<EvidenceText>,
+}
+
+/// A text that somebody was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceText {
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// `consent` or `notice`.
+    pub kind: String,
+    /// The list, for a consent.
+    pub list: Option<String>,
+    /// `en` or `cy`.
+    pub language: String,
+    /// When it was first shown.
+    pub first_shown: Timestamp,
+    /// The text.
+    pub text: String,
 }
 
 /// `consent verify`: the same as `audit verify`, of the consent log.

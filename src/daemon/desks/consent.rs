@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 
 use super::{address, by, failure};
 use crate::audit::SignedCheckpoint;
-use crate::consent::{ConsentError, ConsentEvent, NumberedEvent};
-use crate::control::api::consent::{Bundle, Bundled, EvidenceEvent, Show};
+use crate::consent::{ConsentError, ConsentEvent, NumberedEvent, ShownWording};
+use crate::control::api::consent::{Bundle, Bundled, EvidenceEvent, EvidenceText, Show};
 use crate::control::{Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 
@@ -26,15 +26,29 @@ impl Handle<Show> for ConsentDesk {
             .show_evidence(&address, &by)
             .await
             .map_err(|error| failure::consent(what, &error))?;
+        let mut left = view.wordings;
         for event in &view.events {
-            call.row(&evidence(event)).await?;
+            let named = event.event.wordings();
+            let (texts, rest): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|text| named.contains(&text.sha256.as_str()));
+            left = rest;
+            call.row(&evidence(event, texts)).await?;
         }
         Ok(Nothing {})
     }
 }
 
-fn evidence(numbered: &NumberedEvent) -> EvidenceEvent {
+fn evidence(numbered: &NumberedEvent, texts: Vec<ShownWording>) -> EvidenceEvent {
     let event = &numbered.event;
+    let texts = texts.into_iter().map(|text| EvidenceText {
+        sha256: text.sha256,
+        kind: text.kind,
+        list: text.list,
+        language: text.language,
+        first_shown: text.first_shown,
+        text: text.text,
+    });
     let (at, what, lists, wording) = match event {
         ConsentEvent::Confirmed(one) => (
             one.confirmed_at,
@@ -56,6 +70,7 @@ fn evidence(numbered: &NumberedEvent) -> EvidenceEvent {
         lists,
         wording,
         event: serde_json::to_value(event).unwrap_or_default(),
+        texts: texts.collect(),
     }
 }
 

@@ -39,13 +39,15 @@ const fn in_words(problem: FormProblem) -> &'static str {
         FormProblem::ListsUnknown => {
             "it names a list where nobody can sign up (`hustings list show` names those that are)"
         }
-        FormProblem::AgeMissing => {
-            "the statement of minimum age is not ticked (--age-stated says that it is)"
-        }
+        FormProblem::AgeMissing => "the statement of minimum age is not ticked",
         FormProblem::ConstituencyUnknown => "there is no such constituency",
         FormProblem::WordingChanged => "the words on it have changed",
         FormProblem::BatchMissing => "it names no batch",
         FormProblem::DateInFuture => "its date is in the future",
+        FormProblem::BeforeWording => {
+            "the statement or notice in force was first shown after that day, so it isn't what stood on the card (bring it \
+             by `subscriber import`, with the text that did)"
+        }
     }
 }
 

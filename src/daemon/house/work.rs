@@ -106,7 +106,10 @@ mod tests {
             batch: None,
             entered_by: None,
         };
-        let record = RequestRecord { asked };
+        let record = RequestRecord {
+            asked,
+            imported: false,
+        };
         let until = clock.now().saturating_add(expires).expect("a time");
         let token = TokenHash([u8::from(expires.is_zero()); 32]);
         let request = Request::new(store.vault(), token, until, record);

@@ -1,8 +1,9 @@
 //! Retries, what comes back, and what is left when it's over.
 
 use super::*;
-use crate::id::CopyId;
-use crate::store::{AcceptMessage, CopyState, MessageRecord};
+use crate::consent::Replied;
+use crate::id::{CopyId, EntryId};
+use crate::store::{AcceptMessage, Bounce, BounceRecord, CopyState, MessageRecord, OwnMessage};
 
 #[tokio::test]
 async fn a_refusal_for_now_is_tried_again_and_given_up_after_three_days() {
@@ -173,9 +174,39 @@ async fn a_bounce_is_counted_and_an_answer_finds_its_copy() {
         .split('@')
         .next()
         .unwrap();
-    assert!(world.consent.withdraw_by_reply(token).await.unwrap());
+    let heard = world.consent.withdraw_by_reply(token).await.unwrap();
+    assert_eq!(heard, Replied::Heard(()));
     let of = world.room.whose_copy(copy).await.unwrap().unwrap();
     assert_eq!(of.subscriber, None);
+}
+
+impl World {
+    /// A report of a failed delivery comes back for a copy.
+    async fn comes_back(&self, copy: CopyId) {
+        let record = MessageRecord {
+            received_at: self.clock.now(),
+            size: 0,
+            reverse_path: None,
+            recipients: Vec::new(),
+            submitted_by: None,
+        };
+        let message = OwnMessage::new(self.store.vault(), record, b"Status: 5.1.1\r\n");
+        let bounce = Bounce {
+            id: EntryId::random(),
+            copy,
+            message: message.id(),
+            record: BounceRecord {
+                received_at: self.clock.now(),
+            },
+        };
+        let change = Change::new()
+            .then(Step::PutMessage(message))
+            .then(Step::PutBounce(bounce));
+        assert_eq!(
+            self.store.change(change).await.unwrap(),
+            ChangeOutcome::Done
+        );
+    }
 }
 
 #[tokio::test]
@@ -183,9 +214,15 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
     let world = World::new().await;
     world.people(7).await;
     let id = world.released().await;
-    world.bring(delivered).await;
+    let sent = world.bring(delivered).await;
+    let text = String::from_utf8(sent[0].bytes.clone()).unwrap();
+    let token = text.split_once("Message-ID: <").unwrap().1;
+    let token = token.split_once('@').unwrap().0;
+    let copies = world.store.copies_after(id, None, 10).await.unwrap().rows;
+    // One came back within the thirty days, one after.
+    world.comes_back(copies[0].copy).await;
+    world.comes_back(CopyId::random()).await;
     let before = world.progress(id).await;
-    assert_eq!(world.room.fold().await.unwrap(), 0);
     world.wait(SignedDuration::from_hours(24 * 30 - 1));
     assert_eq!(world.room.fold().await.unwrap(), 0);
     world.wait(SignedDuration::from_hours(2));
@@ -200,6 +237,14 @@ async fn thirty_days_after_its_end_a_mailing_is_counts_alone() {
             .is_empty()
     );
     assert_eq!(world.progress(id).await, before);
+    let came_back = world.store.returned_after(None, 10).await.unwrap();
+    assert!(came_back.rows.is_empty(), "they quote addresses");
+    let reply = world.consent.withdraw_by_reply(token).await.unwrap();
+    assert_eq!(
+        reply,
+        Replied::NobodyNow,
+        "a reply to it must be heard another way"
+    );
     assert_eq!(world.room.fold().await.unwrap(), 0);
     let world = world.crash().await;
     assert_eq!(world.progress(id).await, before);

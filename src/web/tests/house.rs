@@ -54,25 +54,41 @@ impl Approvals for OneMailing {
     }
 }
 
-struct Nowhere;
+/// Has no room, or half of it.
+struct Nowhere {
+    filling: bool,
+}
 
 impl LockedWithdrawals for Nowhere {
     fn keep(
         &self,
         _: Zeroizing<Vec<u8>>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>> {
-        Box::pin(async { Err(NotKept::Failed("no room".to_owned())) })
+        let kept = match self.filling {
+            true => Ok(()),
+            false => Err(NotKept::Failed("no room".to_owned())),
+        };
+        Box::pin(async { kept })
+    }
+
+    fn is_filling(&self) -> bool {
+        self.filling
     }
 }
 
 /// The pages with the vault locked.
 pub(super) fn locked(site: Site) -> Arc<Web> {
+    locked_with(site, false)
+}
+
+/// The same with a locked box that is full, or half full.
+pub(super) fn locked_with(site: Site, filling: bool) -> Arc<Web> {
     Web::new(WebParts {
         site,
         https: true,
         clock: Clock::system(),
         signups_per_network: NonZeroU32::new(20).expect("not zero"),
-        locked: Arc::new(Nowhere),
+        locked: Arc::new(Nowhere { filling }),
     })
 }
 

@@ -31,11 +31,17 @@ impl Handle<Import> for SubscriberDesk {
         if let Err(failure) = reading.body(&mut batch, call).await {
             return Err(self.give_up(batch, &reading, failure, &ask, call).await);
         }
-        let mut report = match ask.dry_run {
+        let ended = match ask.dry_run {
             true => batch.try_out().await,
             false => batch.finish().await,
-        }
-        .map_err(|error| failure::import(WHAT, &error))?;
+        };
+        let mut report = match ended {
+            Ok(report) => report,
+            Err(error) => {
+                let failure = failure::import(WHAT, &error);
+                return Err(self.broken_off(&reading, failure, &ask, call).await);
+            }
+        };
         reading
             .tell(std::mem::take(&mut report.rejected), call)
             .await?;
@@ -106,7 +112,7 @@ impl Reading {
 }
 
 impl SubscriberDesk {
-    /// Erases what was kept. Suppressions stay in force: that they came is logged even so.
+    /// Erases what was kept.
     async fn give_up(
         &self,
         batch: Batch,
@@ -118,6 +124,17 @@ impl SubscriberDesk {
         if let Err(error) = batch.cancel().await {
             tracing::warn!(%error, "an import that was broken off is erased later");
         }
+        self.broken_off(reading, failure, ask, call).await
+    }
+
+    /// Suppressions stay in force when an import ends badly: that they came is logged even so.
+    async fn broken_off(
+        &self,
+        reading: &Reading,
+        failure: Failure,
+        ask: &Import,
+        call: &Call<Import>,
+    ) -> Failure {
         if !reading.suppressed {
             return failure;
         }

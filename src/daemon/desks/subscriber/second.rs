@@ -7,7 +7,8 @@ use crate::control::api::subscriber::{Agree, Agreed, Refuse, Refused, Waiting, W
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
 use crate::daemon::desks::{by, failure, name_of};
-use crate::staff::StaffError;
+use crate::id::StaffId;
+use crate::staff::{Role, StaffError};
 
 /// What stands for what a damaged record doesn't tell.
 const UNREADABLE: &str = "can't be read";
@@ -108,6 +109,7 @@ impl SubscriberDesk {
     ) -> Result<Agreed, Failure> {
         let failure = |error: &ConsentError| failure::consent(what, error);
         let batch = self.waiting_import(what, code).await?;
+        self.still_admin(what, batch.staff)?;
         let by = by(call.actor()?, Some(&batch.reason));
         let agreed = self.0.consent.approve_import(code, &by).await;
         agreed.map_err(|error| failure(&error))?;
@@ -121,6 +123,17 @@ impl SubscriberDesk {
 }
 
 impl SubscriberDesk {
+    /// Much can happen while something waits for a second person: the first must still be one who may ask for it.
+    fn still_admin(&self, what: &str, first: StaffId) -> Result<(), Failure> {
+        let now = self.0.staff.actor(first);
+        if now.is_some_and(|now| now.require(Role::Admin).is_ok()) {
+            return Ok(());
+        }
+        let why = format!("{} is no admin any more", name_of(&self.0, first));
+        let next = "refuse it, and let an admin bring the file anew";
+        Err(Failure::refused(what, why, next))
+    }
+
     async fn waiting_import(&self, what: &str, code: &str) -> Result<ImportBatch, Failure> {
         let found = self.0.consent.import(code).await;
         let found = found.map_err(|error| failure::consent(what, &error))?;

@@ -1,11 +1,13 @@
 //! Looking, counting, cards, erasing, evidence and lists.
 
 use super::*;
+use crate::audit::canonical;
+use crate::consent::{ConfirmedEvent, ConsentEvent, Lang};
 use crate::control::api::Count;
 use crate::control::api::consent::{Bundle, Show};
 use crate::control::api::list::Show as ShowLists;
 use crate::control::api::subscriber::{Add, CardChannel, Erase, Find, Stats};
-use crate::store::IntakeRecord;
+use crate::store::{Channel, IntakeRecord, NewEvent};
 
 fn find(address: &str) -> Find {
     Find {
@@ -181,7 +183,7 @@ fn card() -> Add {
         lists: vec!["news".into()],
         constituency: Some("aldershot".into()),
         channel: CardChannel::Event,
-        asked_on: "2026-11-20".into(),
+        asked_on: "2026-11-21".into(),
         batch: "stall 7".into(),
         age_stated: true,
         language: "en".into(),
@@ -206,7 +208,7 @@ async fn a_card_waits_to_be_asked_and_subscribes_nobody() {
     };
     assert_eq!(asked.constituency.as_deref(), Some(ALDERSHOT));
     assert_eq!(asked.batch.as_deref(), Some("stall 7"));
-    assert_eq!(asked.asked_at.to_string(), "2026-11-20T00:00:00Z");
+    assert_eq!(asked.asked_at.to_string(), "2026-11-21T00:00:00Z");
     assert_eq!(world.verbs().await, ["subscriber add"]);
     assert_eq!(
         world
@@ -221,11 +223,12 @@ async fn a_card_waits_to_be_asked_and_subscribes_nobody() {
 
     let cases = [
         (
+            // The words in force were first shown on the 21st.
             Add {
-                age_stated: false,
+                asked_on: "2026-11-20".into(),
                 ..card()
             },
-            "minimum age",
+            "first shown after that day",
         ),
         (
             Add {
@@ -338,4 +341,57 @@ async fn a_bundle_proves_itself_up_to_a_size_of_the_log() {
     assert_eq!(world.verbs().await, expected);
     let (events, _) = world.ask(&show).await.expect("shows");
     assert_eq!(events.last().expect("a tombstone").what, "erased");
+}
+
+#[tokio::test]
+async fn the_words_that_were_shown_are_shown_once_each() {
+    let world = World::new().await;
+    let consent = &world.rooms.consent;
+    let shown = consent.wording("news", Lang::En).expect("in force");
+    let notice = consent.notice(Lang::En);
+    let form = typed("jo@elector.example").match_form();
+    let vault = world.rooms.store.vault();
+    let subject = vault.index(crate::vault::IndexColumn::EvidenceSubject, form.as_bytes());
+    for _ in 0..2 {
+        let event = ConsentEvent::Confirmed(ConfirmedEvent {
+            subject,
+            list: "news".into(),
+            channel: Channel::Web,
+            wording: shown.digest.to_string(),
+            language: "en".into(),
+            notice: notice.digest.to_string(),
+            asked_at: noon(),
+            confirmed_at: noon(),
+            token: "ab".into(),
+            stated_age: Some(16),
+            batch: None,
+            entered_by: None,
+            origin: None,
+        });
+        let event = NewEvent {
+            log: LogKind::Consent,
+            subject: Some(subject),
+            event: canonical(&event).expect("canonical"),
+        };
+        done(&world.rooms.store, Step::Append(event)).await;
+    }
+    let show = Show {
+        address: "jo@elector.example".into(),
+        reason: None,
+    };
+    let (events, _) = world.ask(&show).await.expect("shows");
+    let texts = |at: usize| {
+        let all = events[at].texts.iter();
+        let mut all: Vec<_> = all
+            .map(|one| (one.kind.as_str(), one.text.as_str()))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let expected = [
+        ("consent", shown.text.as_str()),
+        ("notice", notice.text.as_str()),
+    ];
+    assert_eq!(texts(0), expected);
+    assert_eq!(texts(1), [], "the same words need no second showing");
 }

@@ -14,7 +14,9 @@ const HEADER: &str = "address,lists,channel,date,batch,age,wording\n";
 /// Its wording names the example's party.
 fn row(world: &World, who: &str) -> String {
     let party = world.rooms.config().party.name.clone();
-    format!("{who},news,paper,2026-05-01,stall 7,18,\"{party} may write to me\"\n")
+    format!(
+        "{who},news,paper,2026-05-01,stall 7,18,\"{party} may write to me; it tells of political opinions; I can withdraw\"\n"
+    )
 }
 
 fn import(suppressions: Option<&str>, dry_run: bool) -> Import {
@@ -141,6 +143,41 @@ async fn an_import_that_is_refused_is_erased_and_its_suppressions_stay() {
     assert_eq!(last.verb, "subscriber import cancel");
     assert_eq!(last.actor, world.actor("ben").id().to_string());
     assert_eq!(last.reason.as_deref(), Some("wrong file"));
+}
+
+#[tokio::test]
+async fn suppressions_of_an_import_that_ends_badly_are_on_the_record() {
+    let world = World::new().await;
+    let left = "address\nflo@elector.example\n";
+    let failed = bring(&world, Some(left), "", false).await;
+    let failed = failed.expect_err("there are no people, not even a header");
+    assert_eq!(failed.class, Class::Refused, "{failed}");
+    let store = &world.rooms.store;
+    assert_eq!(store.count_suppressed().await.expect("counts"), 1);
+    let acts = world.acts().await;
+    let last = acts.last().expect("logged");
+    assert_eq!(last.verb, "subscriber import");
+    assert_eq!(last.reason.as_deref(), Some("the old system"));
+    assert!(waiting(&world).await.is_empty());
+    let imports = world.rooms.consent.imports().await.expect("reads");
+    assert!(imports.is_empty(), "nothing of it waits");
+}
+
+#[tokio::test]
+async fn who_is_no_admin_any_more_brings_no_import_in() {
+    let world = World::new().await;
+    let rows = format!("{HEADER}{}", row(&world, "jo@elector.example"));
+    let brought = bring(&world, None, &rows, false).await;
+    let code = brought.expect("takes").1.code.expect("waits");
+    world.am("ben");
+    let ben = world.actor("ben");
+    let admin = ben.admin().expect("an admin");
+    let revoked = world.rooms.staff.revoke(admin, "ada", Some("left")).await;
+    revoked.expect("revokes");
+    let refused = world.ask(&Agree { code: code.clone() }).await;
+    let refused = refused.expect_err("she brought it");
+    assert_eq!(refused.class, Class::Refused, "{refused}");
+    assert_eq!(waiting(&world).await.len(), 1, "and can be refused");
 }
 
 #[tokio::test]

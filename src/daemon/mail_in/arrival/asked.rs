@@ -4,7 +4,7 @@
 use super::super::checks::Checked;
 use super::super::verdict;
 use super::mail::Mail;
-use crate::consent::{ConsentError, Extent, WithdrawalChannel};
+use crate::consent::{ConsentError, Extent, Replied, WithdrawalChannel};
 use crate::mailbox::glance::Glance;
 use crate::smtp::server::Refusal;
 use crate::store::IntakeRecord;
@@ -13,6 +13,8 @@ use crate::store::IntakeRecord;
 pub(super) enum Stop {
     /// None was said.
     None,
+    /// It was said in answer to a copy of ours behind which nobody stands any more: it is heard like any other.
+    ToNobody,
     /// It is done, and on the disk.
     Withdrawn,
     /// Sending pauses once this is taken, and one button is mailed.
@@ -42,36 +44,42 @@ impl Mail {
         let config = self.rooms.config();
         let is_ours = |domain: &str| config.domains.iter().any(|own| own.as_str() == domain);
         let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
+        let mut found = Stop::None;
         for (token, _) in ids.filter(|(_, domain)| is_ours(domain)) {
-            if !glance.says_stop {
-                let question = consent.question_by_reply(token).await;
-                if let Some(question) = question.map_err(refusal)? {
-                    return Ok(Stop::Asked(Box::new(question)));
-                }
-            } else if consent.withdraw_by_reply(token).await.map_err(refusal)? {
-                return Ok(Stop::Withdrawn);
+            let replied = if glance.says_stop {
+                let withdrawn = consent.withdraw_by_reply(token).await.map_err(refusal)?;
+                withdrawn.map(|()| Stop::Withdrawn)
+            } else {
+                let question = consent.question_by_reply(token).await.map_err(refusal)?;
+                question.map(|question| Stop::Asked(Box::new(question)))
+            };
+            match replied {
+                Replied::Heard(stop) => return Ok(stop),
+                Replied::NobodyNow => found = Stop::ToNobody,
+                Replied::NotOurs => {}
             }
         }
-        Ok(Stop::None)
+        Ok(found)
     }
 
     /// Any other stop: with an author whose domain vouches for them it is a withdrawal, from everything, since nothing
-    /// says from what. Without, it only pauses, and asks.
+    /// says from what. Without, it only pauses, and asks; so does a sentence in answer to one of our copies.
     pub(super) async fn stop_by_author(
         &self,
         glance: &Glance,
+        answers_us: bool,
         checked: &Checked,
     ) -> Result<Stop, Refusal> {
-        if !glance.says_stop || !self.may_stop(glance) {
+        let said = glance.says_stop || (answers_us && glance.speaks_of_stop);
+        if !said || !self.may_stop(glance) {
             return Ok(Stop::None);
         }
-        if let Some(author) = &checked.proven_author {
+        if let Some(author) = checked.proven_author.as_ref().filter(|_| glance.says_stop) {
             let withdrawn = self.rooms.consent.withdraw_author(author).await;
             return withdrawn.map(|()| Stop::Withdrawn).map_err(refusal);
         }
         let at = self.rooms.clock.now();
-        let list = None;
-        let pause = |address| IntakeRecord::BareStop { address, list, at };
+        let pause = |address| IntakeRecord::BareStop { address, at };
         let paused = self.sender.clone().map(pause);
         Ok(paused.map_or(Stop::None, |pause| Stop::Asked(Box::new(pause))))
     }

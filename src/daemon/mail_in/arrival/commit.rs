@@ -24,7 +24,7 @@ impl Arrival {
         let (mail, place) = (self.mail, self.place);
         let question = match stop {
             Stop::Asked(question) => Some(*question),
-            Stop::None | Stop::Withdrawn => None,
+            Stop::None | Stop::ToNobody | Stop::Withdrawn => None,
         };
         let Bytes::Kept(kept) = self.bytes else {
             return mail.ask(question).await;

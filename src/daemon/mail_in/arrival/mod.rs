@@ -129,8 +129,12 @@ impl Body for Arrival {
             Some(checked) if checked.junk => {}
             Some(checked) => {
                 self.mail.subscribe(&glance).await?;
-                if matches!(stop, Stop::None) {
-                    stop = self.mail.stop_by_author(&glance, checked).await?;
+                if matches!(stop, Stop::None | Stop::ToNobody) {
+                    let answers_us = matches!(stop, Stop::ToNobody);
+                    stop = self
+                        .mail
+                        .stop_by_author(&glance, answers_us, checked)
+                        .await?;
                 }
             }
             None => {}
