@@ -662,6 +662,10 @@ impl LockedWithdrawals for OpenedMeanwhile {
         web.open(self.rooms.clone());
         Box::pin(async { Err(NotKept::Opened) })
     }
+
+    fn is_filling(&self) -> bool {
+        false
+    }
 }
 
 #[tokio::test]
