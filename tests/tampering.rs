@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hustings::audit::Frontier;
 use hustings::control::api::mailing::{Approve, List, Preview};
+use hustings::control::api::service::LockState;
 use hustings::control::api::store::Verify;
 use hustings::daemon::sandbox::leak::Secrets;
 use hustings::daemon::sandbox::peer::Post;
@@ -394,7 +395,7 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     }
     party.launch(&[]);
     let status = party
-        .wait_for(|status| status.work.is_some() && status.doors[0].state == "open")
+        .wait_for(|status| status.state == LockState::Unlocked && status.doors[0].state == "open")
         .await;
     assert!(
         status
@@ -465,7 +466,9 @@ async fn no_altered_setting_keeps_the_service_from_starting() {
         flipped.flip(&mut database).await;
         party.launch(&[]);
         let status = party
-            .wait_for(|status| status.work.is_some() && status.doors[0].state == "open")
+            .wait_for(|status| {
+                status.state == LockState::Unlocked && status.doors[0].state == "open"
+            })
             .await;
         let told = status
             .warnings

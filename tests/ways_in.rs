@@ -128,7 +128,8 @@ async fn an_import_says_what_is_in_force_and_can_be_refused() {
     let rows = place.file(
         "rows.csv",
         "address,lists,channel,date,batch,age,wording\n\
-         new@x.example,news,paper,2026-05-01,stall 7,16,\"Yes, The Example Party may write to me\"\n",
+         new@x.example,news,paper,2026-05-01,stall 7,16,\"Yes, The Example Party may send me news; it tells of political \
+         opinions; I can withdraw.\"\n",
     );
     // She said yes here today; he left there, for good.
     let left = place.file(

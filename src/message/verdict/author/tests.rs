@@ -75,7 +75,6 @@ fn two_domains_are_refused_however_they_are_joined() {
         "<@evil.example:leader@party.example>",
         "<@evil.example,@other.example:leader@party.example>",
         "=?utf-8?q?leader=40party.example?=, Inc <x@evil.example>",
-        "<=?utf-8?q?leader=40party.example?=@evil.example>",
         "x (<leader@party.example> <x@evil.example>",
         "x@evil.example, \"y\" <leader@party.example",
     ] {
@@ -98,6 +97,7 @@ fn what_nobody_can_read_or_is_a_group_is_told_apart() {
         "leader@evil.co .uk",
         "leader@",
         "leader@party.example@evil.example",
+        "<=?utf-8?q?leader=40party.example?=@evil.example>",
         "=?utf-8?q?leader=40party..example?=",
         "x\u{0}@party.example",
     ] {
