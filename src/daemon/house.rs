@@ -194,7 +194,8 @@ impl PartyHouse {
         let staff = StaffRoom::open(store.clone(), self.clock.clone(), settings.premises())
             .await
             .map_err(|error| say(&error))?;
-        let signing = Signing::open(&store, &settings.config.domains, &settings.selectors())
+        let (domains, selectors) = (&settings.config.domains, settings.selectors());
+        let signing = Signing::open(&store, domains, &selectors, self.clock.now())
             .await
             .map_err(|error| say(&error))?;
         let signing = Arc::new(signing);
@@ -203,7 +204,7 @@ impl PartyHouse {
             self.clock.clone(),
             consent.clone(),
             staff.clone(),
-            settings.mailings(signing.signer(None)),
+            settings.mailings(&signing),
             self.bell.clone(),
         )
         .await
@@ -413,7 +414,7 @@ impl House for PartyHouse {
                 .map_err(|error| fail(&error))?;
             rooms
                 .mailings
-                .reload(settings.mailings(rooms.signing.signer(None)))
+                .reload(settings.mailings(&rooms.signing))
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checks);

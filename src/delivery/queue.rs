@@ -27,7 +27,7 @@ use super::parcel::{
     Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
 };
 use super::schedule::{MailKind, Notice, Schedule, Turn};
-use super::signing::{Signing, SigningError};
+use super::signing::{Signing, SigningError, Stream};
 use crate::address::{Domain, EmailAddress};
 use crate::clock::Clock;
 use crate::id::QueueId;
@@ -270,8 +270,12 @@ impl Inner {
             at: row.record.queued_at,
             expires: None,
         };
+        let stream = match row.record.class {
+            MailClass::Staff { .. } => Stream::Staff,
+            MailClass::Service { .. } => Stream::Service,
+        };
         match signing
-            .sign_stored(self.store.body(row.message), time)
+            .sign_stored(stream, self.store.body(row.message), time)
             .await
         {
             Ok(fields) => row.record.prefix = Some(fields),

@@ -188,7 +188,7 @@ impl Mailings {
         if held_for >= HELD_FOR {
             return Err(ListError::TooOld);
         }
-        if !terms.settings.signer.can_sign() {
+        if !terms.settings.signer(&mailing.record.list).can_sign() {
             return Err(ListError::NoKey);
         }
         // Read again from the disk: what goes out is what was held, whatever became of it meanwhile.

@@ -8,6 +8,7 @@ use super::ListError;
 use crate::address::{Domain, EmailAddress};
 use crate::consent::constituency::Constituencies;
 use crate::delivery::schedule::Schedule;
+use crate::delivery::signing::SignerCell;
 use crate::message::dkim::Signer;
 use crate::message::footer::{Footer, Template};
 use crate::message::prepare::Letterhead;
@@ -23,8 +24,8 @@ pub struct MailingSettings {
     pub constituencies: Arc<Constituencies>,
     /// The words of footers and of the staff's notices.
     pub templates: Arc<Templates>,
-    /// Signs the copies.
-    pub signer: Arc<Signer>,
+    /// Signs the copies of a list that is no longer configured.
+    pub signer: SignerCell,
     /// When a copy is tried again, and for how long.
     pub schedule: Schedule,
     /// The origin of the pages, without a slash at its end.
@@ -90,6 +91,8 @@ pub struct MailingList {
     pub max_size: usize,
     /// The languages of its footer.
     pub tongues: Tongues,
+    /// Signs its copies, for the domain of its identity.
+    pub signer: SignerCell,
 }
 
 /// Who must approve a mailing.
@@ -105,6 +108,12 @@ impl MailingSettings {
     /// The list of this key.
     pub fn list(&self, key: &str) -> Option<&MailingList> {
         self.lists.iter().find(|list| list.key == key)
+    }
+
+    /// Who signs the copies of this list, now.
+    pub(super) fn signer(&self, key: &str) -> Arc<Signer> {
+        let list = self.list(key);
+        list.map_or(&self.signer, |list| &list.signer).now()
     }
 }
 

@@ -90,6 +90,7 @@ fn list(key: &str, approval: ApprovalRule) -> MailingList {
         by_constituency: key == "news",
         max_size: 1 << 20,
         tongues: Tongues::English,
+        signer: crate::message::testing::shared_signer().into(),
     }
 }
 
@@ -101,7 +102,7 @@ pub(super) fn settings() -> MailingSettings {
         ],
         constituencies: Arc::new(Constituencies::builtin()),
         templates: templates(),
-        signer: crate::message::testing::shared_signer(),
+        signer: crate::message::testing::shared_signer().into(),
         schedule: Schedule::default(),
         base_url: "https://lists.party.example".into(),
         mail_domain: Domain::parse("party.example").unwrap(),

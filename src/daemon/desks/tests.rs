@@ -109,7 +109,8 @@ async fn build(store: Store, clock: Clock) -> Rooms {
     let staff = StaffRoom::open(store.clone(), clock.clone(), settings.premises())
         .await
         .expect("opens");
-    let signing = Signing::open(&store, &settings.config.domains, &settings.selectors())
+    let (domains, selectors) = (&settings.config.domains, settings.selectors());
+    let signing = Signing::open(&store, domains, &selectors, clock.now())
         .await
         .expect("opens");
     let (signing, bell) = (Arc::new(signing), Bell::new());
@@ -118,7 +119,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         clock.clone(),
         consent.clone(),
         staff.clone(),
-        settings.mailings(signing.signer(None)),
+        settings.mailings(&signing),
         bell.clone(),
     )
     .await
