@@ -15,6 +15,7 @@ use super::door_limits::DoorLimits;
 use super::duties;
 use super::locked_box::LockedBox;
 use super::mail_in::Checks;
+use super::names::Names;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
@@ -199,12 +200,18 @@ impl PartyHouse {
             .await
             .map_err(|error| say(&error))?;
         let signing = Arc::new(signing);
+        let names = Names::new(
+            self.clock.clone(),
+            settings.config.clone(),
+            signing.clone(),
+            self.certificates.clone(),
+        );
         let mailings = Mailings::open(
             store.clone(),
             self.clock.clone(),
             consent.clone(),
             staff.clone(),
-            settings.mailings(&signing),
+            settings.mailings(&signing, names.clone()),
             self.bell.clone(),
         )
         .await
@@ -231,6 +238,7 @@ impl PartyHouse {
                 mailings,
                 queue,
                 signing,
+                names,
                 bell: self.bell.clone(),
                 checks,
             },
@@ -262,6 +270,7 @@ impl PartyHouse {
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
         self.spawn(work::daily(rooms.clone(), self.clock.clone()));
+        self.spawn(rooms.names.clone().run());
         Ok(())
     }
 
@@ -360,6 +369,7 @@ impl House for PartyHouse {
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
+            warnings.extend(rooms.names.warnings());
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -414,7 +424,7 @@ impl House for PartyHouse {
                 .map_err(|error| fail(&error))?;
             rooms
                 .mailings
-                .reload(settings.mailings(&rooms.signing))
+                .reload(settings.mailings(&rooms.signing, rooms.names.clone()))
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checks);

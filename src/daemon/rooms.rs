@@ -19,6 +19,7 @@ use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
 
 use super::mail_in::{Checks, Unknown};
+use super::names::Names;
 use super::settings::{self, Settings};
 
 /// The rooms. All doors share one of these.
@@ -37,6 +38,8 @@ pub struct Rooms {
     pub queue: MailQueue,
     /// Signatures.
     pub signing: Arc<Signing>,
+    /// What the party publishes in DNS.
+    pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// Wrong passwords, by network.
@@ -58,6 +61,8 @@ pub struct Parts {
     pub queue: MailQueue,
     /// Signatures.
     pub signing: Arc<Signing>,
+    /// What the party publishes in DNS.
+    pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// What mail from strangers goes through.
@@ -81,6 +86,7 @@ impl Rooms {
             mailings: parts.mailings,
             queue: parts.queue,
             signing: parts.signing,
+            names: parts.names,
             bell: parts.bell,
             store,
             clock,
@@ -90,6 +96,7 @@ impl Rooms {
     /// Takes the addresses, limits and checks of a new configuration.
     pub fn reload(&self, settings: &Settings, checks: Checks) {
         self.checks.store(Arc::new(checks));
+        self.names.reload(settings.config.clone());
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;
         self.wrong_passwords

@@ -18,7 +18,7 @@ use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::{Selectors, Signing, Stream};
 use crate::dns::{Resolver, ResolverSettings};
-use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
+use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace, Standing};
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::template::{Lang, Templates, Text, Tongues};
@@ -159,7 +159,7 @@ impl Settings {
     }
 
     /// What the list room is told.
-    pub fn mailings(&self, signing: &Signing) -> MailingSettings {
+    pub fn mailings(&self, signing: &Signing, standing: Arc<dyn Standing>) -> MailingSettings {
         let config = &self.config;
         MailingSettings {
             lists: config
@@ -170,6 +170,7 @@ impl Settings {
             constituencies: self.constituencies.clone(),
             templates: self.templates.clone(),
             signer: signing.signer(Stream::List, None),
+            standing,
             schedule: self.schedule(),
             base_url: config.pages_url(),
             mail_domain: config.domain().clone(),

@@ -4,6 +4,7 @@
 //! `delivery::route` to decide.
 
 mod authority;
+mod blocklist;
 mod data;
 mod error;
 mod mx;
@@ -12,6 +13,7 @@ mod records;
 mod resolver;
 
 pub use self::authority::NameServer;
+pub use self::blocklist::{is_listing, listing_name};
 pub use self::data::{Data, Kind, reverse_name};
 pub use self::error::{Hitch, LookupError};
 pub use self::mx::{MailHosts, MxHost, Shuffle};

@@ -2,6 +2,7 @@
 //! configuration, swapped whole at a reload.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::ListError;
@@ -14,6 +15,24 @@ use crate::message::footer::{Footer, Template};
 use crate::message::prepare::Letterhead;
 use crate::message::segment::Slot;
 use crate::template::{Footer as FooterView, Lang, Templates, Text, Tongues};
+
+/// Whether a domain stands in DNS as large receivers want it.
+pub trait Standing: Send + Sync + std::fmt::Debug {
+    /// What they would refuse a mailing for; nothing if it is in order or can't be known.
+    fn red<'a>(
+        &'a self,
+        domain: &'a Domain,
+    ) -> Pin<Box<dyn Future<Output = Vec<NotInOrder>> + Send + 'a>>;
+}
+
+/// A DNS record that is not in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotInOrder {
+    /// What it is for: SPF, DKIM.
+    pub topic: &'static str,
+    /// Its name, and what is wrong with it.
+    pub said: String,
+}
 
 /// Everything that the room needs from the configuration.
 #[derive(Debug, Clone)]
@@ -34,6 +53,8 @@ pub struct MailingSettings {
     pub mail_domain: Domain,
     /// Whom the notices to staff are from.
     pub notices_from: EmailAddress,
+    /// Whether a domain stands in DNS as large receivers want it.
+    pub standing: Arc<dyn Standing>,
     /// How much is done at a time.
     pub pace: Pace,
 }

@@ -300,6 +300,8 @@ pub enum NoticeKind {
     Approved,
     /// After its refusal.
     Refused,
+    /// A mailing that large receivers would refuse now.
+    NotReady,
     /// A link that is unknown, used or expired: one page for all three.
     LinkUnknown,
     /// 404.
@@ -322,12 +324,13 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Inbox,
         Self::NeverDone,
         Self::Kept,
         Self::Approved,
         Self::Refused,
+        Self::NotReady,
         Self::LinkUnknown,
         Self::NotFound,
         Self::Locked,
@@ -348,6 +351,7 @@ impl NoticeKind {
                 | Self::Kept
                 | Self::Approved
                 | Self::Refused
+                | Self::NotReady
                 | Self::Locked
                 | Self::TooMany
         );

@@ -349,3 +349,26 @@ fn signed(wanted: &[Wanted], seen: &Seen) -> Vec<Finding> {
     }
     findings
 }
+
+/// Whether a DKIM record is published: every name server of the zone that answers has it, and one at least does.
+///
+/// # Errors
+/// Why not, in words.
+pub fn published(asked: &Asked, text: &str) -> Result<(), String> {
+    let mut seen = false;
+    for (name, answer) in &asked.authorities {
+        let Ok(found) = answer else { continue };
+        let texts = found.iter().filter_map(|data| match data {
+            Data::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        match text::dkim(&texts.collect::<Vec<_>>(), text) {
+            (State::Right, _) => seen = true,
+            (_, said) => return Err(format!("{said} at {name}")),
+        }
+    }
+    match seen {
+        true => Ok(()),
+        false => Err("none of the zone's name servers answered".to_owned()),
+    }
+}

@@ -6,12 +6,10 @@
 //! | `seen` | what is looked up, behind a port |
 //! | `judge` | wanted × seen → findings; pure |
 //! | `text` | the records that are texts: SPF, DKIM, DMARC and their kin; pure |
-//! | `print` | the set as a zone file |
 //!
 //! It knows no resolver, store or clock, and what is done about a finding others decide.
 
 mod judge;
-mod print;
 mod seen;
 mod text;
 mod wanted;
@@ -19,8 +17,7 @@ mod wanted;
 use crate::address::Domain;
 use crate::dns::{Data, Kind};
 
-pub use judge::{judge, red};
-pub use print::zone_file;
+pub use judge::{judge, published, red};
 pub use seen::{Answer, Asked, Looks, Reach, Reverse, Seen, Silent, look};
 pub use wanted::{Facts, ServiceFact, wanted};
 

@@ -67,6 +67,7 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::Digest
         | ListError::NotConfigured(_)
         | ListError::TooOld
+        | ListError::Dns(_)
         | ListError::Link => Class::Refused,
         ListError::Store(_)
         | ListError::Settings { .. }

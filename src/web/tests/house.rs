@@ -37,13 +37,19 @@ impl Approvals for OneMailing {
         Box::pin(async move {
             match token {
                 "sick" => Err(RoomTrouble("the disk is full".to_owned())),
-                token => Ok((token == "good").then_some(mailing)),
+                token => Ok(matches!(token, "good" | "held").then_some(mailing)),
             }
         })
     }
 
-    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, bool> {
-        Box::pin(async move { Ok(token == "good") })
+    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, Decided> {
+        Box::pin(async move {
+            Ok(match token {
+                "good" => Decided::Done,
+                "held" => Decided::NotReady,
+                _ => Decided::NoLink,
+            })
+        })
     }
 }
 

@@ -103,6 +103,7 @@ impl Story {
         let approve = Approve {
             mailing,
             digest: Some(digest),
+            anyway: false,
         };
         let approved = self.world.socket().ask(approve).await?.answer;
         self.teller.saw(format!(
