@@ -220,6 +220,7 @@ impl PartyHouse {
             store.clone(),
             self.clock.clone(),
             Some(signing.clone()),
+            Arc::new(consent.clone()),
             QueueSettings {
                 schedule: settings.schedule(),
                 host: settings.config.hostname.to_string(),

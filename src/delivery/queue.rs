@@ -2,6 +2,7 @@
 //!
 //! # What must hold
 //! - An attempt is on record, and the next one put off, before anybody is dialled: a crash backs off.
+//! - Service mail is asked about right before its final dot: none goes to somebody who left meanwhile.
 //! - A mail leaves the queue in the same transaction that tells its sender why (staff), and without a word where
 //!   nobody is to be told (service, null reverse-path).
 
@@ -10,8 +11,8 @@ mod give_up;
 mod notice;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
+pub use self::wanted::{AlwaysWanted, StillWanted, Wanted};
 
 use self::notice::End;
 use super::classify::{Cause, Verdict};
@@ -61,6 +63,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     signing: Option<Arc<Signing>>,
+    standing: Arc<dyn StillWanted>,
     settings: QueueSettings,
     /// The words in force, which a reload changes.
     templates: ArcSwap<Templates>,
@@ -68,17 +71,20 @@ struct Inner {
 }
 
 impl MailQueue {
-    /// The queue of this store. Without `signing`, what isn't signed when it's queued stays so.
+    /// The queue of this store. Without `signing`, what isn't signed when it's queued stays so. `standing` is asked
+    /// before each service mail.
     pub fn new(
         store: Store,
         clock: Clock,
         signing: Option<Arc<Signing>>,
+        standing: Arc<dyn StillWanted>,
         settings: QueueSettings,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             signing,
+            standing,
             templates: ArcSwap::new(settings.templates.clone()),
             settings,
             counts: Mutex::default(),
@@ -171,6 +177,28 @@ impl QueuedParcel {
     }
 }
 
+impl QueuedParcel {
+    /// Asks whether it is still wanted; what isn't leaves the queue without a word.
+    async fn permission(&self) -> Option<Clearance> {
+        let row = self.row();
+        let MailClass::Service { kind } = &row.record.class else {
+            return Some(Box::new(()));
+        };
+        let standing = &self.queue.standing;
+        match standing.still_wanted(kind, &row.record.recipient).await {
+            Wanted::Yes(permission) => return Some(permission),
+            Wanted::NotNow => {}
+            Wanted::No => match self.queue.remove(&row, Vec::new()).await {
+                Ok(()) => self.queue.count(&row.record.class, "unwanted"),
+                Err(error) => {
+                    tracing::warn!(%error, mail = %self.id, "a mail that isn't wanted could not be dropped");
+                }
+            },
+        }
+        None
+    }
+}
+
 impl Parcel for QueuedParcel {
     fn key(&self) -> ParcelKey {
         *self.id.as_bytes()
@@ -193,11 +221,13 @@ impl Parcel for QueuedParcel {
         })
     }
 
-    /// A row that was dropped, or erased with the person it is for, isn't sent any more.
+    /// A row that was dropped, or erased with the person it is for, isn't sent any more. It is read after the permission
+    /// was taken: who ends it in between waits for us.
     fn clearance(&self) -> Boxed<'_, Option<Clearance>> {
         Box::pin(async {
+            let permission = self.permission().await?;
             self.queue.store.queued(self.id).await.ok().flatten()?;
-            Some(Box::new(()) as Box<dyn Any + Send>)
+            Some(permission)
         })
     }
 

@@ -35,7 +35,13 @@ async fn world() -> World {
         .unwrap();
     let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
     World {
-        queue: MailQueue::new(store.clone(), clock.clone(), None, settings()),
+        queue: MailQueue::new(
+            store.clone(),
+            clock.clone(),
+            None,
+            Arc::new(AlwaysWanted),
+            settings(),
+        ),
         store,
         clock,
         sender: StaffId::random(),
@@ -447,6 +453,7 @@ async fn mail_is_signed_when_it_is_sent_first() {
         world.store.clone(),
         world.clock.clone(),
         Some(Arc::new(signing)),
+        Arc::new(AlwaysWanted),
         settings(),
     );
     world.service_mail("bob@one.example").await;
