@@ -57,7 +57,7 @@ pub enum NamesError {
 /// What a look came to.
 #[derive(Debug, Clone)]
 pub struct Looked {
-    /// When.
+    /// When it began.
     pub at: Timestamp,
     /// What was found out.
     pub findings: Vec<Finding>,
@@ -148,10 +148,11 @@ impl Names {
         if !config.dns.check {
             return Err(NamesError::Off);
         }
+        // What was published while a look was under way may not be in it: a look is as old as its beginning.
+        let at = self.clock.now();
         let facts = self.facts();
         let findings = timeout(PATIENCE, find_out(&config, &facts)).await;
         let findings = findings.map_err(|_| NamesError::TimedOut)??;
-        let at = self.clock.now();
         let looked = Arc::new(Looked { at, findings });
         self.looked.store(Some(looked.clone()));
         Ok(looked)
