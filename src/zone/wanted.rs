@@ -79,7 +79,7 @@ impl Wanted {
         self
     }
 
-    fn to_be(mut self, act: Act) -> Self {
+    fn with_act(mut self, act: Act) -> Self {
         self.act = act;
         self
     }
@@ -106,7 +106,7 @@ fn host(facts: &Facts) -> Vec<Wanted> {
         let ptr = record(Topic::Reverse, None, reverse_name(*address), name);
         all.push(
             ptr.needed_for(Need::Mailings)
-                .to_be(Act::AskProvider)
+                .with_act(Act::AskProvider)
                 .noting("who rents out the address sets it, often in a panel of its own"),
         );
     }
@@ -172,11 +172,11 @@ fn keys(facts: &Facts, domain: &Domain) -> Vec<Wanted> {
                 let until = until.unwrap_or_default();
                 wanted
                     .needed_for(Need::Mail)
-                    .to_be(Act::Keep)
+                    .with_act(Act::Keep)
                     .noting(format!("signed {what} until lately; keep it until {until}"))
             }
             Phase::Removable => wanted
-                .to_be(Act::Remove)
+                .with_act(Act::Remove)
                 .noting(format!("signs {what} no more; take it away")),
         }
     })

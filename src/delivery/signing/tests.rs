@@ -172,7 +172,7 @@ async fn new_keys_sign_after_the_switch_alone_and_old_ones_stay_for_14_days() {
         "too early"
     );
     assert_eq!(in_phase(&signing, Phase::Removable, later(16)), old);
-    assert_eq!(signing.removable(later(16)), [of_old.clone()]);
+    assert_eq!(signing.removable(later(16)), std::slice::from_ref(&of_old));
     assert!(signing.forget(&of_old, later(16)).await.unwrap());
     assert_eq!(signing.records(later(16)).len(), 6);
     // A selector never comes again.
@@ -243,10 +243,7 @@ async fn the_one_pair_of_an_older_installation_serves_until_all_are_rotated() {
         .unwrap();
     // Those that were rotated before are rotated once more; the first pair ends with its last use.
     for pair in signing.waiting() {
-        assert_eq!(
-            in_phase(&signing, Phase::Kept, now()).contains(&first[0].to_owned()),
-            false
-        );
+        assert!(!in_phase(&signing, Phase::Kept, now()).contains(&first[0].to_owned()));
         signing.switch(&pair, now()).await.unwrap();
     }
     assert!(in_phase(&signing, Phase::Kept, now()).contains(&first[0].to_owned()));
