@@ -225,7 +225,9 @@ fn init_sets_up_and_can_be_repeated() {
         .stdout(
             contains("Account:   ada")
                 .and(contains("party.example. IN MX 10 mail.party.example."))
-                .and(contains("hustings-rsa._domainkey.party.example. IN TXT"))
+                .and(contains(
+                    "hustings-rsa-list1._domainkey.party.example. IN TXT",
+                ))
                 .and(contains("_dmarc.party.example. IN TXT")),
         )
         .stderr(contains(

@@ -639,7 +639,9 @@ async fn queue(store: &Store, clock: &Clock) -> MailQueue {
         ed25519: "e1".into(),
     };
     let domains = [Domain::parse("party.example").unwrap()];
-    let signing = Signing::open(store, &domains, &selectors).await.unwrap();
+    let signing = Signing::open(store, &domains, &selectors, clock.now())
+        .await
+        .unwrap();
     let party = Settings::new(Config::example(), jiff::civil::date(2026, 11, 1)).unwrap();
     let settings = QueueSettings {
         schedule: Schedule::default(),

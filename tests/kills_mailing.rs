@@ -80,7 +80,14 @@ async fn let_go(party: &Spawned) {
         mailing: mailing.clone(),
     };
     let digest = Some(socket.ask(preview).await.unwrap().answer.digest);
-    socket.ask(Approve { mailing, digest }).await.unwrap();
+    socket
+        .ask(Approve {
+            mailing,
+            digest,
+            anyway: false,
+        })
+        .await
+        .unwrap();
 }
 
 /// Chooses who withdraws, and when.

@@ -49,7 +49,14 @@ async fn release(party: &Party) {
         mailing: mailing.clone(),
     };
     let digest = Some(socket.ask(preview).await.unwrap().answer.digest);
-    socket.ask(Approve { mailing, digest }).await.unwrap();
+    socket
+        .ask(Approve {
+            mailing,
+            digest,
+            anyway: false,
+        })
+        .await
+        .unwrap();
     loop {
         let all = socket.ask(List { current: false }).await.unwrap().rows;
         let row = all.iter().find(|row| row.id == id).unwrap();

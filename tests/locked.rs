@@ -130,7 +130,14 @@ async fn release(party: &Spawned) {
         mailing: mailing.clone(),
     };
     let digest = Some(socket.ask(preview).await.unwrap().answer.digest);
-    socket.ask(Approve { mailing, digest }).await.unwrap();
+    socket
+        .ask(Approve {
+            mailing,
+            digest,
+            anyway: false,
+        })
+        .await
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let all = socket.ask(List { current: false }).await.unwrap().rows;

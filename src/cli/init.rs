@@ -7,8 +7,8 @@ use clap::{ValueEnum, ValueHint};
 use super::Global;
 use super::body::NewFile;
 use super::context::{Context, write_out};
-use super::prompt;
 use super::style::{Style, Tone, wrapped};
+use super::{init_dns, prompt};
 use crate::address::EmailAddress;
 use crate::config::{Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
@@ -124,7 +124,7 @@ fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure
     })? {
         say(context, Step::WasThere, "keys and database");
         println_note(
-            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. While there is no account, root makes the first: hustings staff add NAME --address NAME@DOMAIN --role admin --uid UID.",
+            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. What belongs into DNS is shown by hustings dns records, and looked up by hustings dns check. While there is no account, root makes the first: hustings staff add NAME --address NAME@DOMAIN --role admin --uid UID.",
         );
         if config.key.source == KeySource::File {
             show_records(&config, &make_root(args, &config, None)?, context)?;
@@ -140,18 +140,8 @@ fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure
 
 /// What goes into DNS; the keys for it are made with it.
 fn show_records(config: &Config, root: &NewRoot, context: &Context) -> Result<(), Failure> {
-    let records = context.run(async {
-        let records = init::dns_records(config, &root.key).await;
-        records.map_err(|error| failure(&error))
-    })?;
     say(context, root.step, "DKIM keys");
-    write_out(
-        format!(
-            "\nPublish these DNS records, with A and AAAA records of {host} and PTR records of its addresses:\n\n{records}",
-            host = config.hostname
-        )
-        .as_bytes(),
-    )
+    init_dns::walk(config, root, context)
 }
 
 fn answers(args: &Args) -> Result<Answers, Failure> {

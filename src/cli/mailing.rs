@@ -63,6 +63,9 @@ enum MailingCommand {
         /// Approve these bytes alone: the digest that the preview showed
         #[arg(long, value_name = "HEX")]
         digest: Option<String>,
+        /// Let it go although large receivers would refuse it for what DNS lacks; it stands in the audit log
+        #[arg(long)]
+        anyway: bool,
         /// Don't ask
         #[arg(long)]
         yes: bool,
@@ -112,12 +115,14 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         MailingCommand::Approve {
             mailing,
             digest,
+            anyway,
             yes,
         } => {
             prompt::confirm(&format!("approve mailing {mailing}"), *yes)?;
             let approve = Approve {
                 mailing: mailing.clone(),
                 digest: digest.clone(),
+                anyway: *anyway,
             };
             context.print_answer(&approve, one)
         }

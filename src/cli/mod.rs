@@ -22,7 +22,9 @@ mod body;
 mod config;
 mod consent;
 mod context;
+mod dns;
 pub mod init;
+mod init_dns;
 mod key;
 mod letter;
 mod list;
@@ -106,6 +108,7 @@ enum Command {
     Mailing(mailing::Args),
     Queue(queue::Args),
     Mailbox(mailbox::Args),
+    Dns(dns::Args),
     Audit(audit::Args),
     Key(key::Args),
     Completions(shell::CompletionsArgs),
@@ -163,6 +166,7 @@ pub(crate) fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
         Command::Mailing(args) => mailing::run(args, &context),
         Command::Queue(args) => queue::run(args, &context),
         Command::Mailbox(args) => mailbox::run(args, &context),
+        Command::Dns(args) => dns::run(args, &context),
         Command::Audit(args) => audit::run(args, &context),
         Command::Key(args) => key::run(args, global, &context),
         Command::Completions(args) => shell::completions(args),

@@ -8,7 +8,9 @@ use super::style::Style;
 use super::*;
 use crate::control::SecretText;
 use crate::control::api::{Count, audit as audit_api, list as list_api, mailbox as mailbox_api};
-use crate::control::api::{consent as consent_api, mailing as mailing_api, queue as queue_api};
+use crate::control::api::{
+    consent as consent_api, dns as dns_api, mailing as mailing_api, queue as queue_api,
+};
 use crate::control::api::{service, staff as staff_api, subscriber as subscriber_api};
 use crate::staff::Role;
 use crate::store::{Finding, MailingState, Verification};
@@ -476,6 +478,87 @@ fn queue_and_mailboxes() {
         newest_at: None,
     }];
     insta::assert_snapshot!("mailbox-list", both(&rows, &mailbox::table(&rows, PLAIN)));
+}
+
+fn dns_records() -> Vec<dns_api::RecordReport> {
+    let record = |topic: &str, act: &str, domain: Option<&str>, note: Option<&str>| {
+        let name = domain.unwrap_or("7.2.0.192.in-addr.arpa");
+        dns_api::RecordReport {
+            topic: topic.into(),
+            domain: domain.map(str::to_owned),
+            name: name.into(),
+            kind: "TXT".into(),
+            value: "v=spf1 mx -all".into(),
+            line: format!("{name}. IN TXT \"v=spf1 mx -all\""),
+            need: "mailings".into(),
+            act: act.into(),
+            note: note.map(str::to_owned),
+        }
+    };
+    vec![
+        record(
+            "reverse name",
+            "ask the host",
+            None,
+            Some("who rents out the address sets it"),
+        ),
+        record("SPF", "publish", Some("party.example"), None),
+        record(
+            "DKIM",
+            "keep",
+            Some("party.example"),
+            Some("signed list mail until lately; keep it until 2026-12-05"),
+        ),
+        record(
+            "DKIM",
+            "remove",
+            Some("second.example"),
+            Some("signs list mail no more; take it away"),
+        ),
+    ]
+}
+
+#[test]
+fn what_stands_in_dns() {
+    let rows = dns_records();
+    insta::assert_snapshot!("dns-records", both(&rows, &dns::table(&rows, PLAIN)));
+    insta::assert_snapshot!("dns-records-zone", dns::zone_file(&rows, PLAIN));
+    let finding = |state: &str, fix: Option<&str>| dns_api::FindingReport {
+        topic: "SPF".into(),
+        domain: Some("party.example".into()),
+        name: "party.example".into(),
+        kind: Some("TXT".into()),
+        state: state.into(),
+        need: "mailings".into(),
+        said: "there is none".into(),
+        fix: fix.map(str::to_owned),
+    };
+    let found = vec![
+        finding("right", None),
+        finding("missing", Some("party.example. IN TXT \"v=spf1 mx -all\"")),
+        finding("not checked", None),
+    ];
+    insta::assert_snapshot!("dns-check", both(&found, &dns::findings(&found, PLAIN)));
+    let keys = vec![dns_api::KeyReport {
+        domain: "party.example".into(),
+        stream: "list".into(),
+        selector: "hustings-rsa-list1".into(),
+        algorithm: "rsa-sha256".into(),
+        phase: "kept".into(),
+        made_at: noon(),
+        live_at: Some(noon()),
+        keep_until: Some(at("2026-12-05T12:00:00Z")),
+    }];
+    insta::assert_snapshot!("dns-dkim", both(&keys, &dns::keys(&keys, PLAIN)));
+    let rotated = dns_api::Rotated {
+        switched: vec!["hustings-rsa-list2._domainkey.party.example".into()],
+        waiting: vec![
+            "hustings-rsa-staff2._domainkey.party.example: there is none at ns1.party.example"
+                .into(),
+        ],
+    };
+    let text = dns::rotation(&rows[1..2], &rotated, true);
+    insta::assert_snapshot!("dns-rotate-dkim", both(&rotated, &text));
 }
 
 #[test]

@@ -76,6 +76,16 @@ choices! {
         SecondPerson = "second-person",
     } expected "\"self\" or \"second-person\"";
 
+    /// What other servers are asked to do with mail in the party's name that the party didn't send.
+    DmarcPolicy {
+        /// Nothing.
+        None = "none",
+        /// To put it among the junk.
+        Quarantine = "quarantine",
+        /// To refuse it.
+        Reject = "reject",
+    } expected "\"none\", \"quarantine\" or \"reject\"";
+
     /// How much is logged.
     LogLevel {
         /// What failed.

@@ -21,6 +21,7 @@ mod document;
 mod file;
 mod leaf;
 mod lists;
+mod names;
 mod party;
 mod problem;
 mod read;
@@ -28,10 +29,11 @@ mod service;
 mod syntax;
 mod values;
 
-pub use choices::{Approval, Division, KeySource, LogFormat, LogLevel, LogTarget};
+pub use choices::{Approval, Division, DmarcPolicy, KeySource, LogFormat, LogLevel, LogTarget};
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};
+pub use names::Dns;
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};
 pub use service::{
@@ -86,6 +88,8 @@ section! {
         pages: Pages = section(),
         /// Signatures.
         dkim: Dkim = section(),
+        /// DNS records.
+        dns: Dns = section(),
         /// Mail to other servers.
         delivery: Delivery = section(),
         /// Mail from other servers.

@@ -194,11 +194,12 @@ section! {
 impl Check for Pages {}
 
 section! {
-    /// Signatures (DKIM). `hustings init` makes two keys and prints their DNS records, which stand under these selectors.
+    /// Signatures (DKIM). Each domain and kind of mail (list, staff, service) has two keys of its own. Their DNS records stand
+    /// under selectors that begin with these names: hustings-rsa-list1. Keys that are there keep theirs until they are rotated.
     pub struct Dkim {
-        /// The selector of the RSA key, which all providers check.
+        /// What the selectors of RSA keys begin with, which all providers check.
         rsa_selector: Name = default(Name::parse("hustings-rsa").expect("a valid name")),
-        /// The selector of the Ed25519 key.
+        /// What the selectors of Ed25519 keys begin with.
         ed25519_selector: Name = default(Name::parse("hustings-ed").expect("a valid name")),
     }
 }

@@ -121,6 +121,8 @@ fn every_documented_key_parses_to_its_default() {
     config.delivery.route.clear();
     config.delivery.ehlo = None;
     config.incoming.blocklist = None;
+    let dns = &mut config.dns;
+    (dns.mta_sts, dns.tls_reports, dns.probe) = (None, None, None);
     let list = config.list.get_mut("news").unwrap();
     (
         list.purpose_cy,

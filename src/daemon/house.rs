@@ -18,6 +18,7 @@ use super::door_limits::DoorLimits;
 use super::duties;
 use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
+use super::names::Names;
 use super::on_record::{Deed, OnRecord, SERVICE};
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
@@ -221,16 +222,23 @@ impl PartyHouse {
         let staff = StaffRoom::open(store.clone(), self.clock.clone(), settings.premises())
             .await
             .map_err(|error| say(&error))?;
-        let signing = Signing::open(&store, &settings.config.domains, &settings.selectors())
+        let (domains, selectors) = (&settings.config.domains, settings.selectors());
+        let signing = Signing::open(&store, domains, &selectors, self.clock.now())
             .await
             .map_err(|error| say(&error))?;
         let signing = Arc::new(signing);
+        let names = Names::new(
+            self.clock.clone(),
+            settings.config.clone(),
+            signing.clone(),
+            self.certificates.clone(),
+        );
         let mailings = Mailings::open(
             store.clone(),
             self.clock.clone(),
             consent.clone(),
             staff.clone(),
-            settings.mailings(signing.signer(None)),
+            settings.mailings(&signing, names.clone()),
             self.bell.clone(),
         )
         .await
@@ -258,6 +266,7 @@ impl PartyHouse {
                 mailings,
                 queue,
                 signing,
+                names,
                 bell: self.bell.clone(),
                 checks,
             },
@@ -289,6 +298,7 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
+        self.spawn(rooms.names.clone().run());
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
     }
@@ -438,6 +448,7 @@ impl House for PartyHouse {
             warnings.extend_from_slice(rooms.signing.broken());
             warnings.extend(rooms.store.warnings());
             warnings.extend(gone_lists::warnings(rooms, admin));
+            warnings.extend(rooms.names.warnings());
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {

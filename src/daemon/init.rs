@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
 use super::settings::premises;
-pub use dns::dns_records;
+pub use dns::{DnsStep, dns_steps};
 pub use units::{UNITS, give_to_service, known_service_user, service_user, write_units};
 
 use crate::clock::Clock;

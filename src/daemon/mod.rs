@@ -7,6 +7,7 @@
 //! | `door_limits` | how many may come in at once, and how much they may bring |
 //! | `duties` | what the law asks of the party itself, as reminders |
 //! | `identity` | as whom a staff member may write |
+//! | `names` | what the party publishes in DNS: looked up, kept for a while, and the rotation of DKIM keys |
 //! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
@@ -35,6 +36,7 @@ pub mod key_restore;
 pub mod locked_box;
 pub mod logging;
 pub mod mail_in;
+pub mod names;
 pub mod notify;
 pub mod on_record;
 mod ring_file;

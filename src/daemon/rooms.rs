@@ -20,6 +20,7 @@ use crate::store::Store;
 
 use super::adapters::OwnAddresses;
 use super::mail_in::{Checks, Unknown};
+use super::names::Names;
 use super::settings::{self, Settings};
 
 /// The rooms. All doors share one of these.
@@ -38,6 +39,8 @@ pub struct Rooms {
     pub queue: MailQueue,
     /// Signatures.
     pub signing: Arc<Signing>,
+    /// What the party publishes in DNS.
+    pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// Wrong passwords, by network.
@@ -59,6 +62,8 @@ pub struct Parts {
     pub queue: MailQueue,
     /// Signatures.
     pub signing: Arc<Signing>,
+    /// What the party publishes in DNS.
+    pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// What mail from strangers goes through.
@@ -82,6 +87,7 @@ impl Rooms {
             mailings: parts.mailings,
             queue: parts.queue,
             signing: parts.signing,
+            names: parts.names,
             bell: parts.bell,
             store,
             clock,
@@ -91,6 +97,7 @@ impl Rooms {
     /// Takes the addresses, limits and checks of a new configuration.
     pub fn reload(&self, settings: &Settings, checks: Checks) {
         self.checks.store(Arc::new(checks));
+        self.names.reload(settings.config.clone());
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;
         self.wrong_passwords

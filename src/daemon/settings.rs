@@ -17,10 +17,9 @@ use crate::delivery::destination::Limits;
 use crate::delivery::engine::{EngineSettings, Network};
 use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
-use crate::delivery::signing::Selectors;
+use crate::delivery::signing::{Selectors, Signing, Stream};
 use crate::dns::{Resolver, ResolverSettings};
-use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace};
-use crate::message::dkim::Signer;
+use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace, Standing};
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::template::{Lang, Templates, Text, Tongues};
@@ -161,17 +160,18 @@ impl Settings {
     }
 
     /// What the list room is told.
-    pub fn mailings(&self, signer: Arc<Signer>) -> MailingSettings {
+    pub fn mailings(&self, signing: &Signing, standing: Arc<dyn Standing>) -> MailingSettings {
         let config = &self.config;
         MailingSettings {
             lists: config
                 .list
                 .iter()
-                .filter_map(|(key, list)| self.mailing_list(key, list))
+                .filter_map(|(key, list)| self.mailing_list(key, list, signing))
                 .collect(),
             constituencies: self.constituencies.clone(),
             templates: self.templates.clone(),
-            signer,
+            signer: signing.signer(Stream::List, None),
+            standing,
             schedule: self.schedule(),
             base_url: config.pages_url(),
             mail_domain: config.domain().clone(),
@@ -180,7 +180,7 @@ impl Settings {
         }
     }
 
-    fn mailing_list(&self, key: &Name, list: &List) -> Option<MailingList> {
+    fn mailing_list(&self, key: &Name, list: &List, signing: &Signing) -> Option<MailingList> {
         let config = &self.config;
         let wales = self.constituencies.iter().any(Constituency::is_in_wales);
         let bilingual = wales && list.purpose_cy.is_some();
@@ -194,6 +194,7 @@ impl Settings {
                 .clone()
                 .unwrap_or_else(|| config.party.short_name().to_owned()),
             reply_to: None,
+            signer: signing.signer(Stream::List, Some(list.from.domain())),
             list_id: format!("{key}.{}", config.domain()),
             approval: match list.approval {
                 Approval::SelfApproved => ApprovalRule::Sender,

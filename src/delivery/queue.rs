@@ -29,7 +29,7 @@ use self::parcel::QueuedParcel;
 use super::classify::{Cause, Verdict};
 use super::parcel::{Attempted, Boxed, Fate, Letter, MailBytes, Parcel, Source};
 use super::schedule::{MailKind, Notice, Schedule, Turn};
-use super::signing::{Signing, SigningError};
+use super::signing::{Signing, SigningError, Stream};
 use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::message::dkim::{SignError, SigningTime};
@@ -171,8 +171,12 @@ impl Inner {
             at: row.record.queued_at,
             expires: None,
         };
+        let stream = match row.record.class {
+            MailClass::Staff { .. } => Stream::Staff,
+            MailClass::Service { .. } => Stream::Service,
+        };
         match signing
-            .sign_stored(self.store.body(row.message), time)
+            .sign_stored(stream, self.store.body(row.message), time)
             .await
         {
             Ok(fields) => row.record.prefix = Some(fields),

@@ -1,27 +1,42 @@
-//! DKIM for all that leaves: the keys in sealed settings, a signer for each of our domains, and the threads that sign.
+//! DKIM for all that leaves: a signer for each of our domains and kinds of mail, and the threads that sign.
+//!
+//! | file | |
+//! |---|---|
+//! | `stream` | the kinds of mail |
+//! | `book` | which keys sign, follow and have signed; pure |
+//! | `keep` | the book in the store, made or read |
+//! | `rotate` | new keys, the switch to them, the end of the old |
+//! | `hash` | a message read for its signature |
 //!
 //! A signature is the dearest step of a send, a quarter of a millisecond of a core. It is made where blocking is fine, on
 //! as many threads as there are cores, so that a mailing can't push everything else off the processor.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod book;
+mod hash;
+mod keep;
+mod rotate;
+mod stream;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
 use crate::address::Domain;
-use crate::message::dkim::{
-    BodyHasher, HeaderSet, KeyError, SelectedKey, SignError, Signer, SigningKey, SigningTime,
-};
-use crate::message::mime::Limits;
-use crate::message::mime::field;
-use crate::store::{BodyReader, Change, ChangeOutcome, Setting, Step, Store, StoreError};
+use crate::audit::NotCanonical;
+use crate::message::dkim::{Algorithm, HeaderSet, KeyError, SignError, Signer, SigningTime};
+use crate::store::{BodyReader, Store, StoreError};
 use crate::vault::OpenError;
 
-const RSA: &str = "dkim-rsa";
-const ED25519: &str = "dkim-ed25519";
-/// The longest header that is held to be signed.
-const LONGEST_HEADER: usize = 256 * 1024;
+pub use book::{KEPT_FOR, PairId, Phase};
+pub use hash::{HashedMessage, MessageHasher};
+pub use rotate::Which;
+pub use stream::{NoStream, Stream};
+
+use book::{Book, algorithm_of, keep_until};
+use hash::LONGEST_HEADER;
 
 /// Why mail can't be signed.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +46,8 @@ pub enum SigningError {
     Store(#[from] StoreError),
     /// A kept key does not open.
     #[error(
-        "the DKIM key \"{name}\" in the database was altered and can't be used ({source}); stop the service and put back a \
-         copy of the database from before it was"
+        "the DKIM keys \"{name}\" in the database were altered and can't be used ({source}); stop the service and put back \
+         a copy of the database from before they were"
     )]
     Altered {
         /// Which setting.
@@ -49,44 +64,102 @@ pub enum SigningError {
     /// No domain to sign for.
     #[error("no domain to sign for: set `domains` in the configuration")]
     NoDomain,
+    /// Not one of ours.
+    #[error("{0} is none of the domains in the configuration: `hustings dns dkim` shows them")]
+    NotOurs(Domain),
+    /// The keys can't be changed while they can't be read.
+    #[error("the DKIM keys in the database can't be read: `hustings status` says more")]
+    Broken,
     /// A header that nobody writes.
     #[error("the message's header is longer than {LONGEST_HEADER} bytes and can't be signed")]
     HeaderTooLong,
+    /// The act can't be logged.
+    #[error(transparent)]
+    Audit(#[from] NotCanonical),
     /// The signing thread ended.
     #[error("signing was broken off: the daemon is stopping")]
     Stopped,
 }
 
-/// The selectors under which the public keys stand in DNS.
+/// The names that selectors begin with: `NAME-list1` is the first of the kind `list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selectors {
-    /// Of the RSA key, which every receiver checks.
+    /// Of RSA keys, which every receiver checks.
     pub rsa: String,
-    /// Of the Ed25519 key.
+    /// Of Ed25519 keys.
     pub ed25519: String,
 }
 
-/// A TXT record that has to stand in DNS at `SELECTOR._domainkey.DOMAIN`, for each of our domains.
+/// A TXT record that stands, or is to stand, in DNS at `SELECTOR._domainkey.DOMAIN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
+    /// Of which pair.
+    pub pair: PairId,
+    /// For which domain.
+    pub domain: Domain,
     /// The selector.
     pub selector: String,
+    /// The key's algorithm.
+    pub algorithm: Algorithm,
     /// The record's text; whoever writes the zone cuts it into strings.
     pub text: String,
+    /// Where its pair stands.
+    pub phase: Phase,
+    /// When the key was made; of the first pair of an older installation, when it was taken over.
+    pub made_at: Timestamp,
+    /// Since when it signs.
+    pub live_at: Option<Timestamp>,
+    /// Until when the record stays, if it signs no more.
+    pub keep_until: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// The record's name.
+    pub fn name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
+    }
+}
+
+/// The signer in force. Clones see the same one, after a rotation as well.
+#[derive(Debug, Clone)]
+pub struct SignerCell(Arc<ArcSwap<Signer>>);
+
+impl SignerCell {
+    /// The signer, as it is now.
+    pub fn now(&self) -> Arc<Signer> {
+        self.0.load_full()
+    }
+}
+
+impl From<Arc<Signer>> for SignerCell {
+    fn from(signer: Arc<Signer>) -> Self {
+        Self(Arc::new(ArcSwap::new(signer)))
+    }
 }
 
 /// Signs for all our domains.
-#[derive(Debug)]
 pub struct Signing {
-    signers: HashMap<Domain, Arc<Signer>>,
-    first: Arc<Signer>,
-    records: Vec<KeyRecord>,
+    store: Store,
+    domains: Vec<Domain>,
+    selectors: Selectors,
+    signers: HashMap<(Domain, Stream), SignerCell>,
+    /// Held while the book is being changed; the copy is that on the disk.
+    changing: tokio::sync::Mutex<()>,
+    book: Mutex<Book>,
     threads: Arc<Semaphore>,
     broken: Vec<String>,
 }
 
+impl std::fmt::Debug for Signing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signing")
+            .field("domains", &self.domains)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Signing {
-    /// Reads the keys, making them if there are none. The first domain signs for what is from no domain of ours.
+    /// Reads the keys, making what isn't there. The first domain signs for what is from no domain of ours.
     ///
     /// # Errors
     /// [`SigningError`].
@@ -94,39 +167,38 @@ impl Signing {
         store: &Store,
         domains: &[Domain],
         selectors: &Selectors,
+        now: Timestamp,
     ) -> Result<Self, SigningError> {
-        let keys = keys(store).await?;
-        for broken in &keys.broken {
-            tracing::error!(broken, "a signing key can't be used");
+        if domains.is_empty() {
+            return Err(SigningError::NoDomain);
         }
-        let mut signers = HashMap::with_capacity(domains.len());
+        let kept = keep::read(store, domains, selectors, now).await?;
+        for broken in &kept.broken {
+            tracing::error!(broken, "signing keys can't be used");
+        }
+        let mut signers = HashMap::new();
         for domain in domains {
-            let signer = match &keys.rsa {
-                Some(_) => Signer::new(domain.as_str(), selected(&keys, selectors)?)?,
-                None => Signer::without_keys(domain.as_str()),
-            };
-            let signer = Arc::new(signer);
-            signers.insert(domain.clone(), signer);
+            for stream in Stream::ALL {
+                let signer = signer(&kept.book, domain, stream)?;
+                signers.insert((domain.clone(), stream), SignerCell::from(signer));
+            }
         }
-        let first = domains.first().and_then(|domain| signers.get(domain));
-        let first = first.cloned().ok_or(SigningError::NoDomain)?;
-        let records = selected(&keys, selectors)?
-            .into_iter()
-            .map(|key| {
-                Ok(KeyRecord {
-                    text: key.key.record()?,
-                    selector: key.selector,
-                })
-            })
-            .collect::<Result<_, KeyError>>()?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
+            store: store.clone(),
+            domains: domains.to_vec(),
+            selectors: selectors.clone(),
             signers,
-            first,
-            records,
+            changing: tokio::sync::Mutex::new(()),
+            book: Mutex::new(kept.book),
             threads: Arc::new(Semaphore::new(cores)),
-            broken: keys.broken,
+            broken: kept.broken,
         })
+    }
+
+    fn book(&self) -> Book {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.clone()
     }
 
     /// What can't be signed with, and what that means: for `status`.
@@ -134,17 +206,40 @@ impl Signing {
         &self.broken
     }
 
-    /// What has to stand in DNS.
-    pub fn records(&self) -> &[KeyRecord] {
-        &self.records
+    /// All keys, as they stand at this time: what has to be in DNS, and what may go from it.
+    pub fn records(&self, now: Timestamp) -> Vec<KeyRecord> {
+        let book = self.book();
+        let mut records = Vec::new();
+        for pair in &book.pairs {
+            let domains = self.domains.iter();
+            let served =
+                domains.filter(|domain| pair.domain.as_ref().is_none_or(|own| own == *domain));
+            for domain in served {
+                records.extend(pair.halves.iter().map(|half| KeyRecord {
+                    pair: pair.id(),
+                    domain: domain.clone(),
+                    selector: half.selector.clone(),
+                    algorithm: algorithm_of(&half.record),
+                    text: half.record.clone(),
+                    phase: pair.phase(now),
+                    made_at: pair.made_at,
+                    live_at: pair.live_at,
+                    keep_until: pair.retired_at.map(keep_until),
+                }));
+            }
+        }
+        let order = |record: &KeyRecord| (record.pair.stream, record.pair.number);
+        let place = |domain: &Domain| self.domains.iter().position(|own| own == domain);
+        records.sort_by_key(|record| (place(&record.domain), order(record)));
+        records
     }
 
-    /// The signer of a domain, or of the first if it isn't ours.
-    pub fn signer(&self, domain: Option<&Domain>) -> Arc<Signer> {
-        domain
-            .and_then(|domain| self.signers.get(domain))
-            .unwrap_or(&self.first)
-            .clone()
+    /// The signer of a kind of mail from a domain; of the first domain if it isn't ours.
+    pub fn signer(&self, stream: Stream, domain: Option<&Domain>) -> SignerCell {
+        let own = domain.and_then(|domain| self.signers.get(&(domain.clone(), stream)));
+        own.or_else(|| self.signers.get(&(self.domains[0].clone(), stream)))
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Signer::without_keys("")).into())
     }
 
     /// Does work that signs where it blocks nobody, when a core is free for it.
@@ -153,14 +248,13 @@ impl Signing {
     /// [`SigningError::Stopped`].
     pub async fn run<R: Send + 'static>(
         &self,
-        domain: Option<&Domain>,
+        signer: SignerCell,
         work: impl FnOnce(&Signer) -> R + Send + 'static,
     ) -> Result<R, SigningError> {
-        let signer = self.signer(domain);
         let place = self.threads.clone().acquire_owned().await;
         let place = place.map_err(|_| SigningError::Stopped)?;
         let working = tokio::task::spawn_blocking(move || {
-            let done = work(&signer);
+            let done = work(&signer.now());
             drop(place);
             done
         });
@@ -174,12 +268,13 @@ impl Signing {
     /// [`SigningError`].
     pub async fn sign(
         &self,
+        stream: Stream,
         read: HashedMessage,
         time: SigningTime,
     ) -> Result<String, SigningError> {
         let domain = read.author_domain();
         let fields = self
-            .run(domain.as_ref(), move |signer| {
+            .run(self.signer(stream, domain.as_ref()), move |signer| {
                 signer.sign(&read.header, &read.body, HeaderSet::Message, time)
             })
             .await??;
@@ -193,6 +288,7 @@ impl Signing {
     /// [`SigningError`].
     pub async fn sign_stored(
         &self,
+        stream: Stream,
         mut body: BodyReader,
         time: SigningTime,
     ) -> Result<String, SigningError> {
@@ -200,168 +296,21 @@ impl Signing {
         while let Some(chunk) = body.next().await? {
             hasher.update(&chunk)?;
         }
-        self.sign(hasher.finish(), time).await
+        self.sign(stream, hasher.finish(), time).await
     }
 }
 
-type KeyBytes = Zeroizing<Vec<u8>>;
-
-/// The keys as they were found.
-struct Keys {
-    rsa: Option<KeyBytes>,
-    ed25519: Option<KeyBytes>,
-    /// Which were altered, and what that means.
-    broken: Vec<String>,
-}
-
-/// The kept keys, or new ones. Without the RSA key, the one that every receiver checks, nothing can be signed; without
-/// the other mail goes out as from those who have one key.
-async fn keys(store: &Store) -> Result<Keys, SigningError> {
-    loop {
-        let mut broken = Vec::new();
-        let mut found = Vec::new();
-        for (name, means) in [
-            (RSA, "mail to others waits until then"),
-            (ED25519, "mail is signed with the RSA key alone until then"),
-        ] {
-            found.push(match kept(store, name).await {
-                Err(error @ SigningError::Altered { .. }) => {
-                    broken.push(format!("{error}; {means}"));
-                    None
-                }
-                kept => kept?,
-            });
-        }
-        if let (Some(ed25519), Some(rsa)) = (found.pop(), found.pop())
-            && (!broken.is_empty() || (rsa.is_some() && ed25519.is_some()))
-        {
-            return Ok(Keys {
-                rsa,
-                ed25519,
-                broken,
-            });
-        }
-        let made = tokio::task::spawn_blocking(|| {
-            let rsa = SigningKey::generate_rsa()?.to_pkcs8()?;
-            let ed25519 = SigningKey::generate_ed25519()?.to_pkcs8()?;
-            Ok::<_, KeyError>((rsa, ed25519))
-        });
-        let (rsa, ed25519) = made.await.map_err(|_| SigningError::Stopped)??;
-        let put = |name: &'static str, value: KeyBytes| {
-            let name = name.into();
-            Step::PutSetting(Setting { name, value })
-        };
-        let change = Change::new()
-            .then(put(RSA, rsa))
-            .then(put(ED25519, ed25519));
-        if store.change(change).await? == ChangeOutcome::Done {
-            tracing::info!("made new DKIM keys: publish their records");
-        }
-    }
-}
-
-/// A kept key. One that doesn't open is not made anew: its public half stands in DNS.
-async fn kept(store: &Store, name: &'static str) -> Result<Option<KeyBytes>, SigningError> {
-    store.setting(name).await.map_err(|error| match error {
-        StoreError::Seal(source) => SigningError::Altered { name, source },
-        error => error.into(),
-    })
-}
-
-/// The keys that can be used, with their selectors.
-fn selected(keys: &Keys, selectors: &Selectors) -> Result<Vec<SelectedKey>, KeyError> {
-    let all = [
-        (&selectors.rsa, &keys.rsa),
-        (&selectors.ed25519, &keys.ed25519),
-    ];
-    all.into_iter()
-        .filter_map(|(selector, der)| Some((selector, der.as_ref()?)))
-        .map(|(selector, der)| {
-            Ok(SelectedKey {
-                selector: selector.clone(),
-                key: SigningKey::from_pkcs8(der)?,
-            })
-        })
-        .collect()
-}
-
-/// Reads a message that is streamed past, for its signature: the header is kept, the body only hashed.
-#[derive(Default)]
-pub struct MessageHasher {
-    header: Vec<u8>,
-    body: Option<BodyHasher>,
-}
-
-impl std::fmt::Debug for MessageHasher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MessageHasher(..)")
-    }
-}
-
-impl MessageHasher {
-    /// At the first byte of a message.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes the next bytes, however the message is cut.
-    ///
-    /// # Errors
-    /// [`SigningError::HeaderTooLong`].
-    pub fn update(&mut self, chunk: &[u8]) -> Result<(), SigningError> {
-        if let Some(body) = &mut self.body {
-            body.update(chunk);
-            return Ok(());
-        }
-        let before = self.header.len();
-        self.header.extend_from_slice(chunk);
-        if let Some(end) = field::header_end(&self.header, before) {
-            let mut body = BodyHasher::new();
-            body.update(&self.header[end..]);
-            self.header.truncate(end);
-            self.body = Some(body);
-        }
-        if self.header.len() > LONGEST_HEADER {
-            return Err(SigningError::HeaderTooLong);
-        }
-        Ok(())
-    }
-
-    /// At the end of the message.
-    pub fn finish(self) -> HashedMessage {
-        HashedMessage {
-            header: self.header,
-            body: self.body.unwrap_or_default().finish(),
-        }
-    }
-}
-
-/// What a signature needs of a message.
-pub struct HashedMessage {
-    header: Vec<u8>,
-    body: [u8; 32],
-}
-
-impl std::fmt::Debug for HashedMessage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HashedMessage(..)")
-    }
-}
-
-impl HashedMessage {
-    /// The header, with the empty line at its end.
-    pub fn header(&self) -> &[u8] {
-        &self.header
-    }
-
-    /// The domain of the address in From, so that the signature is aligned with it (RFC 9989).
-    fn author_domain(&self) -> Option<Domain> {
-        // Of the header alone: a multipart without its body is no message.
-        let (fields, _) = field::split(&self.header, &Limits::default()).ok()?;
-        let from = fields.iter().find(|field| field.is("From"))?;
-        let address = from.mailboxes().into_iter().next()?.address;
-        Domain::parse(address.rsplit_once('@')?.1).ok()
-    }
+/// The signer that the book says.
+fn signer(book: &Book, domain: &Domain, stream: Stream) -> Result<Arc<Signer>, SigningError> {
+    let live = book.live(domain, stream);
+    let keys = live
+        .map(book::Pair::selected)
+        .transpose()?
+        .unwrap_or_default();
+    Ok(Arc::new(match keys.is_empty() {
+        true => Signer::without_keys(domain.as_str()),
+        false => Signer::new(domain.as_str(), keys)?,
+    }))
 }
 
 #[cfg(test)]

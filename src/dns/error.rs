@@ -17,7 +17,7 @@ pub enum LookupError {
     Temporary(Hitch),
     /// The resolver can't be set up.
     #[error(
-        "the DNS resolver can't be set up: check /etc/resolv.conf or set `dns.server` in the configuration"
+        "the DNS resolver can't be set up: check /etc/resolv.conf or set `delivery.resolver` in the configuration"
     )]
     Setup,
 }

@@ -3,12 +3,18 @@
 //! Answers come from strangers. This room says what DNS says, in types; what mail does with it is for
 //! `delivery::route` to decide.
 
+mod authority;
+mod blocklist;
+mod data;
 mod error;
 mod mx;
 mod reach;
 mod records;
 mod resolver;
 
+pub use self::authority::NameServer;
+pub use self::blocklist::{is_listing, listing_name};
+pub use self::data::{Data, Kind, reverse_name};
 pub use self::error::{Hitch, LookupError};
 pub use self::mx::{MailHosts, MxHost, Shuffle};
 pub use self::reach::is_public;

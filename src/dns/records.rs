@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
+use super::data::text;
 use super::error::LookupError;
 use super::resolver::Resolver;
 
@@ -76,10 +77,4 @@ impl Resolver {
         let data = records.unwrap_or_default().iter().map(|one| &one.data);
         Ok(data.filter_map(read).take(MOST).collect())
     }
-}
-
-/// A name as text, lower case, without its last dot.
-fn text(name: &Name) -> String {
-    let text = name.to_ascii().to_ascii_lowercase();
-    text.trim_end_matches('.').to_owned()
 }

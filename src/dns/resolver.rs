@@ -94,6 +94,10 @@ impl Resolver {
         Ok(Self { inner, settings })
     }
 
+    pub(super) fn from_parts(inner: TokioResolver, settings: ResolverSettings) -> Self {
+        Self { inner, settings }
+    }
+
     /// The hosts that take mail for `domain`, in the order in which they are to be tried.
     ///
     /// # Errors
@@ -174,7 +178,7 @@ impl Resolver {
     }
 }
 
-fn only(servers: &[SocketAddr]) -> ResolverConfig {
+pub(super) fn only(servers: &[SocketAddr]) -> ResolverConfig {
     let servers = servers.iter().map(|server| {
         let connections =
             [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
@@ -186,7 +190,7 @@ fn only(servers: &[SocketAddr]) -> ResolverConfig {
     ResolverConfig::from_parts(None, Vec::new(), servers.collect())
 }
 
-fn options(options: &mut ResolverOpts, settings: &ResolverSettings) {
+pub(super) fn options(options: &mut ResolverOpts, settings: &ResolverSettings) {
     options.timeout = settings.patience;
     options.cache_size = settings.cache;
     options.attempts = 2;

@@ -31,6 +31,15 @@ pub enum Decision {
     Refuse,
 }
 
+/// What a mailing goes out in spite of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Despite {
+    /// Nothing: it is refused.
+    Nothing,
+    /// DNS records that are not in order; that stands in the audit log.
+    Dns,
+}
+
 /// What the page behind an approver's link shows. `Debug` shows none of it.
 #[derive(Clone)]
 pub struct ApprovalView {
@@ -88,12 +97,26 @@ impl Mailings {
         by: &Actor,
         digest: Option<&str>,
     ) -> Result<MailingInfo, ListError> {
+        self.approve_despite(id, by, digest, Despite::Nothing).await
+    }
+
+    /// The same, in spite of what keeps it back.
+    ///
+    /// # Errors
+    /// As [`Mailings::approve`].
+    pub async fn approve_despite(
+        &self,
+        id: MailingId,
+        by: &Actor,
+        digest: Option<&str>,
+        despite: Despite,
+    ) -> Result<MailingInfo, ListError> {
         let running = self.held(id).await?;
         let record = &running.now().record;
         if digest.is_some_and(|digest| !digest.eq_ignore_ascii_case(&record.digest)) {
             return Err(ListError::Digest);
         }
-        self.release(&running, by, "mailing approve").await
+        self.release(&running, by, despite).await
     }
 
     /// What an approver's link shows; none for a link that doesn't work. Changes nothing.
@@ -136,7 +159,7 @@ impl Mailings {
     ) -> Result<MailingInfo, ListError> {
         let (running, approver) = self.by_link(token).ok_or(ListError::Link)?;
         match decision {
-            Decision::Approve => self.release(&running, &approver, "mailing approve").await,
+            Decision::Approve => self.release(&running, &approver, Despite::Nothing).await,
             Decision::Refuse => self.end(&running, &approver, "mailing refuse", None).await,
         }
     }
@@ -180,7 +203,7 @@ impl Mailings {
         &self,
         running: &Running,
         by: &Actor,
-        verb: &str,
+        despite: Despite,
     ) -> Result<MailingInfo, ListError> {
         let mailing = running.now();
         let terms = self.0.terms.load_full();
@@ -194,13 +217,16 @@ impl Mailings {
         if held_for >= HELD_FOR {
             return Err(ListError::TooOld);
         }
-        if !terms.settings.signer.can_sign() {
+        if !terms.settings.signer(&mailing.record.list).can_sign() {
             return Err(ListError::NoKey);
         }
+        let why = self
+            .dns_allows(&terms, &mailing.record.list, despite)
+            .await?;
         // Read again from the disk: what goes out is what was held, whatever became of it meanwhile.
         self.prepared(&mailing).await?;
         let now = self.clock().now();
-        let act = self.act(by, verb, running.id, None);
+        let act = self.act(by, "mailing approve", running.id, why.as_deref());
         let codes = mailing.record.constituencies.as_deref();
         let expected = self.consent().count(&mailing.record.list, codes);
         let morning = self.consent().morning_count(&mailing.record.list, codes);
@@ -229,6 +255,33 @@ impl Mailings {
         self.sign_quietly().await;
         self.0.work.notify_one();
         Ok(self.info(&released))
+    }
+
+    /// Refuses a mailing that large receivers would refuse. Gives what stands in the log if it goes all the same.
+    async fn dns_allows(
+        &self,
+        terms: &Terms,
+        list: &str,
+        despite: Despite,
+    ) -> Result<Option<String>, ListError> {
+        let settings = &terms.settings;
+        let from = settings.list(list).map(|list| list.from.domain());
+        let red = settings
+            .standing
+            .red(from.unwrap_or(&settings.mail_domain))
+            .await;
+        match (red.is_empty(), despite) {
+            (true, _) => Ok(None),
+            (false, Despite::Nothing) => Err(ListError::Dns(red)),
+            (false, Despite::Dns) => {
+                let mut topics: Vec<_> = red.iter().map(|one| one.topic).collect();
+                topics.dedup();
+                Ok(Some(format!(
+                    "anyway: DNS is not in order ({})",
+                    topics.join(", ")
+                )))
+            }
+        }
     }
 
     /// An act on a mailing.

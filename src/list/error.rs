@@ -1,6 +1,7 @@
 //! What can go wrong in the room for mailings.
 
 use super::cause::state_in_words;
+use super::settings::NotInOrder;
 use crate::audit::NotCanonical;
 use crate::consent::ConsentError;
 use crate::consent::constituency::Code;
@@ -83,6 +84,13 @@ pub enum ListError {
         "nothing can be signed: the DKIM key in the database can't be used; `hustings status` says more"
     )]
     NoKey,
+    /// The party's DNS records are not as large receivers want them.
+    #[error(
+        "large receivers would refuse it, since DNS is not in order: {}; `hustings dns check` shows what to publish, and \
+         --anyway sends it all the same",
+        said(.0)
+    )]
+    Dns(Vec<NotInOrder>),
     /// The prepared bytes are not those that were held.
     #[error(
         "the prepared mailing was changed or damaged: cancel it, send the mail to the list again, and run `hustings store verify`"
@@ -176,6 +184,13 @@ fn line(text: &str) -> String {
         _ => '?',
     });
     plain.take(LINE).collect()
+}
+
+fn said(records: &[NotInOrder]) -> String {
+    let texts = records
+        .iter()
+        .map(|one| format!("{} ({})", one.topic, one.said));
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 fn sentences(refusals: &[Refusal]) -> String {

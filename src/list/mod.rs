@@ -49,12 +49,12 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub use accept::{Held, Submission, Target};
-pub use approve::{ApprovalView, Decision};
+pub use approve::{ApprovalView, Decision, Despite};
 pub use back::CopyOf;
 pub use cause::in_words as cause_in_words;
 pub use error::{ListError, SubmitError};
 pub use progress::Progress;
-pub use settings::{ApprovalRule, MailingList, MailingSettings, Pace};
+pub use settings::{ApprovalRule, MailingList, MailingSettings, NotInOrder, Pace, Standing};
 pub use steer::{MailingInfo, Preview};
 
 use crate::clock::Clock;

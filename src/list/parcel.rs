@@ -108,7 +108,7 @@ impl CopyParcel {
             Ok(plan) => plan,
             Err(error) => return self.not_now(&error),
         };
-        match self.room.letter(plan, self.row.copy, &to).await {
+        match self.room.letter(plan, &list, self.row.copy, &to).await {
             Ok(Ok(letter)) => {
                 *self.to() = Some(to);
                 Loaded::Ready(letter)

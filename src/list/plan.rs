@@ -14,7 +14,7 @@ use crate::consent::Subscription;
 use crate::delivery::parcel::{Letter, MailBytes};
 use crate::id::CopyId;
 use crate::message::copy::{CopyError, CopyPlan, SignedCopy};
-use crate::message::dkim::SigningTime;
+use crate::message::dkim::{Signer, SigningTime};
 use crate::message::segment::{Prepared, SlotError, SlotValues};
 use crate::store::Mailing;
 use crate::vault::{CopyTokenKind, Vault};
@@ -92,15 +92,13 @@ impl Plan {
     }
 
     /// Makes a copy and signs it. Takes a quarter of a millisecond: call it where blocking is fine.
-    fn letter(&self, own: Own, terms: &Terms) -> Result<Letter, CopyError> {
+    fn letter(&self, own: Own, signer: &Signer) -> Result<Letter, CopyError> {
         let time = SigningTime {
             at: self.at,
             expires: None,
         };
         let values = own.values(self.at);
-        let copy: SignedCopy = self
-            .copies
-            .signed_copy(&values, &terms.settings.signer, time)?;
+        let copy: SignedCopy = self.copies.signed_copy(&values, signer, time)?;
         Ok(Letter {
             size: Some(copy.len() as u64),
             utf8: copy.needs_smtputf8(),
@@ -144,18 +142,20 @@ impl Mailings {
     pub(super) async fn letter(
         &self,
         plan: Arc<Plan>,
+        list: &str,
         copy: CopyId,
         to: &Subscription,
     ) -> Result<Result<Letter, CopyError>, ListError> {
         let terms = self.0.terms.load_full();
-        if !terms.settings.signer.can_sign() {
+        let signer = terms.settings.signer(list);
+        if !signer.can_sign() {
             return Err(ListError::NoKey);
         }
         let own = Own::of(self.vault(), &terms, copy, to);
         let place = self.0.signing.clone().acquire_owned().await;
         blocking(move || {
             let _place = place;
-            plan.letter(own, &terms)
+            plan.letter(own, &signer)
         })
         .await
     }

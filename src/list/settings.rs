@@ -2,17 +2,37 @@
 //! configuration, swapped whole at a reload.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::ListError;
 use crate::address::{Domain, EmailAddress};
 use crate::consent::constituency::Constituencies;
 use crate::delivery::schedule::Schedule;
+use crate::delivery::signing::SignerCell;
 use crate::message::dkim::Signer;
 use crate::message::footer::{Footer, Template};
 use crate::message::prepare::Letterhead;
 use crate::message::segment::Slot;
 use crate::template::{Footer as FooterView, Lang, Templates, Text, Tongues};
+
+/// Whether a domain stands in DNS as large receivers want it.
+pub trait Standing: Send + Sync + std::fmt::Debug {
+    /// What they would refuse a mailing for; nothing if it is in order or can't be known.
+    fn red<'a>(
+        &'a self,
+        domain: &'a Domain,
+    ) -> Pin<Box<dyn Future<Output = Vec<NotInOrder>> + Send + 'a>>;
+}
+
+/// A DNS record that is not in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotInOrder {
+    /// What it is for: SPF, DKIM.
+    pub topic: &'static str,
+    /// Its name, and what is wrong with it.
+    pub said: String,
+}
 
 /// Everything that the room needs from the configuration.
 #[derive(Debug, Clone)]
@@ -23,8 +43,8 @@ pub struct MailingSettings {
     pub constituencies: Arc<Constituencies>,
     /// The words of footers and of the staff's notices.
     pub templates: Arc<Templates>,
-    /// Signs the copies.
-    pub signer: Arc<Signer>,
+    /// Signs the copies of a list that is no longer configured.
+    pub signer: SignerCell,
     /// When a copy is tried again, and for how long.
     pub schedule: Schedule,
     /// The origin of the pages, without a slash at its end.
@@ -33,6 +53,8 @@ pub struct MailingSettings {
     pub mail_domain: Domain,
     /// Whom the notices to staff are from.
     pub notices_from: EmailAddress,
+    /// Whether a domain stands in DNS as large receivers want it.
+    pub standing: Arc<dyn Standing>,
     /// How much is done at a time.
     pub pace: Pace,
 }
@@ -90,6 +112,8 @@ pub struct MailingList {
     pub max_size: usize,
     /// The languages of its footer.
     pub tongues: Tongues,
+    /// Signs its copies, for the domain of its identity.
+    pub signer: SignerCell,
 }
 
 /// Who must approve a mailing.
@@ -105,6 +129,12 @@ impl MailingSettings {
     /// The list of this key.
     pub fn list(&self, key: &str) -> Option<&MailingList> {
         self.lists.iter().find(|list| list.key == key)
+    }
+
+    /// Who signs the copies of this list, now.
+    pub(super) fn signer(&self, key: &str) -> Arc<Signer> {
+        let list = self.list(key);
+        list.map_or(&self.signer, |list| &list.signer).now()
     }
 }
 

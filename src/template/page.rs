@@ -332,6 +332,8 @@ pub enum NoticeKind {
     Approved,
     /// After its refusal.
     Refused,
+    /// A mailing that large receivers would refuse now.
+    NotReady,
     /// A link that is unknown, used or expired: one page for all three.
     LinkUnknown,
     /// 404.
@@ -356,12 +358,13 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Inbox,
         Self::NeverDone,
         Self::Kept,
         Self::Approved,
         Self::Refused,
+        Self::NotReady,
         Self::LinkUnknown,
         Self::NotFound,
         Self::Locked,
@@ -383,6 +386,7 @@ impl NoticeKind {
                 | Self::Kept
                 | Self::Approved
                 | Self::Refused
+                | Self::NotReady
                 | Self::Locked
                 | Self::NotStopped
                 | Self::TooMany

@@ -243,6 +243,14 @@ impl Pair {
         &self.certified.cert[0]
     }
 
+    /// SHA-256 of the public key with its kind (SubjectPublicKeyInfo): what a TLSA record 3 1 1 holds (RFC 6698 §2.1).
+    pub fn public_key_digest(&self) -> Option<[u8; 32]> {
+        let (_, leaf) = X509Certificate::from_der(self.certificate()).ok()?;
+        let key = leaf.tbs_certificate.subject_pki.raw;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+        digest.as_ref().try_into().ok()
+    }
+
     /// The order in which pairs are tried: ECDSA is much cheaper to sign with, and old peers that lack it take RSA.
     pub(super) fn preference(&self) -> u8 {
         match self.certified.key.algorithm() {

@@ -21,9 +21,19 @@ pub trait Approvals: Send + Sync {
     /// What the mailing behind an approver's link is; none for a link that is unknown, used or expired. Changes nothing.
     fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>>;
 
-    /// Approves or refuses it, and spends the link. False for a link that is unknown, used or expired, and where the
-    /// mailing is no longer what the link was given for.
-    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, bool>;
+    /// Approves or refuses it, and spends the link.
+    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, Decided>;
+}
+
+/// What came of a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// It is done, and the link spent.
+    Done,
+    /// The link is unknown, used or expired, or the mailing is no longer what it was given for.
+    NoLink,
+    /// Large receivers would refuse it now. The link still works.
+    NotReady,
 }
 
 /// An answer of the list room that is being made.
@@ -82,10 +92,11 @@ impl Approvals for Mailings {
         })
     }
 
-    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, bool> {
+    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, Decided> {
         Box::pin(async move {
             match self.decide_by_link(token, decision).await {
-                Ok(_) => Ok(true),
+                Ok(_) => Ok(Decided::Done),
+                Err(ListError::Dns(_)) => Ok(Decided::NotReady),
                 Err(
                     ListError::Link
                     | ListError::State { .. }
@@ -95,7 +106,7 @@ impl Approvals for Mailings {
                     | ListError::SecondPerson
                     | ListError::NotConfigured(_)
                     | ListError::TooOld,
-                ) => Ok(false),
+                ) => Ok(Decided::NoLink),
                 Err(error) => Err(room_trouble(error)),
             }
         })
@@ -163,9 +174,12 @@ pub(super) async fn post(
         .whole(async move { room.decide(&pressed, decision).await })
         .await;
     Ok(match decided {
-        Ok(Ok(true)) => notice(&open.site, StatusCode::OK, lang, done),
+        Ok(Ok(Decided::Done)) => notice(&open.site, StatusCode::OK, lang, done),
         // The page says what stands against it, if the link itself is good.
-        Ok(Ok(false)) => show(&token, lang, &open, StatusCode::CONFLICT).await,
+        Ok(Ok(Decided::NoLink)) => show(&token, lang, &open, StatusCode::CONFLICT).await,
+        Ok(Ok(Decided::NotReady)) => {
+            notice(&open.site, StatusCode::CONFLICT, lang, NoticeKind::NotReady)
+        }
         Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     })

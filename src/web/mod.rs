@@ -46,7 +46,7 @@ use crate::consent::{Consent, FormVersion};
 use crate::template::{Lang, NoticeKind, Visit};
 
 pub use answer::{Asked, page, retry_later};
-pub use approve::{Approvals, Asking, MailingToApprove, RoomTrouble};
+pub use approve::{Approvals, Asking, Decided, MailingToApprove, RoomTrouble};
 pub use door::{Door, NotLoopback, Timeouts};
 pub use form::{Fields, FormError, PostedSignUp, Scope};
 pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};

@@ -454,6 +454,7 @@ async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
             400,
             "We could not read",
         ),
+        (post_form("/a/held", "decision=approve"), 409, "t go yet"),
         (
             post_form("/a/spent", "decision=approve"),
             404,

@@ -36,7 +36,14 @@ pub async fn send(party: &Party, to: &str, subject: &str) {
         mailing: mailing.clone(),
     };
     let digest = Some(socket.ask(preview).await.unwrap().answer.digest);
-    socket.ask(Approve { mailing, digest }).await.unwrap();
+    socket
+        .ask(Approve {
+            mailing,
+            digest,
+            anyway: false,
+        })
+        .await
+        .unwrap();
     let deadline = Instant::now() + WITHIN;
     loop {
         let all = socket.ask(List { current: false }).await.unwrap().rows;

@@ -22,8 +22,8 @@ use hustings::template::Text;
 use hustings::tls::{self, Certificates, SelfMadeCa};
 use hustings::vault::{KeyRing, Vault};
 use hustings::web::{
-    Approvals, Asking, Door, LockedWithdrawals, MailingToApprove, NotKept, Rooms, Timeouts, Web,
-    WebParts,
+    Approvals, Asking, Decided, Door, LockedWithdrawals, MailingToApprove, NotKept, Rooms,
+    Timeouts, Web, WebParts,
 };
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -81,8 +81,14 @@ impl Approvals for OneMailing {
         };
         Box::pin(async move { Ok((token == "good").then(mailing)) })
     }
-    fn decide<'a>(&'a self, token: &'a str, _: hustings::list::Decision) -> Asking<'a, bool> {
-        Box::pin(async move { Ok(token == "good") })
+    fn decide<'a>(&'a self, token: &'a str, _: hustings::list::Decision) -> Asking<'a, Decided> {
+        Box::pin(async move {
+            Ok(if token == "good" {
+                Decided::Done
+            } else {
+                Decided::NoLink
+            })
+        })
     }
 }
 

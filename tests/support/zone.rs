@@ -12,11 +12,12 @@ use std::time::Duration;
 use hickory_server::Server;
 use hickory_server::net::runtime::{Time, TokioRuntimeProvider};
 use hickory_server::proto::op::ResponseCode;
-use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, SOA, TXT};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, PTR, SOA, SRV, TXT};
 use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, MessageResponseBuilder, ZoneType};
+use hustings::dns::Data;
 use tokio::net::{TcpListener, UdpSocket};
 
 /// What a name does instead of answering.
@@ -120,6 +121,28 @@ impl Zone {
                 .await,
             "{name}: not taken"
         );
+    }
+
+    /// Publishes a record as the party wants it.
+    pub async fn publish(&self, name: &str, data: &Data) {
+        match data {
+            Data::Address(address) => self.address_of(name, &address.to_string()).await,
+            Data::Mx { preference, host } => self.mx(name, *preference, host).await,
+            Data::Text(text) => self.txt(name, text).await,
+            Data::Tlsa(kind, bytes) => self.tlsa(name, *kind, bytes).await,
+            Data::Alias(target) => self.cname(name, target).await,
+            Data::Name(target) => self.add(name, RData::PTR(PTR(named(target)))).await,
+            Data::Service {
+                priority,
+                weight,
+                port,
+                target,
+            } => {
+                let srv = SRV::new(*priority, *weight, *port, named(target));
+                self.add(name, RData::SRV(srv)).await;
+            }
+            Data::Caa { .. } | Data::Signed => unimplemented!(),
+        }
     }
 
     /// Takes all records of a kind away from a name.

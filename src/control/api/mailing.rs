@@ -93,6 +93,9 @@ pub struct Approve {
     pub mailing: String,
     /// The digest that the preview showed; the approval is of these bytes and no others.
     pub digest: Option<String>,
+    /// In spite of DNS records that large receivers miss; it stands in the audit log.
+    #[serde(default)]
+    pub anyway: bool,
 }
 ask!(Approve, "mailing approve", Needs::Staff, answer MailingReport);
 

@@ -5,6 +5,7 @@ use crate::consent::MaskedCount;
 
 pub mod audit;
 pub mod consent;
+pub mod dns;
 pub mod key;
 pub mod list;
 pub mod mailbox;
@@ -22,6 +23,10 @@ pub const ALL: &[&str] = &[
     "consent bundle",
     "consent show",
     "consent verify",
+    "dns check",
+    "dns dkim",
+    "dns records",
+    "dns rotate-dkim",
     "key backup",
     "list show",
     "lock",

@@ -74,6 +74,7 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::NotConfigured(_)
         | ListError::Freed
         | ListError::TooOld
+        | ListError::Dns(_)
         | ListError::Link => Class::Refused,
         ListError::Store(_)
         | ListError::Settings { .. }

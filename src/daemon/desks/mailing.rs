@@ -12,7 +12,7 @@ use crate::control::api::mailing::{
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 use crate::id::MailingId;
-use crate::list::{ListError, MailingInfo, Progress};
+use crate::list::{Despite, ListError, MailingInfo, Progress};
 use crate::staff::Actor;
 use crate::store::MailingState;
 
@@ -119,7 +119,13 @@ impl Handle<Approve> for MailingDesk {
             call.actor()?,
         );
         let digest = ask.digest.as_deref();
-        let approved = self.0.mailings.approve(id, actor, digest).await;
+        let despite = if ask.anyway {
+            Despite::Dns
+        } else {
+            Despite::Nothing
+        };
+        let approving = self.0.mailings.approve_despite(id, actor, digest, despite);
+        let approved = approving.await;
         let info = approved.map_err(|error| refusal::<Approve>(&error))?;
         self.report::<Approve>(info, actor).await
     }

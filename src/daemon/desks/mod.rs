@@ -6,6 +6,7 @@
 //! | `list` | `list show` |
 //! | `subscriber/` | `subscriber …`: look, enter a card, erase, count, import, export, agree |
 //! | `consent` | `consent show`, `consent bundle` |
+//! | `dns` | `dns …` |
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
 //! | `mailbox` | `mailbox list` |
@@ -16,6 +17,7 @@
 //! - An address is told to admins alone, and the look at it is in the audit log before it is told.
 
 mod consent;
+pub(super) mod dns;
 mod failure;
 mod list;
 mod mailbox;
@@ -37,6 +39,7 @@ use crate::id::StaffId;
 use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
+use dns::DnsDesk;
 use list::ListDesk;
 use mailbox::MailboxDesk;
 use mailing::MailingDesk;
@@ -84,7 +87,12 @@ fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
 fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let mailing = Arc::new(MailingDesk(rooms.clone()));
     let queue = Arc::new(QueueDesk(rooms.clone()));
-    desk.on::<api::mailing::List, _>(&mailing)
+    let dns = Arc::new(DnsDesk(rooms.clone()));
+    desk.on::<api::dns::Records, _>(&dns)
+        .on::<api::dns::Check, _>(&dns)
+        .on::<api::dns::Dkim, _>(&dns)
+        .on::<api::dns::RotateDkim, _>(&dns)
+        .on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)
         .on::<api::mailing::Watch, _>(&mailing)

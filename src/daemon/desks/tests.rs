@@ -1,5 +1,6 @@
 //! Stories at the real control socket, with all rooms on a real store and a clock that stands.
 
+mod dns;
 mod mail;
 mod people;
 mod second;
@@ -17,6 +18,7 @@ use crate::consent::Consent;
 use crate::control::testing::{TestServer, serve};
 use crate::control::{Ask, Client, ClientError, Event, Limits, WhoIs};
 use crate::daemon::mail_in::Checks;
+use crate::daemon::names::Names;
 use crate::daemon::rooms;
 use crate::daemon::settings::Settings;
 use crate::delivery::engine::Bell;
@@ -109,16 +111,21 @@ async fn build(store: Store, clock: Clock) -> Rooms {
     let staff = StaffRoom::open(store.clone(), clock.clone(), settings.premises())
         .await
         .expect("opens");
-    let signing = Signing::open(&store, &settings.config.domains, &settings.selectors())
+    let (domains, selectors) = (&settings.config.domains, settings.selectors());
+    let signing = Signing::open(&store, domains, &selectors, clock.now())
         .await
         .expect("opens");
     let (signing, bell) = (Arc::new(signing), Bell::new());
+    let mut config = Config::example();
+    config.dns.check = false;
+    let none = crate::tls::Certificates::fixed(Vec::new());
+    let names = Names::new(clock.clone(), Arc::new(config), signing.clone(), none);
     let mailings = Mailings::open(
         store.clone(),
         clock.clone(),
         consent.clone(),
         staff.clone(),
-        settings.mailings(signing.signer(None)),
+        settings.mailings(&signing, names.clone()),
         bell.clone(),
     )
     .await
@@ -142,6 +149,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         mailings,
         queue,
         signing,
+        names,
         bell,
         checks: Checks::new(&settings.config).expect("a resolver"),
     };

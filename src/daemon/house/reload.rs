@@ -113,7 +113,7 @@ impl PartyHouse {
             consent.await.map_err(|error| fail(&error))?;
             rooms
                 .mailings
-                .reload(settings.mailings(rooms.signing.signer(None)))
+                .reload(settings.mailings(&rooms.signing, rooms.names.clone()))
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);

@@ -1,101 +1,94 @@
-//! The DNS records that a party publishes so that its mail arrives and is believed, as lines of a zone file. Making them
-//! makes the DKIM keys, if there are none yet.
+//! The DNS records that a party publishes so that its mail arrives and is believed: the same set, and the same look at it,
+//! as in the running service. Making it makes the DKIM keys, if there are none yet.
 
-use crate::config::Config;
-use crate::delivery::signing::{KeyRecord, Signing};
-use crate::vault::RootKey;
-
+use super::super::desks::dns::{finding, record};
+use super::super::names::{Look, facts};
 use super::super::settings::selectors;
 use super::{InitError, keeper};
+use crate::config::Config;
+use crate::control::api::dns::{FindingReport, RecordReport};
+use crate::delivery::signing::Signing;
+use crate::dns::LookupError;
+use crate::tls::Pair;
+use crate::vault::RootKey;
+use crate::zone::{Topic, Wanted, judge, look, wanted};
 
-/// The longest string of a TXT record (RFC 1035 §3.3.14).
-const STRING: usize = 255;
+/// Records that belong together, in the order in which they are best published.
+#[derive(Debug)]
+pub struct DnsStep {
+    /// What they are, in words.
+    pub what: String,
+    wanted: Vec<Wanted>,
+}
 
-/// The records, with the public halves of the DKIM keys. `root` opens the store, which must not be in use.
+/// The steps, with the public halves of the DKIM keys. `root` opens the store, which must not be in use.
 ///
 /// # Errors
 /// [`InitError`].
-pub async fn dns_records(config: &Config, root: &RootKey) -> Result<String, InitError> {
+pub async fn dns_steps(config: &Config, root: &RootKey) -> Result<Vec<DnsStep>, InitError> {
+    let now = jiff::Timestamp::now();
     let store = keeper(config).await?.unlock_with(root).await?;
-    let signing = Signing::open(&store, &config.domains, &selectors(config)).await;
+    let signing = Signing::open(&store, &config.domains, &selectors(config), now).await;
     store.close().await;
-    Ok(zone(config, signing?.records()))
+    // Without a certificate yet, its record is left for later.
+    let pairs = config.tls.certificate.iter();
+    let pairs = pairs.filter_map(|files| Pair::load(&files.chain, &files.key, now).ok());
+    let pairs: Vec<_> = pairs.collect();
+    Ok(steps(wanted(&facts(config, signing?.records(now), &pairs))))
 }
 
-fn zone(config: &Config, keys: &[KeyRecord]) -> String {
-    let host = &config.hostname;
-    let mut lines = Vec::new();
-    for domain in &config.domains {
-        lines.push(format!("{domain}. IN MX 10 {host}."));
-        lines.push(txt(domain.as_str(), "v=spf1 mx -all"));
-        for key in keys {
-            let name = format!("{}._domainkey.{domain}", key.selector);
-            lines.push(txt(&name, &key.text));
-        }
-        let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}");
-        lines.push(txt(&format!("_dmarc.{domain}"), &dmarc));
-    }
-    // The name in EHLO, for mail with the null reverse-path (RFC 7208 §2.3).
-    if !config.domains.contains(host) {
-        lines.push(txt(host.as_str(), "v=spf1 a -all"));
-    }
-    lines.push(String::new());
-    lines.join("\n")
-}
-
-/// A TXT record, cut into strings where it is long.
-fn txt(name: &str, text: &str) -> String {
-    let mut strings = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        // Keys and policies are ASCII.
-        let (string, later) = rest.split_at(rest.floor_char_boundary(STRING));
-        strings.push(format!("\"{string}\""));
-        rest = later;
-    }
-    format!("{name}. IN TXT {}", strings.join(" "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_domain_has_its_records() {
-        let mut config = Config::example();
-        let host = config.hostname.to_string();
-        let second = crate::address::Domain::parse("second.example").expect("a domain");
-        config.domains.push(second);
-        let key = |selector: &str, text: String| KeyRecord {
-            selector: selector.to_owned(),
-            text,
-        };
-        let long = format!("v=DKIM1; k=rsa; p={}", "A".repeat(400));
-        let keys = [key("r", long.clone()), key("e", "v=DKIM1; p=B".to_owned())];
-        let zone = zone(&config, &keys);
-        for domain in ["party.example", "second.example"] {
-            for line in [
-                format!("{domain}. IN MX 10 {host}."),
-                format!("{domain}. IN TXT \"v=spf1 mx -all\""),
-                format!("e._domainkey.{domain}. IN TXT \"v=DKIM1; p=B\""),
-                format!(
-                    "_dmarc.{domain}. IN TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}\""
-                ),
-            ] {
-                assert!(zone.lines().any(|found| found == line), "{line}\n{zone}");
+fn steps(all: Vec<Wanted>) -> Vec<DnsStep> {
+    let mut steps: Vec<DnsStep> = Vec::new();
+    for one in all {
+        let of = match (&one.domain, one.topic) {
+            (None, _) => "this machine".to_owned(),
+            (Some(domain), Topic::Mx | Topic::Spf | Topic::Dmarc) => {
+                format!("mail to and from {domain}")
             }
+            (Some(domain), Topic::Dkim) => format!("signatures of {domain} (DKIM)"),
+            (Some(domain), _) => format!("what else helps at {domain}"),
+        };
+        match steps.iter_mut().find(|step| step.what == of) {
+            Some(step) => step.wanted.push(one),
+            None => steps.push(DnsStep {
+                what: of,
+                wanted: vec![one],
+            }),
         }
-        let own = format!("{host}. IN TXT \"v=spf1 a -all\"");
-        assert!(zone.lines().any(|found| found == own), "{zone}");
-        let rsa = zone.lines().find(|line| line.starts_with("r._domainkey."));
-        let strings: Vec<_> = rsa
-            .expect("is there")
-            .split('"')
-            .skip(1)
-            .step_by(2)
-            .collect();
-        assert_eq!(strings.concat(), long);
-        assert!(strings.iter().all(|string| string.len() <= STRING));
-        assert_eq!(strings.len(), 2);
+    }
+    steps
+}
+
+impl DnsStep {
+    /// Its records.
+    pub fn records(&self) -> Vec<RecordReport> {
+        self.wanted.iter().map(record).collect()
+    }
+
+    /// Looks them up.
+    ///
+    /// # Errors
+    /// [`LookupError::Setup`] if the resolver can't be set up.
+    pub async fn look(&self, config: &Config) -> Result<Vec<FindingReport>, LookupError> {
+        let facts = facts(config, Vec::new(), &[]);
+        let looks = Look::new(config)?;
+        let (host, own) = (facts.host.as_str(), &facts.addresses);
+        let seen = look(&looks, &self.wanted, host, own, facts.relayed).await;
+        let findings = judge(&self.wanted, &seen, &facts.host, &facts.ehlo);
+        let ours = findings.iter().filter(|one| self.is_about(one.topic));
+        Ok(ours.map(finding).collect())
+    }
+
+    fn is_about(&self, topic: Topic) -> bool {
+        // What isn't a record belongs to the machine, as its address does when nobody wrote it down.
+        let machine = self.wanted.iter().any(|one| one.domain.is_none());
+        let of_machine = matches!(
+            topic,
+            Topic::Address | Topic::Reverse | Topic::Port25 | Topic::Blocklist
+        );
+        match of_machine {
+            true => machine,
+            false => self.wanted.iter().any(|one| one.topic == topic),
+        }
     }
 }

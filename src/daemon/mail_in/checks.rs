@@ -16,7 +16,7 @@ use super::names::Lookups;
 use super::verdict;
 use crate::address::{Domain, EmailAddress};
 use crate::config::Config;
-use crate::dns::{LookupError, Resolver, ResolverSettings};
+use crate::dns::{LookupError, Resolver, ResolverSettings, is_listing, listing_name};
 use crate::message::mime::field::header_end;
 use crate::message::verdict::author::sole_author;
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
@@ -101,20 +101,13 @@ impl Checks {
         }
     }
 
-    /// RFC 5782: an address in 127/8 is a yes; 127.255.255/24 is an error of the list's, as they use it.
     async fn is_listed(&self, client: IpAddr, list: &Domain) -> bool {
-        let name = format!("{}.{}", reversed(client), list.as_str());
+        let name = listing_name(client, list);
         let answer = timeout(BLOCKLIST, self.lookups.addresses(&name, false)).await;
         let Ok(Ok(answers)) = answer else {
             return false;
         };
-        answers.iter().any(|answer| match answer {
-            IpAddr::V4(v4) => {
-                let [a, b, c, _] = v4.octets();
-                a == 127 && (b, c) != (255, 255)
-            }
-            IpAddr::V6(_) => false,
-        })
+        answers.into_iter().any(is_listing)
     }
 
     /// Looks at where a mail comes from, while it comes.
@@ -243,21 +236,6 @@ fn log(verdict: &Verdict) {
         dmarc = dmarc.map_or("none", |dmarc| dmarc.result.as_str()),
         "checked"
     );
-}
-
-/// Octets or nibbles from the last, with dots between.
-fn reversed(client: IpAddr) -> String {
-    match client.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("{d}.{c}.{b}.{a}")
-        }
-        IpAddr::V6(v6) => {
-            let nibbles = format!("{:032x}", v6.to_bits());
-            let nibbles: Vec<String> = nibbles.chars().rev().map(String::from).collect();
-            nibbles.join(".")
-        }
-    }
 }
 
 /// A mail that is being checked as it comes.

@@ -4,7 +4,7 @@
 mod arrival;
 mod checks;
 mod envelope;
-mod names;
+pub(super) mod names;
 mod verdict;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::dns::{LookupError, Resolver};
 use crate::message::verdict::names::{Answer, Names, NoAnswer, is_name};
 
 /// The resolver, as verdicts see it.
-pub(super) struct Lookups(pub(super) Resolver);
+pub(in crate::daemon) struct Lookups(pub(in crate::daemon) Resolver);
 
 fn answer<T>(found: Result<Vec<T>, LookupError>) -> Answer<T> {
     match found {

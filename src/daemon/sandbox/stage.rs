@@ -410,6 +410,8 @@ challenges_per_domain = 100000
 {limits}
 [staff]
 {staff}
+[dns]
+{dns}
 [log]
 to = "stderr"
 "#,
@@ -437,6 +439,10 @@ to = "stderr"
         },
         limits = more("limits"),
         staff = more("staff"),
+        dns = match more("dns").as_str() {
+            "" => "check = false".to_owned(),
+            lines => lines.to_owned(),
+        },
     )
 }
 

@@ -448,7 +448,7 @@ async fn mail_is_signed_when_it_is_sent_first() {
         ed25519: "e1".into(),
     };
     let domains = [Domain::parse("party.example").unwrap()];
-    let signing = Signing::open(&world.store, &domains, &selectors)
+    let signing = Signing::open(&world.store, &domains, &selectors, world.clock.now())
         .await
         .unwrap();
     let queue = MailQueue::new(
@@ -468,7 +468,7 @@ async fn mail_is_signed_when_it_is_sent_first() {
     };
     let fields = String::from_utf8(prefix.to_vec()).unwrap();
     assert!(
-        fields.contains("s=r1;") && fields.contains("s=e1;"),
+        fields.contains("s=r1-service1;") && fields.contains("s=e1-service1;"),
         "{fields}"
     );
     assert!(fields.contains("d=party.example;"));
@@ -493,7 +493,7 @@ async fn a_mail_whose_stored_message_is_lost_is_given_up_and_its_sender_told() {
             ed25519: "e1".into(),
         };
         let domains = [Domain::parse("party.example").unwrap()];
-        let signing = Signing::open(&world.store, &domains, &selectors)
+        let signing = Signing::open(&world.store, &domains, &selectors, world.clock.now())
             .await
             .unwrap();
         world.queue = MailQueue::new(

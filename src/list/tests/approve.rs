@@ -409,3 +409,63 @@ async fn what_nobody_approved_for_a_fortnight_ends_and_its_text_goes() {
     assert!(world.room.list(true, &cy).await.unwrap().is_empty());
     assert!(world.store.verify(|_, _| ()).await.unwrap().is_clean());
 }
+
+#[tokio::test]
+async fn what_large_receivers_would_refuse_is_held_back_unless_somebody_says_so() {
+    let world = World::new().await;
+    world.people(1).await;
+    let red = NotInOrder {
+        topic: "SPF",
+        said: "party.example: there is none".into(),
+    };
+    let mut bad = settings();
+    bad.standing = Arc::new(Red(vec![red.clone(), red]));
+    world.room.reload(bad).unwrap();
+    let held = world.submit("cy", "news").await;
+    let ben = world.who("ben");
+    let refused = world.room.approve(held.id, &ben, None).await;
+    let Err(ListError::Dns(why)) = &refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(why.len(), 2);
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("SPF (party.example: there is none)") && said.contains("--anyway"));
+    // A link is refused as well, and not spent.
+    let link = token(&world, "ben").await;
+    for _ in 0..2 {
+        let refused = world.room.decide_by_link(&link, Decision::Approve).await;
+        assert!(matches!(refused, Err(ListError::Dns(_))), "{refused:?}");
+    }
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+    assert_eq!(world.acts().await, ["mailing submit"]);
+
+    let despite = world
+        .room
+        .approve_despite(held.id, &ben, None, Despite::Dns);
+    assert_eq!(despite.await.unwrap().state, MailingState::Sending);
+    let events = world
+        .store
+        .events(crate::audit::LogKind::Audit, 0, 100)
+        .await
+        .unwrap();
+    let last = events.last().unwrap().event.as_ref().unwrap();
+    let act: crate::audit::Act = serde_json::from_slice(&last.1).unwrap();
+    assert_eq!(act.verb, "mailing approve");
+    assert_eq!(act.reason.unwrap(), "anyway: DNS is not in order (SPF)");
+
+    // In order, there is nothing to say.
+    world.room.reload(settings()).unwrap();
+    let held = world.submit("cy", "news").await;
+    let despite = world
+        .room
+        .approve_despite(held.id, &ben, None, Despite::Dns);
+    assert_eq!(despite.await.unwrap().state, MailingState::Sending);
+    let events = world
+        .store
+        .events(crate::audit::LogKind::Audit, 0, 100)
+        .await
+        .unwrap();
+    let last = events.last().unwrap().event.as_ref().unwrap();
+    let act: crate::audit::Act = serde_json::from_slice(&last.1).unwrap();
+    assert_eq!((act.verb.as_str(), act.reason), ("mailing approve", None));
+}

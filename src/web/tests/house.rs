@@ -44,13 +44,19 @@ impl Approvals for OneMailing {
                     configured: false,
                     ..mailing
                 })),
-                token => Ok((token == "good").then_some(mailing)),
+                token => Ok(matches!(token, "good" | "held").then_some(mailing)),
             }
         })
     }
 
-    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, bool> {
-        Box::pin(async move { Ok(token == "good") })
+    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, Decided> {
+        Box::pin(async move {
+            Ok(match token {
+                "good" => Decided::Done,
+                "held" => Decided::NotReady,
+                _ => Decided::NoLink,
+            })
+        })
     }
 }
 

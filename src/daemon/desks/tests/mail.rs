@@ -57,6 +57,7 @@ async fn a_mailing_is_seen_approved_steered_and_ended() {
     let approve = |digest: Option<String>| Approve {
         mailing: mailing(),
         digest,
+        anyway: false,
     };
     let own = world.ask(&approve(None)).await.expect_err("needs another");
     assert_eq!(own.class, Class::Refused);

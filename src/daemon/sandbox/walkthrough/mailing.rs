@@ -7,7 +7,6 @@ use super::super::signature::Verifier;
 use super::super::stage::{DOMAIN, HOST, OFFICE};
 use super::{ELEN, LEAFLET, SECOND, SENTENCE, SUBJECT, Step, Story, TOM, ensure};
 use crate::control::api::mailing::{Approve, List, MailingReport, Preview};
-use crate::delivery::signing::{Selectors, Signing};
 use crate::store::MailingState;
 
 impl Story {
@@ -104,6 +103,7 @@ impl Story {
         let approve = Approve {
             mailing,
             digest: Some(digest),
+            anyway: false,
         };
         let approved = self.world.socket().ask(approve).await?.answer;
         self.teller.saw(format!(
@@ -194,15 +194,8 @@ impl Story {
 
     async fn verifier(&self) -> Result<Verifier, super::Amiss> {
         let rooms = self.world.rooms().ok_or("the vault is locked")?;
-        let config = self.world.stage.config();
-        let selectors = Selectors {
-            rsa: config.dkim.rsa_selector.to_string(),
-            ed25519: config.dkim.ed25519_selector.to_string(),
-        };
-        let signing = Signing::open(&rooms.store, &config.domains, &selectors)
-            .await
-            .map_err(|error| error.to_string())?;
-        Verifier::new(DOMAIN, signing.records()).map_err(|error| error.to_string().into())
+        let records = rooms.signing.records(rooms.clock.now());
+        Verifier::new(DOMAIN, &records).map_err(|error| error.to_string().into())
     }
 
     pub(super) async fn second_mailing(&mut self) -> Step {

@@ -1,0 +1,61 @@
+//! What the set of records is made from: the configuration, the keys that sign, the certificates that are served.
+
+use std::net::IpAddr;
+
+use crate::config::Config;
+use crate::delivery::signing::KeyRecord;
+use crate::dns::is_public;
+use crate::tls::Pair;
+use crate::zone::{Facts, ServiceFact};
+
+/// The facts. `pairs` are the certificates in use.
+pub fn facts(config: &Config, keys: Vec<KeyRecord>, pairs: &[Pair]) -> Facts {
+    let dns = &config.dns;
+    let served = pairs.iter().filter(|pair| pair.is_for(&config.hostname));
+    Facts {
+        host: config.hostname.clone(),
+        ehlo: config.ehlo_name().clone(),
+        domains: config.domains.clone(),
+        addresses: addresses(config),
+        // Who writes down this machine's addresses wants them looked at, whatever the routes.
+        relayed: config.delivery.route.contains_key("*") && dns.addresses.is_empty(),
+        spf_include: dns.spf_include.clone(),
+        keys,
+        dmarc: dns.dmarc.as_str(),
+        mta_sts: dns.mta_sts.as_ref().map(ToString::to_string),
+        tls_reports: dns.tls_reports.as_ref().map(ToString::to_string),
+        served_keys: served.filter_map(Pair::public_key_digest).collect(),
+        services: services(config),
+        autoconfig: dns.autoconfig,
+        caa: dns.caa.clone(),
+    }
+}
+
+/// This machine's public addresses, as far as the configuration knows them.
+fn addresses(config: &Config) -> Vec<IpAddr> {
+    let dns = &config.dns.addresses;
+    if !dns.is_empty() {
+        return dns.clone();
+    }
+    let sources = config.delivery.source_addresses.iter();
+    sources.copied().filter(|one| is_public(*one)).collect()
+}
+
+/// What mail programs may look for, and where it is.
+fn services(config: &Config) -> Vec<ServiceFact> {
+    let listen = &config.listen;
+    let doors = [
+        ("submissions", &listen.submissions.addresses, 465),
+        ("submission", &listen.submission.addresses, 587),
+    ];
+    let doors = doors.map(|(name, addresses, usual)| ServiceFact {
+        name,
+        // Port 0 is any free one, in a laboratory.
+        port: addresses.first().map(|address| match address.port() {
+            0 => usual,
+            port => port,
+        }),
+    });
+    let not_yet = ["imaps", "pop3s"].map(|name| ServiceFact { name, port: None });
+    doors.into_iter().chain(not_yet).collect()
+}
