@@ -27,7 +27,9 @@ mod service;
 mod syntax;
 mod values;
 
-pub use choices::{Approval, Division, KeySource, LogFormat, LogLevel, LogTarget};
+pub use choices::{
+    Approval, Division, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
+};
 pub use document::{annotated_toml, reference};
 pub use lists::{List, Mailbox};
 pub use party::{Colours, Company, Imprint, Party, Retention};

@@ -239,7 +239,10 @@ impl PartyHouse {
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
     fn start_work(&self, rooms: &Arc<Rooms>) -> Result<(), String> {
         let settings = self.settings.load_full();
-        let network = settings.network().map_err(|error| error.to_string())?;
+        let network = settings
+            .network(&rooms.trust)
+            .map_err(|error| error.to_string())?;
+        rooms.fetch_by(network.planner.sts.clone());
         let sources: Vec<Arc<dyn crate::delivery::parcel::Source>> = vec![
             Arc::new(rooms.queue.clone()),
             Arc::new(rooms.mailings.clone()),
@@ -393,10 +396,12 @@ impl House for PartyHouse {
         let as_of = super::serve::date_of(path, &self.clock);
         let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
         let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
-        let (site, network) = (
-            settings.site(),
-            settings.network().map_err(|error| fail(&error))?,
-        );
+        let site = settings.site();
+        let rooms = self.cell.get();
+        let trust = rooms.as_ref().map(|rooms| rooms.trust.clone());
+        let network = settings
+            .network(&trust.unwrap_or_default())
+            .map_err(|error| fail(&error))?;
         let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
         self.certificates
             .reload(self.clock.now())
@@ -404,7 +409,8 @@ impl House for PartyHouse {
         let needs_restart = settings.needs_restart(&self.started);
         let faults = settings.faults.clone();
         let settings = Arc::new(settings);
-        if let Some(rooms) = self.cell.get() {
+        if let Some(rooms) = rooms {
+            rooms.fetch_by(network.planner.sts.clone());
             let letters = Arc::new(settings.letters());
             rooms
                 .consent

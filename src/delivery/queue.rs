@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::id::QueueId;
 use crate::message::dkim::{SignError, SigningTime};
 use crate::store::{
-    Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError,
+    Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError, TlsWish,
 };
 use crate::template::Templates;
 
@@ -125,6 +125,7 @@ struct QueuedParcel {
     queue: Arc<Inner>,
     id: QueueId,
     domain: Domain,
+    wish: TlsWish,
     /// The row as it was written last.
     row: Mutex<Queued>,
 }
@@ -135,6 +136,7 @@ impl QueuedParcel {
             queue,
             id: row.id,
             domain: row.record.recipient.domain().clone(),
+            wish: row.record.tls,
             row: Mutex::new(row),
         }
     }
@@ -178,6 +180,10 @@ impl Parcel for QueuedParcel {
 
     fn destination(&self) -> &Domain {
         &self.domain
+    }
+
+    fn wish(&self) -> TlsWish {
+        self.wish
     }
 
     fn load(&self) -> Boxed<'_, Loaded> {
@@ -380,7 +386,7 @@ impl Inner {
             kind(&row.record.class),
             row.record.queued_at,
             now,
-            verdict.cause == Cause::NoTls,
+            verdict.cause.is_about_safety(),
             told,
         );
         let failed = notice::Failed {

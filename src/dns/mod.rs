@@ -8,8 +8,10 @@ mod mx;
 mod reach;
 mod records;
 mod resolver;
+mod secure;
 
 pub use self::error::{Hitch, LookupError};
 pub use self::mx::{MailHosts, MxHost, Shuffle};
 pub use self::reach::is_public;
 pub use self::resolver::{Resolver, ResolverSettings};
+pub use self::secure::{Dnssec, ProvenAddresses, ProvenHosts, SecureResolver};

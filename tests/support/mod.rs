@@ -2,10 +2,12 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod authority;
 pub mod chance;
 pub mod disk;
 pub mod memory;
 pub mod outside;
 pub mod party;
+pub mod policies;
 pub mod seed;
 pub mod zone;

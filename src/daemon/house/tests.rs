@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::address::EmailAddress;
 use crate::daemon::desks::tests::World;
+use crate::daemon::settings::Trust;
 use crate::delivery::engine::EngineSettings;
 use crate::delivery::parcel::{Boxed, Parcel, Source};
 use crate::store::StoreError;
@@ -35,7 +36,7 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let network = {
         let config = crate::config::Config::example();
         let settings = Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap();
-        settings.network().unwrap()
+        settings.network(&Trust::default()).unwrap()
     };
     let (bell, asked) = (Bell::new(), watch::Sender::new(0));
     let mut looks = asked.subscribe();
@@ -75,7 +76,7 @@ async fn addresses_and_resolvers_of_the_configuration_are_used() {
             .map(|one| one.parse().unwrap())
             .into();
     });
-    let network = settings.network().unwrap();
+    let network = settings.network(&Trust::default()).unwrap();
     assert_eq!(
         network.dialer.sources,
         settings.config.delivery.source_addresses

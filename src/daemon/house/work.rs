@@ -37,7 +37,8 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, ended mailings are folded.
+/// What is done once a day: the logs' heads are signed, ended mailings are folded, other domains' policies are fetched
+/// again before they end.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock) {
     loop {
         if let Err(error) = rooms.mailings.fold().await {
@@ -45,6 +46,11 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock) {
         }
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
+        }
+        if let Some(policies) = rooms.policies()
+            && let Err(error) = policies.refresh().await
+        {
+            tracing::error!(%error, "MTA-STS policies could not be looked after; tried again tomorrow");
         }
         clock.sleep(DAY).await;
     }

@@ -15,12 +15,12 @@ use crate::delivery::queue::{StaffMail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
 use crate::list::{Submission, Target};
 use crate::mailbox::glance::{Glance, HEAD, glance};
-use crate::message::trace::{Defaults, MOST_HOPS, count_received, outgoing_header};
+use crate::message::trace::{Defaults, MOST_HOPS, count_received, outgoing_header, relaxes_tls};
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
 use crate::staff::SendPlace;
 use crate::store::{
     AcceptMessage, BodyWriter, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord,
-    MessageRecord, Needs, Step,
+    MessageRecord, Needs, Step, TlsWish,
 };
 
 /// The folder in which new mail stands.
@@ -53,6 +53,8 @@ pub struct Arrival {
     eight_bit: bool,
     /// The envelope or the header is in UTF-8 (RFC 6531).
     utf8: bool,
+    /// What its sender asks of the connections that it goes on over.
+    tls: TlsWish,
     size: u64,
 }
 
@@ -125,6 +127,10 @@ impl Arrival {
             eight_bit: false,
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
             utf8: envelope.utf8,
+            tls: match envelope.require_tls {
+                true => TlsWish::Required,
+                false => TlsWish::Usual,
+            },
             rooms,
             bound,
             known,
@@ -312,6 +318,10 @@ impl Arrival {
             return Ok(());
         };
         self.check_writers(&header)?;
+        // REQUIRETLS goes before it (RFC 8689 §5).
+        if self.tls == TlsWish::Usual && relaxes_tls(&header) {
+            self.tls = TlsWish::Relaxed;
+        }
         let rewritten = self.rewritten(&header)?;
         match &mut self.writer {
             Some(writer) => {
@@ -337,6 +347,7 @@ impl Arrival {
                 smtputf8: self.utf8,
                 eight_bit: self.eight_bit,
             },
+            tls: self.tls,
         };
         queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
     }
