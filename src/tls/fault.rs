@@ -41,7 +41,8 @@ impl CertificateFault {
                 }
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => Self::OtherName,
-                CertificateError::UnknownIssuer => Self::Untrusted,
+                // Somebody who calls himself as an authority does, and hasn't its key.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
                 CertificateError::ApplicationVerificationFailure => Self::Tlsa,
                 _ => Self::Invalid,
             }),

@@ -85,7 +85,12 @@ impl Zone {
             forged: tokio::sync::Mutex::default(),
         };
         let zone = Self::serve(Arc::new(handler), Some(signed)).await;
-        zone.add(PLAIN, RData::NS(NS(named("ns.test")))).await;
+        // Above the cut, and below it.
+        let cut = || RData::NS(NS(named("ns.test")));
+        zone.add(PLAIN, cut()).await;
+        if let Some(signed) = &zone.signed {
+            put(&signed.plain, Record::from_rdata(named(PLAIN), 0, cut())).await;
+        }
         zone
     }
 
@@ -282,7 +287,7 @@ impl Answers {
         let asked = request.request_info().ok().map(|info| info.query.clone());
         let (mut fault, mut catalog) = (None, &self.catalog);
         if let Some(query) = asked {
-            if query.query_type() == RecordType::DS {
+            if query.query_type() == RecordType::DS && *query.name() == named(PLAIN).into() {
                 catalog = &self.parents;
             }
             let name = query.name().to_string();
