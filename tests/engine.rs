@@ -21,7 +21,7 @@ use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
 use hustings::delivery::parcel::Source;
 use hustings::delivery::policy::Planner;
-use hustings::delivery::queue::{MailQueue, QueueSettings, queue_service_mail};
+use hustings::delivery::queue::{AlwaysWanted, MailQueue, QueueSettings, queue_service_mail};
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
 use hustings::delivery::schedule::Schedule;
 use hustings::delivery::signing::{Selectors, Signing};
@@ -485,6 +485,28 @@ async fn without_clearance_nothing_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clearance_that_is_taken_back_closes_the_connection_without_the_dot() {
+    let (outside, room) = (OutsideMta::start().await, Room::new(40_000));
+    room.withdraws_at_the_dot
+        .lock()
+        .unwrap()
+        .push("r5@one.example".into());
+    for n in 0..20 {
+        room.post(&format!("r{n}@one.example"));
+    }
+    let _post = start(&room, outside.address(), settings(1, 1));
+    room.until(|rows| rows.iter().filter(|row| row.delivered() == 1).count() == 19)
+        .await;
+    let counts = received(&outside);
+    assert!(!counts.contains_key("r5@one.example"));
+    assert!(room.row("r5@one.example").fates.is_empty());
+    assert!(
+        outside.counters().connections() >= 2,
+        "the one that was open at the withdrawal is gone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sick_store_stops_every_dot_until_it_is_well() {
     let (outside, room) = (OutsideMta::start().await, Room::new(1_000));
     room.slow_disk.store(1_000, Ordering::SeqCst);
@@ -632,6 +654,7 @@ async fn queue(store: &Store, clock: &Clock) -> MailQueue {
         store.clone(),
         clock.clone(),
         Some(Arc::new(signing)),
+        Arc::new(AlwaysWanted),
         settings,
     )
 }

@@ -287,6 +287,12 @@ async fn locked_it_knows_nobody_and_whoever_left_meanwhile_has_left() {
     assert_eq!(page.heading(), "Your request to stop is kept");
     let status = party.wait_for(|_| true).await;
     assert_eq!(status.waiting_withdrawals, 3);
+    // A link that is not ours: nobody can tell yet, so it's kept as well.
+    let (front, last) = way_out.split_at(way_out.len() - 1);
+    let foreign = format!("{front}{}", if last == "a" { "b" } else { "a" });
+    let one_click = [("List-Unsubscribe", "One-Click")];
+    let page = party.browser().post(&foreign, &one_click).await.unwrap();
+    assert_eq!(page.status, 200, "{}", page.heading());
     // The file fills up: the next is told to come again, and what was kept stays.
     let file = party.data().join("locked-withdrawals");
     let kept = fs::read(&file).unwrap();
@@ -343,6 +349,10 @@ async fn locked_it_knows_nobody_and_whoever_left_meanwhile_has_left() {
     assert!(output.status.success(), "{text}");
     assert!(
         text.contains("took effect") && text.contains("can't be read"),
+        "{text}"
+    );
+    assert!(
+        text.contains("1 withdrawal that came while it was locked named nobody"),
         "{text}"
     );
     party.wait_open().await;

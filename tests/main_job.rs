@@ -8,6 +8,7 @@ use hustings::daemon::sandbox::peer::{Dialogue, Post};
 use hustings::daemon::sandbox::stage::{HOST, OFFICE};
 use hustings::daemon::sandbox::walkthrough::{Colours, walk};
 use hustings::daemon::sandbox::world::World;
+use support::outside::{Act, At};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribe_confirm_send_withdraw_prove() {
@@ -38,4 +39,58 @@ async fn mail_that_was_taken_outlives_the_process() {
     party.kill();
     party.run(&[]).await;
     assert_eq!(party.kept().await, 3);
+}
+
+/// A welcome that the other server put off is not sent to somebody who left meanwhile; nothing asks them anything either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_of_ours_that_waits_is_not_sent_to_who_left() {
+    const ANN: &str = "ann@elector.example";
+    let party = support::party::Party::start().await;
+    party.sign_up(ANN, "", &["news"]).await;
+    let link = party.challenge(ANN).await;
+    let later = Act::Reply("451 4.7.1 come back later".to_owned());
+    party.outside.for_address(At::Recipient, ANN, later);
+    assert_eq!(party.press(&link).await.status, 200);
+    let queued = || async {
+        let rooms = party.rooms();
+        rooms.store.queue_page(None, 10).await.unwrap().rows
+    };
+    until(async || {
+        queued()
+            .await
+            .iter()
+            .any(|row| row.record.last_failure.is_some())
+    })
+    .await;
+
+    let out = party
+        .cli(&["subscriber", "withdraw", ANN, "--reason", "by telephone"])
+        .await;
+    assert!(out.status.success(), "{}", support::party::said(&out));
+    party.outside.behave();
+    party
+        .clock
+        .advance(jiff::SignedDuration::from_hours(2))
+        .unwrap();
+    until(async || queued().await.is_empty()).await;
+    let counts = party.rooms().queue.counts();
+    assert_eq!(
+        counts.get(&("welcome".to_owned(), "unwanted")),
+        Some(&1),
+        "{counts:?}"
+    );
+    assert_eq!(
+        party.outside.inbox().to(ANN).len(),
+        1,
+        "the challenge alone"
+    );
+}
+
+/// Waits until it holds.
+async fn until(holds: impl AsyncFn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !holds().await {
+        assert!(std::time::Instant::now() < deadline, "it doesn't come");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hustings::control::api::mailbox::List;
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::house::House;
+use crate::postfix::Postfix;
 use crate::process::Stretch;
 
 /// The shape: mails of 10 KB.
@@ -20,21 +22,41 @@ const SMALL: usize = 10 * 1024;
 /// As large as big providers let through.
 const LARGE: usize = 25 << 20;
 
+/// Connections at a time, mails on each, mails in all.
+const SHAPES: [(usize, usize, usize); 6] = [
+    (1, 1, 400),
+    (20, 1, 4_000),
+    (100, 1, 4_000),
+    (1, 100, 2_000),
+    (20, 100, 10_000),
+    (100, 100, 20_000),
+];
+
+/// Where the load goes.
+struct Target {
+    mx: SocketAddr,
+    /// What its certificate is checked against.
+    config: Arc<rustls::ClientConfig>,
+}
+
+impl Target {
+    fn of(house: &House) -> Self {
+        Self {
+            mx: house.mx(),
+            config: house.stage.trust().config(),
+        }
+    }
+}
+
 pub(crate) async fn many_small() {
     let house = House::start().await;
     let body = message(SMALL);
-    warm_up(&house, &body).await;
-    for (connections, each, mails) in [
-        (1, 1, 400),
-        (20, 1, 4_000),
-        (100, 1, 4_000),
-        (1, 100, 2_000),
-        (20, 100, 10_000),
-        (100, 100, 20_000),
-    ] {
+    let target = Target::of(&house);
+    warm_up(&target, &body).await;
+    for (connections, each, mails) in SHAPES {
         let before = kept(&house).await;
         let stretch = Stretch::begin(house.process());
-        run(&house, connections, each, mails, &body).await;
+        run(&target, connections, each, mails, &body).await;
         println!(
             "intake, {connections:>3} connections, {each:>3} mails each: {}",
             stretch.report(mails)
@@ -47,7 +69,7 @@ pub(crate) async fn many_large() {
     let house = House::start().await;
     let body = message(LARGE);
     let stretch = Stretch::begin(house.process());
-    run(&house, 100, 1, 100, &body).await;
+    run(&Target::of(&house), 100, 1, 100, &body).await;
     println!(
         "large, 100 connections, 25 MiB each: {}",
         stretch.report(100)
@@ -55,8 +77,48 @@ pub(crate) async fn many_large() {
     assert_eq!(kept(&house).await, 100, "none is lost");
 }
 
-async fn warm_up(house: &House, body: &Bytes) {
-    run(house, 10, 10, 200, body).await;
+/// The same load for Postfix.
+pub(crate) async fn by_postfix() {
+    let Some(peer) = peer() else {
+        println!("postfix: not installed");
+        return;
+    };
+    let (postfix, target) = peer;
+    let body = message(SMALL);
+    warm_up(&target, &body).await;
+    for (connections, each, mails) in SHAPES {
+        let (cpu, began) = (postfix.cpu(), Instant::now());
+        run(&target, connections, each, mails, &body).await;
+        let (wall, cpu) = (began.elapsed(), postfix.cpu() - cpu);
+        println!(
+            "postfix, {connections:>3} connections, {each:>3} mails each: {:>7.0}/s, {:.3} CPU ms each, resident {:.1} MiB in all",
+            mails as f64 / wall.as_secs_f64(),
+            cpu.as_secs_f64() * 1000.0 / mails as f64,
+            postfix.resident(),
+        );
+    }
+}
+
+/// A Postfix with a certificate of the kind that our own server has in this benchmark.
+fn peer() -> Option<(Postfix, Target)> {
+    let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).unwrap();
+    let postfix = Postfix::start(&made.cert.pem(), &made.signing_key.serialize_pem())?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(hustings::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let target = Target {
+        mx: postfix.address(),
+        config: Arc::new(config),
+    };
+    Some((postfix, target))
+}
+
+async fn warm_up(target: &Target, body: &Bytes) {
+    run(target, 10, 10, 200, body).await;
 }
 
 async fn kept(house: &House) -> u64 {
@@ -78,12 +140,12 @@ fn message(size: usize) -> Bytes {
 }
 
 /// `mails` in all over so many connections at a time, each carrying `each`.
-async fn run(house: &House, connections: usize, each: usize, mails: usize, body: &Bytes) {
-    let config = house.stage.trust().config();
+async fn run(target: &Target, connections: usize, each: usize, mails: usize, body: &Bytes) {
     let left = Arc::new(AtomicUsize::new(mails));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..connections {
-        let (left, body, config, mx) = (left.clone(), body.clone(), config.clone(), house.mx());
+        let (left, body, config, mx) =
+            (left.clone(), body.clone(), target.config.clone(), target.mx);
         tasks.spawn(async move {
             loop {
                 let take = |left: usize| (left > 0).then(|| left - left.min(each));

@@ -4,9 +4,10 @@
 //! Processors differ and machines are shared, so the first line says what one RSA-2048 signature costs here and now: compare
 //! CPU times as multiples of it.
 //!
-//! `cargo bench --bench whole -- [SCENARIO …]` with the scenarios `idle`, `intake`, `large`, `mailing`, `electorate`; none
-//! means all. The load comes from this process and shares the machine's processors with the daemon, and so do the outside
-//! servers that take the mailing: on a small machine half of the time is theirs.
+//! `cargo bench --bench whole -- [SCENARIO …]` with the scenarios `idle`, `intake`, `postfix` (the same load for Postfix,
+//! where it is installed), `large`, `mailing`, `electorate`; none means all. The load comes from this process and shares
+//! the machine's processors with the daemon, and so do the outside servers that take the mailing: on a small machine half
+//! of the time is theirs.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -14,6 +15,7 @@ mod electorate;
 mod house;
 mod intake;
 mod mailing;
+mod postfix;
 mod process;
 mod reference;
 mod seed;
@@ -35,6 +37,9 @@ async fn main() {
     }
     if wants("intake") {
         intake::many_small().await;
+    }
+    if wants("postfix") {
+        intake::by_postfix().await;
     }
     if wants("large") {
         intake::many_large().await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 use std::time::Duration;
 
 /// USER_HZ, which Linux shows to programs as 100 everywhere.
@@ -33,12 +34,24 @@ impl fmt::Display for Memory {
 impl Process {
     /// User and system time of all its threads so far.
     pub(crate) fn cpu(self) -> Duration {
+        self.times(11..13)
+    }
+
+    /// The same, with that of its children that have ended.
+    pub(crate) fn cpu_with_the_dead(self) -> Duration {
+        self.times(11..15)
+    }
+
+    /// The sum of these fields of its `stat`, counted from the one after its name.
+    fn times(self, fields: Range<usize>) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
         // The name before it may hold blanks; it ends with the last bracket.
-        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..]
-            .split_whitespace()
-            .collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        let after = stat[stat.rfind(')').unwrap() + 2..].split_whitespace();
+        let ticks: u64 = after
+            .skip(fields.start)
+            .take(fields.len())
+            .map(|ticks| ticks.parse::<u64>().unwrap())
+            .sum();
         Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
     }
 

@@ -4,65 +4,49 @@
 use std::fmt::Write as _;
 
 use super::style::{clean, clean_lines};
-use crate::message::html::plain;
 use crate::message::inspect::inspect;
-use crate::message::mime::tree::Part;
-use crate::message::mime::{Limits, text};
+use crate::message::reading::{File, LIMITS, Reading};
 
 /// The fields that are shown.
 const SHOWN: [&str; 4] = ["From", "To", "Reply-To", "Subject"];
 
 /// The message in words; none if it can't be read as a message.
 pub(super) fn read(message: &[u8]) -> Option<String> {
-    let limits = Limits {
-        parts: 1000,
-        depth: 40,
-        ..Limits::default()
-    };
-    let mail = inspect(message, &limits).ok()?;
+    let (mail, reading) = (inspect(message, &LIMITS).ok()?, Reading::of(message)?);
     let mut out = String::new();
     for name in SHOWN {
         if let Some(field) = mail.root.field(name) {
             let _ = writeln!(out, "{name}: {}", clean(&field.text()));
         }
     }
-    let (mut plain, mut html, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    mail.root.walk(&mut |part| {
-        if part.is_body_text() {
-            let words = if part.is("text/html") {
-                &mut html
-            } else {
-                &mut plain
-            };
-            words.extend(text::decode(part));
-        } else if !part.is_multipart() {
-            files.push(file(part));
-        }
-    });
-    let from_html = |html: &Vec<String>| html.iter().map(|html| plain::from_html(html)).collect();
-    let words: Vec<String> = match plain.is_empty() {
-        true => from_html(&html),
-        false => plain,
-    };
-    for words in &words {
-        let _ = write!(out, "\n{}\n", clean_lines(words).trim_end());
+    let _ = write!(out, "\n{}\n", clean_lines(&reading.text).trim_end());
+    if let Some(designed) = &reading.designed {
+        let designed = clean_lines(designed);
+        let _ = write!(
+            out,
+            "\nIts designed form (HTML), which most readers see, says:\n\n{}\n",
+            designed.trim()
+        );
+    } else if reading.has_designed {
+        out.push_str(
+            "\nIt also has a designed form (HTML), which most readers see. It says the same.\n",
+        );
     }
-    if !html.is_empty() && !mail.root.is("text/html") {
-        out.push_str("\nIt also has a designed form (HTML), which most readers see.\n");
-    }
-    for file in files {
-        let _ = write!(out, "\nWith: {file}");
+    for file in &reading.files {
+        let _ = write!(out, "\nWith: {}", described(file));
     }
     out.push('\n');
     Some(out)
 }
 
-fn file(part: &Part<'_>) -> String {
-    let name = part.file_name().map_or("without a name", |name| name);
-    // Four octets of base64 are three of the file.
-    let size = part.body.len() / 4 * 3 / 1024 + 1;
-    let kind = &part.content_type.value;
-    format!("{} ({}, about {size} KiB)", clean(name), clean(kind))
+fn described(file: &File) -> String {
+    let name = file.name.as_deref().unwrap_or("without a name");
+    format!(
+        "{} ({}, about {} KiB)",
+        clean(name),
+        clean(&file.media_type),
+        file.kib
+    )
 }
 
 #[cfg(test)]
@@ -79,7 +63,7 @@ mod tests {
         assert_eq!(
             read(message).expect("is one"),
             "From: Office <office@party.example>\nTo: reader@elector.example\nSubject: Caf\u{e9}\n\n\u{201c}Come\u{201d} on Friday\n\n\
-             It also has a designed form (HTML), which most readers see.\n\nWith: leaflet.pdf (application/pdf, about 1 KiB)\n"
+             Its designed form (HTML), which most readers see, says:\n\nCome\n\nWith: leaflet.pdf (application/pdf, about 1 KiB)\n"
         );
     }
 

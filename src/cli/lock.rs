@@ -55,6 +55,12 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
             withdrawals(unlocked.applied_withdrawals)
         );
     }
+    if unlocked.void_withdrawals > 0 {
+        text += &format!(
+            "{} that came while it was locked named nobody (a cut link, or not one of ours): nothing came of it.\n",
+            withdrawals(unlocked.void_withdrawals)
+        );
+    }
     if unlocked.unreadable_withdrawals > 0 {
         text += &format!(
             "{} that came while it was locked can't be read; they're kept beside the database, see: hustings status\n",

@@ -283,6 +283,7 @@ fn subscribers() {
         taken: 90,
         refused: 8,
         suppressed: 2,
+        outdated: 1,
         code: Some("7f3a91c2".into()),
         challenges_per_day: 500,
     };
@@ -295,7 +296,7 @@ fn subscribers() {
         verb: "subscriber export".into(),
         by: "ada".into(),
         reason: "moving\nhosts".into(),
-        at: noon(),
+        at: Some(noon()),
         detail: Some("90 people".into()),
     }];
     insta::assert_snapshot!(

@@ -208,7 +208,11 @@ impl Consent {
         self.0.work.notify_one();
     }
 
-    async fn take_in(&self, record: IntakeRecord) -> Result<(), ConsentError> {
+    /// Takes one piece for the worker; `Ok` means that it is on the disk.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn take_in(&self, record: IntakeRecord) -> Result<(), ConsentError> {
         self.commit(Change::new().then(self.intake_step(record)))
             .await?;
         self.work_came();
@@ -228,8 +232,10 @@ impl Consent {
         let open = |key: &String| live.settings.list(key).is_some_and(|list| list.open);
         let known = |code| live.settings.constituencies.get(code).is_some();
         let mut problems = Vec::new();
-        if lists.is_empty() || !lists.iter().all(open) {
+        if lists.is_empty() {
             problems.push(FormProblem::ListsMissing);
+        } else if !lists.iter().all(open) {
+            problems.push(FormProblem::ListsUnknown);
         }
         if !age_stated {
             problems.push(FormProblem::AgeMissing);

@@ -36,6 +36,12 @@ pub enum ConsentError {
     /// No import of this number waits.
     #[error("no import {0} waits; `hustings subscriber waiting` names those that do")]
     UnknownImport(String),
+    /// An import's record that doesn't open.
+    #[error(
+        "the record of import {0} can't be read: it was damaged or altered, and nobody is asked; take it away \
+         (`hustings subscriber refuse {0}`) and import the file anew"
+    )]
+    BrokenImport(String),
     /// An event has no canonical bytes.
     #[error(transparent)]
     Event(#[from] crate::audit::NotCanonical),
@@ -60,6 +66,8 @@ fn list(faults: &[SettingsFault]) -> String {
 pub enum FormProblem {
     /// No list was ticked.
     ListsMissing,
+    /// A list was ticked that isn't there, or where nobody can sign up.
+    ListsUnknown,
     /// The statement of age was not ticked (law B12).
     AgeMissing,
     /// A constituency that isn't on the list.

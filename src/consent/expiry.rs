@@ -20,7 +20,7 @@ impl Consent {
         if expired > 0 {
             let all = self.expired_so_far().await?.saturating_add(expired);
             change = change.then(Step::PutSetting(Setting {
-                name: EXPIRED,
+                name: EXPIRED.into(),
                 value: Zeroizing::new(all.to_string().into_bytes()),
             }));
         }

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::delivery::parcel::{Boxed, Permission};
 use crate::vault::Index;
 
-/// How long a withdrawal's answer waits for a final dot that is being written. A sender whose departure was called off
-/// closes its connection at once, so this is only reached by one that doesn't look.
+/// How long a withdrawal's answer waits for a final dot that is being written. The engine closes the connection of a
+/// departure that was called off at once, even in the middle of a write, so this is only for one that doesn't look.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All departures at present.
@@ -130,6 +131,12 @@ impl Departure {
             .changed
             .wait_for(|state| state.called_off > before)
             .await;
+    }
+}
+
+impl Permission for Departure {
+    fn revoked(&mut self) -> Boxed<'_, ()> {
+        Box::pin(self.called_off())
     }
 }
 

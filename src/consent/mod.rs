@@ -6,6 +6,7 @@
 //! | `settings`, `wording` | the lists and the exact texts that people are shown |
 //! | `ask` | what a form or a mail leaves for the worker: one sealed row, nothing is looked up |
 //! | `worker`, `pace` | which mail, if any, answers it, and when |
+//! | `own` | the party's own addresses, of which only the staff's are people's |
 //! | `confirm` | the button in the challenge's page: the consent, with its evidence |
 //! | `withdraw`, `gate` | every way out, also inside a running mailing |
 //! | `stop` | a bare "stop" that proves nothing |
@@ -34,6 +35,7 @@ mod find;
 mod gate;
 mod import;
 mod letter;
+mod own;
 mod pace;
 mod person;
 mod request;
@@ -45,7 +47,7 @@ mod withdraw;
 mod wording;
 mod worker;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
@@ -66,6 +68,7 @@ pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,
 };
 pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLetters};
+pub use own::OwnAddresses;
 pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
 pub use stats::{MaskedCount, Stats};
@@ -92,11 +95,10 @@ struct Room {
     gate: DepartureGate,
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
+    own: OnceLock<Arc<dyn OwnAddresses>>,
     work: Notify,
     /// Counts commits, for whoever sends what they queued.
     posted: watch::Sender<u64>,
-    /// Held while the list of imports is read and written.
-    imports: tokio::sync::Mutex<()>,
 }
 
 /// What a reload swaps.
@@ -126,9 +128,9 @@ impl Consent {
             gate: DepartureGate::default(),
             tally,
             domains: Mutex::default(),
+            own: OnceLock::new(),
             work: Notify::new(),
             posted: watch::Sender::new(0),
-            imports: tokio::sync::Mutex::default(),
         })))
     }
 

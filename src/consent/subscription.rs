@@ -10,6 +10,8 @@ use super::gate::Departure;
 use super::person::{Person, Suppressions};
 use super::{Consent, ConsentError, letter};
 use crate::address::EmailAddress;
+use crate::delivery::parcel::Boxed;
+use crate::delivery::queue::{StillWanted, Wanted};
 use crate::id::SubscriberId;
 use crate::store::{Scope, Standing, Subscriber, SubscriptionRecord};
 use crate::vault::Index;
@@ -243,5 +245,21 @@ impl Consent {
     pub(super) fn way_out(&self, list: &str, person: &Index) -> String {
         let vault = self.vault();
         vault.withdrawal_token(vault.list_tag(list), person)
+    }
+}
+
+impl StillWanted for Consent {
+    fn still_wanted<'a>(&'a self, kind: &'a str, to: &'a EmailAddress) -> Boxed<'a, Wanted> {
+        Box::pin(async move {
+            match self.depart_mail(kind, to).await {
+                Ok(Departing::Go(place)) => Wanted::Yes(Box::new(place)),
+                Ok(Departing::Gone) => Wanted::No,
+                Ok(Departing::Paused(_)) => Wanted::NotNow,
+                Err(error) => {
+                    tracing::warn!(%error, kind, "it can't be read whether a mail is still wanted");
+                    Wanted::NotNow
+                }
+            }
+        })
     }
 }

@@ -100,6 +100,17 @@ impl Consent {
         Ok(true)
     }
 
+    /// Withdraws the author of a mail that says "stop", from all lists. The author's domain must have vouched for the mail.
+    ///
+    /// # Errors
+    /// As [`Consent::withdraw`].
+    pub async fn withdraw_author(&self, author: &EmailAddress) -> Result<(), ConsentError> {
+        let person = Person::of(self.vault(), author);
+        let (scope, reason) = (Scope::All, SuppressionReason::Withdrawn);
+        let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Mail);
+        self.withdraw_indexes(&person.indexes, &withdrawal).await
+    }
+
     /// What a reply leaves for the worker that speaks of stopping and is no plain "stop": the pause and the question of
     /// [`Consent::bare_stop`], for whoever got the copy. None if there's nobody to ask.
     ///

@@ -114,6 +114,10 @@ impl IntakeWorker {
                     tracing::error!(%error, "a sign-up waits: a record that it needs is damaged");
                     Decision::Later(add(self.0.clock().now(), DAMAGED))
                 }
+                Err(error @ ConsentError::BrokenImport(_)) => {
+                    tracing::error!(%error, "an imported row waits");
+                    Decision::Later(add(self.0.clock().now(), DAMAGED))
+                }
                 Err(error) => return Err(error),
             };
             let change = match decision {
@@ -182,6 +186,9 @@ impl Consent {
         origin: Origin,
     ) -> Result<Decision, ConsentError> {
         let nothing = Ok(Decision::Nothing);
+        if self.is_no_persons(&asked.address) {
+            return nothing;
+        }
         let person = Person::of(self.vault(), &asked.address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
         let (now, never) = (self.clock().now(), suppressions.never_again());

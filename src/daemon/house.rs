@@ -2,6 +2,7 @@
 
 mod work;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::door_limits::DoorLimits;
 use super::duties;
-use super::locked_box::LockedBox;
+use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
@@ -46,6 +47,7 @@ pub struct PartyHouse {
     control: OnceLock<(Arc<Server>, Desk)>,
     service: OnceLock<Arc<ServiceDesk<Self>>>,
     doors: OnceLock<Vec<DoorReport>>,
+    mail_door: OnceLock<SocketAddr>,
     limits: DoorLimits,
     /// What was in force at the start: what needs a restart is told from it, however often there was a reload since.
     started: Arc<Config>,
@@ -102,6 +104,7 @@ impl PartyHouse {
             control: OnceLock::new(),
             service: OnceLock::new(),
             doors: OnceLock::new(),
+            mail_door: OnceLock::new(),
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
@@ -134,6 +137,13 @@ impl PartyHouse {
     /// Tells the house which doors it has, for `status`.
     pub fn set_doors(&self, doors: Vec<DoorReport>) {
         let _ = self.doors.set(doors);
+    }
+
+    /// Tells the house where mail from others comes in.
+    pub fn set_mail_door(&self, bound: &[SocketAddr]) {
+        if let Some(door) = bound.first() {
+            let _ = self.mail_door.set(dialled(*door));
+        }
     }
 
     /// What the doors are held to.
@@ -212,6 +222,7 @@ impl PartyHouse {
             store.clone(),
             self.clock.clone(),
             Some(signing.clone()),
+            Arc::new(consent.clone()),
             QueueSettings {
                 schedule: settings.schedule(),
                 host: settings.config.hostname.to_string(),
@@ -220,7 +231,7 @@ impl PartyHouse {
             },
         );
         let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
-        Ok(Arc::new(Rooms::new(
+        let rooms = Rooms::new(
             store,
             self.clock.clone(),
             &settings,
@@ -233,14 +244,17 @@ impl PartyHouse {
                 bell: self.bell.clone(),
                 checks,
             },
-        )))
+        );
+        rooms.consent.know_own(Arc::new(rooms.own_addresses()));
+        Ok(Arc::new(rooms))
     }
 
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
     fn start_work(&self, rooms: &Arc<Rooms>) -> Result<(), String> {
         let settings = self.settings.load_full();
+        let door = self.mail_door.get().copied();
         let network = settings
-            .network(&rooms.trust)
+            .network(door, &rooms.trust)
             .map_err(|error| error.to_string())?;
         rooms.fetch_by(network.planner.sts.clone());
         let sources: Vec<Arc<dyn crate::delivery::parcel::Source>> = vec![
@@ -288,6 +302,16 @@ impl PartyHouse {
     }
 }
 
+/// The address at which a door that listens everywhere is reached from here.
+fn dialled(mut door: SocketAddr) -> SocketAddr {
+    match door.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    door
+}
+
 /// With less room than this, mail may be put off any moment.
 const LITTLE_ROOM: u64 = 128 << 20;
 
@@ -306,16 +330,14 @@ fn little_room(data: &Path) -> Option<String> {
 }
 
 impl House for PartyHouse {
-    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<(), String> {
+    async fn apply(&self, store: Store, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
         let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
-            return Err("it can't be read".into());
+            return Ok(Effect::Unreadable);
         };
         let consent = self.consent(&store).await?;
-        withdrawal
-            .apply(&consent)
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+        let applied = withdrawal.apply(&consent).await;
+        let applied = applied.map_err(|error| error.to_string())?;
+        Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
     }
 
     async fn open(&self, store: Store) -> Result<(), Failure> {
@@ -400,7 +422,7 @@ impl House for PartyHouse {
         let rooms = self.cell.get();
         let trust = rooms.as_ref().map(|rooms| rooms.trust.clone());
         let network = settings
-            .network(&trust.unwrap_or_default())
+            .network(self.mail_door.get().copied(), &trust.unwrap_or_default())
             .map_err(|error| fail(&error))?;
         let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
         self.certificates

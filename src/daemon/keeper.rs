@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use zeroize::Zeroizing;
 
-use super::locked_box::{Applied, LockedBox, LockedBoxError};
+use super::locked_box::{Applied, Effect, LockedBox, LockedBoxError};
 use super::ring_file::RingFile;
 use crate::config;
 use crate::control::SecretText;
@@ -179,7 +179,7 @@ impl Keeper {
         apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Opened, KeeperError>
     where
-        F: Future<Output = Result<(), String>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         let mut slot = self.locked.try_lock().map_err(|_| KeeperError::Busy)?;
         let locked = slot.as_mut().ok_or(KeeperError::Busy)?;
@@ -247,7 +247,7 @@ impl Keeper {
         apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Opened, KeeperError>
     where
-        F: Future<Output = Result<(), String>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         let locked = slot.take().ok_or(KeeperError::Busy)?;
         let opened = self.fill(locked, vault, apply).await;
@@ -265,7 +265,7 @@ impl Keeper {
         apply: impl Fn(Store, Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Opened, KeeperError>
     where
-        F: Future<Output = Result<(), String>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         self.boxes.write_key(vault.seal_to())?;
         let store = locked.unlock(vault.clone(), self.budget).await?;

@@ -60,11 +60,24 @@ struct Inner {
     appending: Mutex<bool>,
 }
 
+/// What came of one withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is in force.
+    Withdrawn,
+    /// It named nobody.
+    Void,
+    /// It is none that this version knows: it is kept aside.
+    Unreadable,
+}
+
 /// What came of opening the box.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
     /// How many withdrawals took effect.
     pub applied: u64,
+    /// How many named nobody: their token was not ours, or cut. Nothing came of them, and they are not kept.
+    pub void: u64,
     /// How many could not be read. They're kept aside, in a file of their own.
     pub unreadable: u64,
 }
@@ -175,7 +188,7 @@ impl LockedBox {
         apply: impl Fn(Zeroizing<Vec<u8>>) -> F,
     ) -> Result<Applied, LockedBoxError>
     where
-        F: Future<Output = Result<(), String>>,
+        F: Future<Output = Result<Effect, String>>,
     {
         let mut outcome = Applied::default();
         for path in self.unreadable().into_iter().chain([self.withdrawals()]) {
@@ -184,8 +197,11 @@ impl LockedBox {
             for sealed in found.boxes {
                 match vault.open_box(&sealed) {
                     Ok(withdrawal) => {
-                        apply(withdrawal).await.map_err(LockedBoxError::Apply)?;
-                        outcome.applied += 1;
+                        match apply(withdrawal).await.map_err(LockedBoxError::Apply)? {
+                            Effect::Withdrawn => outcome.applied += 1,
+                            Effect::Void => outcome.void += 1,
+                            Effect::Unreadable => closed.push(sealed),
+                        }
                     }
                     Err(_) => closed.push(sealed),
                 }

@@ -19,6 +19,7 @@ use crate::smtp::path::{ForwardPath, Mailbox};
 use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
 
+use super::adapters::OwnAddresses;
 use super::mail_in::{Checks, Unknown};
 use super::settings::{self, Settings, Trust};
 
@@ -46,7 +47,7 @@ pub struct Rooms {
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
-    directory: ArcSwap<Directory>,
+    directory: Arc<ArcSwap<Directory>>,
     config: ArcSwap<Config>,
 }
 
@@ -74,7 +75,7 @@ impl Rooms {
         let staff = &settings.config.staff;
         Self {
             checks: ArcSwap::from_pointee(parts.checks),
-            directory: ArcSwap::from_pointee(directory(&store, settings)),
+            directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
             wrong_passwords: WrongPasswords::new(
                 staff.wrong_passwords,
@@ -140,6 +141,14 @@ impl Rooms {
     /// Our addresses.
     pub fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()
+    }
+
+    /// The same addresses, for the consent room.
+    pub(super) fn own_addresses(&self) -> OwnAddresses {
+        OwnAddresses {
+            directory: self.directory.clone(),
+            staff: self.staff.clone(),
+        }
     }
 
     /// What becomes of mail at this path.

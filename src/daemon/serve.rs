@@ -251,6 +251,7 @@ impl Starting<'_> {
             all.push((name, listeners));
         }
         self.house.set_doors(reports);
+        self.house.set_mail_door(&self.doors.smtp);
         for left in self.sockets.left() {
             tracing::warn!(
                 socket = left,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::keeper::{Keeper, KeeperError, Opened};
+use super::locked_box::Effect;
 use super::signals::DRAIN;
 use crate::clock::Clock;
 use crate::control::api::service::{
@@ -36,7 +37,7 @@ pub trait House: Send + Sync + 'static {
         &self,
         store: Store,
         withdrawal: Zeroizing<Vec<u8>>,
-    ) -> impl Future<Output = Result<(), String>> + Send;
+    ) -> impl Future<Output = Result<Effect, String>> + Send;
 
     /// The vault is open: builds the rooms, opens the doors, and gives the control server its whole desk.
     fn open(&self, store: Store) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -116,6 +117,7 @@ impl<H: House> ServiceDesk<H> {
         Ok(Unlocked {
             already: false,
             applied_withdrawals: applied.applied,
+            void_withdrawals: applied.void,
             unreadable_withdrawals: applied.unreadable,
         })
     }
@@ -172,6 +174,7 @@ impl<H: House> Handle<Unlock> for ServiceDesk<H> {
             return Ok(Unlocked {
                 already: true,
                 applied_withdrawals: 0,
+                void_withdrawals: 0,
                 unreadable_withdrawals: 0,
             });
         }

@@ -4,6 +4,7 @@
 mod pages;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -226,11 +227,16 @@ impl Settings {
             .expect("a checked domain takes any local part")
     }
 
-    /// How other servers are found and reached.
+    /// How other servers are found and reached. `door` is where our own takes mail: what we send to our own domains comes
+    /// in there.
     ///
     /// # Errors
     /// [`SettingsError::Delivery`] if the resolver, a route or TLS can't be set up.
-    pub fn network(&self, trust: &Trust) -> Result<Network, SettingsError> {
+    pub fn network(
+        &self,
+        door: Option<SocketAddr>,
+        trust: &Trust,
+    ) -> Result<Network, SettingsError> {
         let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
         let config = &self.config;
         let delivery = &config.delivery;
@@ -264,6 +270,10 @@ impl Settings {
             .map(|(key, to)| (key.clone(), to.to_string()))
             .collect();
         let routes = routes.iter().map(|(key, to)| (key.as_str(), to.as_str()));
+        let mut routes = StaticRoutes::parse(routes).map_err(|error| wrong(&error))?;
+        if let Some(door) = door {
+            routes.bring_home(&config.domains, door);
+        }
         let mut names = config.domains.clone();
         names.push(config.hostname.clone());
         Ok(Network {
@@ -275,7 +285,7 @@ impl Settings {
             router: Router {
                 resolver,
                 secure: Some(secure),
-                routes: StaticRoutes::parse(routes).map_err(|error| wrong(&error))?,
+                routes,
                 ourselves: Ourselves {
                     names,
                     addresses: Vec::new(),

@@ -7,12 +7,11 @@
 //! `BDAT LAST`) leaves only after
 //!
 //! 1. the last outcome is durable ([`Parcel::settle`] has answered `Ok`), and
-//! 2. the parcel gave its [`Clearance`], which is held until the dot is on the wire.
+//! 2. the parcel gave its [`Clearance`], which is held until the dot is on the wire and wasn't [revoked][Permission].
 //!
 //! So at a crash at most one copy for each open connection has an unknown outcome, and nobody gets a copy whose
 //! withdrawal was answered before the dot left.
 
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,7 +70,19 @@ pub enum Loaded {
 }
 
 /// Permission to let the final dot leave, held until it has.
-pub type Clearance = Box<dyn Any + Send>;
+pub trait Permission: Send {
+    /// Returns when the permission is taken back. The connection is closed then, whether its write hasn't begun or is
+    /// stuck: whoever took it back waits until the permission is dropped.
+    fn revoked(&mut self) -> Boxed<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Nobody takes it back.
+impl Permission for () {}
+
+/// What [`Parcel::clearance`] gives.
+pub type Clearance = Box<dyn Permission>;
 
 /// What came of an attempt.
 #[derive(Debug, Clone)]

@@ -2,16 +2,18 @@
 //!
 //! # What must hold
 //! - An attempt is on record, and the next one put off, before anybody is dialled: a crash backs off.
+//! - Service mail is asked about right before its final dot: none goes to somebody who left meanwhile.
 //! - A mail leaves the queue in the same transaction that tells its sender why (staff), and without a word where
 //!   nobody is to be told (service, null reverse-path).
 
 mod enqueue;
 mod give_up;
 mod notice;
+mod parcel;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,20 +22,19 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
+pub use self::wanted::{AlwaysWanted, StillWanted, Wanted};
 
 use self::notice::End;
+use self::parcel::QueuedParcel;
 use super::classify::{Cause, Verdict};
-use super::parcel::{
-    Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
-};
+use super::parcel::{Attempted, Boxed, Fate, Letter, MailBytes, Parcel, Source};
 use super::schedule::{MailKind, Notice, Schedule, Turn};
 use super::signing::{Signing, SigningError};
-use crate::address::{Domain, EmailAddress};
+use crate::address::EmailAddress;
 use crate::clock::Clock;
-use crate::id::QueueId;
 use crate::message::dkim::{SignError, SigningTime};
 use crate::store::{
-    Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError, TlsWish,
+    Change, ChangeOutcome, Guard, MailClass, QueueRecord, Queued, Step, Store, StoreError,
 };
 use crate::template::Templates;
 
@@ -61,6 +62,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     signing: Option<Arc<Signing>>,
+    standing: Arc<dyn StillWanted>,
     settings: QueueSettings,
     /// The words in force, which a reload changes.
     templates: ArcSwap<Templates>,
@@ -68,17 +70,20 @@ struct Inner {
 }
 
 impl MailQueue {
-    /// The queue of this store. Without `signing`, what isn't signed when it's queued stays so.
+    /// The queue of this store. Without `signing`, what isn't signed when it's queued stays so. `standing` is asked
+    /// before each service mail.
     pub fn new(
         store: Store,
         clock: Clock,
         signing: Option<Arc<Signing>>,
+        standing: Arc<dyn StillWanted>,
         settings: QueueSettings,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             signing,
+            standing,
             templates: ArcSwap::new(settings.templates.clone()),
             settings,
             counts: Mutex::default(),
@@ -120,116 +125,6 @@ impl Source for MailQueue {
     }
 }
 
-/// A row of the queue on its way.
-struct QueuedParcel {
-    queue: Arc<Inner>,
-    id: QueueId,
-    domain: Domain,
-    wish: TlsWish,
-    /// The row as it was written last.
-    row: Mutex<Queued>,
-}
-
-impl QueuedParcel {
-    fn new(queue: Arc<Inner>, row: Queued) -> Self {
-        Self {
-            queue,
-            id: row.id,
-            domain: row.record.recipient.domain().clone(),
-            wish: row.record.tls,
-            row: Mutex::new(row),
-        }
-    }
-
-    fn row(&self) -> Queued {
-        self.row
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set_row(&self, row: Queued) {
-        *self.row.lock().unwrap_or_else(PoisonError::into_inner) = row;
-    }
-
-    async fn begin(&self) -> Result<Option<Letter>, StoreError> {
-        let queue = &self.queue;
-        let Some(mut row) = queue.store.queued(self.id).await? else {
-            return Ok(None);
-        };
-        let Some(message) = queue.store.message(row.message).await? else {
-            tracing::error!(mail = %self.id, "a queued mail has lost its message: run `hustings store verify`");
-            return Ok(None);
-        };
-        queue.sign(&mut row).await?;
-        row.record.attempts = row.record.attempts.saturating_add(1);
-        row.due_at = queue.after_crash(&row);
-        if !queue.rewrite(&row, Vec::new()).await? {
-            return Ok(None);
-        }
-        let letter = queue.letter(&row, message.size);
-        self.set_row(row);
-        Ok(Some(letter))
-    }
-}
-
-impl Parcel for QueuedParcel {
-    fn key(&self) -> ParcelKey {
-        *self.id.as_bytes()
-    }
-
-    fn destination(&self) -> &Domain {
-        &self.domain
-    }
-
-    fn wish(&self) -> TlsWish {
-        self.wish
-    }
-
-    fn load(&self) -> Boxed<'_, Loaded> {
-        Box::pin(async {
-            match self.begin().await {
-                Ok(Some(letter)) => Loaded::Ready(letter),
-                Ok(None) => Loaded::Gone,
-                Err(error) => {
-                    tracing::warn!(%error, mail = %self.id, "a queued mail could not be made ready");
-                    Loaded::NotNow
-                }
-            }
-        })
-    }
-
-    /// A row that was dropped, or erased with the person it is for, isn't sent any more.
-    fn clearance(&self) -> Boxed<'_, Option<Clearance>> {
-        Box::pin(async {
-            self.queue.store.queued(self.id).await.ok().flatten()?;
-            Some(Box::new(()) as Box<dyn Any + Send>)
-        })
-    }
-
-    fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
-        Box::pin(async move { self.queue.settle(self.row(), attempted).await })
-    }
-
-    fn settle_unloaded(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let mut row = self.row();
-            row.record.attempts = row.record.attempts.saturating_add(1);
-            self.queue.settle(row, attempted).await
-        })
-    }
-
-    fn untried(&self) -> Boxed<'_, ()> {
-        Box::pin(async {
-            let mut row = self.row();
-            row.record.attempts = row.record.attempts.saturating_sub(1);
-            row.due_at = self.queue.clock.now();
-            // Else it is tried again later, as after a crash.
-            let _ = self.queue.rewrite(&row, Vec::new()).await;
-        })
-    }
-}
-
 impl Inner {
     /// When a mail is tried again if nothing is heard of this attempt.
     fn after_crash(&self, row: &Queued) -> Timestamp {
@@ -264,13 +159,13 @@ impl Inner {
 
     /// Signs a mail that isn't signed yet. One that can't be signed goes without: what its header lacks, no later try
     /// will find.
-    async fn sign(&self, row: &mut Queued) -> Result<(), StoreError> {
+    async fn sign(&self, row: &mut Queued) -> Result<Signed, StoreError> {
         let Some(signing) = self
             .signing
             .as_ref()
             .filter(|_| row.record.prefix.is_none())
         else {
-            return Ok(());
+            return Ok(Signed::Done);
         };
         let time = SigningTime {
             at: row.record.queued_at,
@@ -281,14 +176,12 @@ impl Inner {
             .await
         {
             Ok(fields) => row.record.prefix = Some(fields),
-            Err(SigningError::Store(error)) => return Err(error),
-            // It waits for the key.
-            Err(SigningError::Sign(SignError::NoKey)) => {
-                return Err(StoreError::Record { table: "setting" });
-            }
+            Err(SigningError::Store(error)) if error.is_temporary() => return Err(error),
+            Err(SigningError::Store(_)) => return Ok(Signed::Damaged),
+            Err(SigningError::Sign(SignError::NoKey)) => return Ok(Signed::KeyMissing),
             Err(error) => tracing::error!(%error, mail = %row.id, "a mail goes out unsigned"),
         }
-        Ok(())
+        Ok(Signed::Done)
     }
 
     fn letter(&self, row: &Queued, size: u64) -> Letter {
@@ -411,6 +304,13 @@ impl Inner {
             *counts.entry((kind.clone(), outcome)).or_default() += 1;
         }
     }
+}
+
+/// What came of signing.
+enum Signed {
+    Done,
+    KeyMissing,
+    Damaged,
 }
 
 fn kind(class: &MailClass) -> MailKind {

@@ -143,18 +143,30 @@ impl StaticRoutes {
         Ok(routes)
     }
 
+    /// Mail for these domains, which are ours, comes in by our own door like anybody's, unless the configuration sends it
+    /// elsewhere by name.
+    pub fn bring_home(&mut self, domains: &[Domain], door: SocketAddr) {
+        for domain in domains {
+            if self.below(domain).is_none() {
+                let own = self.domains.entry(domain.clone());
+                own.or_insert(Via::Address(door));
+            }
+        }
+    }
+
     /// The domain's own route, or that of the longest suffix, or the one for all.
     fn find(&self, domain: &Domain) -> Option<&Via> {
-        let below = || {
-            let suffixes = domain.as_str().match_indices('.');
-            suffixes
-                .filter_map(|(dot, _)| domain.as_str().get(dot + 1..))
-                .find_map(|suffix| self.below.get(suffix))
-        };
         self.domains
             .get(domain)
-            .or_else(below)
+            .or_else(|| self.below(domain))
             .or(self.all.as_ref())
+    }
+
+    fn below(&self, domain: &Domain) -> Option<&Via> {
+        let suffixes = domain.as_str().match_indices('.');
+        suffixes
+            .filter_map(|(dot, _)| domain.as_str().get(dot + 1..))
+            .find_map(|suffix| self.below.get(suffix))
     }
 }
 

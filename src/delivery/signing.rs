@@ -245,7 +245,10 @@ async fn keys(store: &Store) -> Result<Keys, SigningError> {
             Ok::<_, KeyError>((rsa, ed25519))
         });
         let (rsa, ed25519) = made.await.map_err(|_| SigningError::Stopped)??;
-        let put = |name, value: KeyBytes| Step::PutSetting(Setting { name, value });
+        let put = |name: &'static str, value: KeyBytes| {
+            let name = name.into();
+            Step::PutSetting(Setting { name, value })
+        };
         let change = Change::new()
             .then(put(RSA, rsa))
             .then(put(ED25519, ed25519));

@@ -12,6 +12,7 @@ use super::{ListError, MailingInfo, Mailings, sample};
 use crate::audit::{Act, ActObject, LogKind, NotCanonical};
 use crate::consent::MaskedCount;
 use crate::id::{MailingId, StaffId};
+use crate::message::reading::Reading;
 use crate::staff::{Actor, sign_checkpoint};
 use crate::store::{Approval, MailingState, NewEvent, Role, Step};
 use crate::template::Text;
@@ -43,8 +44,8 @@ pub struct ApprovalView {
     pub subject: String,
     /// How many it goes to.
     pub audience: MaskedCount,
-    /// Its text, as a reader gets it.
-    pub text: String,
+    /// What it says and carries, as a reader gets it.
+    pub reading: Reading,
     /// The digest of what is approved.
     pub digest: String,
 }
@@ -65,12 +66,14 @@ pub(super) fn bound(token: &ConfirmToken, digest: &str) -> String {
 }
 
 impl Mailings {
-    /// Whether somebody else than the sender must approve now: the list says so and two approvers exist.
+    /// Whether somebody else than the sender must approve now: the list says so and two approvers exist. An account that
+    /// doesn't open may be the second one's: damage must not make the rule weaker.
     pub(super) fn needs_second_person(&self, terms: &Terms, list: &str) -> bool {
         let rule = terms.settings.list(list).map(|list| list.approval);
         // A list that is no longer configured has lost its rule, not its danger.
+        let roll = self.staff().roll();
         rule != Some(ApprovalRule::Sender)
-            && self.staff().roll().with_role(Role::Approver).count() >= 2
+            && (roll.with_role(Role::Approver).count() >= 2 || roll.broken() > 0)
     }
 
     /// Approves a held mailing by name and lets it go. With a digest, the approval is of these bytes and no others.
@@ -114,7 +117,7 @@ impl Mailings {
             sender: self.name_of(record.sender),
             subject: record.subject.clone(),
             audience: audience_for(record, approver.has(Role::Admin)),
-            text: sample::words(&copy).unwrap_or_default(),
+            reading: Reading::of(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
         }))
     }

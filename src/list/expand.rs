@@ -72,8 +72,7 @@ impl Mailings {
     async fn expand(&self, running: &Arc<Running>) -> Result<bool, ListError> {
         let _one = running.expanding.lock().await;
         let mailing = running.now();
-        let ahead = self.terms().settings.pace.ahead;
-        if mailing.record.expanded || self.store().count_due_copies(running.id).await? >= ahead {
+        if mailing.record.expanded || self.is_far_ahead(running).await? {
             return Ok(false);
         }
         let Some(page) = self.page(&mailing).await? else {
@@ -104,6 +103,14 @@ impl Mailings {
         running.more.store(true, Ordering::Relaxed);
         self.say_changed();
         Ok(true)
+    }
+
+    /// Whether enough rows stand ahead of sending. Those that a server put off don't count: one that puts thousands off
+    /// for hours must not keep everybody else waiting.
+    async fn is_far_ahead(&self, running: &Running) -> Result<bool, ListError> {
+        let now = self.clock().now();
+        let due = self.store().count_copies_due_by(running.id, now).await?;
+        Ok(due >= self.terms().settings.pace.ahead)
     }
 
     async fn page(&self, mailing: &Mailing) -> Result<Option<Page>, ListError> {
@@ -176,11 +183,8 @@ impl Mailings {
         if running.out() > 0 {
             return Ok(());
         }
-        if state == MailingState::Sending {
-            let due = self.store().count_due_copies(running.id).await?;
-            if !running.now().record.expanded || due > 0 {
-                return Ok(());
-            }
+        if state == MailingState::Sending && self.has_more(running).await? {
+            return Ok(());
         }
         let counts = self.final_counts(running.id).await?;
         let now = self.clock().now();
@@ -198,6 +202,17 @@ impl Mailings {
         .await?;
         self.forget(running);
         Ok(())
+    }
+
+    /// Whether anything of it is still to be sent. A due row that doesn't open can't be: it must not keep the mailing from
+    /// its end, and its rows from being forgotten.
+    async fn has_more(&self, running: &Running) -> Result<bool, ListError> {
+        if !running.now().record.expanded {
+            return Ok(true);
+        }
+        let due = self.store().count_due_copies(running.id).await?;
+        let sendable = || self.store().due_copies(running.id, Timestamp::MAX, 1);
+        Ok(due > 0 && !sendable().await?.is_empty())
     }
 
     fn forget(&self, running: &Running) {

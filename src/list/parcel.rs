@@ -16,9 +16,6 @@ use crate::delivery::parcel::{Attempted, Boxed, Clearance, Fate, Loaded, Parcel,
 use crate::delivery::schedule::{MailKind, Turn};
 use crate::store::{CopyState, LedgerRecord, LedgerRow, MailingState, RecordOutcomes, StoreError};
 
-/// How long a mailing rests after the store, or its own bytes, could not be read.
-const REST: SignedDuration = SignedDuration::from_secs(10);
-
 /// A copy that was offered.
 pub(super) struct CopyParcel {
     room: Mailings,
@@ -152,9 +149,7 @@ impl CopyParcel {
     /// The mailing rests for a while, so that nobody runs in circles.
     fn not_now(&self, error: &dyn std::fmt::Display) -> Loaded {
         tracing::warn!(%error, mailing = %self.running.id, "a copy can't be made now");
-        let now = self.room.clock().now();
-        self.running
-            .rest(now.saturating_add(REST).unwrap_or(Timestamp::MAX));
+        self.running.rest(self.room.clock().now());
         Loaded::NotNow
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 use super::plan::Plan;
@@ -19,6 +19,9 @@ use crate::store::{
 
 /// How often a change is tried anew when somebody else changed the row.
 const ATTEMPTS: usize = 8;
+
+/// How long a mailing rests after something of ours could not be read.
+const REST: SignedDuration = SignedDuration::from_secs(10);
 
 /// A mailing that is not over.
 pub(super) struct Running {
@@ -35,6 +38,8 @@ pub(super) struct Running {
     pub(super) more: AtomicBool,
     /// Nothing is offered before, in milliseconds: the store or the plan could not be read.
     rest_until: AtomicI64,
+    /// The time, in milliseconds, up to which the last look into the ledger saw what was due.
+    looked_at: AtomicI64,
     pub(super) plan: OnceCell<Arc<Plan>>,
     tally: Mutex<Tally>,
     /// Whoever changes ledger and tally shares it, whoever compares the two has it alone: between the one's commit and the
@@ -62,6 +67,7 @@ impl Running {
             offers: Mutex::default(),
             more: AtomicBool::new(true),
             rest_until: AtomicI64::new(i64::MIN),
+            looked_at: AtomicI64::new(i64::MAX),
             plan: OnceCell::new(),
             tally: Mutex::new(tally),
             books: tokio::sync::RwLock::default(),
@@ -90,9 +96,17 @@ impl Running {
         self.offers().out.len()
     }
 
-    /// A look into the ledger begins: what is settled from now on may still be seen as due.
-    pub(super) fn begin_look(&self) {
+    /// A look into the ledger begins, for what is due by `now`: what is settled from here on may still be seen as due.
+    pub(super) fn begin_look(&self, now: Timestamp) {
         self.offers().settled.clear();
+        self.looked_at
+            .store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// What is due after this was not seen yet. Never later than `now`, whose clock may have been set back.
+    pub(super) fn seen_until(&self, now: Timestamp) -> Timestamp {
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(looked_at.min(now.as_millisecond())).unwrap_or(now)
     }
 
     /// Whether a row that was just read as due is neither offered nor settled.
@@ -119,15 +133,17 @@ impl Running {
         }
     }
 
-    /// Until when nothing is offered.
+    /// Until when nothing is offered. A rest that would last longer than one does was begun before the clock was set
+    /// back: it is over.
     pub(super) fn resting_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.rest_until.load(Ordering::Relaxed);
-        let until = (until > now.as_millisecond()).then_some(until)?;
-        Timestamp::from_millisecond(until).ok()
+        let until = Timestamp::from_millisecond(self.rest_until.load(Ordering::Relaxed)).ok()?;
+        let rest = until.duration_since(now);
+        (rest.is_positive() && rest <= REST).then_some(until)
     }
 
-    /// Offers nothing before this time.
-    pub(super) fn rest(&self, until: Timestamp) {
+    /// Offers nothing for a while, so that nobody runs in circles.
+    pub(super) fn rest(&self, now: Timestamp) {
+        let until = now.saturating_add(REST).unwrap_or(Timestamp::MAX);
         self.rest_until
             .store(until.as_millisecond(), Ordering::Relaxed);
     }

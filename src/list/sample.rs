@@ -4,9 +4,6 @@ use jiff::Timestamp;
 
 use super::ListError;
 use super::settings::Terms;
-use crate::message::inspect::inspect;
-use crate::message::mime::tree::Part;
-use crate::message::mime::{Limits, text};
 use crate::message::segment::{Prepared, SlotValues};
 
 /// The reader. The domain can't belong to anybody (RFC 2606).
@@ -30,22 +27,4 @@ pub(super) fn copy(
         .personalise(&values)
         .map_err(|error| ListError::Notice(error.to_string()))?;
     Ok(chunks.concat())
-}
-
-/// The words of a sample: its first text part. None if it has none that can be read.
-pub(super) fn words(copy: &[u8]) -> Option<String> {
-    // The footer's parts come on top of what the sender's mail had.
-    let limits = Limits {
-        parts: 1000,
-        depth: 40,
-        ..Limits::default()
-    };
-    let mail = inspect(copy, &limits).ok()?;
-    let mut found: Option<String> = None;
-    mail.root.walk(&mut |part: &Part<'_>| {
-        if found.is_none() && part.is("text/plain") && !part.is_attachment() {
-            found = text::decode(part).ok();
-        }
-    });
-    found
 }

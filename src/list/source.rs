@@ -71,7 +71,7 @@ impl Mailings {
             let held: HashSet<CopyId> = ready.iter().map(|row| row.copy).collect();
             let window = self.terms().settings.pace.window;
             let wanted = running.out() + window.max(count);
-            running.begin_look();
+            running.begin_look(now);
             running.more.store(false, Ordering::Relaxed);
             let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
             let rows = self.store().due_copies(running.id, now, limit).await;
@@ -105,7 +105,9 @@ impl Mailings {
                 // What is under way may be due again any moment.
                 Some(now)
             } else {
-                self.store().next_copy_after(running.id, now).await?
+                self.store()
+                    .next_copy_after(running.id, running.seen_until(now))
+                    .await?
             };
             next = [next, due].into_iter().flatten().min();
         }

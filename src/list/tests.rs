@@ -5,6 +5,7 @@ mod after;
 mod any_order;
 mod approve;
 mod crash;
+mod damage;
 mod engine;
 mod send;
 

@@ -119,6 +119,12 @@ impl Directory {
         self.domains.contains(domain)
     }
 
+    /// Whether mail at this address is kept for a member of staff, and not for a role.
+    pub fn is_staff(&self, roll: &Roll, address: &EmailAddress) -> bool {
+        let kept = |mailbox: MailboxId| roll.live().any(|one| MailboxId::from(one.id) == mailbox);
+        matches!(self.find(roll, address), Ok(Destination::Mailbox(mailbox)) if kept(mailbox))
+    }
+
     /// The mailbox of whoever runs the server.
     pub fn postmaster(&self) -> MailboxId {
         self.postmaster

@@ -3,11 +3,12 @@
 
 use super::wish::{Wish, is_stop, speaks_of_stop, wish};
 use crate::message::html::plain;
-use crate::message::inspect::{Inspection, inspect};
-use crate::message::mime::{self, Limits, field};
+use crate::message::mime::field::Field;
+use crate::message::mime::tree::Part;
+use crate::message::mime::{self, Limits};
 
-/// How many bytes from the beginning of a mail are looked at.
-pub const HEAD: usize = 64 * 1024;
+/// So many messages of a thread are looked at.
+const MOST_ANSWERS: usize = 100;
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,89 +19,65 @@ pub struct Glance {
     pub says_stop: bool,
     /// It is short, and speaks of wanting no more: too little for a stranger's mail, enough to ask whoever answers us.
     pub speaks_of_stop: bool,
-    /// The ids of the messages that it answers, without angle brackets.
+    /// The ids of the messages that it answers, the nearest first, without angle brackets.
     pub answers: Vec<String>,
 }
 
-/// Looks at the head of a mail; `whole` says that it is the whole mail. What can't be read is taken for automatic: it
-/// is kept, and nothing answers it.
-pub fn glance(head: &[u8], whole: bool) -> Glance {
-    let limits = Limits::default();
-    if whole && let Ok(mail) = inspect(head, &limits) {
-        let mut answers = mail.in_reply_to.clone();
-        answers.extend(mail.references.clone());
-        let subject = mail.subject.clone().unwrap_or_default();
-        let said = body_text(&mail).map_or_else(Wish::default, |text| wish(&text));
-        return Glance {
-            automatic: mail.auto_submitted || is_bulk(head, &limits),
-            says_stop: is_stop(&subject) || said.stop,
-            // Behind "Re:" stand our own words.
-            speaks_of_stop: said.speaks_of_stop
-                || (!is_answer(&subject) && speaks_of_stop(&subject)),
-            answers,
-        };
-    }
-    from_header(head, &limits)
-}
-
-/// What the header alone tells.
-fn from_header(head: &[u8], limits: &Limits) -> Glance {
-    let Ok((fields, _)) = field::split(head, limits) else {
+/// Looks at a mail, or at its beginning: it may be cut anywhere behind its header, and what is damaged is passed over. A
+/// header that can't be read is taken for a program's: the mail is kept, and nothing answers it.
+pub fn glance(beginning: &[u8]) -> Glance {
+    let Ok(mail) = Part::parse_leniently(beginning, &Limits::default()) else {
         return Glance {
             automatic: true,
             ..Glance::default()
         };
     };
-    let one = |name: &str| fields.iter().find(|field| field.is(name));
-    let answers = fields
-        .iter()
-        .filter(|field| field.is("In-Reply-To") || field.is("References"))
-        .flat_map(field::Field::message_ids)
-        .collect();
-    let auto = one("Auto-Submitted")
-        .map(field::Field::text)
-        .unwrap_or_default();
+    let subject = mail.field("Subject").map(Field::text).unwrap_or_default();
+    let said = body_text(&mail).map_or_else(Wish::default, |text| wish(&text));
     Glance {
-        automatic: is_bulk(head, limits)
-            || !(auto.is_empty() || auto.trim().eq_ignore_ascii_case("no")),
-        says_stop: one("Subject").is_some_and(|subject| is_stop(&subject.text())),
-        speaks_of_stop: false,
-        answers,
+        automatic: mail.fields.iter().any(is_a_program_s),
+        says_stop: is_stop(&subject) || said.stop,
+        // Behind "Re:" stand our own words.
+        speaks_of_stop: said.speaks_of_stop || (!is_answer(&subject) && speaks_of_stop(&subject)),
+        answers: answers(&mail),
     }
 }
 
-/// Lists and other senders of many mails mark them so.
-fn is_bulk(head: &[u8], limits: &Limits) -> bool {
-    let Ok((fields, _)) = field::split(head, limits) else {
-        return true;
+/// What it answers, the nearest first: what it says that it answers, then its thread, which begins with the oldest.
+fn answers(mail: &Part<'_>) -> Vec<String> {
+    let named = |name: &'static str| {
+        let fields = mail.fields.iter().filter(move |field| field.is(name));
+        fields.flat_map(Field::message_ids).collect::<Vec<_>>()
     };
-    fields.iter().any(|field| {
-        let text = || field.text().trim().to_ascii_lowercase();
-        field.is("List-Id")
-            || field.is("List-Unsubscribe")
-            || field.is("X-Auto-Response-Suppress")
-            || (field.is("Precedence")
-                && ["bulk", "list", "junk", "auto_reply"].contains(&text().as_str()))
-    })
+    let thread = named("References").into_iter().rev();
+    let all = named("In-Reply-To").into_iter().chain(thread);
+    all.take(MOST_ANSWERS).collect()
+}
+
+/// Programs say that they are some; lists and other senders of many mails mark them so.
+fn is_a_program_s(field: &Field<'_>) -> bool {
+    let text = || field.text().trim().to_ascii_lowercase();
+    field.is("List-Id")
+        || field.is("List-Unsubscribe")
+        || field.is("X-Auto-Response-Suppress")
+        || (field.is("Precedence")
+            && ["bulk", "list", "junk", "auto_reply"].contains(&text().as_str()))
+        || (field.is("Auto-Submitted") && field.parameterized().value != "no")
 }
 
 /// The text that its writer sees: the first plain one that isn't empty, otherwise HTML without what it quotes.
-fn body_text(mail: &Inspection<'_>) -> Option<String> {
+fn body_text(mail: &Part<'_>) -> Option<String> {
     let (mut text, mut from_html) = (None, None);
-    mail.root.walk(&mut |part| {
+    mail.walk(&mut |part| {
         if !part.is_body_text() {
             return;
         }
         let html = part.is("text/html");
         let found = if html { &mut from_html } else { &mut text };
         if found.is_none() {
-            let read = mime::text::decode(part).ok();
-            let read = if html {
-                read.map(|html| plain::unquoted(&html))
-            } else {
-                read
-            };
-            *found = read.filter(|text| !text.trim().is_empty());
+            let read = mime::text::decode_leniently(part);
+            let read = if html { plain::unquoted(&read) } else { read };
+            *found = Some(read).filter(|text| !text.trim().is_empty());
         }
     });
     text.or(from_html)
@@ -131,10 +108,7 @@ mod tests {
             ),
             ("Subject: x\r\n", "dad-danysgrifio\r\n"),
         ] {
-            assert!(
-                glance(&mail(header, body), true).says_stop,
-                "{header}{body}"
-            );
+            assert!(glance(&mail(header, body)).says_stop, "{header}{body}");
         }
     }
 
@@ -150,17 +124,17 @@ mod tests {
             "<blockquote><p>News</p></blockquote><p>Stop</p>",
             "<p>STOP</p><hr><p><b>From:</b> The Party<br><b>Sent:</b> Saturday</p><p>News</p>",
         ] {
-            assert!(glance(&mail(html, body), true).says_stop, "{body}");
+            assert!(glance(&mail(html, body)).says_stop, "{body}");
         }
         let speaks = "<p>I'd like you to stop writing to me</p>";
-        let seen = glance(&mail(html, speaks), true);
+        let seen = glance(&mail(html, speaks));
         assert!(!seen.says_stop && seen.speaks_of_stop);
         for body in [
             "<p>I will not stop supporting you</p>",
             "<p>Thanks</p><blockquote><p>To leave, answer stop</p></blockquote>",
             "<p>Thanks</p><style>stop</style><!-- stop -->",
         ] {
-            let seen = glance(&mail(html, body), true);
+            let seen = glance(&mail(html, body));
             assert!(!seen.says_stop && !seen.speaks_of_stop, "{body}");
         }
     }
@@ -173,17 +147,78 @@ mod tests {
                 "--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n--b\r\nContent-Type: text/html\r\n\r\n\
                  {html}\r\n--b--\r\n"
             );
-            glance(&mail(header, &body), true)
+            glance(&mail(header, &body))
         };
         assert!(both("", "<p>stop</p>").says_stop);
         assert!(both("stop", "<p>x</p>").says_stop);
         assert!(!both("thanks", "<p>stop</p>").says_stop);
     }
 
+    /// A mail that says "stop" above a long quotation, by the shapes in which programs write it, and where the stop ends.
+    fn long_answers() -> Vec<Vec<u8>> {
+        use base64::Engine as _;
+        let quote = "> News of every kind, and more of it below.\r\n".repeat(5_000);
+        let html = format!(
+            "<p>Stop</p><blockquote><p>{}</p></blockquote>",
+            "News of every kind. ".repeat(12_000)
+        );
+        let coded = base64::engine::general_purpose::STANDARD.encode(&html);
+        let lines: Vec<_> = coded.as_bytes().chunks(76).collect();
+        let coded = String::from_utf8(lines.join(&b"\r\n"[..])).expect("ASCII");
+        let typed =
+            |header: &str, body: &str| mail(&format!("MIME-Version: 1.0\r\n{header}"), body);
+        let part = |header: &str, body: &str| format!("--b\r\n{header}\r\n{body}\r\n");
+        let html_type = "Content-Type: text/html; charset=utf-8\r\n";
+        let base64 = format!("{html_type}Content-Transfer-Encoding: base64\r\n");
+        let quoted = format!("{html_type}Content-Transfer-Encoding: quoted-printable\r\n");
+        let soft = html.replace("kind. ", "kind.=20=\r\n");
+        let both = part(
+            "Content-Type: text/plain\r\n",
+            &format!("Stop\r\n\r\n{quote}"),
+        ) + &part(&base64, &coded);
+        let image = part(
+            "Content-Type: image/png\r\nno field\r\n",
+            &"\0\u{1}".repeat(90_000),
+        );
+        let mixed = "Content-Type: multipart/mixed; boundary=b\r\n";
+        let alternative = "Content-Type: multipart/alternative; boundary=b\r\n";
+        vec![
+            typed("", &format!("Stop\r\n\r\n{quote}")),
+            typed(html_type, &html),
+            typed(&base64, &coded),
+            typed(&quoted, &soft),
+            typed(alternative, &format!("{both}--b--\r\n")),
+            typed(mixed, &format!("{}{image}--b--\r\n", part("", "Stop\r\n"))),
+            // An eight-bit word in a text that claims to be ASCII, behind what is said.
+            typed("", &format!("Stop\r\n\r\nSi\u{e2}n\r\n{quote}")),
+        ]
+    }
+
+    #[test]
+    fn a_stop_above_a_long_quotation_is_heard_wherever_the_mail_is_cut() {
+        for (shape, mail) in long_answers().iter().enumerate() {
+            assert!(mail.len() > 150_000, "{shape}: {}", mail.len());
+            for cut in (4_000..mail.len()).step_by(15_013).chain([mail.len()]) {
+                assert!(glance(&mail[..cut]).says_stop, "{shape} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_message_is_answered_first() {
+        let seen = glance(&mail(
+            "References: <t0@x> <t1@x>\r\nIn-Reply-To: <t2@x>\r\n",
+            "",
+        ));
+        assert_eq!(seen.answers, ["t2@x", "t1@x", "t0@x"]);
+        let many = "<t@x> ".repeat(1_000);
+        let seen = glance(&mail(&format!("References: {many}\r\n"), ""));
+        assert!(seen.answers.len() <= MOST_ANSWERS);
+    }
+
     #[test]
     fn words_of_ours_behind_re_are_not_the_answerers() {
-        let seen =
-            |subject: &str| glance(&mail(&format!("Subject: {subject}\r\n"), "Good\r\n"), true);
+        let seen = |subject: &str| glance(&mail(&format!("Subject: {subject}\r\n"), "Good\r\n"));
         assert!(!seen("Re: Stop the bypass").speaks_of_stop);
         assert!(seen("Please take me off this").speaks_of_stop);
     }
@@ -197,7 +232,7 @@ mod tests {
             "",
         ] {
             assert!(
-                !glance(&mail("Subject: The bypass\r\n", body), true).says_stop,
+                !glance(&mail("Subject: The bypass\r\n", body)).says_stop,
                 "{body}"
             );
         }
@@ -210,11 +245,10 @@ mod tests {
             "Precedence: bulk\r\n",
             "List-Id: <x.example>\r\n",
         ] {
-            assert!(glance(&mail(header, ""), true).automatic, "{header}");
-            assert!(glance(&mail(header, ""), false).automatic, "{header}");
+            assert!(glance(&mail(header, "")).automatic, "{header}");
         }
-        assert!(!glance(&mail("Auto-Submitted: no\r\n", "hi\r\n"), true).automatic);
-        assert!(glance(b"\xff\xfe nonsense", true).automatic);
+        assert!(!glance(&mail("Auto-Submitted: no\r\n", "hi\r\n")).automatic);
+        assert!(glance(b"\xff\xfe nonsense").automatic);
     }
 
     #[test]
@@ -224,17 +258,17 @@ mod tests {
             "",
         );
         assert!(
-            glance(&mail, true)
+            glance(&mail)
                 .answers
                 .contains(&"t1@party.example".to_owned())
         );
-        assert!(glance(&mail, false).answers.contains(&"t0@x".to_owned()));
+        assert!(glance(&mail).answers.contains(&"t0@x".to_owned()));
     }
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_can_be_glanced_at(bytes: Vec<u8>, whole: bool) {
-            let _ = glance(&bytes, whole);
+        fn any_bytes_can_be_glanced_at(bytes: Vec<u8>) {
+            let _ = glance(&bytes);
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod html;
 pub mod inspect;
 pub mod mime;
 pub mod prepare;
+pub mod reading;
 pub mod rules;
 pub mod segment;
 pub mod trace;

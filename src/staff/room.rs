@@ -331,7 +331,7 @@ async fn dummy_secret(store: &Store) -> Result<Zeroizing<[u8; 32]>, StoreError> 
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *secret).map_err(|cause| StoreError::Sql(cause.to_string()))?;
     let setting = Setting {
-        name: DUMMY_SECRET,
+        name: DUMMY_SECRET.into(),
         value: Zeroizing::new(secret.to_vec()),
     };
     let _ = store

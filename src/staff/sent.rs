@@ -100,7 +100,7 @@ impl SendPlace {
             .collect();
         let value = serde_json::to_vec(&all).expect("plain data is written as JSON");
         Step::PutSetting(Setting {
-            name: SENT,
+            name: SENT.into(),
             value: Zeroizing::new(value),
         })
     }

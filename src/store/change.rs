@@ -13,7 +13,7 @@ use super::mailing::Mailing;
 use super::message::{self, OwnMessage};
 use super::queue::{self, Queued};
 use super::request::{self, Challenge, Request};
-use super::setting::Setting;
+use super::setting::{self, Setting};
 use super::staff::Staff;
 use super::sts_policy::{self, StsRow};
 use super::subscriber::{self, Subscriber};
@@ -59,6 +59,8 @@ pub enum Guard {
 pub enum Step {
     /// Writes a setting.
     PutSetting(Setting),
+    /// Erases a setting.
+    RemoveSetting(std::borrow::Cow<'static, str>),
     /// Writes a staff account as its next version.
     PutStaff(Staff),
     /// Writes a subscriber as its next version.
@@ -276,6 +278,7 @@ impl Guard {
 pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match step {
         Step::PutSetting(setting) => setting.put(tx).await,
+        Step::RemoveSetting(name) => setting::remove(name, tx).await,
         Step::PutStaff(staff) => staff.put(tx).await,
         Step::PutSubscriber(subscriber) => subscriber.put(tx).await,
         Step::RemoveSubscriber(id) => subscriber::remove(*id, tx).await,

@@ -169,6 +169,8 @@ impl Write for RecordOutcomes {
             .filter_map(|write| {
                 let (mailing, subscriber) = current.remove(&write.copy)?;
                 let mut record = write.record.clone();
+                // Who is no longer there has no link, by whatever way they went.
+                let subscriber = subscriber.filter(|_| record.state != CopyState::Withdrawn);
                 if subscriber.is_none() {
                     record.domain = None;
                     // What was to be tried again is not: the person withdrew during the attempt.
@@ -369,6 +371,23 @@ impl Store {
                 .bind(mailing.as_bytes().as_slice())
                 .fetch_one(&self.readers)
                 .await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
+    }
+
+    /// How many copies of a mailing could be sent now. Those that are put off until later don't count.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the table can't be read.
+    pub async fn count_copies_due_by(
+        &self,
+        mailing: MailingId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM ledger WHERE mailing_id = $1 AND due_at <= $2")
+            .bind(mailing.as_bytes().as_slice())
+            .bind(now.as_millisecond())
+            .fetch_one(&self.readers)
+            .await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 

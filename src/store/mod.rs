@@ -65,7 +65,7 @@ pub use queue::{MailClass, Needs, QueueRecord, Queued, TlsWish};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
-pub use setting::Setting;
+pub use setting::{NamedSetting, Setting};
 pub use staff::{Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};

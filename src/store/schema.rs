@@ -9,7 +9,11 @@ use super::tests::store;
 const CLEAR: &[(&str, &str, &str)] = &[
     ("keyring", "id", "always 1"),
     ("keyring", "wrapped", "sealed by the root key"),
-    ("setting", "name", "a name fixed in the code"),
+    (
+        "setting",
+        "name",
+        "a name fixed in the code, or an import's random number behind one",
+    ),
     ("message", "id", "random"),
     ("message", "staged", "0 or 1: whether the message is whole"),
     ("chunk", "message_id", "random"),

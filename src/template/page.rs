@@ -68,11 +68,15 @@ pub enum Problem {
     EmailInvalid,
     /// No list was ticked.
     ListsMissing,
+    /// A list was ticked where nobody can sign up.
+    ListsUnknown,
     /// The statement of age was not ticked.
     AgeMissing,
     /// A constituency that isn't in the list.
     ConstituencyUnknown,
-    /// The form's time stamp is missing, forged or too old.
+    /// The form came back sooner than a person can fill it in.
+    FormSoon,
+    /// The form's time stamp is missing, forged, too old, or of before a restart.
     FormStale,
     /// The wording changed between showing and posting.
     WordingChanged,
@@ -80,12 +84,14 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem, for tests and rehearsals.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::EmailMissing,
         Self::EmailInvalid,
         Self::ListsMissing,
+        Self::ListsUnknown,
         Self::AgeMissing,
         Self::ConstituencyUnknown,
+        Self::FormSoon,
         Self::FormStale,
         Self::WordingChanged,
     ];
@@ -96,8 +102,10 @@ impl Problem {
             Self::EmailMissing => "email_missing",
             Self::EmailInvalid => "email_invalid",
             Self::ListsMissing => "lists_missing",
+            Self::ListsUnknown => "lists_unknown",
             Self::AgeMissing => "age_missing",
             Self::ConstituencyUnknown => "constituency_unknown",
+            Self::FormSoon => "form_soon",
             Self::FormStale => "form_stale",
             Self::WordingChanged => "wording_changed",
         }
@@ -107,7 +115,11 @@ impl Problem {
     pub fn field(self) -> &'static str {
         match self {
             Self::EmailMissing | Self::EmailInvalid => "email",
-            Self::ListsMissing | Self::WordingChanged | Self::FormStale => "list-1",
+            Self::ListsMissing
+            | Self::ListsUnknown
+            | Self::WordingChanged
+            | Self::FormSoon
+            | Self::FormStale => "list-1",
             Self::AgeMissing => "age",
             Self::ConstituencyUnknown => "constituency",
         }
@@ -278,6 +290,10 @@ pub struct Approve<'a> {
     pub digest: &'a str,
     /// The text as its readers will see it.
     pub text: &'a str,
+    /// What the designed form says, where that is something else.
+    pub designed: Option<&'a str>,
+    /// What is attached: name, media type and size.
+    pub files: &'a [String],
     /// Where the buttons post to.
     pub action: &'a str,
 }

@@ -1,6 +1,8 @@
 //! Sample data for the rehearsal of overrides, for the previews and for the tests: every page and mail once, with
 //! everything in it that a page can hold, and with values that would show if escaping were lost.
 
+use std::sync::LazyLock;
+
 use minijinja::Value;
 use minijinja::value::Serde;
 
@@ -252,8 +254,16 @@ fn approve(list: &Text) -> Approve<'_> {
         count: "<5",
         digest: DIGEST,
         text: "Dear friend,\n\ncome to the rally.",
+        designed: Some("Dear friend,\n\ncome to the grand rally."),
+        files: attached(),
         action: ACTION,
     }
+}
+
+fn attached() -> &'static [String] {
+    static FILES: LazyLock<[String; 1]> =
+        LazyLock::new(|| ["leaflet.pdf (application/pdf, 12 KiB)".to_owned()]);
+    &*FILES
 }
 
 fn requested(templates: &Templates) -> Vec<Requested> {

@@ -12,6 +12,7 @@ use super::Open;
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use crate::list::{Decision, ListError, Mailings};
+use crate::message::reading::File;
 use crate::template::{Approve, NoticeKind, Text, Visit};
 
 /// What the pages ask the list room.
@@ -47,6 +48,10 @@ pub struct MailingToApprove {
     pub digest: String,
     /// The text as its readers will see it.
     pub text: String,
+    /// What the designed form says, where that is something else.
+    pub designed: Option<String>,
+    /// What is attached: name, media type and size.
+    pub files: Vec<String>,
 }
 
 /// It holds what is to be sent, so nothing of it is shown.
@@ -66,7 +71,9 @@ impl Approvals for Mailings {
                 subject: view.subject,
                 count: view.audience.to_string(),
                 digest: view.digest,
-                text: view.text,
+                files: view.reading.files.iter().map(described).collect(),
+                text: view.reading.text,
+                designed: view.reading.designed,
             }))
         })
     }
@@ -87,6 +94,11 @@ impl Approvals for Mailings {
             }
         })
     }
+}
+
+fn described(file: &File) -> String {
+    let name = file.name.as_deref().unwrap_or("?");
+    format!("{name} ({}, {} KiB)", file.media_type, file.kib)
 }
 
 fn room_trouble(error: ListError) -> RoomTrouble {
@@ -112,6 +124,8 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
         count: &mailing.count,
         digest: &mailing.digest,
         text: &mailing.text,
+        designed: mailing.designed.as_deref(),
+        files: &mailing.files,
         action,
     };
     page(&open.site, StatusCode::OK, visit, &view)

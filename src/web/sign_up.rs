@@ -94,9 +94,8 @@ pub(super) fn consent_problems(web: &Web, open: &Open, posted: &PostedSignUp) ->
     match web.stamps().check(&posted.stamp, now, open.site.words()) {
         Ok(()) => {}
         Err(StampError::Words) => problems.push(Problem::WordingChanged),
-        Err(StampError::Foreign | StampError::Soon | StampError::Old) => {
-            problems.push(Problem::FormStale);
-        }
+        Err(StampError::Soon) => problems.push(Problem::FormSoon),
+        Err(StampError::Foreign | StampError::Old) => problems.push(Problem::FormStale),
     }
     problems
 }
@@ -117,6 +116,7 @@ pub(super) fn told(problems: Vec<FormProblem>) -> Vec<Problem> {
         .into_iter()
         .map(|problem| match problem {
             FormProblem::ListsMissing => Problem::ListsMissing,
+            FormProblem::ListsUnknown => Problem::ListsUnknown,
             FormProblem::AgeMissing => Problem::AgeMissing,
             FormProblem::ConstituencyUnknown => Problem::ConstituencyUnknown,
             // What else there is concerns cards, which come another way.

@@ -1,6 +1,5 @@
 //! A room whose mail is in memory and outlives an engine: what was settled stays settled, what was only loaded doesn't.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -10,7 +9,8 @@ use bytes::Bytes;
 use hustings::address::{Domain, EmailAddress};
 use hustings::delivery::classify::Cause;
 use hustings::delivery::parcel::{
-    Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
+    Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Permission,
+    Source,
 };
 use hustings::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,15 @@ impl Row {
     }
 }
 
+/// A clearance that was taken back.
+struct Revoked;
+
+impl Permission for Revoked {
+    fn revoked(&mut self) -> Boxed<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// The room.
 pub struct Room {
     rows: Mutex<BTreeMap<ParcelKey, Row>>,
@@ -57,6 +66,8 @@ pub struct Room {
     pub paused: AtomicBool,
     /// Recipients that have withdrawn: no clearance.
     pub withdrawn: Mutex<Vec<String>>,
+    /// Recipients that withdraw when their clearance was given: it is revoked at once.
+    pub withdraws_at_the_dot: Mutex<Vec<String>>,
     /// The longest that settling takes, in microseconds.
     pub slow_disk: AtomicU64,
     /// Permissions given and outcomes not yet durable: final dots that may have left.
@@ -75,6 +86,7 @@ impl Room {
             sick: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             withdrawn: Mutex::default(),
+            withdraws_at_the_dot: Mutex::default(),
             slow_disk: AtomicU64::new(0),
             in_doubt: AtomicI64::new(0),
             most_in_doubt: AtomicI64::new(0),
@@ -220,7 +232,11 @@ impl Parcel for Mail {
             }
             self.cleared.store(true, Ordering::SeqCst);
             self.room.dot_may_leave();
-            Some(Box::new(()) as Box<dyn Any + Send>)
+            let withdraws = self.room.withdraws_at_the_dot.lock().unwrap();
+            Some(match withdraws.iter().any(|to| to == self.to.as_str()) {
+                true => Box::new(Revoked) as Clearance,
+                false => Box::new(()),
+            })
         })
     }
 

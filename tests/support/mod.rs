@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod chance;
 pub mod disk;
+pub mod mailing;
 pub mod memory;
 pub mod outside;
 pub mod party;

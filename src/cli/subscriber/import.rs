@@ -95,6 +95,12 @@ pub(in crate::cli) fn imported_text(imported: &Imported, dry_run: bool) -> Strin
             counted(imported.suppressed, "row", "rows")
         );
     }
+    if imported.outdated > 0 {
+        text += &format!(
+            "Not in force: {}, since who is named there said yes here later.\n",
+            counted(imported.outdated, "row", "rows")
+        );
+    }
     if let Some(code) = &imported.code {
         text += &format!(
             "Nothing is sent until another admin agrees: hustings subscriber agree {}\nThen at most {} a day.\n",

@@ -50,7 +50,7 @@ pub(in crate::cli) fn waiting_table(waiting: &[WaitingReport], style: Style) -> 
             toned(&one.code, Tone::Strong),
             field(&one.verb),
             field(&one.by),
-            field(time(one.at)),
+            optional(one.at.map(time)),
             field(&one.reason),
             optional(one.detail.as_ref()),
         ]

@@ -1,5 +1,7 @@
 //! Imports as a whole: each waits for a second person, then its rows get their turns.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -9,12 +11,13 @@ use super::super::pace::add;
 use super::super::{Consent, ConsentError};
 use crate::audit::ActObject;
 use crate::id::{IntakeId, StaffId};
-use crate::store::{Change, Intake, IntakeRecord, Setting, Step, StoreError};
+use crate::store::{Change, Intake, IntakeRecord, NamedSetting, Setting, Step, StoreError};
 
 /// When a row is due that has no turn yet: never.
 pub(in crate::consent) const HELD: Timestamp = Timestamp::constant(253_370_764_800, 0);
 
-const BATCHES: &str = "consent.imports";
+/// Each import's record stands by itself, so that one that doesn't open is in no other's way.
+const BATCH: &str = "consent.import.";
 const PACE: &str = "consent.import-pace";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// An import that was begun and not ended is given up after this.
@@ -70,27 +73,43 @@ struct PaceMark {
 }
 
 impl Consent {
-    /// The imports that wait or are being asked.
+    /// The imports that are read, wait or are being asked, the oldest first. Of one whose record can't be read there's its
+    /// number, in [`ConsentError::BrokenImport`].
     ///
     /// # Errors
     /// [`ConsentError::Store`].
-    pub async fn imports(&self) -> Result<Vec<ImportBatch>, ConsentError> {
-        let value = self.store().setting(BATCHES).await?;
-        let Some(value) = value else {
-            return Ok(Vec::new());
+    pub async fn imports(&self) -> Result<Vec<Result<ImportBatch, ConsentError>>, ConsentError> {
+        let rows = self.store().settings_beginning(BATCH).await?.into_iter();
+        let read = |row: NamedSetting| {
+            let id = row.name.strip_prefix(BATCH).unwrap_or_default();
+            row.value
+                .map_or_else(|_| Err(broken(id)), |value| read(id, &value))
         };
-        let unreadable = StoreError::Record { table: "setting" };
-        serde_json::from_slice(&value).map_err(|_| unreadable.into())
+        let mut all: Vec<_> = rows.map(read).collect();
+        all.sort_by_key(|batch| batch.as_ref().map_or(Timestamp::MAX, |batch| batch.at));
+        Ok(all)
+    }
+
+    /// The import of this number; none if there is none.
+    ///
+    /// # Errors
+    /// [`ConsentError::BrokenImport`] or [`ConsentError::Store`].
+    pub async fn import(&self, id: &str) -> Result<Option<ImportBatch>, ConsentError> {
+        match self.store().setting(&name(id)).await {
+            Ok(value) => value.map(|value| read(id, &value)).transpose(),
+            Err(error) if error.is_temporary() => Err(error.into()),
+            Err(_) => Err(broken(id)),
+        }
     }
 
     /// Lets an import's rows be asked. The second person must be another than the one who brought it.
     ///
     /// # Errors
-    /// [`ConsentError::UnknownImport`], [`ConsentError::SecondPerson`], [`ConsentError::NoReason`] or
-    /// [`ConsentError::Store`].
+    /// [`ConsentError::UnknownImport`], [`ConsentError::BrokenImport`], [`ConsentError::SecondPerson`],
+    /// [`ConsentError::NoReason`] or [`ConsentError::Store`].
     pub async fn approve_import(&self, id: &str, by: &By) -> Result<u64, ConsentError> {
-        let waiting = |batch: &ImportBatch| batch.id == id && batch.state == ImportState::Waiting;
-        let found = self.imports().await?.into_iter().find(waiting);
+        let waits = |batch: &ImportBatch| batch.state == ImportState::Waiting;
+        let found = self.import(id).await?.filter(waits);
         let mut batch = found.ok_or_else(|| ConsentError::UnknownImport(id.to_owned()))?;
         if batch.staff == by.staff {
             return Err(ConsentError::SecondPerson);
@@ -110,13 +129,15 @@ impl Consent {
         Ok(batch.rows)
     }
 
-    /// Gives an import up and erases its rows that were not asked yet.
+    /// Gives an import up and erases its rows that were not asked yet; one whose record can't be read as well.
     ///
     /// # Errors
     /// [`ConsentError::UnknownImport`], [`ConsentError::NoReason`] or [`ConsentError::Store`].
     pub async fn cancel_import(&self, id: &str, by: &By) -> Result<(), ConsentError> {
-        if !self.imports().await?.iter().any(|batch| batch.id == id) {
-            return Err(ConsentError::UnknownImport(id.to_owned()));
+        match self.import(id).await {
+            Ok(Some(_)) | Err(ConsentError::BrokenImport(_)) => {}
+            Ok(None) => return Err(ConsentError::UnknownImport(id.to_owned())),
+            Err(error) => return Err(error),
         }
         let act = self
             .act(by, "subscriber import cancel")?
@@ -146,18 +167,14 @@ impl Consent {
         Ok(batch)
     }
 
-    /// Writes an import's new state. Only the control room's one task at a time does so.
+    /// Writes an import's new state.
     pub(super) async fn write_batch(
         &self,
         batch: &ImportBatch,
         and: Option<Step>,
     ) -> Result<(), ConsentError> {
-        let _alone = self.0.imports.lock().await;
-        let mut all = self.imports().await?;
-        all.retain(|one| one.id != batch.id);
-        all.push(batch.clone());
-        self.commit(Change::new().then(put(&all)).then_all(and))
-            .await
+        let put = put_setting(name(&batch.id).into(), batch);
+        self.commit(Change::new().then(put).then_all(and)).await
     }
 
     pub(super) async fn erase_batch(
@@ -167,11 +184,8 @@ impl Consent {
     ) -> Result<(), ConsentError> {
         self.each_row(id, |row| Some(Step::RemoveIntake(row.id)))
             .await?;
-        let _alone = self.0.imports.lock().await;
-        let mut all = self.imports().await?;
-        all.retain(|one| one.id != id);
-        self.commit(Change::new().then(put(&all)).then_all(and))
-            .await
+        let remove = Step::RemoveSetting(name(id).into());
+        self.commit(Change::new().then(remove).then_all(and)).await
     }
 
     /// Goes over the rows of an import, page by page, and does what is answered.
@@ -220,11 +234,8 @@ impl Consent {
         &self,
         id: &str,
     ) -> Result<bool, ConsentError> {
-        let all = self.imports().await?;
-        let released = |batch: &ImportBatch| {
-            batch.id == id && matches!(batch.state, ImportState::Released { .. })
-        };
-        Ok(all.iter().any(released))
+        let released = |batch: &ImportBatch| matches!(batch.state, ImportState::Released { .. });
+        Ok(self.import(id).await?.as_ref().is_some_and(released))
     }
 
     /// The step that counts one more challenge of today's share; and if the share is used up, when the next begins.
@@ -249,7 +260,7 @@ impl Consent {
         let most = self.live().settings.limits.imported_per_day.max(1);
         let free = (mark.count >= most).then(|| add(mark.since, DAY));
         mark.count = mark.count.saturating_add(1);
-        Ok((put_setting(PACE, &mark), free))
+        Ok((put_setting(PACE.into(), &mark), free))
     }
 
     /// Mends and clears: an import that a crash left half-read is erased, one that nobody approved too, rows that a
@@ -257,6 +268,13 @@ impl Consent {
     pub(in crate::consent) async fn tend_imports(&self) -> Result<(), ConsentError> {
         let now = self.clock().now();
         for batch in self.imports().await? {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    tracing::error!(%error, "an import stands still");
+                    continue;
+                }
+            };
             let over = |span| now >= add(batch.at, span);
             match batch.state {
                 ImportState::Reading if over(STALE) => self.erase_batch(&batch.id, None).await?,
@@ -275,11 +293,20 @@ impl Consent {
     }
 }
 
-fn put(all: &[ImportBatch]) -> Step {
-    put_setting(BATCHES, &all)
+/// Under which name an import's record stands.
+fn name(id: &str) -> String {
+    format!("{BATCH}{id}")
 }
 
-fn put_setting(name: &'static str, value: &impl Serialize) -> Step {
+fn read(id: &str, value: &[u8]) -> Result<ImportBatch, ConsentError> {
+    serde_json::from_slice(value).map_err(|_| broken(id))
+}
+
+fn broken(id: &str) -> ConsentError {
+    ConsentError::BrokenImport(id.to_owned())
+}
+
+fn put_setting(name: Cow<'static, str>, value: &impl Serialize) -> Step {
     let bytes = serde_json::to_vec(value).expect("plain data is written as JSON");
     Step::PutSetting(Setting {
         name,

@@ -48,8 +48,10 @@ pub struct ImportReport {
     pub batch: String,
     /// Rows that wait.
     pub taken: u64,
-    /// Rows of the suppression file that are in force.
+    /// Rows of the suppression file that are in force, at least for one list.
     pub suppressed: u64,
+    /// Rows of it that changed nothing: who is named there said yes here after that day.
+    pub outdated: u64,
     /// Rows that were not taken, the first thousand.
     pub rejected: Vec<Rejected>,
     /// How many more.
@@ -168,6 +170,7 @@ impl Consent {
             batch: batch.id.clone(),
             taken: 0,
             suppressed: 0,
+            outdated: 0,
             rejected: Vec::new(),
             unnamed: 0,
         };

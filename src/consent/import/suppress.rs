@@ -71,8 +71,10 @@ impl Import {
                 .iter()
                 .map(|entry| self.consent.import_suppression(entry));
             for done in join_all(all).await {
-                done?;
-                self.report.suppressed += 1;
+                match done? {
+                    true => self.report.suppressed += 1,
+                    false => self.report.outdated += 1,
+                }
             }
         }
         Ok(())
@@ -106,7 +108,8 @@ fn end_of_day(text: &str) -> Option<Timestamp> {
 }
 
 impl Consent {
-    async fn import_suppression(&self, entry: &Entry) -> Result<(), ConsentError> {
+    /// Whether anything of it is in force: a later yes beats it, list by list.
+    async fn import_suppression(&self, entry: &Entry) -> Result<bool, ConsentError> {
         let person = Person::of(self.vault(), &entry.address);
         let subscriber = self.find_person(&person).await?;
         let fresher: Vec<_> = subscriber
@@ -115,12 +118,13 @@ impl Consent {
             .filter(|one| one.confirmed_at >= entry.at)
             .map(|one| one.list.clone())
             .collect();
-        for scope in self.scopes_of(&entry.lists, &fresher) {
+        let scopes = self.scopes_of(&entry.lists, &fresher);
+        for scope in &scopes {
             let reason = SuppressionReason::Imported;
-            let withdrawal = Withdrawal::new(scope, reason, WithdrawalChannel::Import);
+            let withdrawal = Withdrawal::new(*scope, reason, WithdrawalChannel::Import);
             self.withdraw_indexes(&person.indexes, &withdrawal).await?;
         }
-        Ok(())
+        Ok(!scopes.is_empty())
     }
 
     fn scopes_of(&self, lists: &[String], fresher: &[String]) -> Vec<Scope> {

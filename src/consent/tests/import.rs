@@ -1,7 +1,7 @@
 //! Importing: what is taken, who must approve, and that nobody is subscribed by it.
 
 use super::*;
-use crate::store::Channel;
+use crate::store::{Change, Channel, Setting, Step};
 
 const HEADER: &str = "address,lists,channel,date,batch,age,wording,source,constituency\n";
 const WORDS: &str = "\"Yes, The Fair Party may write to me\"";
@@ -82,7 +82,7 @@ async fn imported_people_are_asked_once_approved_and_never_subscribed() {
     assert_eq!(event.entered_by, Some(by("").staff.to_string()));
     assert_eq!(event.asked_at.to_string(), "2026-05-01T00:00:00Z");
     party.consent.expire().await.expect("tends");
-    assert_eq!(party.consent.imports().await.expect("reads"), []);
+    assert!(party.consent.imports().await.expect("reads").is_empty());
     assert_eq!(
         super::proof::acts(&party).await,
         ["subscriber import", "subscriber import approve"]
@@ -270,7 +270,7 @@ async fn a_file_that_is_not_one_is_refused_whole() {
     // What was given up half-way is erased.
     party.pass(days(2));
     party.consent.expire().await.expect("tends");
-    assert_eq!(party.consent.imports().await.expect("reads"), []);
+    assert!(party.consent.imports().await.expect("reads").is_empty());
     assert_eq!(party.store.next_intake().await.expect("reads"), None);
 }
 
@@ -359,11 +359,19 @@ async fn a_fresh_consent_here_outweighs_an_older_leaving_there() {
     let party = Party::new().await;
     party.join("ann@x.example", &["news"]).await;
     let older = "address,lists,date\nann@x.example,,2026-11-20\n";
-    import(&party, HEADER, older).await;
+    let report = import(&party, HEADER, older).await;
+    assert_eq!(party.live_on("ann@x.example").await, ["news"]);
+    // The other list was left, and is.
+    assert_eq!((report.suppressed, report.outdated), (1, 0));
+    let beaten =
+        "address,lists,date\nann@x.example,news,2026-11-20\nbob@x.example,news,2026-11-20\n";
+    let report = import(&party, HEADER, beaten).await;
+    assert_eq!((report.suppressed, report.outdated), (1, 1));
     assert_eq!(party.live_on("ann@x.example").await, ["news"]);
     party.pass(days(5));
     let newer = "address,lists,date\nann@x.example,news,2026-11-24\n";
-    import(&party, HEADER, newer).await;
+    let report = import(&party, HEADER, newer).await;
+    assert_eq!((report.suppressed, report.outdated), (1, 0));
     assert!(party.live_on("ann@x.example").await.is_empty());
 }
 
@@ -402,7 +410,45 @@ async fn an_import_can_be_given_up_and_one_that_nobody_approves_goes() {
     party.pass(days(31));
     party.consent.expire().await.expect("tends");
     assert_eq!(party.store.next_intake().await.expect("reads"), None);
-    assert_eq!(party.consent.imports().await.expect("reads"), []);
+    assert!(party.consent.imports().await.expect("reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_import_is_named_and_holds_up_no_other() {
+    let party = Party::new().await;
+    let rows = |who| format!("{HEADER}{}", row(who, "news"));
+    let spoilt = import(&party, &rows("ann@x.example"), "").await.batch;
+    let whole = import(&party, &rows("bob@x.example"), "").await.batch;
+    let put = Step::PutSetting(Setting {
+        name: format!("consent.import.{spoilt}").into(),
+        value: b"{}".to_vec().into(),
+    });
+    let _ = party
+        .store
+        .change(Change::new().then(put))
+        .await
+        .expect("writes");
+    let all = party.consent.imports().await.expect("reads");
+    let sound: Vec<_> = all.iter().flatten().map(|one| one.id.as_str()).collect();
+    assert_eq!((sound, all.len()), (vec![whole.as_str()], 2));
+    let refused = party.consent.approve_import(&spoilt, &second()).await;
+    let said = refused.expect_err("it can't be read").to_string();
+    assert!(
+        said.contains(&spoilt) && said.contains("subscriber refuse"),
+        "{said}"
+    );
+    party.consent.expire().await.expect("tends the others");
+    let approved = party.consent.approve_import(&whole, &second()).await;
+    assert_eq!(approved.expect("approves"), 1);
+    assert_eq!(party.one_mail("challenge").await.to, "bob@x.example");
+    party
+        .consent
+        .cancel_import(&spoilt, &by("damaged"))
+        .await
+        .expect("takes it away");
+    party.consent.expire().await.expect("tends");
+    assert!(party.consent.imports().await.expect("reads").is_empty());
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
 }
 
 #[tokio::test]

@@ -65,6 +65,28 @@ async fn a_stranger_subscribes() {
     assert_eq!(stats.on_list_in("news", &["E14001064".into()]), 0);
 }
 
+/// Knows one domain, and one person of it.
+struct OneParty;
+
+impl OwnAddresses for OneParty {
+    fn is_no_persons(&self, address: &EmailAddress) -> bool {
+        address.domain().as_str() == "party.example" && address.local() != "ada"
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_at_an_address_that_is_no_persons() {
+    let party = Party::new().await;
+    party.consent.know_own(Arc::new(OneParty));
+    party.ask("news@party.example", &["news"]).await;
+    party.no_mail().await;
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    for who in ["ada@party.example", "news@other.example"] {
+        party.ask(who, &["news"]).await;
+        assert_eq!(party.one_mail("challenge").await.to, who);
+    }
+}
+
 #[tokio::test]
 async fn a_link_works_once_and_a_stranger_link_never() {
     let party = Party::new().await;
@@ -99,7 +121,7 @@ async fn what_is_wrong_with_a_form_is_said_and_nothing_is_kept() {
         (wrong(|form| form.lists.clear()), FormProblem::ListsMissing),
         (
             wrong(|form| form.lists = vec!["other".into()]),
-            FormProblem::ListsMissing,
+            FormProblem::ListsUnknown,
         ),
         (
             wrong(|form| form.age_stated = false),

@@ -102,8 +102,10 @@ ask!(Unlock, "unlock", Needs::Nobody, answer Unlocked);
 pub struct Unlocked {
     /// Whether it was open already.
     pub already: bool,
-    /// How many withdrawals that came while locked were applied.
+    /// How many withdrawals that came while locked took effect.
     pub applied_withdrawals: u64,
+    /// How many of them named nobody, by a link that is cut or not ours: nothing came of them.
+    pub void_withdrawals: u64,
     /// How many of them could not be read; they're kept aside.
     pub unreadable_withdrawals: u64,
 }

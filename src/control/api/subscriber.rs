@@ -139,8 +139,10 @@ pub struct Imported {
     pub taken: u64,
     /// Rows that were refused, each with its reason.
     pub refused: u64,
-    /// Rows of the suppression file; they are in force at once.
+    /// Rows of the suppression file that are in force, at once and at least for one list.
     pub suppressed: u64,
+    /// Rows of it that changed nothing: whom they name said yes here after the day that they give.
+    pub outdated: u64,
     /// The code that a second person gives to `subscriber agree`; none if nothing waits.
     pub code: Option<String>,
     /// How many challenges go out a day at most, once a second person agreed.
@@ -188,8 +190,8 @@ pub struct WaitingReport {
     pub by: String,
     /// Why.
     pub reason: String,
-    /// When it was asked for.
-    pub at: Timestamp,
+    /// When it was asked for; none if its record can't be read.
+    pub at: Option<Timestamp>,
     /// What the second person should know of it: how many people, what was stated.
     pub detail: Option<String>,
 }

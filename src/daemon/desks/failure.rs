@@ -25,6 +25,7 @@ const fn class(error: &ConsentError) -> Class {
         ConsentError::Store(_)
         | ConsentError::Busy
         | ConsentError::Letter(_)
+        | ConsentError::BrokenImport(_)
         | ConsentError::Settings(_)
         | ConsentError::Event(_)
         | ConsentError::Checkpoint(_)
@@ -34,7 +35,10 @@ const fn class(error: &ConsentError) -> Class {
 
 const fn in_words(problem: FormProblem) -> &'static str {
     match problem {
-        FormProblem::ListsMissing => "it names no list, or one where nobody can sign up",
+        FormProblem::ListsMissing => "it names no list",
+        FormProblem::ListsUnknown => {
+            "it names a list where nobody can sign up (`hustings list show` names those that are)"
+        }
         FormProblem::AgeMissing => {
             "the statement of minimum age is not ticked (--age-stated says that it is)"
         }

@@ -129,7 +129,13 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         postmaster: settings.postmaster(),
         templates: settings.templates.clone(),
     };
-    let queue = MailQueue::new(store.clone(), clock.clone(), None, queue);
+    let queue = MailQueue::new(
+        store.clone(),
+        clock.clone(),
+        None,
+        Arc::new(consent.clone()),
+        queue,
+    );
     let parts = rooms::Parts {
         staff,
         consent,

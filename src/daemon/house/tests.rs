@@ -36,7 +36,7 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let network = {
         let config = crate::config::Config::example();
         let settings = Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap();
-        settings.network(&Trust::default()).unwrap()
+        settings.network(None, &Trust::default()).unwrap()
     };
     let (bell, asked) = (Bell::new(), watch::Sender::new(0));
     let mut looks = asked.subscribe();
@@ -76,7 +76,7 @@ async fn addresses_and_resolvers_of_the_configuration_are_used() {
             .map(|one| one.parse().unwrap())
             .into();
     });
-    let network = settings.network(&Trust::default()).unwrap();
+    let network = settings.network(None, &Trust::default()).unwrap();
     assert_eq!(
         network.dialer.sources,
         settings.config.delivery.source_addresses

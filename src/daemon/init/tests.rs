@@ -90,7 +90,9 @@ async fn each_step_can_be_repeated() {
 
     let keeper = keeper(&config).await.expect("opens");
     let opened = keeper
-        .unlock(None, async |_, _| Ok(()))
+        .unlock(None, async |_, _| {
+            Ok(crate::daemon::locked_box::Effect::Withdrawn)
+        })
         .await
         .expect("unlocks by the key file");
     let staff = StaffRoom::open(opened.store, Clock::system(), premises(&config))

@@ -7,8 +7,8 @@ fn secret(text: &str) -> SecretText {
     SecretText::new(text.to_owned())
 }
 
-async fn nothing(_: Store, _: Zeroizing<Vec<u8>>) -> Result<(), String> {
-    Ok(())
+async fn nothing(_: Store, _: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
+    Ok(Effect::Withdrawn)
 }
 
 /// A data directory whose root key lies in a file beside it.
@@ -147,14 +147,14 @@ async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
             None,
             async |store: Store, withdrawal: Zeroizing<Vec<u8>>| {
                 let setting = Setting {
-                    name: "test",
+                    name: "test".into(),
                     value: withdrawal,
                 };
                 match store
                     .change(Change::new().then(Step::PutSetting(setting)))
                     .await
                 {
-                    Ok(ChangeOutcome::Done) => Ok(()),
+                    Ok(ChangeOutcome::Done) => Ok(Effect::Withdrawn),
                     other => Err(format!("{other:?}")),
                 }
             },
@@ -165,7 +165,7 @@ async fn what_came_while_locked_is_in_the_store_when_the_vault_is_open() {
         opened.applied,
         Applied {
             applied: 1,
-            unreadable: 0
+            ..Applied::default()
         }
     );
     let kept = opened

@@ -22,8 +22,13 @@ async fn apply(locked: &LockedBox, vault: &Vault) -> (Applied, Vec<String>) {
     let applied = locked
         .open(vault, async |withdrawal| {
             let text = String::from_utf8(withdrawal.to_vec()).expect("text");
+            let effect = match text.as_str() {
+                "void" => Effect::Void,
+                "odd" => Effect::Unreadable,
+                _ => Effect::Withdrawn,
+            };
             heard.lock().expect("no panic").push(text);
-            Ok(())
+            Ok(effect)
         })
         .await
         .expect("applies");
@@ -47,12 +52,29 @@ async fn what_came_while_locked_is_applied_once_in_order() {
         applied,
         Applied {
             applied: 3,
-            unreadable: 0
+            ..Applied::default()
         }
     );
     assert_eq!(heard, ["one", "two", "three"]);
     let (applied, _) = apply(&locked, &vault).await;
     assert_eq!(applied, Applied::default());
+}
+
+#[tokio::test]
+async fn what_named_nobody_is_no_withdrawal_and_what_is_unknown_is_kept() {
+    let (locked, vault, _directory) = boxed();
+    for text in ["void", "one", "odd", "void"] {
+        keep(&locked, text).await.expect("keeps");
+    }
+    let (applied, _) = apply(&locked, &vault).await;
+    let expected = Applied {
+        applied: 1,
+        void: 2,
+        unreadable: 1,
+    };
+    assert_eq!(applied, expected);
+    assert_eq!(locked.unreadable().len(), 1, "another version may know it");
+    assert_eq!(apply(&locked, &vault).await.1, ["odd"]);
 }
 
 #[tokio::test]
@@ -65,7 +87,7 @@ async fn what_could_not_be_applied_stays() {
             if sick.load(Ordering::Relaxed) {
                 Err("the disk is full".into())
             } else {
-                Ok(())
+                Ok(Effect::Withdrawn)
             }
         })
         .await;
@@ -98,7 +120,8 @@ async fn another_vaults_box_is_kept_aside() {
         applied,
         Applied {
             applied: 1,
-            unreadable: 1
+            unreadable: 1,
+            void: 0
         }
     );
     assert_eq!(heard, ["one"]);

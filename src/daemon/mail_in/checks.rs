@@ -13,14 +13,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::names::Lookups;
 use super::verdict;
-use crate::address::Domain;
+use crate::address::{Domain, EmailAddress};
 use crate::config::Config;
 use crate::dns::{LookupError, Resolver, ResolverSettings};
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
 use crate::message::verdict::names::Names as _;
 use crate::message::verdict::results::{results_field, without_forged};
 use crate::message::verdict::spf::Sending;
-use crate::message::verdict::{Arrived, Iprev, Ruling, Verdict, judge, look_at_arrival};
+use crate::message::verdict::{
+    Arrived, Iprev, Ruling, Verdict, judge, look_at_arrival, sole_author,
+};
 use crate::net::{Network, Pace};
 use crate::smtp::path::ReversePath;
 use crate::smtp::server::{Envelope, Refusal, name_peer};
@@ -156,6 +158,7 @@ impl Checks {
             return Ok(Checked {
                 head: cleaned,
                 junk: false,
+                proven_author: None,
             });
         };
         log(&verdict);
@@ -173,7 +176,12 @@ impl Checks {
         };
         let mut head = results_field(&verdict, &self.host, client).into_bytes();
         head.extend_from_slice(&named);
-        Ok(Checked { head, junk })
+        let proven_author = verdict.vouches_for_author().then(|| sole_author(&header));
+        Ok(Checked {
+            head,
+            junk,
+            proven_author: proven_author.flatten(),
+        })
     }
 
     /// The header and the verdict, if mail is judged at all; nothing if time ran out.
@@ -286,4 +294,6 @@ pub(super) struct Checked {
     pub(super) head: Vec<u8>,
     /// It goes among the junk.
     pub(super) junk: bool,
+    /// The one author, if their domain vouches for the mail.
+    pub(super) proven_author: Option<EmailAddress>,
 }

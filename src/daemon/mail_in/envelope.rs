@@ -66,9 +66,20 @@ impl Bound {
         }
     }
 
+    /// Whether the mail itself is kept, or only what it asks.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.mailboxes.is_empty() || !self.returned.is_empty() || !self.outside.is_empty()
+    }
+
+    /// Whether it matters who wrote it. What came to a signed address alone proves itself.
+    pub(super) fn is_judged(&self) -> bool {
+        !self.mailboxes.is_empty() || !self.subscribe.is_empty()
+    }
+
     /// What may not go together: a list with anything else, and too many people outside (design §1.7).
     pub(super) fn check(&self, outside_at_most: u32) -> Result<(), Refusal> {
-        let others = self.mailboxes.len() + self.outside.len() + self.subscribe.len();
+        let people = self.mailboxes.len() + self.outside.len() + self.subscribe.len();
+        let others = people + self.withdrawals.len() + self.returned.len();
         if self.lists.len() > 1 || (!self.lists.is_empty() && others > 0) {
             return Err(verdict::list_goes_alone());
         }

@@ -172,20 +172,20 @@ impl<'a> Chain<'a> {
             return Flow::End(End::Halt);
         }
         let next = self.next_to_begin().await;
-        let Some(clearance) = self.clearance(&cargo).await else {
-            if let Some(next) = next {
-                self.ahead.back(next);
-            }
-            return Flow::End(if self.may_go_on() {
-                End::Closed
-            } else {
-                End::Halt
-            });
+        let Some(mut clearance) = self.clearance(&cargo).await else {
+            return self.close_without_dot(next);
         };
-        let given = waiting
-            .give_dot(next.as_ref().map(|next| &next.envelope))
-            .await;
+        let given = tokio::select! {
+            biased;
+            () = clearance.revoked() => None,
+            given = waiting.give_dot(next.as_ref().map(|next| &next.envelope)) => Some(given),
+        };
+        // If it was revoked, the connection is gone by now, as whoever waits for this expects.
         drop(clearance);
+        let Some(given) = given else {
+            self.shared.desk.rest(cargo.parcel.key());
+            return self.close_without_dot(next);
+        };
         let (outcome, then) = given.outcome().await;
         self.answered += 1;
         *self.served += 1;
@@ -204,6 +204,18 @@ impl<'a> Chain<'a> {
         };
         self.note(cargo, fate).await;
         self.after(then, next, pause).await
+    }
+
+    /// The message was not given its dot, and the connection with it is closed.
+    fn close_without_dot(&mut self, next: Option<Cargo>) -> Flow {
+        if let Some(next) = next {
+            self.ahead.back(next);
+        }
+        Flow::End(if self.may_go_on() {
+            End::Closed
+        } else {
+            End::Halt
+        })
     }
 
     async fn after(

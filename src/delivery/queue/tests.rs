@@ -5,7 +5,9 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::address::Domain;
 use crate::delivery::classify::Fault;
+use crate::delivery::parcel::Loaded;
 use crate::delivery::policy::Doubt;
 use crate::delivery::signing::Selectors;
 use crate::id::{MailboxId, StaffId};
@@ -36,7 +38,13 @@ async fn world() -> World {
         .unwrap();
     let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
     World {
-        queue: MailQueue::new(store.clone(), clock.clone(), None, settings()),
+        queue: MailQueue::new(
+            store.clone(),
+            clock.clone(),
+            None,
+            Arc::new(AlwaysWanted),
+            settings(),
+        ),
         store,
         clock,
         sender: StaffId::random(),
@@ -457,6 +465,7 @@ async fn mail_is_signed_when_it_is_sent_first() {
         world.store.clone(),
         world.clock.clone(),
         Some(Arc::new(signing)),
+        Arc::new(AlwaysWanted),
         settings(),
     );
     world.service_mail("bob@one.example").await;
@@ -479,4 +488,43 @@ async fn mail_is_signed_when_it_is_sent_first() {
         world.rows().await[0].record.prefix.as_deref(),
         Some(&*fields)
     );
+}
+
+#[tokio::test]
+async fn a_mail_whose_stored_message_is_lost_is_given_up_and_its_sender_told() {
+    use sqlx::Connection;
+    for damage in [
+        "UPDATE message SET sealed = zeroblob(100)",
+        "UPDATE chunk SET sealed = zeroblob(100)",
+    ] {
+        let mut world = world().await;
+        let selectors = Selectors {
+            rsa: "r1".into(),
+            ed25519: "e1".into(),
+        };
+        let domains = [Domain::parse("party.example").unwrap()];
+        let signing = Signing::open(&world.store, &domains, &selectors)
+            .await
+            .unwrap();
+        world.queue = MailQueue::new(
+            world.store.clone(),
+            world.clock.clone(),
+            Some(Arc::new(signing)),
+            Arc::new(AlwaysWanted),
+            settings(),
+        );
+        world
+            .staff_mail(Some("ada@party.example"), &["bob@one.example"])
+            .await;
+        let path = world._directory.path().join("hustings.db");
+        let url = format!("sqlite://{}", path.display());
+        let mut file = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(damage).execute(&mut file).await.unwrap();
+        let due = world.due().await;
+        assert!(matches!(due[0].load().await, Loaded::Gone), "{damage}");
+        assert!(world.rows().await.is_empty(), "{damage}");
+        let notices = world.notices().await;
+        assert_eq!(notices.len(), 1, "{damage}");
+        assert!(notices[0].contains("5.6.0"), "{damage}: {}", notices[0]);
+    }
 }

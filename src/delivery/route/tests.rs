@@ -32,6 +32,25 @@ fn names(targets: &[Target]) -> Vec<&str> {
 }
 
 #[test]
+fn mail_for_ourselves_comes_home_unless_it_is_sent_elsewhere_by_name() {
+    let mut routes = StaticRoutes::parse([
+        ("*", "127.0.0.1:2525"),
+        ("moved.example", "relay.example.org:25"),
+        ("*.sub.example", "relay.example.org:25"),
+    ])
+    .unwrap();
+    let named = |name: &str| Domain::parse(name).unwrap();
+    let ours = ["party.example", "moved.example", "a.sub.example"].map(named);
+    let door = "127.0.0.1:25".parse().unwrap();
+    routes.bring_home(&ours, door);
+    let found: Vec<_> = ours.iter().map(|one| routes.find(one).cloned()).collect();
+    let relay = Some(Via::Host("relay.example.org".into(), 25));
+    assert_eq!(found, [Some(Via::Address(door)), relay.clone(), relay]);
+    let other = routes.find(&named("elsewhere.example")).cloned();
+    assert_eq!(other, Some(Via::Address("127.0.0.1:2525".parse().unwrap())));
+}
+
+#[test]
 fn settings() {
     let routes = StaticRoutes::parse([
         ("*", "127.0.0.1:2525"),

@@ -104,7 +104,10 @@ async fn an_altered_key_is_named_and_only_signing_waits_for_it() {
     );
 
     let value = SigningKey::generate_rsa().unwrap().to_pkcs8().unwrap();
-    let put = Step::PutSetting(Setting { name: RSA, value });
+    let put = Step::PutSetting(Setting {
+        name: RSA.into(),
+        value,
+    });
     let _ = store.change(Change::new().then(put)).await.unwrap();
     let signing = Signing::open(&store, &domains, &selectors()).await.unwrap();
     assert_eq!(signing.broken().len(), 1, "{:?}", signing.broken());

@@ -215,11 +215,11 @@ async fn a_look_that_began_before_an_outcome_does_not_offer_the_copy_again() {
     };
     let running = world.room.all_running().remove(0);
     // A look begins and reads the row as due; then the outcome is written and the parcel goes.
-    running.begin_look();
+    running.begin_look(noon());
     world.bring_one(&*parcels[0], delivered).await.unwrap();
     drop(parcels);
     assert!(!running.is_free(&row.copy));
-    running.begin_look();
+    running.begin_look(noon());
     assert!(
         running.is_free(&row.copy),
         "a later look reads the outcome itself"

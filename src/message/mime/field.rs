@@ -49,6 +49,14 @@ impl std::fmt::Debug for Parameterized {
 }
 
 impl Parameterized {
+    /// The media type of a part that names none (RFC 2045 §5.2).
+    pub fn plain_text() -> Self {
+        Self {
+            value: "text/plain".to_owned(),
+            parameters: Vec::new(),
+        }
+    }
+
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(known, _)| known == name);

@@ -26,14 +26,19 @@ pub struct Limits {
     pub fields: usize,
 }
 
+impl Limits {
+    /// For what comes from outside.
+    pub const STRANGERS: Self = Self {
+        parts: 200,
+        depth: 20,
+        header_bytes: 256 * 1024,
+        fields: 1000,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            parts: 200,
-            depth: 20,
-            header_bytes: 256 * 1024,
-            fields: 1000,
-        }
+        Self::STRANGERS
     }
 }
 

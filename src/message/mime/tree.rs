@@ -18,6 +18,15 @@ pub enum TransferEncoding {
     Unknown,
 }
 
+/// What is done about what can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is an error.
+    Strictly,
+    /// It is left out.
+    Leniently,
+}
+
 /// A part: the message itself, or one of a multipart's parts. Embedded messages (`message/*`) are leaves.
 /// `Debug` shows its type, never its content.
 #[derive(Clone)]
@@ -55,12 +64,24 @@ impl<'m> Part<'m> {
     pub fn parse(message: &'m [u8], limits: &Limits) -> Result<Self, MimeError> {
         check_octets(message)?;
         let mut parts = 0;
-        Self::read(message, limits, 1, &mut parts)
+        Self::read(message, limits, Reading::Strictly, 1, &mut parts)
+    }
+
+    /// Reads what can be read of a message that may be cut anywhere, or damaged: a part whose header can't be read is
+    /// left out, and the last one may be shorter than it was. For looking alone; what is written on must be read
+    /// [strictly](Part::parse).
+    ///
+    /// # Errors
+    /// [`MimeError::Field`] or [`MimeError::HeaderTooLong`] if not even the message's own header can be read.
+    pub fn parse_leniently(message: &'m [u8], limits: &Limits) -> Result<Self, MimeError> {
+        let mut parts = 0;
+        Self::read(message, limits, Reading::Leniently, 1, &mut parts)
     }
 
     fn read(
         raw: &'m [u8],
         limits: &Limits,
+        reading: Reading,
         depth: usize,
         parts: &mut usize,
     ) -> Result<Self, MimeError> {
@@ -72,8 +93,14 @@ impl<'m> Part<'m> {
             return Err(MimeError::TooDeep(limits.depth));
         }
         let (fields, body_at) = field::split(raw, limits)?;
+        let content_type = match (content_type(&fields), reading) {
+            (Ok(content_type), _) => content_type,
+            // RFC 2045 §5.2: what isn't one counts for nothing.
+            (Err(_), Reading::Leniently) => Parameterized::plain_text(),
+            (Err(error), Reading::Strictly) => return Err(error),
+        };
         let mut part = Self {
-            content_type: content_type(&fields)?,
+            content_type,
             disposition: find(&fields, "Content-Disposition").map(Field::parameterized),
             encoding: transfer_encoding(&fields),
             fields,
@@ -82,21 +109,37 @@ impl<'m> Part<'m> {
             children: Vec::new(),
         };
         if part.is_multipart() {
-            // RFC 2045 §6.4: a multipart is never encoded as a whole.
-            if part.encoding != TransferEncoding::Identity {
-                return Err(MimeError::TransferEncoding);
-            }
-            let boundary = part
-                .content_type
-                .get("boundary")
-                .unwrap_or_default()
-                .to_owned();
-            for child in split_multipart(part.body, &boundary, limits.parts)? {
-                part.children
-                    .push(Self::read(child, limits, depth + 1, parts)?);
-            }
+            part.children = part.read_children(limits, reading, depth, parts)?;
         }
         Ok(part)
+    }
+
+    fn read_children(
+        &self,
+        limits: &Limits,
+        reading: Reading,
+        depth: usize,
+        parts: &mut usize,
+    ) -> Result<Vec<Self>, MimeError> {
+        let strict = reading == Reading::Strictly;
+        // RFC 2045 §6.4: a multipart is never encoded as a whole.
+        if strict && self.encoding != TransferEncoding::Identity {
+            return Err(MimeError::TransferEncoding);
+        }
+        let boundary = self.content_type.get("boundary").unwrap_or_default();
+        let (found, fault) = split_multipart(self.body, boundary, limits.parts);
+        if let Some(fault) = fault.filter(|_| strict) {
+            return Err(fault);
+        }
+        let mut children = Vec::new();
+        for raw in found {
+            match Self::read(raw, limits, reading, depth + 1, parts) {
+                Ok(child) => children.push(child),
+                Err(error) if strict => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(children)
     }
 
     /// Whether the part holds parts.
@@ -184,11 +227,7 @@ fn find<'f, 'm>(fields: &'f [Field<'m>], name: &str) -> Option<&'f Field<'m>> {
 
 fn content_type(fields: &[Field<'_>]) -> Result<Parameterized, MimeError> {
     let Some(field) = find(fields, "Content-Type") else {
-        let value = "text/plain".to_owned();
-        return Ok(Parameterized {
-            value,
-            parameters: Vec::new(),
-        });
+        return Ok(Parameterized::plain_text());
     };
     let content_type = field.parameterized();
     let token = |text: &str| {
@@ -261,16 +300,17 @@ fn check_octets(message: &[u8]) -> Result<(), MimeError> {
     }
 }
 
-/// The parts between a multipart's boundary lines (RFC 2046 §5.1.1). A multipart that isn't closed ends with its body.
+/// The parts between a multipart's boundary lines (RFC 2046 §5.1.1), and what is wrong with them. A multipart that isn't
+/// closed ends with its body.
 fn split_multipart<'m>(
     body: &'m [u8],
     boundary: &str,
     most: usize,
-) -> Result<Vec<&'m [u8]>, MimeError> {
-    if boundary.is_empty() || boundary.len() > 200 {
-        return Err(MimeError::Boundary);
-    }
+) -> (Vec<&'m [u8]>, Option<MimeError>) {
     let mut parts = Vec::new();
+    if boundary.is_empty() || boundary.len() > 200 {
+        return (parts, Some(MimeError::Boundary));
+    }
     let mut start: Option<usize> = None;
     let mut at = 0_usize;
     for line in body.split_inclusive(|&b| b == b'\n') {
@@ -280,20 +320,20 @@ fn split_multipart<'m>(
                 parts.push(&body[start..at.saturating_sub(2).max(start)]);
             }
             if parts.len() > most {
-                return Err(MimeError::TooManyParts(most));
+                return (parts, Some(MimeError::TooManyParts(most)));
             }
             if last {
-                return Ok(parts);
+                return (parts, None);
             }
             start = Some(at + line.len());
         }
         at += line.len();
     }
-    match start {
-        Some(start) => parts.push(&body[start..]),
-        None => return Err(MimeError::Boundary),
-    }
-    Ok(parts)
+    let Some(start) = start else {
+        return (parts, Some(MimeError::Boundary));
+    };
+    parts.push(&body[start..]);
+    (parts, None)
 }
 
 /// Whether a line is a boundary line, and if so, whether it's the closing one.

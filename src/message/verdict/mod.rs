@@ -13,7 +13,7 @@ pub mod spf;
 #[allow(clippy::unwrap_used)]
 mod table;
 
-use crate::address::Domain;
+use crate::address::{Domain, EmailAddress};
 use crate::message::mime::Limits;
 use crate::message::mime::field;
 use dkim::{DkimCheck, DkimResult};
@@ -162,6 +162,19 @@ pub fn author(header: &[u8]) -> Author {
     domain.map_or(Author::Missing, Author::One)
 }
 
+/// The one address in a header's one `From:`; none if there are several, or it can't be read.
+pub fn sole_author(header: &[u8]) -> Option<EmailAddress> {
+    let (fields, _) = field::split(header, &Limits::default()).ok()?;
+    let mut from = fields.iter().filter(|field| field.is("From"));
+    let (field, None) = (from.next()?, from.next()) else {
+        return None;
+    };
+    match field.mailboxes().as_slice() {
+        [one] => EmailAddress::parse(&one.address).ok(),
+        _ => None,
+    }
+}
+
 /// Puts it all together. `header` is the whole header.
 pub async fn judge<N: Names>(
     names: &N,
@@ -201,6 +214,24 @@ pub async fn judge<N: Names>(
 }
 
 impl Verdict {
+    /// Whether the author's domain vouches for the mail: by DMARC, or, where it has no policy, by SPF or DKIM of that very
+    /// domain.
+    pub fn vouches_for_author(&self) -> bool {
+        let Some(dmarc) = self.dmarc.as_ref().filter(|_| !self.several_authors) else {
+            return false;
+        };
+        let is_author = |domain: &str| domain.eq_ignore_ascii_case(&dmarc.author);
+        let by_spf = !self.arrived.is_null
+            && self.arrived.sender == SpfResult::Pass
+            && is_author(&self.arrived.sender_domain);
+        let signed = |one: &DkimCheck| one.result == DkimResult::Pass && is_author(&one.domain);
+        match dmarc.result {
+            DmarcResult::Pass => true,
+            DmarcResult::None => by_spf || self.dkim.iter().any(signed),
+            DmarcResult::Fail | DmarcResult::TempError => false,
+        }
+    }
+
     /// What becomes of the mail.
     pub fn ruling(&self) -> Ruling {
         if self.several_authors {

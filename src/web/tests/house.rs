@@ -33,6 +33,8 @@ impl Approvals for OneMailing {
             count: "fewer than 5".to_owned(),
             digest: "9f86d081".repeat(8),
             text: "Come.".to_owned(),
+            designed: Some("Come <all>.".to_owned()),
+            files: vec!["leaflet.pdf (application/pdf, 1 KiB)".to_owned()],
         };
         Box::pin(async move {
             match token {

@@ -144,6 +144,7 @@ impl SubscriberDesk {
             taken: report.taken,
             refused: reading.refused + report.unnamed,
             suppressed: report.suppressed,
+            outdated: report.outdated,
             code: (!ask.dry_run && report.taken > 0).then_some(report.batch),
             challenges_per_day: limits.imported_per_day,
         }

@@ -9,6 +9,8 @@ use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
 use crate::daemon::desks::{by, failure, name_of};
 use crate::staff::StaffError;
 
+/// What stands for what a damaged record doesn't tell.
+const UNREADABLE: &str = "can't be read";
 /// What an import is called where it waits.
 const IMPORT: &str = "subscriber import";
 
@@ -20,15 +22,19 @@ impl Handle<Waiting> for SubscriberDesk {
                 verb: pending.verb,
                 by: pending.by,
                 reason: pending.reason,
-                at: pending.at,
+                at: Some(pending.at),
                 detail: None,
             };
             call.row(&report).await?;
         }
         let imports = self.0.consent.imports().await;
         let imports = imports.map_err(|error| failure::consent("can't list what waits", &error))?;
-        for batch in imports.into_iter().filter(waits) {
-            call.row(&self.import(batch)).await?;
+        for batch in imports {
+            match batch {
+                Ok(batch) if waits(&batch) => call.row(&self.import(batch)).await?,
+                Ok(_) => {}
+                Err(error) => call.row(&broken(&error)?).await?,
+            }
         }
         Ok(Nothing {})
     }
@@ -37,6 +43,21 @@ impl Handle<Waiting> for SubscriberDesk {
 /// Whether somebody has to agree to it: an import that brought suppressions alone asks for nothing.
 fn waits(batch: &ImportBatch) -> bool {
     batch.state == ImportState::Waiting && batch.rows > 0
+}
+
+/// What is shown of an import whose record can't be read: it must not hide those that can.
+fn broken(error: &ConsentError) -> Result<WaitingReport, Failure> {
+    let ConsentError::BrokenImport(id) = error else {
+        return Err(failure::consent("can't list what waits", error));
+    };
+    Ok(WaitingReport {
+        code: id.clone(),
+        verb: IMPORT.to_owned(),
+        by: UNREADABLE.to_owned(),
+        reason: UNREADABLE.to_owned(),
+        at: None,
+        detail: Some("damaged or altered: refuse it, and import the file anew".to_owned()),
+    })
 }
 
 impl SubscriberDesk {
@@ -52,7 +73,7 @@ impl SubscriberDesk {
             verb: IMPORT.to_owned(),
             by: name_of(&self.0, batch.staff),
             reason: batch.reason,
-            at: batch.at,
+            at: Some(batch.at),
         }
     }
 }
@@ -98,11 +119,9 @@ impl SubscriberDesk {
 
 impl SubscriberDesk {
     async fn waiting_import(&self, what: &str, code: &str) -> Result<ImportBatch, Failure> {
-        let imports = self.0.consent.imports().await;
-        let imports = imports.map_err(|error| failure::consent(what, &error))?;
-        let found = imports
-            .into_iter()
-            .find(|batch| batch.id == code && waits(batch));
+        let found = self.0.consent.import(code).await;
+        let found = found.map_err(|error| failure::consent(what, &error))?;
+        let found = found.filter(waits);
         found.ok_or_else(|| staff_failure(what, &StaffError::NothingWaits))
     }
 
@@ -114,14 +133,20 @@ impl SubscriberDesk {
         ask: &Refuse,
         call: &Call<Refuse>,
     ) -> Result<Refused, Failure> {
-        let batch = self.waiting_import(what, code).await?;
+        let (whose, why) = match self.0.consent.import(code).await {
+            Err(ConsentError::BrokenImport(_)) => (UNREADABLE.to_owned(), UNREADABLE.to_owned()),
+            _ => {
+                let batch = self.waiting_import(what, code).await?;
+                (name_of(&self.0, batch.staff), batch.reason)
+            }
+        };
         let by = by(call.actor()?, Some(&ask.reason));
         let cancelled = self.0.consent.cancel_import(code, &by).await;
         cancelled.map_err(|error| failure::consent(what, &error))?;
         Ok(Refused {
             verb: IMPORT.to_owned(),
-            by: name_of(&self.0, batch.staff),
-            reason: batch.reason,
+            by: whose,
+            reason: why,
         })
     }
 }

@@ -1,0 +1,132 @@
+//! The one transaction in which a mail is taken: the message, who keeps it, to whom it goes on, what it asks.
+
+use super::super::checks::Checked;
+use super::super::verdict;
+use super::asked::{Stop, refusal};
+use super::mail::Mail;
+use super::{Arrival, Bytes};
+use crate::delivery::queue::{StaffMail, queue_staff_mail};
+use crate::id::{EntryId, MessageId};
+use crate::smtp::server::Refusal;
+use crate::staff::SendPlace;
+use crate::store::{
+    AcceptMessage, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord, Needs, Step, TlsWish,
+};
+
+/// The folder in which new mail stands.
+const INBOX: &str = "INBOX";
+/// The folder of mail that its author's domain warns of.
+const JUNK: &str = "Junk";
+
+impl Arrival {
+    /// Takes the mail, and with it the question that it raised.
+    pub(super) async fn take(self, checked: Option<Checked>, stop: Stop) -> Result<(), Refusal> {
+        let (mail, place) = (self.mail, self.place);
+        let question = match stop {
+            Stop::Asked(question) => Some(*question),
+            Stop::None | Stop::Withdrawn => None,
+        };
+        let Bytes::Kept(kept) = self.bytes else {
+            return mail.ask(question).await;
+        };
+        let folder = match &checked {
+            Some(checked) if checked.junk => JUNK,
+            _ => INBOX,
+        };
+        let eight_bit = kept.eight_bit;
+        let tls = match (mail.require_tls, kept.relaxes_tls) {
+            // Beside REQUIRETLS the header doesn't count (RFC 8689 §5).
+            (true, _) => TlsWish::Required,
+            (false, true) => TlsWish::Relaxed,
+            (false, false) => TlsWish::Usual,
+        };
+        let head = checked.as_ref().map(|checked| checked.head.as_slice());
+        let body = kept.end(&mail, head).await?;
+        let id = body.id();
+        let vault = mail.rooms.store.vault();
+        let mut message = AcceptMessage::new(vault, body, mail.known.clone());
+        for entry in mail.entries(id, folder) {
+            message = message.keep_in(entry);
+        }
+        let asks = question.is_some();
+        let question = question.map(|record| mail.rooms.consent.intake_step(record));
+        let counted = place.as_ref().map(SendPlace::step);
+        let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
+        message = steps
+            .chain(question)
+            .chain(counted)
+            .fold(message, AcceptMessage::and);
+        let accepted = mail.rooms.store.accept(message).await;
+        accepted.map_err(|error| verdict::store(&error))?;
+        if let Some(place) = place {
+            place.use_up();
+        }
+        mail.wake(asks);
+        Ok(())
+    }
+}
+
+impl Mail {
+    /// What a mail raised that is not kept.
+    async fn ask(&self, question: Option<IntakeRecord>) -> Result<(), Refusal> {
+        match question {
+            Some(question) => self.rooms.consent.take_in(question).await.map_err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// Whom it is kept for.
+    fn entries(&self, id: MessageId, folder: &str) -> impl Iterator<Item = Entry> {
+        self.bound.mailboxes.iter().map(move |mailbox| {
+            let record = EntryRecord {
+                folder: folder.into(),
+                kept_at: self.known.received_at,
+            };
+            Entry::new(self.rooms.store.vault(), *mailbox, id, record)
+        })
+    }
+
+    /// The copies that came back with it.
+    fn returned(&self, id: MessageId) -> impl Iterator<Item = Step> {
+        self.bound.returned.iter().map(move |copy| {
+            Step::PutBounce(Bounce {
+                id: EntryId::random(),
+                copy: *copy,
+                message: id,
+                record: BounceRecord {
+                    received_at: self.known.received_at,
+                },
+            })
+        })
+    }
+
+    /// The queue's rows for recipients outside.
+    fn leaving(&self, message: MessageId, eight_bit: bool, tls: TlsWish) -> Vec<Step> {
+        let Some(sender) = self.known.submitted_by else {
+            return Vec::new();
+        };
+        let mail = StaffMail {
+            message,
+            sender,
+            reverse_path: self.sender.as_ref(),
+            recipients: &self.bound.outside,
+            prefix: None,
+            needs: Needs {
+                smtputf8: self.utf8,
+                eight_bit,
+            },
+            tls,
+        };
+        queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
+    }
+
+    /// Wakes whoever has work now.
+    fn wake(&self, asks: bool) {
+        if asks {
+            self.rooms.consent.work_came();
+        }
+        if !self.bound.outside.is_empty() {
+            self.rooms.bell.wake();
+        }
+    }
+}

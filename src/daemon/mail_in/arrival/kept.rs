@@ -1,0 +1,108 @@
+//! The bytes of a mail that is kept, on their way into sealed chunks. The header of a staff member's mail is held until
+//! it is whole: it must name nobody else as its author, and it goes on without a word of their computer.
+
+use super::super::verdict;
+use super::mail::Mail;
+use crate::id::EntryId;
+use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
+use crate::smtp::server::Refusal;
+use crate::store::{Body, BodyWriter};
+
+/// The longest header that a mail program of the staff's may write.
+const LONGEST_HEADER: usize = 256 * 1024;
+
+/// A mail on its way into the store.
+pub(super) struct Kept {
+    writer: BodyWriter,
+    /// The header of a staff member's mail, until it is whole and can be rewritten.
+    header: Option<Vec<u8>>,
+    /// Bytes above 127 were seen.
+    pub(super) eight_bit: bool,
+    /// The header says `TLS-Required: No` (RFC 8689 §5).
+    pub(super) relaxes_tls: bool,
+}
+
+impl Kept {
+    /// Begins; a mail that is judged gets its header last.
+    pub(super) async fn begin(mail: &Mail, judged: bool) -> Result<Self, Refusal> {
+        let begun = mail.rooms.store.begin_body().await;
+        let mut writer = begun.map_err(|error| verdict::store(&error))?;
+        if judged {
+            writer.head_comes_last();
+        }
+        Ok(Self {
+            writer,
+            header: mail.known.submitted_by.map(|_| Vec::new()),
+            eight_bit: false,
+            relaxes_tls: false,
+        })
+    }
+
+    /// Passes bytes on to the store; the header of a staff member's mail once it is whole.
+    pub(super) async fn take(&mut self, mail: &Mail, bytes: &[u8]) -> Result<(), Refusal> {
+        self.eight_bit |= !bytes.is_ascii();
+        let Some(header) = &mut self.header else {
+            return self.write(bytes).await;
+        };
+        let from = header.len().saturating_sub(3);
+        header.extend_from_slice(bytes);
+        if header.len() > LONGEST_HEADER {
+            return Err(verdict::header_too_long());
+        }
+        if memchr::memmem::find(&header[from..], b"\r\n\r\n").is_some() {
+            self.pass_header_on(mail).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body; `head` is what a mail gets that is judged.
+    pub(super) async fn end(mut self, mail: &Mail, head: Option<&[u8]>) -> Result<Body, Refusal> {
+        self.pass_header_on(mail).await?;
+        Ok(match head {
+            Some(head) => self.writer.finish_behind(head),
+            None => self.writer.finish(),
+        })
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let written = self.writer.write(bytes).await;
+        written.map_err(|error| verdict::store(&error))
+    }
+
+    async fn pass_header_on(&mut self, mail: &Mail) -> Result<(), Refusal> {
+        let Some(header) = self.header.take() else {
+            return Ok(());
+        };
+        mail.check_writers(&header)?;
+        self.relaxes_tls = relaxes_tls(&header);
+        self.write(&mail.rewritten(&header)?).await
+    }
+}
+
+impl Mail {
+    /// A staff member's mail names nobody else as its author.
+    fn check_writers(&self, header: &[u8]) -> Result<(), Refusal> {
+        let Some(staff) = self.known.submitted_by else {
+            return Ok(());
+        };
+        let roll = self.rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+        let checked = self.rooms.check_writers(member, header);
+        checked.map_err(verdict::wrong_writer)
+    }
+
+    /// What the header of a staff member's mail becomes: nothing of their computer, and a date and an id of ours if
+    /// there are none. What of the body came with it stays behind it.
+    fn rewritten(&self, header: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let config = self.rooms.config();
+        let id = format!("{}@{}", EntryId::random(), config.domain());
+        let defaults = Defaults {
+            message_id: &id,
+            date: self.known.received_at,
+        };
+        let outgoing = outgoing_header(header, &defaults);
+        let (mut rewritten, used) = outgoing.map_err(|error| verdict::unreadable(&error))?;
+        rewritten.extend_from_slice(&header[used..]);
+        Ok(rewritten)
+    }
+}

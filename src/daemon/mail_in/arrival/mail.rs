@@ -1,0 +1,63 @@
+//! What is known of a mail before its first byte: from whom, to whom, and by which hands.
+
+use std::sync::Arc;
+
+use super::super::super::rooms::Rooms;
+use super::super::envelope::Bound;
+use super::super::verdict;
+use crate::address::EmailAddress;
+use crate::smtp::server::{Envelope, Refusal};
+use crate::staff::SendPlace;
+use crate::store::MessageRecord;
+
+/// A mail, before its first byte.
+pub(super) struct Mail {
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) bound: Bound,
+    pub(super) known: MessageRecord,
+    /// The envelope's sender, if it is an address that can be answered.
+    pub(super) sender: Option<EmailAddress>,
+    /// The envelope or the header is in UTF-8 (RFC 6531).
+    pub(super) utf8: bool,
+    /// REQUIRETLS was said (RFC 8689).
+    pub(super) require_tls: bool,
+}
+
+impl Mail {
+    pub(super) fn of(rooms: Arc<Rooms>, envelope: &Envelope, bound: Bound) -> Self {
+        let sender = envelope.reverse_path.mailbox();
+        let recipients = envelope.recipients.iter().map(|path| {
+            let mailbox = path.mailbox();
+            mailbox
+                .map_or("postmaster", |mailbox| mailbox.as_str())
+                .to_owned()
+        });
+        let known = MessageRecord {
+            received_at: rooms.clock.now(),
+            size: 0,
+            reverse_path: sender.map(|mailbox| mailbox.as_str().to_owned()),
+            recipients: recipients.collect(),
+            submitted_by: envelope.caller.staff,
+        };
+        Self {
+            sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
+            utf8: envelope.utf8,
+            require_tls: envelope.require_tls,
+            rooms,
+            bound,
+            known,
+        }
+    }
+
+    /// What a staff member sends counts, mailings aside: those have a second person. Nor does what only asks something
+    /// of us count, so that nobody's withdrawal waits.
+    pub(super) fn place(&self) -> Result<Option<SendPlace>, Refusal> {
+        let Some(staff) = self.known.submitted_by.filter(|_| self.bound.is_kept()) else {
+            return Ok(None);
+        };
+        let most = self.rooms.config().staff.messages_per_day;
+        let sent = self.rooms.staff.sent();
+        let place = sent.place(staff, self.known.received_at, most);
+        place.map(Some).ok_or_else(|| verdict::too_many_today(most))
+    }
+}

@@ -1,0 +1,140 @@
+//! A mail on its way in: its bytes go where they are kept as they come, its beginning is looked at, and once it is whole
+//! everything that follows from it is done, before the `250`.
+//!
+//! | file | its job |
+//! |---|---|
+//! | `mail` | what is known of a mail before its first byte |
+//! | `beginning` | the header and the first of the body, held until they were looked at |
+//! | `kept` | the bytes of a mail that is kept, on their way into sealed chunks |
+//! | `post` | a mail that is to become a mailing |
+//! | `asked` | what a mail asks of us, beside being kept: to be subscribed, to be left alone |
+//! | `commit` | the one transaction in which a mail is taken |
+
+mod asked;
+mod beginning;
+mod commit;
+mod kept;
+mod mail;
+mod post;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::super::rooms::Rooms;
+use super::checks::{Checked, Checking};
+use super::envelope::Bound;
+use super::verdict;
+use crate::message::trace::MOST_HOPS;
+use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
+use crate::staff::SendPlace;
+use asked::Stop;
+use beginning::Beginning;
+use kept::Kept;
+use mail::Mail;
+use post::Post;
+
+/// A mail that is being received.
+pub struct Arrival {
+    mail: Mail,
+    beginning: Beginning,
+    /// What is found out about a stranger's mail.
+    checking: Option<Checking>,
+    bytes: Bytes,
+    /// A staff member's mail counts among those of the day.
+    place: Option<SendPlace>,
+}
+
+/// Where the bytes of a mail go.
+enum Bytes {
+    /// It is to become a mailing: it is read whole before it is judged.
+    Post(Post),
+    /// Into the store.
+    Kept(Kept),
+    /// It only asks something of us: it is read, and not kept.
+    Dropped,
+}
+
+impl Arrival {
+    pub(super) async fn begin(
+        rooms: Arc<Rooms>,
+        envelope: &Envelope,
+        bound: Bound,
+    ) -> Result<Self, Refusal> {
+        let mail = Mail::of(rooms, envelope, bound);
+        let place = mail.place()?;
+        let judged = mail.known.submitted_by.is_none() && mail.bound.is_judged();
+        let checking = judged.then(|| mail.rooms.checks().begin(envelope));
+        let bytes = match Post::of(&mail) {
+            Some(post) => Bytes::Post(post),
+            None if mail.bound.is_kept() => Bytes::Kept(Kept::begin(&mail, judged).await?),
+            None => Bytes::Dropped,
+        };
+        Ok(Self {
+            mail,
+            beginning: Beginning::default(),
+            checking,
+            bytes,
+            place,
+        })
+    }
+
+    /// What was found out about a stranger's mail.
+    async fn check(&mut self) -> Result<Option<Checked>, Refusal> {
+        let Some(checking) = self.checking.take() else {
+            return Ok(None);
+        };
+        let now = self.mail.rooms.clock.now();
+        let checks = self.mail.rooms.checks();
+        checks.finish(checking, now).await.map(Some)
+    }
+}
+
+impl Body for Arrival {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.beginning.take(bytes);
+        if let Bytes::Post(post) = &mut self.bytes {
+            return post.take(bytes);
+        }
+        let bytes = match &mut self.checking {
+            Some(checking) => checking.take(bytes)?,
+            None => bytes,
+        };
+        match &mut self.bytes {
+            Bytes::Kept(kept) => kept.take(&self.mail, bytes).await,
+            Bytes::Post(_) | Bytes::Dropped => Ok(()),
+        }
+    }
+
+    async fn finish(mut self) -> Result<Accepted, Refusal> {
+        let seen = std::mem::take(&mut self.beginning).end();
+        if seen.hops > MOST_HOPS {
+            return Err(verdict::loops());
+        }
+        if let Bytes::Post(post) = self.bytes {
+            return post.submit(&self.mail).await;
+        }
+        let glance = seen.glance;
+        // What a token proves, no verdict about the mail refuses or delays.
+        self.mail.withdraw().await?;
+        let mut stop = self.mail.stop_by_reply(&glance).await?;
+        let checked = self.check().await?;
+        match &checked {
+            Some(checked) if checked.junk && !self.mail.bound.is_kept() => {
+                return Err(verdict::suspect_request());
+            }
+            // A forged wish must neither pause nor ask anybody.
+            Some(checked) if checked.junk => {}
+            Some(checked) => {
+                self.mail.subscribe(&glance).await?;
+                if matches!(stop, Stop::None) {
+                    stop = self.mail.stop_by_author(&glance, checked).await?;
+                }
+            }
+            None => {}
+        }
+        self.take(checked, stop).await?;
+        Ok(Accepted {
+            note: Cow::Borrowed("Taken"),
+        })
+    }
+}
