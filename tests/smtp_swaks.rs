@@ -159,6 +159,48 @@ async fn auth_is_offered_inside_tls_alone() {
     assert!(!said(&output).contains("AUTH"), "{}", said(&output));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_to_too_many_outside_goes_to_none_of_them() {
+    if !needs_swaks() {
+        return;
+    }
+    let party = Party::start().await;
+    let password = party.sender.password.as_str();
+    let submit = async |to: &str, subject: &str| {
+        let subject = format!("Subject: {subject}");
+        let arguments = [
+            ["--tls", "--auth", "PLAIN", "--auth-user", "ada"].as_slice(),
+            &["--auth-password", password, "--from", "ada@party.example"],
+            &["--to", to, "--h-To", "p1@elsewhere.example"],
+            &["--header", &subject, "--body", "at the office"],
+        ];
+        party.swaks("submission", &arguments.concat()).await
+    };
+    // All but the first are blind copies: they stand in the envelope alone.
+    let people = |most: u32| (1..=most).map(|n| format!("p{n}@elsewhere.example"));
+    let eleven: Vec<String> = people(11).collect();
+    let list_and_one = "news@party.example,p1@elsewhere.example".to_owned();
+    for (to, reason) in [(eleven.join(","), "use a list"), (list_and_one, "alone")] {
+        let output = submit(&to, "to nobody").await;
+        let heard = said(&output);
+        assert!(!output.status.success(), "{heard}");
+        assert!(heard.contains("<~* 550 5."), "{heard}");
+        assert!(heard.contains("Sent to nobody"), "{heard}");
+        assert!(heard.contains(reason), "{heard}");
+        assert!(!heard.contains("~> Subject"), "{heard}");
+    }
+    let ten: Vec<String> = people(10).collect();
+    let output = submit(&ten.join(","), "to ten").await;
+    assert!(output.status.success(), "{}", said(&output));
+    // Had anything of the first two been taken, it would have left before this.
+    for to in &ten {
+        let mail = party.mail(to, |_| true).await;
+        assert_eq!(mail.header("Subject").as_deref(), Some("to ten"));
+    }
+    let mailings = said(&party.cli(&["mailing", "list"]).await);
+    assert!(mailings.contains("no mailing"), "{mailings}");
+}
+
 /// What other servers have taken for the end of a message, or for the end of a line before one.
 const NEARLY_ENDS: [&[u8]; 7] = [
     b"\n.\n",

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Global;
 use super::context::Context;
-use super::style::{clean, clean_lines};
+use super::style::{clean, clean_lines, counted};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::control::api::service::Reload;
@@ -69,8 +69,14 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
                     restart.join(", ")
                 ),
             };
+            if let Some(digest) = &reloaded.digest {
+                text += &format!("It is file {} in the audit log (the beginning of its SHA-256).\n", clean(digest));
+            }
             for fault in &reloaded.faults {
                 text += &format!("Not used: {}\n", clean(fault));
+            }
+            for warning in &reloaded.warnings {
+                text += &format!("Warning: {}\n", clean(warning));
             }
             text
         }),
@@ -115,10 +121,11 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
     context.print(&checked, |_| format!("{errors}\n"))?;
     Err(Failure::failed(
         format!("can't use {}", global.config.display()),
-        match checked.problems.len() {
-            1 => "one thing is wrong with it".to_owned(),
-            many => format!("{many} things are wrong with it"),
-        },
+        counted(
+            checked.problems.len() as u64,
+            "thing is wrong with it",
+            "things are wrong with it",
+        ),
         "mend what is named above and check again",
     ))
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::context::Context;
-use super::style::{Style, Tone, field, toned};
+use super::style::{Style, Tone, as_counted, field, toned};
 use crate::control::Failure;
 use crate::control::api::list::{ListReport, Show};
 
@@ -53,7 +53,7 @@ pub(super) fn table(lists: &[ListReport], style: Style) -> String {
             field(list.subscribed),
         ]
     });
-    style.table(
+    let table = style.table(
         &[
             "LIST",
             "TITLE",
@@ -64,5 +64,9 @@ pub(super) fn table(lists: &[ListReport], style: Style) -> String {
             "SUBSCRIBED",
         ],
         rows.collect(),
-    )
+    );
+    match lists.iter().find_map(|list| list.counted_at) {
+        Some(counted_at) => table + "\n" + &as_counted(counted_at),
+        None => table,
+    }
 }

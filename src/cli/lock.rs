@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::prompt;
+use super::style::counted;
 use crate::control::Failure;
 use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 
@@ -71,10 +72,7 @@ pub(super) fn unlocked_text(unlocked: &Unlocked) -> String {
 }
 
 fn withdrawals(count: u64) -> String {
-    match count {
-        1 => "1 withdrawal".to_owned(),
-        count => format!("{count} withdrawals"),
-    }
+    counted(count, "withdrawal", "withdrawals")
 }
 
 pub(super) fn lock(args: &LockArgs, context: &Context) -> Result<(), Failure> {

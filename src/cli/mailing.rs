@@ -223,20 +223,29 @@ pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
 }
 
 fn progress(counts: &Counts) -> String {
-    let mut text = format!(
-        "{} of {} sent, {} waiting, {} failed, {} withdrawn",
-        counts.sent, counts.audience, counts.waiting, counts.failed, counts.withdrawn
-    );
+    let mut text = match counts.sent {
+        Some(sent) => format!("{sent} of {} sent", counts.audience),
+        None => format!("{} of {} tried", counts.tried, counts.audience),
+    };
+    text += &format!(", {} waiting", counts.waiting);
+    for (count, what) in [(counts.failed, "failed"), (counts.withdrawn, "withdrawn")] {
+        if let Some(count) = count {
+            text += &format!(", {count} {what}");
+        }
+    }
     for (count, what) in [
-        (counts.cancelled, "cancelled"),
+        (Some(counts.cancelled), "cancelled"),
         (counts.bounced, "came back"),
     ] {
-        if count != Count::Exactly(0) {
+        if let Some(count) = count.filter(|count| *count != Count::Exactly(0)) {
             text += &format!(", {count} {what}");
         }
     }
     text
 }
+
+/// Said to who isn't an admin.
+const ROUNDED: &str = "Counted from the subscribers at 04:00 UTC and rounded down; what failed is shown on the morning after the end.\n";
 
 fn state_name(state: MailingState) -> (&'static str, Tone) {
     match state {
@@ -269,24 +278,52 @@ pub(super) fn table(mailings: &[MailingReport], style: Style) -> String {
             field(time(mailing.created_at)),
             field(format!(
                 "{}/{}",
-                mailing.counts.sent, mailing.counts.audience
+                mailing.counts.sent.unwrap_or(mailing.counts.tried),
+                mailing.counts.audience
             )),
         ]
     });
-    style.table(
+    let table = style.table(
         &["MAILING", "TO", "STATE", "SUBJECT", "SENDER", "AT", "SENT"],
         rows.collect(),
-    )
+    );
+    let stopped = mailings.iter().filter_map(|mailing| {
+        let why = mailing.stopped.as_deref()?;
+        Some(format!(
+            "{}: {}.\n",
+            short(&mailing.id.to_string()),
+            clean(why)
+        ))
+    });
+    let mut below: String = stopped.collect();
+    if mailings.iter().any(is_rounded) {
+        below += ROUNDED;
+    }
+    match below.is_empty() {
+        true => table,
+        false => table + "\n" + &below,
+    }
+}
+
+fn is_rounded(mailing: &MailingReport) -> bool {
+    mailing.counts.withdrawn.is_none()
 }
 
 fn one(mailing: &MailingReport, style: Style) -> String {
-    format!(
+    let mut text = format!(
         "Mailing {} to {}: {}; {}.\n",
         short(&mailing.id.to_string()),
         clean(&mailing.list),
         state(mailing.state, style),
         progress(&mailing.counts)
-    )
+    );
+    if let Some(why) = &mailing.stopped {
+        text += &format!("Stopped by the service: {}.\n", clean(why));
+    }
+    match is_rounded(mailing) {
+        true => text + ROUNDED,
+        false => text,
+    }
 }
 
 pub(super) fn preview_text(mailing: &MailingReport, style: Style) -> String {

@@ -71,7 +71,8 @@ pub struct Global {
     /// The configuration
     #[arg(long, global = true, value_name = "FILE", env = "HUSTINGS_CONFIG", default_value = DEFAULT_CONFIG, hide_env_values = true)]
     pub config: PathBuf,
-    /// The daemon's control socket, if it isn't where the configuration says
+    /// The daemon's control socket, if it isn't where the configuration says; one behind the command's name counts before
+    /// one in front of it
     #[arg(
         long,
         global = true,

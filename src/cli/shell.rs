@@ -41,6 +41,13 @@ pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
     let mut root = super::command();
     root.build();
     if let Some(directory) = &args.to {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            Failure::failed(
+                format!("can't make the directory {}", directory.display()),
+                error.to_string(),
+                "check the path and its permissions",
+            )
+        })?;
         return write_all(&root, directory);
     }
     let mut found = &root;

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::style::{Style, Tone, clean, field, time, toned};
 use crate::control::Failure;
+use crate::control::api::Count;
 use crate::control::api::service::{DoorReport, LockState, Status, StatusReport};
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
@@ -32,12 +33,17 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
             "{} running, {} held",
             work.mailings_running, work.mailings_held
         );
-        lines.push(("queue", format!("{} waiting", work.queued)));
+        if let Some(queued) = work.queued {
+            lines.push(("queue", format!("{queued} waiting")));
+        }
         lines.push(("mailings", mailings));
         lines.push(("staff", work.staff.to_string()));
     }
-    if report.waiting_withdrawals > 0 {
-        let waiting = format!("{} wait for the unlock", report.waiting_withdrawals);
+    if report.waiting_withdrawals != Count::Exactly(0) {
+        let waiting = match report.waiting_withdrawals {
+            Count::Exactly(1) => "1 waits for the unlock".to_owned(),
+            count => format!("{count} wait for the unlock"),
+        };
         lines.push(("withdrawals", style.paint(&waiting, Tone::Warning)));
     }
     let mut text = String::new();

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::context::Context;
-use super::style::{Style, Tone, field};
+use super::style::{Style, Tone, counted, field};
 use crate::control::Failure;
 use crate::control::api::store::Verify;
 use crate::store::Verification;
@@ -34,10 +34,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let broken = verification.findings.len() as u64 + verification.unnamed;
     Err(Failure::failed(
         "the store is not whole",
-        match broken {
-            1 => "one row is broken".to_owned(),
-            broken => format!("{broken} rows are broken"),
-        },
+        counted(broken, "row is broken", "rows are broken"),
         "keep a copy of the file as it is; docs/operations.md says what each table means, and how to put back a copy from before",
     ))
 }

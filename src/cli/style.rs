@@ -194,6 +194,15 @@ pub(super) fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// Said under numbers that are not those of now, which who isn't an admin isn't shown.
+pub(super) fn as_counted(at: jiff::Timestamp) -> String {
+    format!(
+        "As counted at {}, anew each day at 04:00 UTC, and rounded down (<5 is fewer than five, or none); \
+         admins see the numbers of now.\n",
+        time(at)
+    )
+}
+
 /// How long lines of running text are.
 const LINE: usize = 78;
 

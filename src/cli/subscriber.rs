@@ -11,7 +11,7 @@ use clap::{Subcommand, ValueHint};
 
 use super::context::Context;
 use super::prompt::{self, ADDRESS_HELP};
-use super::style::{Style, Tone, clean, field, optional, time, toned};
+use super::style::{Style, Tone, as_counted, clean, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::subscriber::{
     Erase, Erased, Find, Found, Share, Stats, StatsReport, Withdraw,
@@ -294,8 +294,8 @@ fn stats_text(report: &StatsReport, _: Style) -> String {
             text += &format!("{name} {count}\n");
         }
     }
-    if report.pending.is_none() {
-        text += "Counted at 04:00 UTC or at the last start, and rounded down; admins see them as they are.\n";
+    if let Some(counted_at) = report.counted_at {
+        text += &as_counted(counted_at);
     }
     text
 }

@@ -161,7 +161,7 @@ fn status_locked_and_unlocked() {
             connections: 0,
         }],
         work: None,
-        waiting_withdrawals: 2,
+        waiting_withdrawals: Count::Exactly(2),
         warnings: vec!["the registration ends in 7 days".into()],
         you: "nobody".into(),
     };
@@ -170,13 +170,13 @@ fn status_locked_and_unlocked() {
         both(&report, &status::text(&report, PLAIN))
     );
     report.state = service::LockState::Unlocked;
-    report.waiting_withdrawals = 0;
+    report.waiting_withdrawals = Count::Exactly(0);
     report.warnings.clear();
     report.doors[0].state = "open".into();
     report.you = "ada".into();
     report.store = "well".into();
     report.work = Some(service::Work {
-        queued: 3,
+        queued: Some(3),
         mailings_running: 1,
         mailings_held: 2,
         staff: 4,
@@ -232,6 +232,7 @@ fn lists_and_numbers() {
         approval: "second-person".into(),
         by_constituency: true,
         subscribed: Count::for_eyes(4, false),
+        counted_at: Some(at("2026-11-21T04:00:00Z")),
     };
     let rows = vec![report];
     insta::assert_snapshot!("list-show", both(&rows, &list::table(&rows, PLAIN)));
@@ -374,6 +375,7 @@ fn mailing_report() -> mailing_api::MailingReport {
         released_at: Some(noon()),
         ended_at: None,
         digest: "ab".repeat(32),
+        stopped: None,
         counts: counts(),
     }
 }
@@ -381,12 +383,26 @@ fn mailing_report() -> mailing_api::MailingReport {
 fn counts() -> mailing_api::Counts {
     mailing_api::Counts {
         audience: Count::Exactly(5000),
-        sent: Count::Exactly(1200),
+        tried: Count::Exactly(1210),
+        sent: Some(Count::Exactly(1200)),
         waiting: Count::Exactly(3790),
-        failed: Count::Exactly(10),
-        withdrawn: Count::Few,
+        failed: Some(Count::Exactly(10)),
+        withdrawn: Some(Count::Exactly(2)),
         cancelled: Count::Exactly(0),
-        bounced: Count::Few,
+        bounced: Some(Count::Exactly(1)),
+    }
+}
+
+/// The same for who isn't an admin.
+fn rounded() -> mailing_api::Counts {
+    mailing_api::Counts {
+        tried: Count::Exactly(1200),
+        sent: None,
+        waiting: Count::Exactly(3700),
+        failed: None,
+        withdrawn: None,
+        bounced: None,
+        ..counts()
     }
 }
 
@@ -394,6 +410,17 @@ fn counts() -> mailing_api::Counts {
 fn mailings() {
     let rows = vec![mailing_report()];
     insta::assert_snapshot!("mailing-list", both(&rows, &mailing::table(&rows, PLAIN)));
+    let mut seen_by_others = mailing_report();
+    seen_by_others.counts = rounded();
+    let text = mailing::table(std::slice::from_ref(&seen_by_others), PLAIN)
+        + &mailing::preview_text(&seen_by_others, PLAIN);
+    insta::assert_snapshot!("mailing-rounded", both(&seen_by_others, &text));
+    let mut stopped = mailing_report();
+    stopped.state = MailingState::Paused;
+    stopped.stopped = Some("the list news was taken out of the configuration".into());
+    let text = mailing::table(std::slice::from_ref(&stopped), PLAIN)
+        + &mailing::preview_text(&stopped, PLAIN);
+    insta::assert_snapshot!("mailing-stopped", both(&stopped, &text));
     let row = mailing_api::WatchRow {
         at: noon(),
         state: MailingState::Sending,

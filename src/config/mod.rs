@@ -18,6 +18,7 @@ mod check;
 mod choices;
 mod declare;
 mod document;
+mod file;
 mod leaf;
 mod lists;
 mod party;
@@ -31,6 +32,7 @@ pub use choices::{
     Approval, Division, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
 };
 pub use document::{annotated_toml, reference};
+pub use file::FileDigest;
 pub use lists::{List, Mailbox};
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};
@@ -42,8 +44,6 @@ pub use values::{
     ByteSize, Colour, ConstituencySource, HostPort, Name, NotAName, Period, WebAddress,
 };
 
-/// Bytes of a configuration file that are read.
-const MAX_FILE: u64 = 1 << 20;
 /// The youngest that may be asked for consent (DPA 2018 s.9; law row B12).
 pub const LEAST_AGE: u32 = 13;
 
@@ -109,6 +109,12 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_for_record(path).1
+    }
+
+    /// The same, and which file it was: for whoever puts on record what was read, be it good or bad. None if it couldn't
+    /// be read at all.
+    pub fn load_for_record(path: &Path) -> (Option<FileDigest>, Result<Self, ConfigErrors>) {
         Self::read(path, |config, at| {
             check::between_sections(config, at);
             check::files(config, at);
@@ -121,7 +127,7 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong.
     pub fn load_without_files(path: &Path) -> Result<Self, ConfigErrors> {
-        Self::read(path, check::between_sections)
+        Self::read(path, check::between_sections).1
     }
 
     /// Reads and checks a text, without a look at the files it names; `file` is what errors call it.
@@ -155,13 +161,24 @@ impl Config {
         }
     }
 
-    fn read(path: &Path, checks: impl Fn(&Self, &Place<'_>)) -> Result<Self, ConfigErrors> {
-        let text = read_file(path).map_err(|(message, help)| {
+    fn read(
+        path: &Path,
+        checks: impl Fn(&Self, &Place<'_>),
+    ) -> (Option<FileDigest>, Result<Self, ConfigErrors>) {
+        let failed = |(message, help): (String, String)| {
             let problems = Problems::default();
             problems.add("", None, message, help);
             ConfigErrors::new(Some(path), "", problems.into_vec())
-        })?;
-        read_text(&text, Some(path), checks)
+        };
+        let bytes = match file::read(path) {
+            Ok(bytes) => bytes,
+            Err(why) => return (None, Err(failed(why))),
+        };
+        let digest = FileDigest::of(&bytes);
+        let read = file::text(bytes)
+            .map_err(failed)
+            .and_then(|text| read_text(&text, Some(path), checks));
+        (Some(digest), read)
     }
 
     /// The first of the party's domains: lists and service mail are at home there.
@@ -271,35 +288,6 @@ impl Check for Config {
             "remove one",
         );
     }
-}
-
-fn read_file(path: &Path) -> Result<String, (String, String)> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        let help = "check the path and its permissions; `hustings init` writes a first file";
-        return Err((
-            format!("the configuration can't be read: {error}"),
-            help.to_owned(),
-        ));
-    }
-    if bytes.len() as u64 > MAX_FILE {
-        return Err((
-            format!("the configuration is larger than {MAX_FILE} bytes"),
-            "check that the path is right".to_owned(),
-        ));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .split(|b| *b == b'\n')
-            .count();
-        (
-            format!("line {line} of the configuration is not UTF-8"),
-            "save the file as UTF-8".to_owned(),
-        )
-    })
 }
 
 fn read_text(

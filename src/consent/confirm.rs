@@ -90,7 +90,7 @@ impl Consent {
             suppressions,
             asked,
         };
-        let (change, lifted) = self.confirm_change(&mut making)?;
+        let change = self.confirm_change(&mut making)?;
         if self.store().change(change).await? == ChangeOutcome::Conflict {
             return Ok(None);
         }
@@ -98,7 +98,6 @@ impl Consent {
         let before = making.before.as_ref().map(|before| &before.record);
         self.tally()
             .change(before, Some(&making.after.record), self.clock().now());
-        self.journal_lifted(&making.suppressions, lifted).await;
         Ok(Some(ConfirmOutcome::Subscribed(self.made(&making))))
     }
 
@@ -188,7 +187,7 @@ impl Consent {
         }
     }
 
-    fn confirm_change(&self, making: &mut Making) -> Result<(Change, Vec<Scope>), ConsentError> {
+    fn confirm_change(&self, making: &mut Making) -> Result<Change, ConsentError> {
         let guard = match &making.before {
             Some(before) => Guard::SubscriberAt(before.id, before.version),
             None => Guard::NoSubscriber(making.after.address_index),
@@ -210,9 +209,10 @@ impl Consent {
             .then(Step::RemoveRequest(making.request.id))
             .then(Step::RemoveChallenge(challenged))
             .then_all(lifting)
+            .then_all(self.journal_lifted(&making.suppressions, &lifted))
             .then_all(self.confirmed_events(making)?)
             .then_all(self.welcome(making)?);
-        Ok((change, lifted))
+        Ok(change)
     }
 
     /// The scopes of the lists that were confirmed, and of those that were not.
@@ -272,17 +272,17 @@ impl Consent {
             .is_some_and(super::constituency::Constituency::is_in_wales)
     }
 
-    /// The journal is written before a change's guards are looked at, so a lifting goes there only once it is done: a
-    /// crash in between leaves a restored backup too silent, never too loud.
-    async fn journal_lifted(&self, suppressions: &Suppressions, lifted: Vec<Scope>) {
+    /// What the journal is to say of it: the writer puts it there in the order of the commits, so that a withdrawal that
+    /// comes next stands after it.
+    fn journal_lifted(&self, suppressions: &Suppressions, lifted: &[Scope]) -> Vec<Step> {
         if lifted.is_empty() {
-            return;
+            return Vec::new();
         }
         let at = self.clock().now();
-        let mut change = Change::new();
+        let mut steps = Vec::new();
         for row in &suppressions.0 {
             let index = row.index;
-            change = change.then_all(lifted.iter().map(|scope| {
+            steps.extend(lifted.iter().map(|scope| {
                 Step::Journal(JournalEntry::Lifted {
                     at,
                     index,
@@ -290,7 +290,7 @@ impl Consent {
                 })
             }));
             // What a suppression on everything shrank to is suppressed anew.
-            change = change.then_all(row.record.scopes.iter().map(|one| {
+            steps.extend(row.record.scopes.iter().map(|one| {
                 Step::Journal(JournalEntry::Suppressed {
                     at: one.at,
                     index,
@@ -299,9 +299,7 @@ impl Consent {
                 })
             }));
         }
-        if let Err(error) = self.commit(change).await {
-            tracing::warn!(%error, "a lifted suppression is not in the journal");
-        }
+        steps
     }
 
     fn made(&self, making: &Making) -> Vec<Confirmed<Subscription>> {

@@ -93,8 +93,8 @@ impl Consent {
 
     /// The steps that put a tombstone in the place of a person's evidence; none if there is none.
     async fn erased_evidence(&self, person: &Person) -> Result<Vec<Step>, ConsentError> {
-        let mut steps = Vec::new();
-        let mut events = Vec::new();
+        let own = person.subject(self.vault());
+        let (mut steps, mut events, mut formerly) = (Vec::new(), Vec::new(), Vec::new());
         for subject in person.subjects(self.vault()) {
             let logged = self.store().evidence_of(&subject).await?;
             let read = logged
@@ -107,13 +107,14 @@ impl Consent {
             };
             if read.iter().any(is_left) {
                 steps.push(Step::EraseEvidence(subject));
+                formerly.extend(Some(subject).filter(|subject| *subject != own));
                 events.extend(read);
             }
         }
         let events: Vec<_> = events.into_iter().flatten().collect();
         if !events.is_empty() {
-            let subject = person.subject(self.vault());
-            let tombstone = Tombstone::of(subject, self.clock().now(), &events);
+            let mut tombstone = Tombstone::of(own, self.clock().now(), &events);
+            tombstone.formerly = formerly;
             // After the erasure, or it would go with the rest.
             steps.push(ConsentEvent::Erased(tombstone).append()?);
         }

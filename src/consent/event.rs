@@ -85,6 +85,9 @@ pub struct ConfirmedEvent {
 pub struct Tombstone {
     /// The keyed hash of the address.
     pub subject: Index,
+    /// The keyed hashes by older keys under which events were erased as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<Index>,
     /// When the rest was erased.
     pub at: Timestamp,
     /// Consents that were given.
@@ -122,6 +125,7 @@ impl Tombstone {
     pub(super) fn of(subject: Index, at: Timestamp, events: &[ConsentEvent]) -> Self {
         let mut tombstone = Self {
             subject,
+            formerly: Vec::new(),
             at,
             consents: Vec::new(),
             withdrawals: Vec::new(),

@@ -71,7 +71,7 @@ pub use letter::{Envelope, Letter, LetterError, Letters, ListWayOut, TemplateLet
 pub use own::OwnAddresses;
 pub use request::{RequestView, RequestedList};
 pub use settings::{ConsentLimits, ConsentSettings, ListSettings, SettingsFault};
-pub use stats::{MaskedCount, Stats};
+pub use stats::{MaskedCount, Stats, morning_of};
 pub use subscription::{Audience, Confirmed, Departing, Liveness, Subscription};
 pub use withdraw::{Extent, WithdrawalView};
 pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};

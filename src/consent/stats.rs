@@ -4,7 +4,7 @@
 //! whose it was. They see the counts as they stood at four in the morning (UTC), or at the start if that was later, in
 //! steps ([`MaskedCount`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -124,15 +124,27 @@ struct Counts {
     by_constituency: HashMap<(String, Option<String>), i64>,
     /// The counts of this morning, and which morning that was.
     morning: (i64, Stats),
+    /// Since when these counts stand: that hour, or the start.
+    taken_at: Option<Timestamp>,
+}
+
+/// The last hour at which counts were taken for who isn't an admin.
+pub fn morning_of(now: Timestamp) -> Timestamp {
+    let at = day_of(now) * DAY + TAKEN_AT;
+    Timestamp::from_second(at).unwrap_or(now)
+}
+
+fn day_of(now: Timestamp) -> i64 {
+    (now.as_second() - TAKEN_AT).div_euclid(DAY)
 }
 
 impl Counts {
     /// Takes the counts of a new morning. Done before each change and each look, so that they are those of the hour
     /// itself, whoever looks when.
     fn keep_morning(&mut self, now: Timestamp) {
-        let today = (now.as_second() - TAKEN_AT).div_euclid(DAY);
-        if self.morning.0 != today {
-            self.morning = (today, self.stats());
+        if self.morning.0 != day_of(now) {
+            self.morning = (day_of(now), self.stats());
+            self.taken_at = Some(morning_of(now));
         }
     }
 
@@ -164,6 +176,7 @@ impl Tally {
                 let mut counts = tally.lock();
                 counts.morning.0 = i64::MIN;
                 counts.keep_morning(now);
+                counts.taken_at = Some(now);
                 drop(counts);
                 return Ok(tally);
             }
@@ -232,6 +245,27 @@ impl Consent {
     /// wait, expired ones and suppressions are for admins alone and not counted here.
     pub fn morning_stats(&self) -> Stats {
         self.tally().read_morning(self.clock().now())
+    }
+
+    /// How many are on each list that anybody is on, be it in the configuration or not: now, or as of this morning.
+    pub fn by_list(&self, now: bool) -> BTreeMap<String, u64> {
+        let stats = match now {
+            true => self.tally().read(),
+            false => self.morning_stats(),
+        };
+        let mut lists = BTreeMap::new();
+        for ((list, _), count) in stats.by_constituency {
+            *lists.entry(list).or_default() += count;
+        }
+        lists
+    }
+
+    /// When [`Consent::morning_stats`] were counted: at the hour of the morning, or at the start if that was later.
+    pub fn counted_at(&self) -> Timestamp {
+        let now = self.clock().now();
+        let mut counts = self.tally().lock();
+        counts.keep_morning(now);
+        counts.taken_at.unwrap_or(now)
     }
 
     /// How many are on a list now, or on it in these constituencies: in memory, for previews.

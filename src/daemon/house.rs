@@ -1,5 +1,7 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod gone_lists;
+mod reload;
 mod work;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,12 +18,13 @@ use super::door_limits::DoorLimits;
 use super::duties;
 use super::locked_box::{Effect, LockedBox};
 use super::mail_in::Checks;
+use super::on_record::{Deed, OnRecord, SERVICE};
 use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, FileDigest};
 use crate::consent::{Consent, IntakeWorker};
 use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
@@ -31,8 +34,8 @@ use crate::delivery::engine::{Bell, Engine};
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
-use crate::staff::{StaffRoom, fell_short};
-use crate::store::Store;
+use crate::staff::StaffRoom;
+use crate::store::{Store, StoreError};
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
 
@@ -56,6 +59,10 @@ pub struct PartyHouse {
     engine: Mutex<Option<Engine>>,
     /// What was found wrong with the logs when the vault was opened.
     found: Mutex<Vec<String>>,
+    /// Starts and reloads, for the audit log.
+    record: Arc<OnRecord>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -68,6 +75,8 @@ pub struct HouseParts {
     pub settings: Settings,
     /// The file that a reload reads; none in the sandbox.
     pub reload_from: Option<PathBuf>,
+    /// Which configuration that is, as it was read for the start.
+    pub digest: Option<FileDigest>,
     /// The certificates that the doors show.
     pub certificates: Arc<Certificates>,
     /// Where withdrawals go while the vault is locked.
@@ -92,6 +101,14 @@ impl PartyHouse {
             signups_per_network: signups(limits),
             locked: Arc::new(parts.locked),
         });
+        let record = OnRecord::default();
+        // Nothing waits yet, so there is room.
+        let _ = record.note(
+            Deed::Start,
+            SERVICE,
+            parts.digest.as_ref(),
+            parts.clock.now(),
+        );
         Ok(Arc::new(Self {
             clock: parts.clock,
             reload_from: parts.reload_from,
@@ -108,6 +125,8 @@ impl PartyHouse {
             consent: tokio::sync::Mutex::new(None),
             engine: Mutex::new(None),
             found: Mutex::default(),
+            record: Arc::new(record),
+            reloading: tokio::sync::Mutex::default(),
             bell: Bell::new(),
             stop: parts.stop,
         }))
@@ -182,17 +201,21 @@ impl PartyHouse {
         Ok(consent)
     }
 
-    /// A log that is shorter than it was when it was signed is noticed at once. It keeps no door shut.
+    /// A log that is not what was signed, shorter say, is noticed at once. It keeps no door shut.
     async fn look_at_logs(&self, store: &Store) {
         let mut found = Vec::new();
         for log in [LogKind::Audit, LogKind::Consent] {
-            match fell_short(store, log).await {
-                Ok(short) => found.extend(short),
-                Err(error) => found.push(format!("the {log} log can't be compared: {error}")),
+            match store.sound_head(log).await {
+                Ok(_) => {}
+                // The store tells it, as long as it is so.
+                Err(error @ StoreError::Unsound { .. }) => {
+                    tracing::error!(%error, "a log is not as it was");
+                }
+                Err(error) => {
+                    tracing::error!(%error, log = log.name(), "a log can't be compared");
+                    found.push(format!("the {log} log can't be compared: {error}"));
+                }
             }
-        }
-        for what in &found {
-            tracing::error!(what, "a log is not as it was");
         }
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
@@ -277,8 +300,21 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
-        self.spawn(work::daily(rooms.clone(), self.clock.clone()));
+        let record = self.record.clone();
+        self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
         Ok(())
+    }
+
+    /// Writes into the audit log what came before it could be: this start above all. A log whose end was cut off gets
+    /// nothing from the service by itself, so that it doesn't grow over the gap.
+    async fn write_record(&self, rooms: &Rooms) {
+        if rooms.store.sound_head(LogKind::Audit).await.is_err() {
+            tracing::error!("the start is not written into the audit log, which is not as it was");
+            return;
+        }
+        if let Err(error) = self.record.write(&rooms.staff).await {
+            tracing::error!(%error, "the start could not be written into the audit log; tried again at a reload and each day");
+        }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -348,6 +384,8 @@ impl House for PartyHouse {
             .open_rooms(store)
             .await
             .map_err(|error| Failure::failed(what, error, next))?;
+        self.write_record(&rooms).await;
+        say_gone_lists(&rooms);
         self.start_work(&rooms)
             .map_err(|error| Failure::failed(what, error, next))?;
         self.web.open(web::Rooms {
@@ -359,7 +397,7 @@ impl House for PartyHouse {
         Ok(())
     }
 
-    async fn report(&self) -> HouseReport {
+    async fn report(&self, admin: bool) -> HouseReport {
         let rooms = self.cell.get();
         let state = if rooms.is_some() { "open" } else { "locked" };
         let mut doors = self.doors.get().cloned().unwrap_or_default();
@@ -384,6 +422,8 @@ impl House for PartyHouse {
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());
+            warnings.extend(rooms.store.warnings());
+            warnings.extend(gone_lists::warnings(rooms, admin));
         }
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
@@ -403,71 +443,8 @@ impl House for PartyHouse {
         }
     }
 
-    async fn reload(&self) -> Result<Reloaded, Failure> {
-        let what = "can't reload the configuration";
-        let Some(path) = &self.reload_from else {
-            return Err(Failure::refused(
-                what,
-                "the sandbox has no file",
-                "restart the sandbox",
-            ));
-        };
-        let next = "mend it; the old configuration stays in force";
-        let config = Config::load(path)
-            .map_err(|errors| Failure::refused(what, errors.to_string(), next))?;
-        let as_of = super::serve::date_of(path, &self.clock);
-        let fail = |error: &dyn std::fmt::Display| Failure::refused(what, error.to_string(), next);
-        let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
-        let site = settings.site();
-        let rooms = self.cell.get();
-        let trust = rooms.as_ref().map(|rooms| rooms.trust.clone());
-        let network = settings
-            .network(self.mail_door.get().copied(), &trust.unwrap_or_default())
-            .map_err(|error| fail(&error))?;
-        let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
-        self.certificates
-            .reload(self.clock.now())
-            .map_err(|error| fail(&error))?;
-        let needs_restart = settings.needs_restart(&self.started);
-        let faults = settings.faults.clone();
-        let settings = Arc::new(settings);
-        if let Some(rooms) = rooms {
-            rooms.fetch_by(network.planner.sts.clone());
-            let letters = Arc::new(settings.letters());
-            rooms
-                .consent
-                .reload(settings.consent(), letters)
-                .await
-                .map_err(|error| fail(&error))?;
-            rooms
-                .mailings
-                .reload(settings.mailings(rooms.signing.signer(None)))
-                .map_err(|error| fail(&error))?;
-            rooms.queue.reword(settings.templates.clone());
-            rooms.reload(&settings, checks);
-        }
-        if let Ok(engine) = self.engine.lock()
-            && let Some(engine) = &*engine
-        {
-            engine.set_network(network);
-        }
-        self.web.replace(site);
-        let limits = &settings.config.limits;
-        self.limits.set(limits);
-        self.web.limit_signups(signups(limits));
-        self.settings.store(settings);
-        tracing::info!("the configuration was read again");
-        if !needs_restart.is_empty() {
-            let changed = needs_restart.join(", ");
-            tracing::warn!(
-                changed,
-                "these take effect at a restart only: systemctl restart hustings"
-            );
-        }
-        Ok(Reloaded {
-            needs_restart,
-            faults,
-        })
+    async fn reload(&self, by: &str) -> Result<Reloaded, Failure> {
+        self.read_again(by).await
     }
 
     fn staff(&self) -> Option<StaffRoom> {
@@ -480,6 +457,13 @@ impl House for PartyHouse {
 
     fn stop(&self) {
         self.stop.cancel();
+    }
+}
+
+/// The log is read by whoever runs the machine, so that numbers stand there in steps.
+fn say_gone_lists(rooms: &Rooms) {
+    for warning in gone_lists::warnings(rooms, false) {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -382,7 +382,7 @@ pub async fn first_admin(
     let opened = keeper.unlock_with(root).await?;
     let store = opened.store;
     let staff = StaffRoom::open(store.clone(), Clock::system(), premises(config)).await?;
-    let issued = if !staff.roll().is_new() {
+    let issued = if !staff.is_new().await? {
         None
     } else {
         let caller = Caller::Nobody {

@@ -10,6 +10,7 @@
 //! | `mail_in` | answers the SMTP doors from the rooms |
 //! | `logging` | the service's log: levels, formats, and what may never stand in it |
 //! | `notify` | talks with systemd: ready, status, reloading, stopping, watchdog; sockets by name |
+//! | `on_record` | each start and reload in the audit log, with the configuration's digest |
 //! | `signals` | SIGTERM and SIGINT stop, SIGHUP reloads; how long a stop may take |
 //! | `hardening` | no core dumps, no files for others, no swap |
 //! | `keeper` | locked, unlocked: the root key's way to the open store |
@@ -35,6 +36,7 @@ pub mod locked_box;
 pub mod logging;
 pub mod mail_in;
 pub mod notify;
+pub mod on_record;
 mod ring_file;
 pub mod rooms;
 pub mod sandbox;

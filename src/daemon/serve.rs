@@ -18,13 +18,14 @@ use super::house::{HouseParts, PartyHouse};
 use super::keeper::{Keeper, KeeperError, key_source};
 use super::mail_in::MailIn;
 use super::notify::{self, Sockets};
+use super::on_record::SERVICE;
 use super::rooms::Rooms;
 use super::service::{NobodyKnown, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use super::signals::{Asked, Signals};
 use super::{hardening, logging};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigErrors, FileDigest};
 use crate::control::api::service::DoorReport;
 use crate::control::{self, Desk, Failure, Server};
 use crate::smtp::server::{Door as SmtpDoor, Role};
@@ -85,6 +86,8 @@ pub struct StartOptions {
     pub sockets: Sockets,
     /// The configuration's file, read again at a reload.
     pub reload_from: Option<PathBuf>,
+    /// Which configuration that is, as it was read.
+    pub digest: Option<FileDigest>,
     /// Start locked, whatever the key's source.
     pub stay_locked: bool,
     /// What `status` should warn of since the start.
@@ -154,6 +157,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         clock: clock.clone(),
         settings: options.settings,
         reload_from: options.reload_from,
+        digest: options.digest,
         certificates: certificates.clone(),
         locked: keeper.locked_box().clone(),
         https: options.plain_pages.is_none(),
@@ -404,7 +408,8 @@ pub(super) fn date_of(path: &Path, clock: &Clock) -> Date {
 /// A [`StartError`] if it does not start.
 pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
     let sockets = Sockets::take()?;
-    let config = Config::load(path).map_err(|errors| StartError::Config(Box::new(errors)))?;
+    let (digest, config) = Config::load_for_record(path);
+    let config = config.map_err(|errors| StartError::Config(Box::new(errors)))?;
     logging::start(&config.log);
     let warnings = hardening::harden();
     let clock = Clock::system();
@@ -416,6 +421,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
         plain_pages: None,
         sockets,
         reload_from: Some(path.to_owned()),
+        digest,
         stay_locked,
         warnings,
     })
@@ -442,7 +448,7 @@ pub async fn run(path: &Path, stay_locked: bool) -> Result<(), StartError> {
 async fn reload(house: &Arc<PartyHouse>) {
     use super::service::House as _;
     notify::reloading();
-    if let Err(failure) = house.reload().await {
+    if let Err(failure) = house.reload(SERVICE).await {
         // A record is a line: each mistake has its own.
         for failure in failure
             .to_string()

@@ -10,6 +10,7 @@ use super::keeper::{Keeper, KeeperError, Opened};
 use super::locked_box::Effect;
 use super::signals::DRAIN;
 use crate::clock::Clock;
+use crate::control::api::Count;
 use crate::control::api::service::{
     ClockReading, DoorReport, Lock, LockState, Locking, Reload, Reloaded, SandboxClock, Status,
     StatusReport, Unlock, Unlocked, Work,
@@ -42,11 +43,12 @@ pub trait House: Send + Sync + 'static {
     /// The vault is open: builds the rooms, opens the doors, and gives the control server its whole desk.
     fn open(&self, store: Store) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// What `status` tells of it.
-    fn report(&self) -> impl Future<Output = HouseReport> + Send;
+    /// What `status` tells of it, to an admin or to others.
+    fn report(&self, admin: bool) -> impl Future<Output = HouseReport> + Send;
 
-    /// Reads configuration and certificates again; a bad one keeps the old one in force.
-    fn reload(&self) -> impl Future<Output = Result<Reloaded, Failure>> + Send;
+    /// Reads configuration and certificates again, and puts on record that this was asked for by whom the audit log names
+    /// so; a bad one keeps the old one in force.
+    fn reload(&self, by: &str) -> impl Future<Output = Result<Reloaded, Failure>> + Send;
 
     /// The staff room, once the vault is open.
     fn staff(&self) -> Option<StaffRoom>;
@@ -123,6 +125,33 @@ impl<H: House> ServiceDesk<H> {
     }
 }
 
+impl<H> ServiceDesk<H> {
+    /// How many withdrawals wait for the unlock. While locked nobody is known for an admin; whoever can read the file that
+    /// they wait in can count them as well.
+    fn waiting(&self, caller: &Caller) -> Count {
+        let waiting = self.keeper.locked_box().waiting();
+        let may_read = match caller {
+            Caller::Nobody { uid } => *uid == 0 || *uid == rustix::process::geteuid().as_raw(),
+            Caller::Member(actor) => actor.has(Role::Admin),
+        };
+        // Where none can wait, that there are none is no secret.
+        let is_open = self.keeper.state() == LockState::Unlocked;
+        Count::for_eyes(waiting, may_read || (is_open && waiting == 0))
+    }
+}
+
+/// The work as somebody may see it. A sign-up queues a mail, and which addresses it does for and which not is not for all:
+/// the queue's length is for admins.
+pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
+    match caller.require(Role::Admin) {
+        Ok(_) => work,
+        Err(_) => Work {
+            queued: None,
+            ..work
+        },
+    }
+}
+
 fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
     let class = match error {
         KeeperError::PassphraseNeeded => Class::Misuse,
@@ -134,7 +163,9 @@ fn keeper_failure(what: &str, error: &KeeperError) -> Failure {
 
 impl<H: House> Handle<Status> for ServiceDesk<H> {
     async fn handle(&self, _: Status, call: &mut Call<Status>) -> Result<StatusReport, Failure> {
-        let house = self.house.report().await;
+        let is_admin = call.caller().require(Role::Admin).is_ok();
+        let mut house = self.house.report(is_admin).await;
+        house.work = house.work.map(|work| work_for(call.caller(), work));
         let store = match self.house.store().map(|store| store.health()) {
             None => "locked".to_owned(),
             Some(Health::Well) => "well".to_owned(),
@@ -158,7 +189,7 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
             store,
             doors: house.doors,
             work: house.work,
-            waiting_withdrawals: self.keeper.locked_box().waiting(),
+            waiting_withdrawals: self.waiting(call.caller()),
             warnings,
             you: match call.caller() {
                 Caller::Member(actor) => actor.name().to_owned(),
@@ -202,20 +233,16 @@ impl<H: House> Handle<Lock> for ServiceDesk<H> {
 
 impl<H: House> Handle<Reload> for ServiceDesk<H> {
     /// Whoever decides who is written to, and with whose approval, is an admin and stands in the log. While locked
-    /// nobody is known and no log can be written; then only what the doors need is read.
+    /// nobody is known; then only what the doors need is read, and the log is written at the unlock.
     async fn handle(&self, _: Reload, call: &mut Call<Reload>) -> Result<Reloaded, Failure> {
         let what = "can't read the configuration again";
-        if let Some(staff) = self.house.staff() {
-            let caller = call.caller();
+        let caller = call.caller();
+        if self.house.staff().is_some() {
             caller
                 .require(Role::Admin)
                 .map_err(|refused| staff_failure(what, &refused.into()))?;
-            staff
-                .record(caller, "config reload", None, None)
-                .await
-                .map_err(|error| staff_failure(what, &error))?;
         }
-        self.house.reload().await
+        self.house.reload(&caller.audit_name()).await
     }
 }
 

@@ -137,6 +137,7 @@ impl Mailings {
             expanded: false,
             ended_at: None,
             counts: None,
+            stopped: None,
             folded_at: None,
         };
         self.hold(sender, &submission, &terms, made.prepared, record)

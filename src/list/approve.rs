@@ -48,6 +48,8 @@ pub struct ApprovalView {
     pub reading: Reading,
     /// The digest of what is approved.
     pub digest: String,
+    /// Whether its list is in the configuration: to one that isn't, nothing goes.
+    pub configured: bool,
 }
 
 impl std::fmt::Debug for ApprovalView {
@@ -119,6 +121,7 @@ impl Mailings {
             audience: audience_for(record, approver.has(Role::Admin)),
             reading: Reading::of(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
+            configured: list.is_some(),
         }))
     }
 

@@ -3,7 +3,7 @@
 //!
 //! [`Cause::name`]: crate::delivery::classify::Cause::name
 
-use crate::store::MailingState;
+use crate::store::{MailingState, Stopped};
 
 /// It was tried for as long as copies are tried.
 pub(super) const EXPIRED: &str = "expired";
@@ -46,6 +46,18 @@ pub(super) const fn state_in_words(state: MailingState) -> &'static str {
         MailingState::Paused => "is paused",
         MailingState::Cancelled => "was cancelled",
         MailingState::Done => "is done",
+    }
+}
+
+/// Why the service itself stopped a mailing, and what to do.
+pub(super) fn stopped_in_words(stopped: Stopped, list: &str) -> String {
+    match stopped {
+        Stopped::ListGone => format!(
+            "the list {list} was taken out of the configuration; put [list.{list}] back, reload and resume the mailing, or cancel it"
+        ),
+        Stopped::HeldTooLong => {
+            "nobody approved it for 14 days, and its text is no longer kept; send the mail to the list again".to_owned()
+        }
     }
 }
 

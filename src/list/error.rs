@@ -49,6 +49,11 @@ pub enum ListError {
         "the list {0} is no longer configured: nothing goes to it; put [list.{0}] back and reload, or cancel the mailing"
     )]
     NotConfigured(String),
+    /// Its text was removed when it had been held for too long.
+    #[error(
+        "the mailing was held for 14 days and ended, and its text is no longer kept: send the mail to the list again"
+    )]
+    Freed,
     /// It was held for too long.
     #[error(
         "the mailing was held for more than 14 days, and what it says may be out of date: send the mail to the list again"

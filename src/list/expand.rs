@@ -56,6 +56,9 @@ impl Mailings {
         let mut more = false;
         for running in self.all_running() {
             match running.state() {
+                MailingState::Sending if !self.has_its_list(&running) => {
+                    self.pause_without_list(&running).await?;
+                }
                 MailingState::Sending => {
                     more |= self.expand(&running).await?;
                     self.end_if_over(&running).await?;
@@ -186,7 +189,7 @@ impl Mailings {
         if state == MailingState::Sending && self.has_more(running).await? {
             return Ok(());
         }
-        let counts = self.final_counts(running.id).await?;
+        let counts = self.final_counts(&running.now()).await?;
         let now = self.clock().now();
         self.alter(running, |record| {
             if record.state != state {

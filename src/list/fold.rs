@@ -40,7 +40,7 @@ impl Mailings {
     }
 
     async fn write_counts(&self, mut mailing: Mailing) -> Result<(), ListError> {
-        mailing.record.counts = Some(self.final_counts(mailing.id).await?);
+        mailing.record.counts = Some(self.final_counts(&mailing).await?);
         mailing.record.folded_at = Some(self.clock().now());
         let change = Change::new()
             .require(Guard::MailingAt(mailing.id, mailing.version))

@@ -7,6 +7,7 @@
 //! | `accept` | what goes to a list and what is refused, with the reason; what is taken is held |
 //! | `sample`, `notice` | what the sender and the approvers are shown |
 //! | `approve`, `steer` | who may let a mailing go, pause, resume or cancel it |
+//! | `stop` | what the service itself stops: its list is gone, or nobody approved it |
 //! | `expand` | the audience, page by page |
 //! | `source`, `parcel`, `plan` | the copies: offered, made, signed, cleared, written down |
 //! | `cause`, `progress` | what became of them, in counts |
@@ -38,6 +39,7 @@ mod sample;
 mod settings;
 mod source;
 mod steer;
+mod stop;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
@@ -134,6 +136,8 @@ impl Mailings {
     /// [`ListError::Settings`]; the old settings stay in force then.
     pub fn reload(&self, settings: MailingSettings) -> Result<(), ListError> {
         self.0.terms.store(Arc::new(Terms::new(settings)?));
+        // What is sent to a list that is gone is paused at once.
+        self.0.work.notify_one();
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::staff::{Actor, Member};
 use crate::store::{
     ApprovalLink, Entry, EntryRecord, Mailing, MessageRecord, OwnMessage, Role, Step,
 };
-use crate::template::{Approval, Mail, Preview, TemplateError, Tongues};
+use crate::template::{Approval, Mail, NotApproved, Preview, TemplateError, Text, Tongues};
 use crate::vault::ConfirmToken;
 
 /// How long a link works.
@@ -44,6 +44,32 @@ pub(super) fn write(
     Ok(steps)
 }
 
+/// The steps that tell the sender of a mailing that nobody approved in time; none if that account is closed.
+pub(super) fn not_approved(
+    room: &Mailings,
+    terms: &Terms,
+    mailing: &Mailing,
+    now: jiff::Timestamp,
+) -> Result<Vec<Step>, ListError> {
+    let record = &mailing.record;
+    let Some(sender) = room.staff().actor(record.sender) else {
+        return Ok(Vec::new());
+    };
+    let list = terms.settings.list(&record.list);
+    let title = list.map_or_else(
+        || Text::english(record.list.clone()),
+        |list| list.title.clone(),
+    );
+    let view = NotApproved {
+        subject: &record.subject,
+        list: &title,
+    };
+    let mail = terms.settings.templates.mail(Tongues::English, &view);
+    let mail = mail.map_err(template)?;
+    let bytes = compose_for(terms, sender.member(), &mail, now)?;
+    keep(room, sender.member(), now, &bytes)
+}
+
 fn preview(
     room: &Mailings,
     terms: &Terms,
@@ -69,7 +95,12 @@ fn preview(
     let mail = terms.settings.templates.mail(Tongues::English, &view);
     let mail = mail.map_err(template)?;
     let bytes = compose_for(terms, sender.member(), &mail, record.created_at)?;
-    keep(room, sender.member(), mailing, &attach(&bytes, &copy))
+    keep(
+        room,
+        sender.member(),
+        record.created_at,
+        &attach(&bytes, &copy),
+    )
 }
 
 fn ask(
@@ -102,8 +133,9 @@ fn ask(
     };
     let mail = terms.settings.templates.mail(Tongues::English, &view);
     let mail = mail.map_err(template)?;
-    let bytes = compose_for(terms, approver, &mail, record.created_at)?;
-    keep(room, approver, mailing, &bytes)
+    let at = record.created_at;
+    let bytes = compose_for(terms, approver, &mail, at)?;
+    keep(room, approver, at, &bytes)
 }
 
 fn compose_for(
@@ -137,10 +169,9 @@ fn compose_for(
 fn keep(
     room: &Mailings,
     to: &Member,
-    mailing: &Mailing,
+    at: jiff::Timestamp,
     bytes: &[u8],
 ) -> Result<Vec<Step>, ListError> {
-    let at = mailing.record.created_at;
     let record = MessageRecord {
         received_at: at,
         size: 0,

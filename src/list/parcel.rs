@@ -76,6 +76,10 @@ impl CopyParcel {
 
     async fn make(&self) -> Loaded {
         match self.running.state() {
+            // It is about to be paused.
+            MailingState::Sending if !self.room.has_its_list(&self.running) => {
+                return Loaded::NotNow;
+            }
             MailingState::Sending => {}
             MailingState::Paused | MailingState::Held => return Loaded::NotNow,
             MailingState::Cancelled | MailingState::Done => return Loaded::Gone,

@@ -1,12 +1,14 @@
-//! What became of a mailing's copies, in counts: never an address. Exact ones are for admins; what others see follows
-//! from how far the mailing is and the audience as it was counted in the morning, so that no two mailings differ by a person.
+//! What became of a mailing's copies, in counts: never an address. Exact ones, as they change, are for admins. What others
+//! see follows from how many copies were tried and from the audience as it was counted in the morning. Whoever watches must
+//! not see one person's copy come back or one person leave, so they are told in steps of what failed, and only on the
+//! morning after the end; how many withdrew meanwhile they aren't told at all.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ListError, Mailings, cause, running::Running};
-use crate::consent::MaskedCount;
+use crate::consent::{MaskedCount, morning_of};
 use crate::id::MailingId;
 use crate::staff::Actor;
 use crate::store::{CopyState, Mailing, MailingCounts, MailingRecord, MailingState, Role};
@@ -23,19 +25,21 @@ pub struct Progress {
     pub state: MailingState,
     /// How many it goes to.
     pub audience: MaskedCount,
+    /// Handed over or refused for good.
+    pub tried: MaskedCount,
     /// Handed over.
-    pub sent: MaskedCount,
+    pub sent: Option<MaskedCount>,
     /// Still to be sent, or to be tried again.
     pub waiting: MaskedCount,
     /// Refused for good.
-    pub failed: MaskedCount,
-    /// Not sent because the person withdrew meanwhile.
-    pub withdrawn: MaskedCount,
+    pub failed: Option<MaskedCount>,
+    /// Not sent because the person withdrew meanwhile; for admins alone.
+    pub withdrawn: Option<MaskedCount>,
     /// Not sent because the mailing was cancelled.
     pub cancelled: MaskedCount,
     /// Copies of which something came back.
-    pub bounced: MaskedCount,
-    /// Those refused for good by cause, in words.
+    pub bounced: Option<MaskedCount>,
+    /// Those refused for good by cause, in words; to who isn't an admin none with few.
     pub causes: Vec<(&'static str, MaskedCount)>,
     /// Copies handed over in a second, of late; none while there are too few to tell, and for who isn't an admin.
     pub per_second: Option<f64>,
@@ -132,7 +136,12 @@ impl Mailings {
         let mut waiting = due;
         match record.state {
             MailingState::Cancelled => {
-                counts.cancelled = due;
+                // Those to whom the expansion hadn't come get nothing either.
+                let ahead = match record.expanded {
+                    true => 0,
+                    false => record.expected.saturating_sub(copies),
+                };
+                counts.cancelled = due + ahead;
                 waiting = 0;
             }
             // Who left the list before the expansion came to them is waited for until it's over.
@@ -149,7 +158,10 @@ impl Mailings {
         Ok(Progress {
             done_at: rate.and_then(|rate| eta(now, waiting, rate)),
             per_second: rate,
-            ..view(record, audience, waiting, &counts, admin)
+            ..match admin {
+                true => in_full(record, audience, waiting, &counts),
+                false => in_steps(record, audience, &counts, now),
+            }
         })
     }
 
@@ -163,7 +175,10 @@ impl Mailings {
             counts.bounced = self.store().count_bounced_copies(mailing.id).await?;
         }
         let audience = counts.sent + counts.failed + counts.withdrawn + counts.cancelled;
-        Ok(view(&mailing.record, audience, 0, &counts, admin))
+        Ok(match admin {
+            true => in_full(&mailing.record, audience, 0, &counts),
+            false => in_steps(&mailing.record, audience, &counts, self.clock().now()),
+        })
     }
 
     /// The counts of a mailing's rows as they stand in the ledger.
@@ -182,7 +197,8 @@ impl Mailings {
     }
 
     /// The final counts of a mailing that ended.
-    pub(super) async fn final_counts(&self, id: MailingId) -> Result<MailingCounts, ListError> {
+    pub(super) async fn final_counts(&self, mailing: &Mailing) -> Result<MailingCounts, ListError> {
+        let (id, record) = (mailing.id, &mailing.record);
         let mut counts = MailingCounts::default();
         self.each_copy(id, |state, cause| match state {
             CopyState::Sent => counts.sent += 1,
@@ -195,6 +211,10 @@ impl Mailings {
             CopyState::Due | CopyState::Cancelled => counts.cancelled += 1,
         })
         .await?;
+        if record.state == MailingState::Cancelled && !record.expanded {
+            let rows = counts.sent + counts.failed + counts.withdrawn + counts.cancelled;
+            counts.cancelled += record.expected.saturating_sub(rows);
+        }
         counts.bounced = self.store().count_bounced_copies(id).await?;
         Ok(counts)
     }
@@ -219,30 +239,78 @@ impl Mailings {
     }
 }
 
-fn view(
+/// As admins see it.
+fn in_full(
     record: &MailingRecord,
     audience: u64,
     waiting: u64,
     counts: &MailingCounts,
-    admin: bool,
 ) -> Progress {
-    let shown = |count| MaskedCount::of(count, admin);
-    let share = |count| match admin {
-        true => shown(count),
-        false => shown(share_of(record.morning, count, audience)),
-    };
     let causes = counts.causes.iter();
     Progress {
         state: record.state,
-        audience: shown(if admin { audience } else { record.morning }),
-        sent: share(counts.sent),
-        waiting: share(waiting),
-        failed: shown(counts.failed),
-        withdrawn: shown(counts.withdrawn),
-        cancelled: share(counts.cancelled),
-        bounced: shown(counts.bounced),
+        audience: MaskedCount::Exact(audience),
+        tried: MaskedCount::Exact(counts.sent + counts.failed),
+        sent: Some(MaskedCount::Exact(counts.sent)),
+        waiting: MaskedCount::Exact(waiting),
+        failed: Some(MaskedCount::Exact(counts.failed)),
+        withdrawn: Some(MaskedCount::Exact(counts.withdrawn)),
+        cancelled: MaskedCount::Exact(counts.cancelled),
+        bounced: Some(MaskedCount::Exact(counts.bounced)),
         causes: causes
-            .map(|(name, count)| (cause::in_words(name), shown(*count)))
+            .map(|(name, count)| (cause::in_words(name), MaskedCount::Exact(*count)))
+            .collect(),
+        per_second: None,
+        done_at: None,
+    }
+}
+
+/// As everybody else sees it. A withdrawal moves none of it; a refusal does on the morning after the end.
+fn in_steps(
+    record: &MailingRecord,
+    audience: u64,
+    counts: &MailingCounts,
+    now: Timestamp,
+) -> Progress {
+    let morning = record.morning;
+    let settled = counts.sent + counts.failed;
+    let tried = match record.state {
+        // Who left meanwhile is not told from who got a copy.
+        MailingState::Done => morning,
+        _ => share_of(morning, settled, audience),
+    };
+    let rest = MaskedCount::masked(morning.saturating_sub(tried));
+    let none = MaskedCount::Exact(0);
+    let (waiting, cancelled) = match record.state {
+        MailingState::Done => (none, none),
+        MailingState::Cancelled => (none, rest),
+        MailingState::Held | MailingState::Sending | MailingState::Paused => (rest, none),
+    };
+    let is_told = record.counts.is_some()
+        && record
+            .ended_at
+            .is_some_and(|ended_at| ended_at < morning_of(now));
+    let of_tried = |count| MaskedCount::masked(share_of(tried, count, settled));
+    let failed = is_told.then(|| of_tried(counts.failed));
+    let causes = counts.causes.iter().filter(|_| is_told);
+    Progress {
+        state: record.state,
+        audience: MaskedCount::masked(morning),
+        tried: MaskedCount::masked(tried),
+        // No more than what failed says.
+        sent: failed.map(|failed| match failed {
+            MaskedCount::Exact(failed) => MaskedCount::masked(tried.saturating_sub(failed)),
+            MaskedCount::FewerThanFive => MaskedCount::masked(tried),
+        }),
+        waiting,
+        failed,
+        withdrawn: None,
+        cancelled,
+        // Bounces go on coming for weeks.
+        bounced: record.folded_at.map(|_| of_tried(counts.bounced)),
+        causes: causes
+            .map(|(name, count)| (cause::in_words(name), of_tried(*count)))
+            .filter(|(_, count)| *count != MaskedCount::FewerThanFive)
             .collect(),
         per_second: None,
         done_at: None,
@@ -297,6 +365,80 @@ mod tests {
         for (morning, count, all, share) in cases {
             assert_eq!(share_of(morning, count, all), share);
         }
+    }
+
+    fn record(state: MailingState, ended_at: Option<Timestamp>) -> MailingRecord {
+        MailingRecord {
+            list: "news".into(),
+            sender: crate::id::StaffId::random(),
+            subject: "a meeting".into(),
+            constituencies: None,
+            digest: String::new(),
+            state,
+            created_at: at(0),
+            second_person: false,
+            approvals: Vec::new(),
+            links: Vec::new(),
+            expected: 20,
+            morning: 20,
+            released_at: Some(at(0)),
+            expanded_to: None,
+            expanded: true,
+            ended_at,
+            counts: ended_at.map(|_| MailingCounts::default()),
+            stopped: None,
+            folded_at: None,
+        }
+    }
+
+    fn counts(sent: u64, failed: u64, withdrawn: u64, bounced: u64) -> MailingCounts {
+        MailingCounts {
+            sent,
+            failed,
+            withdrawn,
+            cancelled: 0,
+            bounced,
+            causes: BTreeMap::from([("address-dead".into(), failed)]),
+        }
+    }
+
+    #[test]
+    fn whoever_watches_sees_nobody_leave_and_no_copy_refused() {
+        for state in [MailingState::Sending, MailingState::Paused] {
+            let running = record(state, None);
+            let before = in_steps(&running, 20, &counts(10, 0, 0, 0), at(5));
+            // One more refused instead of handed over, one gone, one come back.
+            for after in [
+                counts(9, 1, 0, 0),
+                counts(10, 0, 1, 0),
+                counts(10, 0, 0, 1),
+                counts(1, 9, 10, 9),
+            ] {
+                assert_eq!(in_steps(&running, 20, &after, at(5)), before, "{after:?}");
+            }
+            assert_eq!(before.tried, MaskedCount::Exact(10));
+            assert_eq!(before.failed, None);
+        }
+    }
+
+    #[test]
+    fn what_failed_is_told_in_steps_the_morning_after() {
+        let ended = record(MailingState::Done, Some(at(10)));
+        let on = |seconds: i64, counts: &MailingCounts| in_steps(&ended, 20, counts, at(seconds));
+        let today = on(20, &counts(5, 15, 0, 0));
+        assert_eq!(today, on(20, &counts(20, 0, 0, 0)));
+        assert_eq!((today.sent, today.failed), (None, None));
+        assert!(today.causes.is_empty());
+
+        let next = 24 * 60 * 60;
+        let one = on(next, &counts(19, 1, 0, 0));
+        assert_eq!(one, on(next, &counts(20, 0, 0, 0)), "one is as none");
+        assert_eq!(one, on(next, &counts(15, 0, 5, 4)), "nobody's leaving");
+        assert_eq!(one.failed, Some(MaskedCount::FewerThanFive));
+        let many = on(next, &counts(8, 12, 0, 0));
+        assert_eq!(many.failed, Some(MaskedCount::Exact(10)));
+        assert_eq!(many.sent, Some(MaskedCount::Exact(10)));
+        assert_eq!(many.causes.len(), 1);
     }
 
     #[test]

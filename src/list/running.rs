@@ -157,14 +157,28 @@ impl Mailings {
         running: &Running,
         mut decide: impl FnMut(&mut MailingRecord) -> Result<Vec<Step>, ListError> + Send,
     ) -> Result<Arc<Mailing>, ListError> {
+        self.alter_row(running, |mailing| decide(&mut mailing.record))
+            .await
+    }
+
+    /// The same where the message may be replaced as well: the one before goes.
+    pub(super) async fn alter_row(
+        &self,
+        running: &Running,
+        mut decide: impl FnMut(&mut Mailing) -> Result<Vec<Step>, ListError> + Send,
+    ) -> Result<Arc<Mailing>, ListError> {
         let _one = running.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let mut next = Mailing::clone(&running.now());
-            let steps = decide(&mut next.record)?;
-            let change = Change::new()
+            let text = next.message;
+            let steps = decide(&mut next)?;
+            let mut change = Change::new()
                 .require(Guard::MailingAt(next.id, next.version))
-                .then(Step::PutMailing(next.clone()))
-                .then_all(steps);
+                .then_all(steps)
+                .then(Step::PutMailing(next.clone()));
+            if next.message != text {
+                change = change.then(Step::DropMessage(text));
+            }
             if self.store().change(change).await? == ChangeOutcome::Done {
                 next.version += 1;
                 let next = Arc::new(next);

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::running::Running;
-use super::{ListError, Mailings, approve, sample};
+use super::{ListError, Mailings, approve, cause, sample};
 use crate::id::{MailingId, StaffId};
 use crate::staff::Actor;
-use crate::store::{Mailing, MailingRecord, MailingState, Role};
+use crate::store::{Mailing, MailingRecord, MailingState, Role, Stopped};
 
 /// The fewest digits of its number that a mailing is found by.
 const FEWEST: usize = 4;
@@ -38,6 +38,8 @@ pub struct MailingInfo {
     pub ended_at: Option<Timestamp>,
     /// The digest of the prepared bytes.
     pub digest: String,
+    /// Why the service itself stopped it, and what to do, in words.
+    pub stopped: Option<String>,
 }
 
 impl std::fmt::Debug for MailingInfo {
@@ -122,6 +124,9 @@ impl Mailings {
         if !may_see(to, &mailing.record) {
             return Err(ListError::Unknown);
         }
+        if mailing.record.stopped == Some(Stopped::HeldTooLong) {
+            return Err(ListError::Freed);
+        }
         let terms = self.0.terms.load_full();
         if mailing.record.state == MailingState::Held && terms.list(&mailing.record.list).is_none()
         {
@@ -151,8 +156,18 @@ impl Mailings {
     /// # Errors
     /// A [`ListError`]: nothing was done.
     pub async fn resume(&self, id: MailingId, by: &Actor) -> Result<MailingInfo, ListError> {
-        let turn =
-            |record: &mut MailingRecord| turn(record, MailingState::Paused, MailingState::Sending);
+        self.may_steer(by, id).await?;
+        let list = self.mailing(id).await?.record.list.clone();
+        if self.terms().list(&list).is_none() {
+            return Err(ListError::NotConfigured(list));
+        }
+        let turn = |record: &mut MailingRecord| {
+            let fits = turn(record, MailingState::Paused, MailingState::Sending);
+            if fits {
+                record.stopped = None;
+            }
+            fits
+        };
         let info = self
             .steer(id, by, "mailing resume", "resumed", turn)
             .await?;
@@ -269,6 +284,9 @@ impl Mailings {
             released_at: record.released_at,
             ended_at: record.ended_at,
             digest: record.digest.clone(),
+            stopped: record
+                .stopped
+                .map(|stopped| cause::stopped_in_words(stopped, &record.list)),
         }
     }
 

@@ -31,6 +31,11 @@ use crate::store::{
 use crate::template::{Colour, Lang, Party, Templates, Text, Tongues};
 use crate::vault::{IndexColumn, KeyRing};
 
+/// A count as it's shown; `-` where it isn't.
+pub(super) fn told(count: Option<crate::consent::MaskedCount>) -> String {
+    count.map_or_else(|| "-".into(), |count| count.to_string())
+}
+
 /// A party with people on its lists.
 pub(super) struct World {
     pub(super) room: Mailings,

@@ -59,13 +59,14 @@ impl Acts {
 /// privileged act.
 ///
 /// # Errors
-/// A [`StoreError`] if the head can't be read or the checkpoint not kept.
+/// [`StoreError::Unsound`] if the log is not the one that was signed last; otherwise a [`StoreError`] if the head can't be
+/// read or the checkpoint not kept.
 pub async fn sign_checkpoint(
     store: &Store,
     clock: &Clock,
     log: LogKind,
 ) -> Result<SignedCheckpoint, StoreError> {
-    let head = store.log_head(log).await?;
+    let head = store.sound_head(log).await?;
     let signed = Checkpoint::of(log, &head, clock.now()).sign(store.vault().checkpoint_key());
     let kept = StoredCheckpoint {
         log,

@@ -17,6 +17,11 @@ pub enum StaffError {
         "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
     )]
     ReservedName(String),
+    /// The accounts are gone from the database.
+    #[error(
+        "there is no admin, though the audit log says that accounts were made: they were deleted from the database, or an older one was put back; stop the service and put back the newest copy of the database"
+    )]
+    Deleted,
     /// The name was given before. Names are never given again: the audit log must stay clear.
     #[error(
         "the name {0} was given already, perhaps to an account that is revoked now; choose another"

@@ -12,7 +12,7 @@
 //! | `roll` | everybody, as looked up |
 //! | `actor` | who acts, and the proof that they may |
 //! | `acts` | entries of the audit log and its signed checkpoints |
-//! | `kept` | the checkpoints that are kept here, and whether a log is shorter than one of them |
+//! | `kept` | the checkpoints that are kept here |
 //! | `second` | what waits for a second person |
 //! | `sent` | how many mails each sent of late |
 //! | `tries` | wrong passwords |
@@ -36,7 +36,7 @@ pub use account::{AccountChanges, NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;
-pub use kept::{fell_short, kept_checkpoints};
+pub use kept::kept_checkpoints;
 pub use password::Password;
 pub use premises::Premises;
 pub use roll::{Member, Roll};

@@ -147,7 +147,7 @@ impl Roll {
         self.broken
     }
 
-    /// Whether nobody administers this installation yet. An account that can't be read may be the admin's: whoever is at
+    /// Whether nobody administers this installation now. An account that can't be read may be the admin's: whoever is at
     /// the socket must not become the first then.
     pub fn is_new(&self) -> bool {
         self.broken == 0 && self.with_role(Role::Admin).next().is_none()

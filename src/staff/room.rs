@@ -16,15 +16,19 @@ use super::roll::{Member, Roll, normalised, write_verifier};
 use super::scram::Verifier;
 use super::second::SecondPerson;
 use super::sent::SentMail;
-use crate::audit::{ActObject, LogKind};
+use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
 use crate::store::{
-    Change, ChangeOutcome, Guard, Role, Setting, Staff, StaffRecord, Step, Store, StoreError,
+    Change, ChangeOutcome, Guard, LoggedEvent, Role, Setting, Staff, StaffRecord, Step, Store,
+    StoreError,
 };
 
 /// The secret that gives unknown names a salt of their own, so that they look like known ones.
 const DUMMY_SECRET: &str = "staff-dummy-secret";
+
+/// How many entries of the audit log are read at a time.
+const PAGE: u32 = 500;
 
 /// A password that was just made, to be shown once.
 #[derive(Debug)]
@@ -122,6 +126,35 @@ impl StaffRoom {
         }
     }
 
+    /// Whether nobody ever administered this installation. Accounts that were deleted behind our back must not let
+    /// whoever is at the socket become the first: each was made on the record, and the journal knows how long that was.
+    ///
+    /// # Errors
+    /// A [`StaffError`] if there is no admin although there was one, or the audit log can't be read.
+    pub async fn is_new(&self) -> Result<bool, StaffError> {
+        if !self.roll().is_new() {
+            return Ok(false);
+        }
+        let store = &self.0.store;
+        store.sound_head(LogKind::Audit).await?;
+        let mut next = 0;
+        loop {
+            let events = store.events(LogKind::Audit, next, PAGE).await?;
+            let Some(last) = events.last() else {
+                return Ok(true);
+            };
+            next = last.seq + 1;
+            let made_account = |event: &LoggedEvent| match &event.event {
+                None => true,
+                Some((_, text)) => serde_json::from_slice::<Act>(text)
+                    .map_or(true, |act| act.verb.starts_with("staff ")),
+            };
+            if events.iter().any(made_account) {
+                return Err(StaffError::Deleted);
+            }
+        }
+    }
+
     /// Makes an account and its password. It needs an admin; while there is none, anybody at the socket may make the
     /// first.
     ///
@@ -136,7 +169,7 @@ impl StaffRoom {
         let _one = self.0.changing.lock().await;
         let new = new.checked(&self.0.premises.load())?;
         let roll = self.roll();
-        if roll.is_new() {
+        if self.is_new().await? {
             if !new.roles.contains(&Role::Admin) {
                 return Err(StaffError::FirstMustBeAdmin);
             }
@@ -268,6 +301,20 @@ impl StaffRoom {
             .store
             .change(Change::new().then(Acts::step(&act)?))
             .await?;
+        self.sign().await;
+        Ok(())
+    }
+
+    /// Writes acts that no account did, such as a start, each with the time at which it was done.
+    ///
+    /// # Errors
+    /// A [`StaffError`]: none of them is in the log.
+    pub async fn record_all(&self, acts: &[Act]) -> Result<(), StaffError> {
+        let mut change = Change::new();
+        for act in acts {
+            change = change.then(Acts::step(act)?);
+        }
+        let _ = self.0.store.change(change).await?;
         self.sign().await;
         Ok(())
     }

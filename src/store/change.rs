@@ -93,6 +93,8 @@ pub enum Step {
     PutCheckpoint(StoredCheckpoint),
     /// Keeps a message that we made.
     PutMessage(OwnMessage),
+    /// Removes a message that nothing refers to any more.
+    DropMessage(MessageId),
     /// Puts a kept message into a staff mailbox.
     PutEntry(Entry),
     /// Takes a message out of a staff mailbox.
@@ -115,7 +117,7 @@ pub enum Step {
     RemoveCopies(MailingId, u32),
     /// Takes a person out of the ledger, of these mailings or of all.
     UnlinkCopies(SubscriberId, Option<Vec<MailingId>>, Timestamp),
-    /// Writes the journal's file; done before the transaction.
+    /// Writes the journal's file: what forbids is synced before the commit, what allows again after it.
     Journal(JournalEntry),
 }
 
@@ -161,9 +163,26 @@ impl Change {
     }
 
     pub(super) fn journal_entries(&self) -> impl Iterator<Item = JournalEntry> + '_ {
-        self.steps.iter().filter_map(|step| match step {
-            Step::Journal(entry) => Some(entry.clone()),
-            _ => None,
+        journal_entries(&self.steps)
+    }
+
+    /// Whether something is gone for good afterwards, so that its traces must go as well.
+    pub(super) fn erases(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::RemoveSubscriber(_)
+                    | Step::RemoveSetting(_)
+                    | Step::RemoveRequest(_)
+                    | Step::RemoveChallenge(_)
+                    | Step::ExpireRequests(_)
+                    | Step::RemoveIntake(_)
+                    | Step::EraseEvidence(_)
+                    | Step::RemoveEntry(..)
+                    | Step::RemoveQueued(_)
+                    | Step::RemoveCopies(..)
+                    | Step::UnlinkCopies(..)
+            )
         })
     }
 
@@ -274,6 +293,14 @@ impl Guard {
     }
 }
 
+/// What steps put into the journal; the writer does it with the commit.
+pub(super) fn journal_entries(steps: &[Step]) -> impl Iterator<Item = JournalEntry> + '_ {
+    steps.iter().filter_map(|step| match step {
+        Step::Journal(entry) => Some(entry.clone()),
+        _ => None,
+    })
+}
+
 /// Does one step inside the running transaction.
 pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match step {
@@ -295,6 +322,7 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::EraseEvidence(subject) => log::erase(subject, tx).await,
         Step::PutCheckpoint(checkpoint) => checkpoint.put(tx).await,
         Step::PutMessage(message) => message.insert(tx).await,
+        Step::DropMessage(id) => message::delete_if_unreferenced(*id, tx).await,
         Step::PutEntry(entry) => mailbox::insert_entries(tx, &[entry]).await,
         Step::RemoveEntry(id, message) => {
             mailbox::remove_entry(*id, tx).await?;
@@ -309,7 +337,7 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
         Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,
         Step::UnlinkCopies(id, only, now) => ledger::unlink(*id, only.as_deref(), *now, tx).await,
-        // Written to its file before the transaction began.
+        // The writer puts it into its file with the commit.
         Step::Journal(_) => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ pub enum StoreError {
         "the store can't be written: its file system or files are read-only; check the mount and the owner of the data directory"
     )]
     ReadOnly,
-    /// A write failed in a way that leaves the disk's state unknown: nothing is written until the file was checked.
+    /// A write, the database's or the journal's, failed in a way that leaves the disk's state unknown: nothing is written until the file was checked.
     #[error("the store is closed after a failed write ({0}); it is reopened and checked by itself")]
     Sick(String),
     /// The store was closed because the daemon stops.
@@ -84,6 +84,16 @@ pub enum StoreError {
         /// Where the gap is.
         seq: i64,
     },
+    /// A log is not the one that was signed.
+    #[error(
+        "the {log} log is not signed any more: {what}; see hustings {log} verify, and put back the newest copy of the database"
+    )]
+    Unsound {
+        /// Which log.
+        log: &'static str,
+        /// What is wrong.
+        what: String,
+    },
     /// A file beside the database could not be used.
     #[error("{path}: {cause}")]
     File {
@@ -109,6 +119,7 @@ impl StoreError {
                 | Self::Record { .. }
                 | Self::Cut { .. }
                 | Self::TooLong { .. }
+                | Self::Unsound { .. }
         )
     }
 

@@ -160,12 +160,14 @@ pub struct RecordOutcomes {
 impl Write for RecordOutcomes {
     type Outcome = ();
 
-    /// The link to the person is read here, inside the transaction: it may have gone since the copy was made.
+    /// The link to the person is read here, inside the transaction: it may have gone since the copy was made. Of two
+    /// outcomes of one copy the later one stands, as it would if they came in two groups.
     async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<()>, StoreError> {
         let copies: Vec<_> = writes.iter().map(|write| write.copy).collect();
         let mut current = links(&copies, tx).await?;
         let rows: Vec<_> = writes
             .iter()
+            .rev()
             .filter_map(|write| {
                 let (mailing, subscriber) = current.remove(&write.copy)?;
                 let mut record = write.record.clone();

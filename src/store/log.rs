@@ -14,6 +14,10 @@ use crate::vault::{Clear, Index, Place, Purpose, Vault};
 
 /// How many random bytes hide an event behind its leaf.
 const SALT: usize = 32;
+/// No log has so many events.
+const MOST: i64 = 1 << 48;
+/// How many missing leaves in a row are counted as such; a number that was edited may be any.
+const GAP: i64 = 1 << 20;
 
 pub(super) const LOGS: [LogKind; 2] = [LogKind::Audit, LogKind::Consent];
 
@@ -109,26 +113,39 @@ pub(super) async fn append(new: &NewEvent, tx: &mut Tx<'_>) -> Result<(), StoreE
     Ok(())
 }
 
+/// The head to append at. One that can't be read, or that says fewer leaves than there are, is made anew: the next leaf
+/// has no place after it. One that says more is kept, so that the gap shows what was cut off.
 async fn head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), StoreError> {
+    let leaves: i64 = sqlx::query("SELECT COALESCE(MAX(seq) + 1, 0) FROM log_leaf WHERE log = $1")
+        .bind(number(log))
+        .fetch_one(&mut *tx.connection)
+        .await?
+        .try_get(0)?;
     let row = sqlx::query("SELECT size, frontier FROM log_head WHERE log = $1")
         .bind(number(log))
         .fetch_optional(&mut *tx.connection)
         .await?;
-    let Some(row) = row else {
-        return Ok((0, Frontier::default()));
+    let (size, frontier) = match row {
+        None => (0, Ok(Frontier::default())),
+        Some(row) => {
+            let size = row.try_get(0)?;
+            (size, open_head(size, row.try_get(1)?))
+        }
     };
-    let size: i64 = row.try_get(0)?;
-    match open_head(size, row.try_get(1)?) {
-        Ok(frontier) => Ok((size, frontier)),
-        Err(error) => {
-            tracing::error!(%error, log = log.name(), "a log's head was changed; it is made anew from the leaves");
+    match frontier {
+        Ok(frontier) if (leaves..MOST).contains(&size) => Ok((size, frontier)),
+        _ => {
+            tracing::error!(
+                log = log.name(),
+                "a log's head was changed; it is made anew from the leaves"
+            );
             rebuilt_head(tx, log).await
         }
     }
 }
 
-/// The head as the leaves give it. A head that was edited must keep nobody from leaving, and a withdrawal is logged;
-/// whether leaves are missing, the signed checkpoints tell.
+/// The head as the leaves give it. A head that was edited must keep nobody from leaving, and a withdrawal is logged. A
+/// leaf that is missing counts as zeros, which no event has: verifying names it, and the head is never signed.
 async fn rebuilt_head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), StoreError> {
     let mut frontier = Frontier::default();
     let mut next = 0;
@@ -137,15 +154,16 @@ async fn rebuilt_head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), 
         .fetch(&mut *tx.connection);
     while let Some(row) = rows.try_next().await? {
         let leaf = row.try_get::<&[u8], _>(1)?.first_chunk();
-        let leaf = leaf.ok_or(StoreError::Record { table: "log_leaf" })?;
-        if row.try_get::<i64, _>(0)? != next {
+        let seq: i64 = row.try_get(0)?;
+        if seq - next > GAP {
             return Err(StoreError::LogCut {
                 log: log.name(),
                 seq: next,
             });
         }
-        frontier.push(leaf);
-        next += 1;
+        (next..seq).for_each(|_| frontier.push(&[0; 32]));
+        frontier.push(leaf.unwrap_or(&[0; 32]));
+        next = seq + 1;
     }
     Ok((next, frontier))
 }

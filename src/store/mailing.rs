@@ -68,6 +68,16 @@ pub struct MailingCounts {
     pub causes: BTreeMap<String, u64>,
 }
 
+/// Why the service itself stopped a mailing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stopped {
+    /// Its list was taken out of the configuration: it's paused.
+    ListGone,
+    /// Nobody approved it in time: it's cancelled, and its text is no longer kept.
+    HeldTooLong,
+}
+
 /// What a mailing's row holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailingRecord {
@@ -107,6 +117,9 @@ pub struct MailingRecord {
     pub ended_at: Option<Timestamp>,
     /// The outcomes, once it ended.
     pub counts: Option<MailingCounts>,
+    /// Why the service itself stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// When its ledger rows were folded into the counts.
     pub folded_at: Option<Timestamp>,
 }
@@ -143,7 +156,8 @@ impl Mailing {
         let sealed = record::seal(tx.vault, self.id.as_bytes(), &clear, &self.record);
         sqlx::query(
             "INSERT INTO mailing (id, message_id, version, sealed) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed",
+             ON CONFLICT (id) DO UPDATE SET message_id = excluded.message_id, version = excluded.version,
+                sealed = excluded.sealed",
         )
         .bind(self.id.as_bytes().as_slice())
         .bind(self.message.as_bytes().as_slice())

@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
+use super::journal::JournalEntry;
 use super::mailbox::{self, Entry};
 use super::record::{self, Record};
 use super::rows;
@@ -16,7 +17,7 @@ use crate::id::{MessageId, StaffId};
 use crate::vault::{Clear, Purpose, Vault};
 
 /// What is known of a message beside its bytes: the envelope it came in, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRecord {
     /// When its last byte was taken.
     pub received_at: Timestamp,
@@ -28,6 +29,13 @@ pub struct MessageRecord {
     pub recipients: Vec<String>,
     /// The staff member who submitted it.
     pub submitted_by: Option<StaffId>,
+}
+
+impl std::fmt::Debug for MessageRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (size, to) = (self.size, self.recipients.len());
+        write!(f, "MessageRecord({size} bytes, {to} recipients)")
+    }
 }
 
 impl Record for MessageRecord {
@@ -88,6 +96,10 @@ impl AcceptMessage {
     pub fn and(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
+    }
+
+    pub(super) fn journal_entries(&self) -> impl Iterator<Item = JournalEntry> + '_ {
+        change::journal_entries(&self.steps)
     }
 
     /// Whether anything refers to the message; one that nothing refers to would be kept for ever by nobody.

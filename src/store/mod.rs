@@ -10,6 +10,7 @@
 //!
 //! The store knows the vault and the logs' hashing. It knows no protocol and decides nothing.
 
+mod blanks;
 mod body;
 mod change;
 mod error;
@@ -29,6 +30,7 @@ mod rows;
 #[cfg(test)]
 mod schema;
 mod setting;
+mod sound;
 mod staff;
 mod sts_policy;
 mod subscriber;
@@ -49,15 +51,20 @@ use sqlx::{Connection, Row};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};
-pub use journal::{JournalEntry, read as read_journal};
+pub use journal::JournalEntry;
+#[cfg(test)]
+pub use journal::read as read_journal;
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
-pub use mailing::{Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState};
+pub use mailing::{
+    Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,
+};
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
@@ -142,7 +149,8 @@ impl LockedStore {
                 "dropped messages that were not wholly received before the stop"
             );
         }
-        let journal = journal::Journal::open(&self.files.journal(), &vault)?;
+        let journal = open_journal(&self.files, &mut self.connection, &vault).await?;
+        let seen = journal.seen();
         let reads = Arc::default();
         let readers = open::open_readers(&self.files, &reads);
         let closing = Arc::new(Notify::new());
@@ -160,6 +168,8 @@ impl LockedStore {
             vault,
             budget: body::Budget::of(budget),
             files: self.files,
+            journal: seen,
+            sound: Arc::default(),
             running: Arc::new(Running {
                 closing,
                 open: Mutex::new(Some((task, self.lock))),
@@ -185,13 +195,15 @@ pub struct Store {
     vault: Vault,
     budget: body::Budget,
     files: Files,
+    journal: Arc<journal::Seen>,
+    sound: Arc<sound::Sound>,
     running: Arc<Running>,
 }
 
 struct Running {
     closing: Arc<Notify>,
     /// The writer's task and the lock on the directory, until the store is closed.
-    open: Mutex<Option<(JoinHandle<()>, open::DirectoryLock)>>,
+    open: Mutex<Option<(JoinHandle<Option<SqliteConnection>>, open::DirectoryLock)>>,
 }
 
 impl Store {
@@ -224,6 +236,13 @@ impl Store {
         self.reads.load(Ordering::Relaxed)
     }
 
+    /// What an admin should hear of the store's files and logs.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = journal::warnings(&self.files.directory);
+        warnings.extend(self.sound.findings());
+        warnings
+    }
+
     /// Refuses at once what a sick store would refuse later. A full disk is tried again with each write: that is how
     /// the store notices that there is room.
     fn check_health(&self) -> Result<(), StoreError> {
@@ -245,8 +264,15 @@ impl Store {
             .and_then(|mut open| open.take());
         let Some((task, lock)) = open else { return };
         self.running.closing.notify_one();
-        let _ = task.await;
+        let connection = task.await.ok().flatten();
+        // The last connection to be closed takes the write-ahead log with it, and only one that writes can.
         self.readers.close().await;
+        if let Some(mut connection) = connection {
+            if let Err(error) = open::scrub(&mut connection).await {
+                tracing::warn!(%error, "the write-ahead log could not be emptied");
+            }
+            let _ = connection.close().await;
+        }
         drop(lock);
     }
 
@@ -254,6 +280,30 @@ impl Store {
     pub fn exists(files: &Files) -> bool {
         Path::new(&files.database()).exists()
     }
+}
+
+/// Opens the journal, and takes note of how far it goes.
+async fn open_journal(
+    files: &Files,
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+) -> Result<journal::Journal, StoreError> {
+    use journal::Mark;
+    let mut tx = writer::Tx { connection, vault };
+    let known = match setting::get(Mark::SETTING, &mut tx).await {
+        Ok(mark) => mark.and_then(|bytes| Mark::from_bytes(&bytes)),
+        Err(error @ StoreError::Seal(_)) => {
+            tracing::error!(%error, "whether the journal was cut can't be told");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let known = known.unwrap_or_default();
+    let journal = journal::Journal::open(&files.journal(), vault, known).await?;
+    if journal.mark().frames < known.frames {
+        setting::put(Mark::SETTING, &journal.mark().to_bytes(), &mut tx).await?;
+    }
+    Ok(journal)
 }
 
 /// The id that a column holds.

@@ -24,6 +24,9 @@ const READERS: u32 = 4;
 /// How many KiB of pages each connection may keep in memory.
 const CACHE_KIB: u32 = 2048;
 
+/// How long a statement waits for a lock of SQLite's.
+const BUSY: Duration = Duration::from_secs(10);
+
 /// How often a held lock is tried again, and after how long.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
@@ -52,7 +55,7 @@ fn migrations() -> Vec<Migration> {
 /// The files of a store: the database and what lies beside it in the data directory.
 #[derive(Debug, Clone)]
 pub struct Files {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl Files {
@@ -123,7 +126,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(BUSY)
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", format!("-{CACHE_KIB}"))
@@ -236,6 +239,25 @@ fn migration_error(error: &sqlx::migrate::MigrateError) -> StoreError {
         }
         other => StoreError::Sql(other.to_string()),
     }
+}
+
+/// Brings the write-ahead log into the database and cuts it to nothing, unless somebody reads from it just now.
+///
+/// # Errors
+/// A [`StoreError`] if that failed.
+pub(super) async fn scrub(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    // It would wait for readers as long as for a lock, and everybody's writes with it.
+    sqlx::query("PRAGMA busy_timeout = 0")
+        .execute(&mut *connection)
+        .await?;
+    let busy = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *connection)
+        .await;
+    let wait = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(wait))
+        .execute(&mut *connection)
+        .await?;
+    Ok(busy?.try_get::<i64, _>(0)? == 0)
 }
 
 /// Asks SQLite whether the file is whole. Takes time in proportion to its size; run after a failed write.

@@ -1,6 +1,7 @@
 //! Mail that waits to go out: one row for each outside recipient of a staff mail or of our own service mail. Copies of
 //! mailings don't stand here; they are made when they are sent (see the ledger).
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -166,24 +167,28 @@ pub(super) async fn remove(id: QueueId, tx: &mut Tx<'_>) -> Result<(), StoreErro
 }
 
 impl Store {
-    /// The mail that is due, the longest due first, at most `limit` rows. A row that does not open is left out: it must
-    /// not keep everybody else's mail from going out (`store verify` names it).
+    /// The mail that is due, the longest due first, at most `limit` rows. Rows that don't open are passed over and don't
+    /// count: they must not keep everybody else's mail from going out (`store verify` names them).
     ///
     /// # Errors
     /// A [`StoreError`] if the table can't be read.
     pub async fn due_mail(&self, now: Timestamp, limit: u32) -> Result<Vec<Queued>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, message_id, due_at, sealed FROM queue WHERE due_at <= $1
-             ORDER BY due_at LIMIT $2",
+        let mut rows = sqlx::query(
+            "SELECT id, message_id, due_at, sealed FROM queue WHERE due_at <= $1 ORDER BY due_at",
         )
         .bind(now.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        let opened = Page::of(&rows, u32::MAX, "queue", QueueId::from_slice, |row| {
-            Queued::from_row(&self.vault, row)
-        })?;
-        Ok(opened.rows)
+        .fetch(&self.readers);
+        let mut due = Vec::new();
+        while due.len() < limit as usize {
+            let Some(row) = rows.try_next().await? else {
+                break;
+            };
+            match Queued::from_row(&self.vault, &row) {
+                Ok(row) => due.push(row),
+                Err(error) => tracing::error!(%error, table = "queue", "passed over a row"),
+            }
+        }
+        Ok(due)
     }
 
     /// When the next mail is due.
@@ -243,26 +248,5 @@ impl Store {
         Page::of(&rows, limit, "queue", QueueId::from_slice, |row| {
             Queued::from_row(&self.vault, row)
         })
-    }
-
-    /// A page of the queue in the order of its ids, after the id given. An empty page is the end.
-    ///
-    /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
-    pub async fn queue_after(
-        &self,
-        after: Option<QueueId>,
-        limit: u32,
-    ) -> Result<Vec<Queued>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, message_id, due_at, sealed FROM queue WHERE id > $1 ORDER BY id LIMIT $2",
-        )
-        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| Queued::from_row(&self.vault, row))
-            .collect()
     }
 }

@@ -37,6 +37,19 @@ pub(super) fn seal<R: Record>(
     vault.seal(R::PURPOSE, &place(R::TABLE, row, clear), &plain)
 }
 
+/// The version after this one, for rows that come back under the key that they had (0: the row is not there). It begins
+/// anywhere, so that a row that was deleted and made again is not taken for the one that was read before.
+pub(super) fn next_version(version: i64) -> Result<i64, StoreError> {
+    if version > 0 {
+        return Ok(version.wrapping_add(1).max(1));
+    }
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|cause| StoreError::Sql(cause.to_string()))?;
+    // Far from the end, so that it can be counted on.
+    let version = i64::try_from(u64::from_be_bytes(random) >> 2).unwrap_or(1);
+    Ok(version.max(1))
+}
+
 /// Opens a row's record.
 ///
 /// # Errors

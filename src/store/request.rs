@@ -197,7 +197,8 @@ impl Record for ChallengeRecord {
 pub struct Challenge {
     /// The keyed hash of the address.
     pub address_index: Index,
-    /// Counts the changes of this row; 0 for a row that is not yet stored.
+    /// Another after each change, and never one that the row had before it was last deleted; 0 for a row that is not yet
+    /// stored.
     pub version: i64,
     /// When the row is of no use any more.
     pub expires_at: Timestamp,
@@ -208,7 +209,8 @@ pub struct Challenge {
 impl Challenge {
     /// Writes the row as its next version.
     pub(super) async fn put(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let (version, expires_at) = (self.version + 1, self.expires_at.as_millisecond());
+        let version = record::next_version(self.version)?;
+        let expires_at = self.expires_at.as_millisecond();
         let clear = [Clear::Int(version), Clear::Int(expires_at)];
         let sealed = record::seal(
             tx.vault,

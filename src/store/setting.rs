@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::record;
 use super::writer::Tx;
 use super::{Store, StoreError};
-use crate::vault::Purpose;
+use crate::vault::{Purpose, Vault};
 
 /// A named value.
 #[derive(Clone)]
@@ -29,19 +29,41 @@ pub struct NamedSetting {
 
 impl Setting {
     pub(super) async fn put(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let name = self.name.as_ref();
-        let place = record::place("setting", name.as_bytes(), &[]);
-        let sealed = tx.vault.seal(Purpose::Setting, &place, &self.value);
-        sqlx::query(
-            "INSERT INTO setting (name, sealed) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-        )
-        .bind(name)
-        .bind(sealed)
-        .execute(&mut *tx.connection)
-        .await?;
-        Ok(())
+        put(self.name.as_ref(), &self.value, tx).await
     }
+}
+
+/// Writes a value.
+pub(super) async fn put(name: &str, value: &[u8], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let place = record::place("setting", name.as_bytes(), &[]);
+    let sealed = tx.vault.seal(Purpose::Setting, &place, value);
+    sqlx::query(
+        "INSERT INTO setting (name, sealed) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+    )
+    .bind(name)
+    .bind(sealed)
+    .execute(&mut *tx.connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads a value, of this connection.
+pub(super) async fn get(
+    name: &str,
+    tx: &mut Tx<'_>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let row = sqlx::query("SELECT sealed FROM setting WHERE name = $1")
+        .bind(name)
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+    row.map(|row| open(tx.vault, name, row.try_get(0)?))
+        .transpose()
+}
+
+fn open(vault: &Vault, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let place = record::place("setting", name.as_bytes(), &[]);
+    Ok(vault.open(Purpose::Setting, &place, sealed)?)
 }
 
 /// Erases the value of this name.
@@ -90,7 +112,6 @@ impl Store {
     }
 
     fn open_setting(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        let place = record::place("setting", name.as_bytes(), &[]);
-        Ok(self.vault.open(Purpose::Setting, &place, sealed)?)
+        open(&self.vault, name, sealed)
     }
 }

@@ -272,26 +272,4 @@ impl Store {
         row.map(|row| Subscriber::from_row(&self.vault, &row))
             .transpose()
     }
-
-    /// A page of subscribers in the order of their ids, after the id given. An empty page is the end.
-    ///
-    /// # Errors
-    /// A [`StoreError`] if a row can't be read or does not open.
-    pub async fn subscribers_after(
-        &self,
-        after: Option<SubscriberId>,
-        limit: u32,
-    ) -> Result<Vec<Subscriber>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, address_index, suppression_index, version, sealed FROM subscriber
-             WHERE id > $1 ORDER BY id LIMIT $2",
-        )
-        .bind(after.as_ref().map_or(&[][..], |id| id.as_bytes()))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| Subscriber::from_row(&self.vault, row))
-            .collect()
-    }
 }

@@ -76,7 +76,8 @@ impl SuppressionRecord {
 pub struct Suppression {
     /// The keyed hash of the address.
     pub index: Index,
-    /// Counts the changes of this row; 0 for a row that is not yet stored.
+    /// Another after each change, and never one that the row had before it was last deleted; 0 for a row that is not yet
+    /// stored.
     pub version: i64,
     /// What the row holds.
     pub record: SuppressionRecord,
@@ -101,7 +102,7 @@ impl Suppression {
                 .await?;
             return Ok(());
         }
-        let version = self.version + 1;
+        let version = record::next_version(self.version)?;
         let sealed = record::seal(
             tx.vault,
             self.index.as_bytes(),

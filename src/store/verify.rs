@@ -1,13 +1,15 @@
 //! `store verify`: opens every sealed value and names the rows that don't open, whose parts are missing, or that stand
 //! where nothing refers to them. It changes nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::record::{self, Record};
-use super::{Store, StoreError, journal, log};
+use super::{Blanks, Store, StoreError, log};
 use crate::audit::{Frontier, LogKind, leaf_input};
 use crate::vault::{Clear, OpenError, Purpose, Vault};
 
@@ -275,7 +277,7 @@ impl Store {
         for log in log::LOGS {
             self.verify_log(log, &mut verification).await?;
         }
-        self.verify_journal(&mut verification);
+        self.verify_journal(&mut verification).await?;
         self.verify_structure(&mut verification).await?;
         Ok(verification)
     }
@@ -342,7 +344,7 @@ impl Store {
         log: LogKind,
         verification: &mut Verification,
     ) -> Result<(), StoreError> {
-        let mut frontier = Frontier::default();
+        let (mut frontier, mut blanks) = (Frontier::default(), Blanks::default());
         let (mut opened, mut next) = (0, 0_i64);
         let mut rows = sqlx::query(
             "SELECT seq, leaf, subject, sealed FROM log_leaf WHERE log = $1 ORDER BY seq",
@@ -363,6 +365,7 @@ impl Store {
             match log::open_event(&self.vault, log, &row) {
                 Ok(event) => {
                     frontier.push(&event.leaf);
+                    blanks.take(log, &event);
                     let intact = event.event.is_none_or(|(salt, text)| {
                         <[u8; 32]>::try_from(salt)
                             .is_ok_and(|salt| leaf_input(&salt, &text) == event.leaf)
@@ -383,6 +386,16 @@ impl Store {
             }
         }
         drop(rows);
+        for (first, count) in blanks.finish() {
+            let more = count - 1;
+            let what = match more {
+                0 => "it is blank, and no erasure explains that".to_owned(),
+                _ => format!(
+                    "it and {more} more of that person are blank, and no erasure explains that"
+                ),
+            };
+            verification.find("log_leaf", format!("{}/{first}", log.name()), what);
+        }
         verification
             .opened
             .push((format!("{} log", log.name()), opened));
@@ -415,13 +428,28 @@ impl Store {
         Ok(())
     }
 
-    fn verify_journal(&self, verification: &mut Verification) {
-        match journal::read(&self.files.journal(), &self.vault) {
-            Ok(entries) => verification
-                .opened
-                .push(("journal".into(), entries.len() as u64)),
+    async fn verify_journal(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        let (each, mut found) = tokio::sync::mpsc::unbounded_channel();
+        let (count, mut opened) = (std::sync::Arc::new(AtomicU64::new(0)), 0);
+        let counter = count.clone();
+        let read = self.each_journal_entry(move |number, entry| match entry {
+            Ok(_) => {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                let _ = each.send((number, what(&error)));
+            }
+        });
+        match read.await {
+            Ok(()) => opened = count.load(Ordering::Relaxed),
+            Err(StoreError::Stopped) => return Err(StoreError::Stopped),
             Err(error) => verification.find("journal", "file".into(), error.to_string()),
         }
+        while let Some((number, what)) = found.recv().await {
+            verification.find("journal", format!("entry {number}"), what);
+        }
+        verification.opened.push(("journal".into(), opened));
+        Ok(())
     }
 
     /// What SQLite itself can tell: pages and indexes, and rows that refer to nothing.

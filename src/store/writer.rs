@@ -7,23 +7,27 @@
 //!   the bad one fails.
 //! - After an error that leaves the disk's state unknown the connection is closed, every write is refused, and the
 //!   file is checked before the next one.
+//! - While the journal can't be written nothing else is either: nobody may be written to who could not leave.
+//! - What was erased leaves the write-ahead log too, soon afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::StoreError;
 use super::body::{DropStaged, StageChunk};
-use super::change::Change;
-use super::journal::Journal;
+use super::change::{Change, ChangeOutcome};
+use super::journal::{Journal, JournalEntry, Mark};
 use super::ledger::RecordOutcomes;
 use super::message::AcceptMessage;
 use super::open::{self, Files};
+use super::setting;
 use crate::vault::Vault;
 
 /// How many writes one group takes at most.
@@ -32,6 +36,10 @@ const GROUP: usize = 256;
 const WAITING: usize = 512;
 /// How long to wait before a sick store is looked at again.
 const RECHECK: Duration = Duration::from_secs(5);
+/// How long the traces of what was erased may stay in the write-ahead log while more is being erased.
+const BETWEEN_SCRUBS: Duration = Duration::from_secs(10);
+/// How soon it is tried again while somebody reads.
+const READ_MEANWHILE: Duration = Duration::from_millis(500);
 
 /// What a write needs while it runs inside the group's transaction.
 pub(super) struct Tx<'a> {
@@ -192,6 +200,8 @@ pub(super) struct Counters {
     pub groups: AtomicU64,
     /// Writes committed.
     pub writes: AtomicU64,
+    /// How often the connection was opened anew.
+    pub reopened: AtomicU64,
 }
 
 /// What the store's handles share with the writer.
@@ -232,21 +242,24 @@ pub(super) struct Writer {
     vault: Vault,
     journal: Journal,
     connection: Option<SqliteConnection>,
-    /// When a sick store may be looked at again.
-    recheck_at: Instant,
+    /// When a sick store may be looked at again; none if the connection was closed for another reason.
+    recheck_at: Option<Instant>,
+    /// When the write-ahead log is emptied next, if something was erased since.
+    scrub_at: Option<Instant>,
+    scrubbed_at: Option<Instant>,
     shared: Arc<Shared>,
 }
 
 impl Writer {
-    /// Starts the writer on its own task. It ends, with its connection closed, when `closing` is notified and what was
-    /// handed over before is committed, or once every handle is gone.
+    /// Starts the writer on its own task. It ends when `closing` is notified and what was handed over before is
+    /// committed, or once every handle is gone. It answers its connection, to be closed once nobody reads any more.
     pub(super) fn start(
         files: Files,
         vault: Vault,
         journal: Journal,
         connection: SqliteConnection,
         closing: Arc<Notify>,
-    ) -> (Handle, tokio::task::JoinHandle<()>) {
+    ) -> (Handle, tokio::task::JoinHandle<Option<SqliteConnection>>) {
         let (jobs, queue) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared {
             health: ArcSwap::from_pointee(Health::Well),
@@ -257,7 +270,9 @@ impl Writer {
             vault,
             journal,
             connection: Some(connection),
-            recheck_at: Instant::now(),
+            recheck_at: None,
+            scrub_at: None,
+            scrubbed_at: None,
             shared: shared.clone(),
         };
         (
@@ -266,7 +281,11 @@ impl Writer {
         )
     }
 
-    async fn run(mut self, mut queue: mpsc::Receiver<AnyJob>, closing: Arc<Notify>) {
+    async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<AnyJob>,
+        closing: Arc<Notify>,
+    ) -> Option<SqliteConnection> {
         let mut jobs = Vec::with_capacity(GROUP);
         loop {
             let taken = tokio::select! {
@@ -276,17 +295,45 @@ impl Writer {
                     queue.close();
                     continue;
                 }
+                () = until(self.scrub_at) => {
+                    self.scrub().await;
+                    continue;
+                }
             };
             if taken == 0 {
-                break;
+                return self.connection;
             }
             let mut group = Group::default();
             jobs.drain(..).for_each(|AnyJob(job)| group.push(job));
             self.commit(group).await;
         }
-        if let Some(connection) = self.connection.take() {
-            let _ = connection.close().await;
+    }
+
+    /// Brings the write-ahead log into the database and empties it, so that what was erased stands in neither.
+    async fn scrub(&mut self) {
+        let now = Instant::now();
+        self.scrub_at = Some(now + BETWEEN_SCRUBS);
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        match open::scrub(connection).await {
+            Ok(true) => (self.scrub_at, self.scrubbed_at) = (None, Some(now)),
+            Ok(false) => self.scrub_at = Some(now + READ_MEANWHILE),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be emptied; tried again");
+                if error.needs_check() {
+                    self.connection = None;
+                    self.recheck_at = Some(now + RECHECK);
+                }
+            }
         }
+    }
+
+    /// Something was erased: the write-ahead log is emptied at once, or a while after the last time.
+    fn plan_scrub(&mut self) {
+        let now = Instant::now();
+        let next = self.scrubbed_at.map_or(now, |last| last + BETWEEN_SCRUBS);
+        self.scrub_at.get_or_insert(next.max(now));
     }
 
     /// Commits a group, or finds out which of its writes can't be.
@@ -343,69 +390,167 @@ impl Writer {
             None => self.reopen().await?,
         };
         let result = transact(&mut connection, &self.vault, &mut self.journal, group).await;
-        match &result {
-            Err(error) if error.needs_check() => {
+        match result {
+            Ok(late) => {
+                self.connection = Some(connection);
+                if group.changes.writes.iter().any(Change::erases) {
+                    self.plan_scrub();
+                }
+                self.journal.append_late(late).await;
+                Ok(())
+            }
+            Err(failed) if failed.error.needs_check() => {
                 // Whether the last sync reached the disk is unknown: nothing that this connection believes is trusted.
                 drop(connection);
-                self.recheck_at = Instant::now() + RECHECK;
+                self.recheck_at = Some(Instant::now() + RECHECK);
+                Err(failed.error)
             }
-            _ => self.connection = Some(connection),
+            Err(failed) => {
+                if failed.rolled_back {
+                    self.connection = Some(connection);
+                } else {
+                    // It may still be inside the transaction, and would answer later writes that never are committed.
+                    let _ = connection.close().await;
+                    self.recheck_at = None;
+                }
+                Err(failed.error)
+            }
         }
-        result
     }
 
-    /// Opens the file again after a failed write, and checks it before anything is written.
+    /// Opens the file again. After a failed write it is checked before anything is written.
     async fn reopen(&mut self) -> Result<SqliteConnection, StoreError> {
-        if Instant::now() < self.recheck_at {
+        if self.recheck_at.is_some_and(|at| Instant::now() < at) {
             return Err(StoreError::Sick(
                 "it was not yet checked after a failed write".into(),
             ));
         }
-        self.recheck_at = Instant::now() + RECHECK;
+        let was_sick = self.recheck_at.is_some();
+        if was_sick {
+            self.recheck_at = Some(Instant::now() + RECHECK);
+        }
         let mut connection = open::open_writer(&self.files).await?;
-        open::check(&mut connection).await?;
-        tracing::info!("the store was reopened and checked after a failed write");
+        if was_sick {
+            open::check(&mut connection).await?;
+            tracing::info!("the store was reopened and checked after a failed write");
+        }
+        self.shared
+            .counters
+            .reopened
+            .fetch_add(1, Ordering::Relaxed);
         Ok(connection)
     }
 }
 
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A group that was not committed.
+struct Failed {
+    error: StoreError,
+    /// Whether the connection is known to be outside the transaction again.
+    rolled_back: bool,
+}
+
+/// What a group's changes put into the journal.
+#[derive(Default)]
+struct Journaled {
+    /// Before the commit: a crash in between suppresses or erases somebody who asked for it and was not yet answered; the
+    /// other order could lose a withdrawal that was.
+    before: Vec<JournalEntry>,
+    /// After the commit: a crash in between leaves a restored backup too silent, never too loud.
+    after: Vec<JournalEntry>,
+}
+
+impl Journaled {
+    /// Of the changes that were made, and not of those that met a conflict.
+    fn of(group: &Group) -> Self {
+        let changes = group.changes.writes.iter().zip(&group.changes.outcomes);
+        let made = changes
+            .filter(|(_, outcome)| **outcome == ChangeOutcome::Done)
+            .map(|(change, _)| change.journal_entries().collect::<Vec<_>>());
+        let accepted = group.accepted.writes.iter();
+        let accepted = accepted.map(|message| message.journal_entries().collect());
+        let mut all = Self::default();
+        made.chain(accepted).for_each(|entries| all.take(entries));
+        all
+    }
+
+    fn take(&mut self, entries: Vec<JournalEntry>) {
+        let lifts = |entry: &JournalEntry| matches!(entry, JournalEntry::Lifted { .. });
+        if entries.iter().any(lifts) {
+            self.after.extend(entries);
+            return;
+        }
+        // What is suppressed again in the same group stays so.
+        self.after.retain(|old| {
+            !entries.iter().any(|new| match (old, new) {
+                (
+                    JournalEntry::Lifted { index, scope, .. },
+                    JournalEntry::Suppressed {
+                        index: of,
+                        scope: on,
+                        ..
+                    },
+                ) => index == of && scope == on,
+                _ => false,
+            })
+        });
+        self.before.extend(entries);
+    }
+}
+
+/// Answers what goes into the journal now that the group is committed.
 async fn transact(
     connection: &mut SqliteConnection,
     vault: &Vault,
     journal: &mut Journal,
     group: &mut Group,
-) -> Result<(), StoreError> {
-    // The journal goes first: a crash in between suppresses somebody whose withdrawal was not yet answered, which
-    // harms nobody; the other order could lose a withdrawal that was.
-    journal
-        .append(
-            group
-                .changes
-                .writes
-                .iter()
-                .flat_map(Change::journal_entries),
-        )
-        .await?;
-    sqlx::query("BEGIN IMMEDIATE")
-        .execute(&mut *connection)
-        .await?;
-    let applied = group
-        .apply(&mut Tx {
-            connection: &mut *connection,
-            vault,
-        })
-        .await;
-    let committed = match applied {
-        Ok(()) => sqlx::query("COMMIT")
-            .execute(&mut *connection)
-            .await
-            .map(drop)
-            .map_err(StoreError::from),
+) -> Result<Vec<JournalEntry>, Failed> {
+    if let Err(error) = statement(connection, "BEGIN IMMEDIATE").await {
+        return Err(Failed {
+            error,
+            rolled_back: false,
+        });
+    }
+    let committed = match write_down(connection, vault, journal, group).await {
+        Ok(late) => statement(connection, "COMMIT").await.map(|()| late),
         Err(error) => Err(error),
     };
-    if committed.is_err() {
-        // SQLite has rolled back by itself after some errors; then there is nothing to roll back.
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+    match committed {
+        Ok(late) => Ok(late),
+        // It fails where SQLite has rolled back by itself, and elsewhere; a new connection is right in both cases.
+        Err(error) => Err(Failed {
+            error,
+            rolled_back: statement(connection, "ROLLBACK").await.is_ok(),
+        }),
     }
-    committed
 }
+
+/// Applies a group inside its transaction, and syncs what it puts into the journal.
+async fn write_down(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    journal: &mut Journal,
+    group: &mut Group,
+) -> Result<Vec<JournalEntry>, StoreError> {
+    let mut tx = Tx { connection, vault };
+    group.apply(&mut tx).await?;
+    let journaled = Journaled::of(group);
+    if let Some(mark) = journal.append(journaled.before).await? {
+        setting::put(Mark::SETTING, &mark.to_bytes(), &mut tx).await?;
+    }
+    Ok(journaled.after)
+}
+
+async fn statement(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
+    sqlx::query(sql).execute(connection).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

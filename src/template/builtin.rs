@@ -41,6 +41,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "mails/footer.txt",
     "mails/footer.html",
     "mails/preview.txt",
+    "mails/not_approved.txt",
     "mails/approval.txt",
     "mails/delayed.txt",
     "mails/dsn.txt",

@@ -142,6 +142,19 @@ impl MailView for Preview<'_> {
     const NAME: &'static str = "preview";
 }
 
+/// To the sender of a mailing that nobody approved in time.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotApproved<'a> {
+    /// The mailing's subject.
+    pub subject: &'a str,
+    /// The list's title.
+    pub list: &'a Text,
+}
+
+impl MailView for NotApproved<'_> {
+    const NAME: &'static str = "not_approved";
+}
+
 /// To an approver.
 #[derive(Clone, Debug, Serialize)]
 pub struct Approval<'a> {

@@ -294,6 +294,8 @@ pub struct Approve<'a> {
     pub designed: Option<&'a str>,
     /// What is attached: name, media type and size.
     pub files: &'a [String],
+    /// Whether the list is in the configuration; else there is no button that approves.
+    pub configured: bool,
     /// Where the buttons post to.
     pub action: &'a str,
 }

@@ -256,6 +256,7 @@ fn approve(list: &Text) -> Approve<'_> {
         text: "Dear friend,\n\ncome to the rally.",
         designed: Some("Dear friend,\n\ncome to the grand rally."),
         files: attached(),
+        configured: true,
         action: ACTION,
     }
 }
@@ -330,6 +331,7 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             size: "12 KB",
             second_person: true,
         }),
+        mail(&NotApproved { subject, list }),
         mail(&Approval {
             subject,
             list,

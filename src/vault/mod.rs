@@ -11,7 +11,6 @@
 //! | `index` | keyed hashes to look things up by |
 //! | `token` | the strings in links, return paths and Message-IDs |
 //! | `secret_box` | sealing to the vault's public key, while the vault is locked |
-//! | `sheet` | the recovery sheet, printed and read back |
 //! | `stream` | sealed files of any length, for somebody elsewhere |
 //! | `sheet` | the recovery sheet, printed and read back |
 

@@ -52,7 +52,7 @@ pub enum UnlockError {
     NewerVersion,
     /// The root key is another one.
     #[error(
-        "wrong key or passphrase: it does not open this key ring; check that the key belongs to this database"
+        "wrong key or passphrase: it does not open this database's key ring, and nothing was changed; type the passphrase again, or give the key that was made with this database"
     )]
     WrongKey,
     /// The root key is right, the ring is not as it was written.

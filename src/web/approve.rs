@@ -13,7 +13,7 @@ use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use crate::list::{Decision, ListError, Mailings};
 use crate::message::reading::File;
-use crate::template::{Approve, NoticeKind, Text, Visit};
+use crate::template::{Approve, Lang, NoticeKind, Text, Visit};
 
 /// What the pages ask the list room.
 pub trait Approvals: Send + Sync {
@@ -52,6 +52,8 @@ pub struct MailingToApprove {
     pub designed: Option<String>,
     /// What is attached: name, media type and size.
     pub files: Vec<String>,
+    /// Whether its list is in the configuration; else it can't be approved.
+    pub configured: bool,
 }
 
 /// It holds what is to be sent, so nothing of it is shown.
@@ -74,6 +76,7 @@ impl Approvals for Mailings {
                 files: view.reading.files.iter().map(described).collect(),
                 text: view.reading.text,
                 designed: view.reading.designed,
+                configured: view.configured,
             }))
         })
     }
@@ -88,7 +91,9 @@ impl Approvals for Mailings {
                     | ListError::Digest
                     | ListError::NotAllowed(_)
                     | ListError::NotYours
-                    | ListError::SecondPerson,
+                    | ListError::SecondPerson
+                    | ListError::NotConfigured(_)
+                    | ListError::TooOld,
                 ) => Ok(false),
                 Err(error) => Err(room_trouble(error)),
             }
@@ -107,14 +112,18 @@ fn room_trouble(error: ListError) -> RoomTrouble {
 
 /// `GET /a/TOKEN`.
 pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    let mailing = match open.rooms.approvals.look(&token).await {
+    show(&token, asked.lang, &open, StatusCode::OK).await
+}
+
+async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Response {
+    let mailing = match open.rooms.approvals.look(token).await {
         Ok(Some(mailing)) => mailing,
-        Ok(None) => return link_unknown(&open.site, asked.lang),
-        Err(error) => return trouble(&open.site, asked.lang, &error),
+        Ok(None) => return link_unknown(&open.site, lang),
+        Err(error) => return trouble(&open.site, lang, &error),
     };
     let action = &format!("/a/{token}");
     let visit = Visit {
-        lang: asked.lang,
+        lang,
         path: Some(action),
     };
     let view = Approve {
@@ -126,9 +135,10 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
         text: &mailing.text,
         designed: mailing.designed.as_deref(),
         files: &mailing.files,
+        configured: mailing.configured,
         action,
     };
-    page(&open.site, StatusCode::OK, visit, &view)
+    page(&open.site, status, visit, &view)
 }
 
 /// `POST /a/TOKEN`. Unlike a withdrawal, an approval must be said in full: a form without one of the two buttons is
@@ -147,7 +157,8 @@ pub(super) async fn post(
     let lang = fields.lang();
     Ok(match open.rooms.approvals.decide(&token, decision).await {
         Ok(true) => notice(&open.site, StatusCode::OK, lang, done),
-        Ok(false) => link_unknown(&open.site, lang),
+        // The page says what stands against it, if the link itself is good.
+        Ok(false) => show(&token, lang, &open, StatusCode::CONFLICT).await,
         Err(error) => trouble(&open.site, lang, &error),
     })
 }

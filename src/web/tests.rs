@@ -422,6 +422,10 @@ async fn while_locked_the_way_out_shows_its_button_alike_for_any_token() {
 async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
     let (web, _directory) = house::open(site()).await;
     let ask = |request| ask_of(pages(Arc::clone(&web)), request);
+    let (answer, html) = ask(fetch("/a/listless")).await;
+    assert_eq!(answer.status().as_u16(), 200);
+    assert!(html.contains("its list was taken out of the configuration"));
+    assert!(html.contains("value=\"refuse\"") && !html.contains("value=\"approve\""));
     let (answer, html) = ask(fetch("/a/good")).await;
     assert_eq!(answer.status().as_u16(), 200);
     for shown in [
@@ -453,6 +457,11 @@ async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
             post_form("/a/spent", "decision=approve"),
             404,
             "work any more",
+        ),
+        (
+            post_form("/a/listless", "decision=approve"),
+            409,
+            "its list was taken out of the configuration",
         ),
         (fetch("/a/spent"), 404, "work any more"),
         (fetch("/a/sick"), 503, "Closed for a moment"),

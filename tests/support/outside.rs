@@ -58,9 +58,8 @@ impl OutsideMta {
 
     async fn with_limits(limits: InboxLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        Self::behind(listener, limits, vec![made.cert.der().clone()], key)
+        let (chain, key) = super::authority::self_signed(NAME);
+        Self::behind(listener, limits, chain, key)
     }
 
     fn behind(
@@ -249,4 +248,11 @@ pub fn shown(
         .with_single_cert(chain, key)
         .unwrap();
     Arc::new(config)
+}
+
+/// A TLS set-up with a fresh self-signed certificate for `name`.
+pub fn self_made(name: &str) -> (Arc<ServerConfig>, CertificateDer<'static>) {
+    let (chain, key) = super::authority::self_signed(name);
+    let certificate = chain[0].clone();
+    (shown(chain, key), certificate)
 }

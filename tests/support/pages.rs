@@ -70,7 +70,10 @@ impl Approvals for OneMailing {
             subject: "Meeting at the town hall".to_owned(),
             count: "1,204".to_owned(),
             digest: "9f86d081".repeat(8),
+            configured: true,
             text: "See you on Friday at seven.\n\nBring a friend.\n".repeat(40),
+            designed: None,
+            files: Vec::new(),
         };
         Box::pin(async move { Ok((token == "good").then(mailing)) })
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::SuppressionReason;
+use crate::vault::IndexColumn;
 
 #[tokio::test]
 async fn erasing_leaves_a_hash_and_a_tombstone_and_both_logs_verify() {
@@ -253,4 +254,72 @@ async fn counts_are_the_same_after_a_restart() {
     assert_eq!(party.consent.stats().await.expect("counts"), before);
     assert_eq!(party.consent.count("news", None), 4);
     assert_eq!(party.consent.count("news", Some(&["E14001063".into()])), 4);
+}
+
+/// What is sealed goes from the files too, not only from the tables: whoever gets the key one day must find nothing.
+#[tokio::test]
+async fn what_was_erased_stands_nowhere_in_the_files() {
+    use sqlx::{Connection, Row, SqliteConnection};
+    let party = Party::new().await;
+    party.join("ann@elector.example", &["news"]).await;
+    party.join("ben@elector.example", &["news"]).await;
+    let ann = address("ann@elector.example");
+    let id = party.store.subscriber(&ann.match_form()).await;
+    let id = id.expect("reads").expect("is there").id;
+    let files = Files::in_directory(party.directory.path());
+    let database = files.database();
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display()))
+        .await
+        .expect("connects");
+    let rows = sqlx::query(
+        "SELECT sealed FROM subscriber WHERE id = $1
+         UNION ALL SELECT sealed FROM log_leaf WHERE log = 2 AND seq = 0",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_all(&mut connection)
+    .await
+    .expect("reads");
+    let sealed: Vec<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(sealed.len(), 2);
+    connection.close().await.expect("closes");
+    let stand = || {
+        let read = |name: &str| std::fs::read(party.directory.path().join(name));
+        ["hustings.db", "hustings.db-wal"].into_iter().any(|name| {
+            let file = read(name).unwrap_or_default();
+            let within = |one: &Vec<u8>| file.windows(one.len()).any(|window| window == one);
+            sealed.iter().any(within)
+        })
+    };
+    assert!(stand());
+    party
+        .consent
+        .erase(&ann, &by("asked"))
+        .await
+        .expect("erases");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while stand() {
+        assert!(std::time::Instant::now() < deadline, "it is still there");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tombstone_stands_for_what_older_keys_indexed() {
+    let party = Party::new().await;
+    party.join("ann@elector.example", &["news"]).await;
+    let mut ring = party.ring.clone();
+    ring.add_index_generation(IndexColumn::EvidenceSubject)
+        .expect("adds");
+    let (directory, clock) = (party.directory.clone(), party.clock.clone());
+    party.store.close().await;
+    drop(party);
+    let party = Party::open(directory, ring, clock, settings()).await;
+    let ann = address("ann@elector.example");
+    party
+        .consent
+        .erase(&ann, &by("asked"))
+        .await
+        .expect("erases");
+    let verification = party.store.verify(|_, _| ()).await.expect("verifies");
+    assert_eq!(verification.findings, []);
 }

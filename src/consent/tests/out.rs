@@ -360,6 +360,7 @@ async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (Ma
             expanded: false,
             ended_at: None,
             counts: None,
+            stopped: None,
             folded_at: None,
         },
     };

@@ -1,5 +1,6 @@
 //! Lists.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Count, ask};
@@ -34,4 +35,7 @@ pub struct ListReport {
     pub by_constituency: bool,
     /// How many are subscribed.
     pub subscribed: Count,
+    /// When that was counted, for who isn't an admin and isn't shown what changes by the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Timestamp>,
 }

@@ -43,6 +43,9 @@ pub struct MailingReport {
     pub ended_at: Option<Timestamp>,
     /// SHA-256 of the prepared bytes, in hexadecimal: what an approval is bound to.
     pub digest: String,
+    /// Why the service itself stopped it, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
     /// How far it has come.
     pub counts: Counts,
 }
@@ -53,23 +56,26 @@ impl std::fmt::Debug for MailingReport {
     }
 }
 
-/// How far a mailing has come.
+/// How far a mailing has come. To who isn't an admin all of it is rounded down and follows from the audience as it was
+/// counted in the morning; what failed is told on the morning after the end, and who withdrew not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// How many it goes to.
     pub audience: Count,
-    /// Handed over.
-    pub sent: Count,
+    /// Handed over or refused for good.
+    pub tried: Count,
+    /// Handed over; none where it isn't told (yet).
+    pub sent: Option<Count>,
     /// Still to be sent.
     pub waiting: Count,
-    /// Refused for good.
-    pub failed: Count,
-    /// Withdrawn meanwhile.
-    pub withdrawn: Count,
+    /// Refused for good; none where it isn't told (yet).
+    pub failed: Option<Count>,
+    /// Withdrawn meanwhile; for admins alone.
+    pub withdrawn: Option<Count>,
     /// Not sent since the mailing was cancelled.
     pub cancelled: Count,
-    /// Came back.
-    pub bounced: Count,
+    /// Came back; none where it isn't told (yet).
+    pub bounced: Option<Count>,
 }
 
 /// `mailing preview`: the message as a subscriber would get it. The body of the answer is the message.

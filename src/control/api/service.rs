@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ask;
+use super::{Count, ask};
 use crate::control::{Needs, SecretText};
 use crate::staff::Role;
 
@@ -54,8 +54,8 @@ pub struct DoorReport {
 /// What the service does in the open vault; no numbers of people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// Mail that waits in the queue.
-    pub queued: u64,
+    /// Mail that waits in the queue; for admins alone, as a mail more or less may tell of somebody.
+    pub queued: Option<u64>,
     /// Mailings that are on their way.
     pub mailings_running: u64,
     /// Mailings that wait for approval.
@@ -81,8 +81,8 @@ pub struct StatusReport {
     pub doors: Vec<DoorReport>,
     /// What it does; none while locked.
     pub work: Option<Work>,
-    /// Withdrawals that came while locked and wait for the unlock.
-    pub waiting_withdrawals: u64,
+    /// Withdrawals that came while locked and wait for the unlock: the number for who may read the files it's counted from.
+    pub waiting_withdrawals: Count,
     /// What an admin should see to.
     pub warnings: Vec<String>,
     /// Who you are to the daemon: an account's name, or `nobody`.
@@ -138,6 +138,12 @@ pub struct Reloaded {
     /// Templates of the party's own that are not used, and why.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// Which file it was: the first 16 digits of its SHA-256, as in the audit log.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// What it leaves behind that somebody should see to.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// `sandbox clock`: moves the sandbox's clock.

@@ -288,4 +288,7 @@ pub struct StatsReport {
     pub expired: Option<u64>,
     /// Suppressed addresses; for admins alone.
     pub suppressed: Option<u64>,
+    /// When all of it was counted, for who isn't an admin and isn't shown what changes by the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Timestamp>,
 }

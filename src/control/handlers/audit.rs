@@ -10,7 +10,7 @@ use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
 use crate::control::api::consent::Verify as ConsentVerify;
 use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
 use crate::staff::{Roll, StaffRoom, kept_checkpoints, sign_checkpoint};
-use crate::store::{LoggedEvent, Store, StoreError};
+use crate::store::{Blanks, LoggedEvent, Store, StoreError};
 
 /// How many entries are read at a time.
 const PAGE: u32 = 500;
@@ -110,7 +110,7 @@ impl AuditDesk {
         let what = format!("can't verify the {log} log");
         let failure = |error: StoreError| Failure::store(what.clone(), &error);
         let given = self.checkpoint(log, ask, &what)?;
-        let mut walk = Walk::new(given.as_ref());
+        let mut walk = Walk::new(log, given.as_ref());
         // Before the head, which may grow meanwhile.
         match kept_checkpoints(&self.store, log).await {
             Ok(kept) => walk.kept = kept.into(),
@@ -135,7 +135,7 @@ impl AuditDesk {
             }
             progress.report("entries", walk.next, size);
         }
-        let mut verdict = walk.verdict(log, head.as_ref());
+        let mut verdict = walk.verdict(head.as_ref());
         // What is broken must not be signed as if it were right.
         if verdict.holds {
             let signed = sign_checkpoint(&self.store, &self.clock, log).await;
@@ -205,9 +205,11 @@ impl AuditDesk {
 
 /// A walk over a log, leaf by leaf.
 struct Walk {
+    log: LogKind,
     next: u64,
     seen: u64,
     erased: u64,
+    blanks: Blanks,
     frontier: Frontier,
     comparison: Option<Comparison>,
     /// Our own checkpoints that the walk has not come to yet, by size.
@@ -217,11 +219,13 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(given: Option<&Checkpoint>) -> Self {
+    fn new(log: LogKind, given: Option<&Checkpoint>) -> Self {
         Self {
+            log,
             next: 0,
             seen: 0,
             erased: 0,
+            blanks: Blanks::default(),
             frontier: Frontier::default(),
             comparison: given.map(Comparison::with),
             kept: VecDeque::new(),
@@ -240,15 +244,16 @@ impl Walk {
 
     fn take(&mut self, event: &LoggedEvent) {
         if event.seq != self.next {
-            self.find(format!(
-                "entries {} to {} were cut out",
-                self.next,
-                event.seq - 1
-            ));
+            let (first, last) = (self.next, event.seq - 1);
+            self.find(match first == last {
+                true => format!("entry {first} was cut out"),
+                false => format!("entries {first} to {last} were cut out"),
+            });
         }
         self.next = event.seq + 1;
         self.seen += 1;
         self.push(&event.leaf);
+        self.blanks.take(self.log, event);
         match &event.event {
             None => self.erased += 1,
             Some((salt, text)) => {
@@ -289,7 +294,17 @@ impl Walk {
         }
     }
 
-    fn verdict(mut self, log: LogKind, head: Option<&Frontier>) -> LogVerdict {
+    fn verdict(mut self, head: Option<&Frontier>) -> LogVerdict {
+        for (first, count) in std::mem::take(&mut self.blanks).finish() {
+            let lot = match count {
+                1 => format!("entry {first} was blanked"),
+                _ => format!(
+                    "entry {first} and {} more of that person were blanked",
+                    count - 1
+                ),
+            };
+            self.find(format!("{lot}, and no erasure explains it"));
+        }
         if let Some(last) = self.kept.pop_back()
             && last.size > self.seen
         {
@@ -316,7 +331,7 @@ impl Walk {
         }
         let compared = self.comparison.map(Comparison::finish);
         LogVerdict {
-            log: log.name().to_owned(),
+            log: self.log.name().to_owned(),
             holds: self.findings.is_empty() && compared.is_none_or(|verdict| verdict.holds()),
             size: self.seen,
             erased: self.erased,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -239,7 +240,10 @@ async fn an_event_that_was_erased_is_counted_and_the_log_still_holds() {
         party.store.change(change).await.expect("appends"),
         crate::store::ChangeOutcome::Done
     );
-    let erase = Change::new().then(Step::EraseEvidence(subject));
+    let tombstone = serde_json::json!({"event": "erased", "subject": subject}).to_string();
+    let erase = Change::new()
+        .then(Step::EraseEvidence(subject))
+        .then(event(&tombstone));
     assert_eq!(
         party.store.change(erase).await.expect("erases"),
         crate::store::ChangeOutcome::Done
@@ -295,5 +299,32 @@ async fn addresses_that_are_none_are_misuse() {
     assert!(
         party.is.room.add(&nobody, good, None).await.is_err(),
         "no role"
+    );
+}
+
+#[tokio::test]
+async fn a_blank_act_is_a_finding_and_the_log_is_not_signed() {
+    let party = party().await;
+    party.add("ada", &[Role::Admin]).await.expect("the first");
+    party.am("ada");
+    let path = party.store.files().database();
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("connects");
+    sqlx::query("UPDATE log_leaf SET sealed = NULL WHERE log = 1")
+        .execute(&mut connection)
+        .await
+        .expect("runs");
+    connection.close().await.expect("closes");
+    let verify = Verify {
+        against: None,
+        public_key: None,
+    };
+    let (_, verdict) = party.server.ask(&verify).await.expect("verifies");
+    assert!(!verdict.holds);
+    assert_eq!(verdict.checkpoint, "");
+    assert!(
+        verdict.findings[0].contains("entry 0 was blanked"),
+        "{verdict:?}"
     );
 }

@@ -70,6 +70,7 @@ pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
         | ListError::NotYoursToSteer
         | ListError::Digest
         | ListError::NotConfigured(_)
+        | ListError::Freed
         | ListError::TooOld
         | ListError::Link => Class::Refused,
         ListError::Store(_)

@@ -55,6 +55,7 @@ impl ListDesk {
             approval: list.approval.as_str().to_owned(),
             by_constituency: list.by_constituency,
             subscribed: Count::for_eyes(subscribed, admin),
+            counted_at: (!admin).then(|| self.0.consent.counted_at()),
         }
     }
 }

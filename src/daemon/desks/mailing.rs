@@ -64,6 +64,7 @@ impl MailingDesk {
             released_at: info.released_at,
             ended_at: info.ended_at,
             digest: info.digest,
+            stopped: info.stopped,
             counts: counts(&progress),
         })
     }
@@ -72,12 +73,13 @@ impl MailingDesk {
 fn counts(progress: &Progress) -> Counts {
     Counts {
         audience: progress.audience.into(),
-        sent: progress.sent.into(),
+        tried: progress.tried.into(),
+        sent: progress.sent.map(Count::from),
         waiting: progress.waiting.into(),
-        failed: progress.failed.into(),
-        withdrawn: progress.withdrawn.into(),
+        failed: progress.failed.map(Count::from),
+        withdrawn: progress.withdrawn.map(Count::from),
         cancelled: progress.cancelled.into(),
-        bounced: progress.bounced.into(),
+        bounced: progress.bounced.map(Count::from),
     }
 }
 

@@ -10,9 +10,11 @@ use tokio::sync::watch;
 use super::*;
 use crate::address::EmailAddress;
 use crate::daemon::desks::tests::World;
+use crate::daemon::service::work_for;
 use crate::daemon::settings::Trust;
 use crate::delivery::engine::EngineSettings;
 use crate::delivery::parcel::{Boxed, Parcel, Source};
+use crate::staff::Caller;
 use crate::store::StoreError;
 
 /// Has nothing to send, and counts how often it is asked.
@@ -106,4 +108,25 @@ fn a_faulty_template_is_named_and_the_built_in_one_used() {
         "words of consent"
     );
     let _ = settings.site();
+}
+
+#[tokio::test]
+async fn the_queues_length_is_for_admins() {
+    let world = World::new().await;
+    let roll = world.rooms.staff.roll();
+    let caller = |name: &str| {
+        let id = roll.by_name(name).unwrap().id;
+        Caller::Member(world.rooms.staff.actor(id).unwrap())
+    };
+    let ann = EmailAddress::parse("ann@far.example").unwrap();
+    let consent = &world.rooms.consent;
+    consent.subscribe_by_mail(ann, "news").await.unwrap();
+    let step = IntakeWorker::new(consent.clone()).step().await;
+    assert_eq!(step.unwrap().pieces, 1);
+    let work = super::work::work(&world.rooms).await;
+    assert_eq!(work_for(&caller("ada"), work.clone()).queued, Some(1));
+    let others = ["cy", "dee", "eve"].map(caller);
+    for other in others.iter().chain([&Caller::Nobody { uid: 0 }]) {
+        assert_eq!(work_for(other, work.clone()).queued, None);
+    }
 }

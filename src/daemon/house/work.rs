@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::control::api::service::Work;
+use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
 use crate::store::MailingState;
@@ -37,12 +38,18 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, ended mailings are folded, other domains' policies are fetched
-/// again before they end.
-pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock) {
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, other
+/// domains' policies fetched again before they end.
+pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
+        if let Err(error) = rooms.mailings.end_unapproved().await {
+            tracing::error!(%error, "mailings that nobody approved could not be ended; tried again tomorrow");
+        }
         if let Err(error) = rooms.mailings.fold().await {
             tracing::error!(%error, "ended mailings could not be folded; tried again tomorrow");
+        }
+        if let Err(error) = record.write(&rooms.staff).await {
+            tracing::error!(%error, "a start or reload could not be written into the audit log; tried again tomorrow");
         }
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
@@ -66,7 +73,7 @@ pub(super) async fn work(rooms: &Rooms) -> Work {
         .unwrap_or_default();
     let count = |wanted| states.iter().filter(|state| **state == wanted).count() as u64;
     Work {
-        queued: rooms.store.count_queue().await.unwrap_or(0),
+        queued: rooms.store.count_queue().await.ok(),
         mailings_running: count(MailingState::Sending),
         mailings_held: count(MailingState::Held),
         staff: rooms.staff.roll().live().count() as u64,

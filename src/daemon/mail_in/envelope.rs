@@ -84,7 +84,7 @@ impl Bound {
             return Err(verdict::list_goes_alone());
         }
         if self.outside.len() > usize::try_from(outside_at_most).unwrap_or(usize::MAX) {
-            return Err(verdict::too_many_outside());
+            return Err(verdict::too_many_outside(outside_at_most));
         }
         Ok(())
     }

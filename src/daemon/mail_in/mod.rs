@@ -77,7 +77,6 @@ impl Host for MailIn {
     async fn recipient(&self, envelope: &Envelope, path: &ForwardPath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
         let staff = envelope.caller.staff;
-        let mut bound = Bound::of(&rooms, &envelope.recipients)?;
         let found = rooms.find(path);
         if let Some(staff) = staff {
             check_sender_towards(&rooms, envelope, staff, found.as_ref().ok())?;
@@ -98,13 +97,15 @@ impl Host for MailIn {
             }
             (Ok(_), _) => {}
         }
-        bound.add(&rooms, path)?;
-        bound.check(rooms.config().staff.outside_recipients)
+        Bound::default().add(&rooms, path)
     }
 
+    /// What its recipients may not be together is said of the mail and not of the last of them: most mail programs
+    /// would send it to the others.
     async fn begin(&self, envelope: &Envelope) -> Result<Arrival, Refusal> {
         let rooms = self.rooms()?;
         let bound = Bound::of(&rooms, &envelope.recipients)?;
+        bound.check(rooms.config().staff.outside_recipients)?;
         Arrival::begin(rooms, envelope, bound).await
     }
 

@@ -107,16 +107,15 @@ pub(super) fn list_goes_alone() -> Refusal {
     refuse(
         550,
         (5, 5, 3),
-        "Write to a list alone: one list, and no other recipient",
+        "Sent to nobody: write to a list alone, one list and no other recipient",
     )
 }
 
-pub(super) fn too_many_outside() -> Refusal {
-    refuse(
-        550,
-        (5, 7, 1),
-        "Too many recipients outside the party in one mail: use a list",
-    )
+pub(super) fn too_many_outside(at_most: u32) -> Refusal {
+    let text = format!(
+        "Sent to nobody: too many recipients outside the party in one mail ({at_most} at most); use a list"
+    );
+    Refusal::new(Reply::new(550, (5, 7, 1), text))
 }
 
 /// Temporary, as it is: a mail program keeps the mail and tries again (RFC 5321 §4.2.2, RFC 3463 X.7.1).

@@ -262,7 +262,8 @@ impl Stage {
     /// Why it didn't start.
     pub async fn start(&self, clock: Clock) -> Result<Running, StageError> {
         let as_of = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let config = Config::load(&self.config_file())?;
+        let (digest, config) = Config::load_for_record(&self.config_file());
+        let config = config?;
         let plain = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[4]));
         let options = StartOptions {
             clock,
@@ -270,6 +271,7 @@ impl Stage {
             plain_pages: Some(plain),
             sockets: Sockets::default(),
             reload_from: Some(self.config_file()),
+            digest,
             stay_locked: false,
             warnings: Vec::new(),
         };

@@ -147,7 +147,7 @@ impl World {
     }
 
     async fn rows(&self) -> Vec<Queued> {
-        self.store.queue_after(None, 100).await.unwrap()
+        self.store.queue_page(None, 100).await.unwrap().rows
     }
 
     /// The notices in the sender's INBOX.

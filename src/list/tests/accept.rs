@@ -48,7 +48,7 @@ async fn few_people_are_shown_as_few_to_all_but_admins() {
     let id = world.released().await;
     let eve = world.room.progress(id, &world.who("eve")).await.unwrap();
     assert_eq!(eve.audience.to_string(), "<5");
-    assert_eq!(eve.sent.to_string(), "<5", "nor that there is nobody");
+    assert_eq!(eve.tried.to_string(), "<5", "nor that there is nobody");
     assert_eq!(world.progress(id).await.audience.to_string(), "4");
 }
 

@@ -25,7 +25,7 @@ async fn a_refusal_for_now_is_tried_again_and_given_up_after_three_days() {
     assert!(span <= SignedDuration::from_hours(77), "{span}");
     assert!(tries > 10);
     let progress = world.progress(id).await;
-    assert_eq!(progress.failed.to_string(), "1");
+    assert_eq!(told(progress.failed), "1");
     assert!(progress.causes[0].0.contains("as long as"));
 }
 
@@ -43,7 +43,7 @@ async fn failures_are_counted_by_cause_and_nobody_is_removed() {
     assert_eq!(world.state(id).await, MailingState::Done);
     let progress = world.progress(id).await;
     assert_eq!(
-        (progress.sent.to_string(), progress.failed.to_string()),
+        (told(progress.sent), told(progress.failed)),
         ("1".into(), "2".into())
     );
     let causes: Vec<_> = progress.causes.iter().map(|(why, _)| *why).collect();
@@ -110,7 +110,7 @@ async fn an_outcome_after_a_withdrawal_does_not_bring_the_copy_back() {
     );
     world.expand().await;
     assert_eq!(world.state(id).await, MailingState::Done);
-    assert_eq!(world.progress(id).await.withdrawn.to_string(), "1");
+    assert_eq!(told(world.progress(id).await.withdrawn), "1");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_bounce_is_counted_and_an_answer_finds_its_copy() {
         world.store.accept(accept).await.unwrap();
     }
     assert_eq!(
-        world.progress(id).await.bounced.to_string(),
+        told(world.progress(id).await.bounced),
         "1",
         "one copy bounced twice"
     );
@@ -218,7 +218,7 @@ async fn a_cancelled_mailing_is_folded_too() {
     world.room.cancel(id, &world.who("cy"), None).await.unwrap();
     world.expand().await;
     let before = world.progress(id).await;
-    assert_eq!(before.sent.to_string(), "0");
+    assert_eq!(told(before.sent), "0");
     world.wait(SignedDuration::from_hours(24 * 31));
     assert_eq!(world.room.fold().await.unwrap(), 1);
     assert_eq!(world.progress(id).await, before);

@@ -112,7 +112,7 @@ async fn a_link_shows_and_then_approves_once() {
     for _ in 0..2 {
         let view = world.room.approval_page(&token).await.unwrap().unwrap();
         assert_eq!(view.sender, "ada");
-        assert!(view.text.contains("See you at the town hall."));
+        assert!(view.reading.text.contains("See you at the town hall."));
         assert_eq!(
             world.state(held.id).await,
             MailingState::Held,
@@ -310,4 +310,102 @@ async fn what_was_held_too_long_or_has_no_list_any_more_is_not_approved() {
     let late = world.room.approve(held.id, &cy, None).await;
     assert!(matches!(late, Err(ListError::TooOld)), "{late:?}");
     assert_eq!(world.state(held.id).await, MailingState::Held);
+}
+
+#[tokio::test]
+async fn a_mailing_whose_list_is_gone_pauses_and_goes_on_when_it_is_back() {
+    let world = World::new().await;
+    world.people(2).await;
+    let id = world.released().await;
+    world.expand().await;
+    let configured = settings();
+    let mut without = settings();
+    without.lists.retain(|list| list.key != "news");
+    let taken = world.due().await;
+    assert_eq!(taken.len(), 2);
+    world.room.reload(without).unwrap();
+    // A copy that was taken before is not made any more.
+    for parcel in taken {
+        assert!(world.bring_one(&*parcel, delivered).await.is_none());
+    }
+    world.room.tick().await.unwrap();
+    assert_eq!(world.state(id).await, MailingState::Paused);
+    assert_eq!(world.room.current_by_list()["news"], 1);
+    let why = world.room.show(id).await.unwrap().stopped.unwrap();
+    assert!(why.contains("[list.news]"), "{why}");
+    let acts = world.acts().await;
+    assert_eq!(acts.last().unwrap(), "mailing pause");
+    let ben = world.who("ben");
+    let refused = world.room.resume(id, &ben).await;
+    assert!(
+        matches!(&refused, Err(ListError::NotConfigured(list)) if list == "news"),
+        "{refused:?}"
+    );
+    world.room.reload(configured).unwrap();
+    world.room.tick().await.unwrap();
+    assert_eq!(world.state(id).await, MailingState::Paused, "not by itself");
+    let resumed = world.room.resume(id, &ben).await.unwrap();
+    assert_eq!(resumed.stopped, None);
+    assert_eq!(world.bring(delivered).await.len(), 2);
+    assert!(world.room.current_by_list().is_empty());
+}
+
+#[tokio::test]
+async fn the_page_of_a_link_says_that_the_list_is_gone_and_nothing_is_approved() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("cy", "news").await;
+    let token = token(&world, "ben").await;
+    let page = world.room.approval_page(&token).await.unwrap().unwrap();
+    assert!(page.configured);
+    let mut without = settings();
+    without.lists.retain(|list| list.key != "news");
+    world.room.reload(without).unwrap();
+    let page = world.room.approval_page(&token).await.unwrap().unwrap();
+    assert!(!page.configured);
+    let refused = world.room.decide_by_link(&token, Decision::Approve).await;
+    assert!(
+        matches!(refused, Err(ListError::NotConfigured(_))),
+        "{refused:?}"
+    );
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+    let decided = world.room.decide_by_link(&token, Decision::Refuse).await;
+    assert_eq!(decided.unwrap().state, MailingState::Cancelled);
+}
+
+#[tokio::test]
+async fn what_nobody_approved_for_a_fortnight_ends_and_its_text_goes() {
+    let world = World::new().await;
+    world.people(3).await;
+    let world = world.counted().await;
+    let held = world.submit("cy", "news").await;
+    let before = world.mailbox("cy").await.len();
+    world.wait(SignedDuration::from_hours(24 * 14 - 1));
+    assert_eq!(world.room.end_unapproved().await.unwrap(), 0);
+    world.wait(SignedDuration::from_hours(1));
+    let text = world.store.mailing(held.id).await.unwrap().unwrap().message;
+    assert_eq!(world.room.end_unapproved().await.unwrap(), 1);
+    assert_eq!(world.room.end_unapproved().await.unwrap(), 0, "once");
+    let cy = world.who("cy");
+    let listed = world.room.list(false, &cy).await.unwrap();
+    assert_eq!(listed[0].state, MailingState::Cancelled);
+    let why = listed[0].stopped.as_deref().unwrap();
+    assert!(why.contains("14 days"), "{why}");
+    let seen = world.room.preview(held.id, &cy).await;
+    assert!(matches!(seen, Err(ListError::Freed)), "{seen:?}");
+    assert!(
+        world.store.body(text).read_whole(1 << 24).await.is_err(),
+        "its text is gone"
+    );
+    let told = world.mailbox("cy").await;
+    assert_eq!(told.len(), before + 1);
+    assert!(
+        told.iter().any(|mail| mail.contains("Not sent:")),
+        "{told:?}"
+    );
+    assert_eq!(world.acts().await.last().unwrap(), "mailing cancel");
+    world.room.tick().await.unwrap();
+    assert_eq!(world.progress(held.id).await.cancelled.to_string(), "3");
+    assert!(world.room.list(true, &cy).await.unwrap().is_empty());
+    assert!(world.store.verify(|_, _| ()).await.unwrap().is_clean());
 }

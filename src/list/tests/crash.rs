@@ -106,7 +106,7 @@ async fn dying_at_each_step_of_each_copy_leaves_everybody_with_one() {
         8 + unknown,
         "only what was in flight comes twice"
     );
-    assert_eq!(world.progress(id).await.sent.to_string(), "8");
+    assert_eq!(told(world.progress(id).await.sent), "8");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn counts_are_read_again_after_a_restart() {
     let world = world.crash().await;
     let after = world.progress(id).await;
     assert_eq!((before.sent, before.failed), (after.sent, after.failed));
-    assert_eq!(after.sent.to_string(), "1");
+    assert_eq!(told(after.sent), "1");
     assert_eq!(after.causes[0].0, "there is no such mailbox");
     assert_eq!(after.waiting, before.waiting);
 }

@@ -14,7 +14,7 @@ async fn everybody_on_the_list_gets_one_copy_and_the_mailing_ends() {
     assert!(tally(&left).values().all(|count| *count == 1));
     assert_eq!(world.state(id).await, MailingState::Done);
     let progress = world.progress(id).await;
-    assert_eq!(progress.sent.to_string(), "11");
+    assert_eq!(told(progress.sent), "11");
     assert_eq!(progress.waiting.to_string(), "0");
     assert_eq!(world.room.counts(), (0, 0));
     assert!(world.bring(delivered).await.is_empty());
@@ -120,7 +120,7 @@ async fn who_withdraws_inside_a_run_gets_nothing() {
     assert!(gone.iter().all(|who| !tally(&left).contains_key(who)));
     assert_eq!(world.state(id).await, MailingState::Done);
     let progress = world.progress(id).await;
-    assert_eq!(progress.withdrawn.to_string(), "2");
+    assert_eq!(told(progress.withdrawn), "2");
     for key in keys {
         let copy = crate::id::CopyId::from_bytes(key);
         let row = world.store.copy(copy).await.unwrap().unwrap();
@@ -293,7 +293,7 @@ async fn pause_resume_and_cancel_hold_at_the_dot() {
     assert!(world.bring(delivered).await.is_empty());
     let progress = world.progress(id).await;
     assert_eq!(progress.state, MailingState::Cancelled);
-    assert_eq!(progress.sent.to_string(), "1");
+    assert_eq!(told(progress.sent), "1");
     let resumed = world.room.resume(id, &world.who("cy")).await;
     assert!(
         matches!(resumed, Err(ListError::State { .. })),
@@ -335,7 +335,7 @@ async fn a_bare_stop_puts_a_copy_off_until_it_is_decided() {
     assert!(world.bring(delivered).await.is_empty());
     assert_eq!(world.state(id).await, MailingState::Done);
     let progress = world.progress(id).await;
-    assert_eq!(progress.failed.to_string(), "1");
+    assert_eq!(told(progress.failed), "1");
 }
 
 /// The person's "stop" shows that nobody was read and no letter made: making one would have put the copy off until it
@@ -367,7 +367,7 @@ async fn a_copy_that_shares_anothers_fate_is_put_off_without_being_made() {
     let fate = failed(Cause::NoTls, true);
     let settled = parcel.settle_unloaded(world.attempted(fate)).await;
     settled.unwrap();
-    assert_eq!(world.progress(id).await.failed.to_string(), "0");
+    assert_eq!(told(world.progress(id).await.failed), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -386,7 +386,7 @@ async fn counts_tell_of_no_state_that_is_not() {
             while !stop.load(Ordering::Relaxed) {
                 let seen = room.progress(id, &dee).await.unwrap();
                 assert_eq!(seen.audience.to_string(), "1", "{seen:?}");
-                assert_eq!(seen.withdrawn.to_string(), "0", "{seen:?}");
+                assert_eq!(told(seen.withdrawn), "0", "{seen:?}");
                 looks += 1;
             }
             looks

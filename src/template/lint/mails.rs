@@ -8,7 +8,10 @@ use crate::template::{FooterParts, Mail, Party, Tongues, sample};
 pub(super) fn mail(name: &str, party: &Party, mail: &Mail, tongues: Tongues) -> Verdict {
     let html = mail.html.as_deref().map(Html::read);
     must(!mail.subject.is_empty(), "a mail needs a subject")?;
-    let to_stranger = !matches!(name, "preview" | "approval" | "delayed" | "dsn");
+    let to_stranger = !matches!(
+        name,
+        "preview" | "not_approved" | "approval" | "delayed" | "dsn"
+    );
     if to_stranger {
         let post = flat(&mail.text).contains(&party.address);
         must(post, "the mail must hold the postal address (law C4)")?;

@@ -32,6 +32,7 @@ impl Approvals for OneMailing {
             subject: "Rally <soon>".to_owned(),
             count: "fewer than 5".to_owned(),
             digest: "9f86d081".repeat(8),
+            configured: true,
             text: "Come.".to_owned(),
             designed: Some("Come <all>.".to_owned()),
             files: vec!["leaflet.pdf (application/pdf, 1 KiB)".to_owned()],
@@ -39,6 +40,10 @@ impl Approvals for OneMailing {
         Box::pin(async move {
             match token {
                 "sick" => Err(RoomTrouble("the disk is full".to_owned())),
+                "listless" => Ok(Some(MailingToApprove {
+                    configured: false,
+                    ..mailing
+                })),
                 token => Ok((token == "good").then_some(mailing)),
             }
         })

@@ -68,7 +68,10 @@ impl SubscriberDesk {
             ""
         };
         WaitingReport {
-            detail: Some(format!("{} people{stated}", batch.rows)),
+            detail: Some(match batch.rows {
+                1 => format!("1 person{stated}"),
+                rows => format!("{rows} people{stated}"),
+            }),
             code: batch.id,
             verb: IMPORT.to_owned(),
             by: name_of(&self.0, batch.staff),

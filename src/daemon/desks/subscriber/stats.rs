@@ -45,6 +45,7 @@ impl Handle<Stats> for SubscriberDesk {
             pending: admin.then_some(counts.pending),
             expired: admin.then_some(counts.expired),
             suppressed: admin.then_some(counts.suppressed),
+            counted_at: (!admin).then(|| self.0.consent.counted_at()),
         })
     }
 }

@@ -128,7 +128,7 @@ async fn few_are_counted_for_admins_alone() {
     let numbers: Vec<_> = rows.iter().map(|row| row.subscribed).collect();
     let exactly = |numbers: [u64; 4]| numbers.map(Count::Exactly);
     assert_eq!(numbers, exactly([20, 7, 4, 9]), "{rows:?}");
-    assert_eq!(report.suppressed, Some(0));
+    assert_eq!((report.suppressed, report.counted_at), (Some(0), None));
 
     world.am("eve");
     let (rows, report) = world.ask(&stats).await.expect("counts");
@@ -145,6 +145,7 @@ async fn few_are_counted_for_admins_alone() {
         (report.subscribers, report.pending, report.suppressed),
         (Count::Exactly(20), None, None)
     );
+    assert_eq!(report.counted_at, Some(noon()), "at the last start");
 
     let (lists, _) = world.ask(&ShowLists { list: None }).await.expect("lists");
     assert_eq!(

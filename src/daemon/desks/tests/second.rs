@@ -412,7 +412,7 @@ async fn the_command_sends_the_suppression_file_before_the_rows() {
     let cli = Cli::try_parse_from(words).expect("is sound");
     let ran = tokio::task::spawn_blocking(move || run(cli, &NoPrograms)).await;
     ran.expect("no panic").expect("imports");
-    assert_eq!(waiting(&world).await[0].detail.as_deref(), Some("1 people"));
+    assert_eq!(waiting(&world).await[0].detail.as_deref(), Some("1 person"));
     let form = typed("jo@elector.example").match_form();
     let vault = world.rooms.store.vault();
     let index = vault.index(crate::vault::IndexColumn::Suppression, form.as_bytes());
