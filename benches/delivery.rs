@@ -18,6 +18,7 @@ use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
 use hustings::delivery::parcel::{
     Attempted, Boxed, Clearance, Fate, Letter, Loaded, MailBytes, Parcel, ParcelKey, Source,
 };
+use hustings::delivery::policy::Planner;
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
 use hustings::dns::{Resolver, ResolverSettings};
 use hustings::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
@@ -154,6 +155,7 @@ fn network(to: SocketAddr) -> Network {
     Network {
         router: Router {
             resolver: Resolver::new(settings).expect("a resolver"),
+            secure: None,
             routes: StaticRoutes::parse([("*", to.as_str())]).expect("a route"),
             ourselves: Ourselves::default(),
             port: 25,
@@ -166,6 +168,7 @@ fn network(to: SocketAddr) -> Network {
             limits: SessionLimits::default(),
             sources: Vec::new(),
         },
+        planner: Planner::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use divan::Bencher;
@@ -18,7 +19,8 @@ use hustings::delivery::engine::Bell;
 use hustings::delivery::parcel::{Attempted, Fate, Loaded, Parcel, Source};
 use hustings::delivery::schedule::Schedule;
 use hustings::list::{
-    ApprovalRule, MailingList, MailingSettings, Mailings, Pace, Submission, Target,
+    ApprovalRule, MailingList, MailingSettings, Mailings, NotInOrder, Pace, Standing, Submission,
+    Target,
 };
 use hustings::message::dkim::{SelectedKey, Signer, SigningKey};
 use hustings::staff::{Premises, StaffRoom};
@@ -89,6 +91,19 @@ fn signer() -> Arc<Signer> {
     Arc::new(Signer::new("party.example", keys.into()).unwrap())
 }
 
+/// Nothing is wrong with the party's DNS.
+#[derive(Debug)]
+struct InOrder;
+
+impl Standing for InOrder {
+    fn red<'a>(
+        &'a self,
+        _: &'a Domain,
+    ) -> Pin<Box<dyn Future<Output = Vec<NotInOrder>> + Send + 'a>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
 fn settings() -> MailingSettings {
     let party = Party {
         name: "The Fair Party".into(),
@@ -113,10 +128,12 @@ fn settings() -> MailingSettings {
             by_constituency: false,
             max_size: 1 << 20,
             tongues: Tongues::English,
+            signer: signer().into(),
         }],
         constituencies: Arc::new(Constituencies::builtin()),
         templates: Arc::new(Templates::builtin(party)),
-        signer: signer(),
+        signer: signer().into(),
+        standing: Arc::new(InOrder),
         schedule: Schedule::default(),
         base_url: "https://lists.party.example".into(),
         mail_domain: Domain::parse("party.example").unwrap(),

@@ -20,6 +20,7 @@ use hustings::delivery::classify::{Cause, Fault};
 use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
 use hustings::delivery::parcel::Source;
+use hustings::delivery::policy::Planner;
 use hustings::delivery::queue::{AlwaysWanted, MailQueue, QueueSettings, queue_service_mail};
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
 use hustings::delivery::schedule::Schedule;
@@ -45,6 +46,7 @@ fn network(routes: &[(&str, SocketAddr)], each: Duration) -> Network {
                 ..ResolverSettings::default()
             })
             .unwrap(),
+            secure: None,
             routes: StaticRoutes::parse(routes.iter().map(|(k, v)| (*k, v.as_str()))).unwrap(),
             ourselves: Ourselves::default(),
             port: 25,
@@ -57,6 +59,7 @@ fn network(routes: &[(&str, SocketAddr)], each: Duration) -> Network {
             limits: SessionLimits::default(),
             sources: Vec::new(),
         },
+        planner: Planner::default(),
     }
 }
 

@@ -45,14 +45,14 @@ fn envelope(to: &str) -> Envelope {
 async fn dial(to: SocketAddr) -> Result<Encrypted<TcpStream>, ClientError> {
     let name = ServerName::try_from(NAME).unwrap();
     dialer(Duration::from_secs(5))
-        .dial(to, &name, TlsPolicy::Opportunistic)
+        .dial(to, &name, &TlsPolicy::Opportunistic)
         .await
 }
 
 async fn hasty(to: SocketAddr) -> Result<Encrypted<TcpStream>, ClientError> {
     let name = ServerName::try_from(NAME).unwrap();
     dialer(Duration::from_millis(300))
-        .dial(to, &name, TlsPolicy::Opportunistic)
+        .dial(to, &name, &TlsPolicy::Opportunistic)
         .await
 }
 
@@ -81,6 +81,7 @@ fn router(zone: &Zone) -> Router {
     };
     Router {
         resolver: Resolver::new(settings).unwrap(),
+        secure: None,
         routes: StaticRoutes::default(),
         ourselves: Ourselves {
             names: vec![domain("mail.party.example")],
@@ -229,7 +230,7 @@ async fn from_mx_to_inbox() {
     };
     let name = target.server_name().unwrap();
     let session = dialer
-        .dial(target.addresses[0], &name, TlsPolicy::Opportunistic)
+        .dial(target.addresses[0], &name, &TlsPolicy::Opportunistic)
         .await
         .unwrap();
     assert_eq!(session.tls().authentication, Authentication::Verified);

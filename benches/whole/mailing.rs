@@ -72,6 +72,7 @@ pub(crate) async fn approve(house: &House) {
     let approve = Approve {
         mailing: held.unwrap().rows[0].id.to_string(),
         digest: None,
+        anyway: false,
     };
     house.stage.socket().ask(approve).await.unwrap();
 }

@@ -55,18 +55,20 @@ impl Postfix {
     /// User and system time of the master and all the processes it ever had, those that run still among them.
     pub(crate) fn cpu(&self) -> Duration {
         let master = self.master();
-        let living = children(master)
-            .into_iter()
-            .map(|child| Process(child).cpu());
-        Process(master).cpu_with_the_dead() + living.sum::<Duration>()
+        let living = children(master).into_iter();
+        let living: Duration = living
+            .filter_map(|child| Process(child).cpu_if_running())
+            .sum();
+        // Last, so that one that ended meanwhile is not left out.
+        Process(master).cpu_with_the_dead() + living
     }
 
     /// Resident memory of all its processes now, in MiB. What they share is counted once for each.
     pub(crate) fn resident(&self) -> f64 {
         let master = self.master();
         let all = children(master).into_iter().chain([master]);
-        all.map(|one| Process(one).memory().now as f64 / 1024.0)
-            .sum()
+        let memory = all.filter_map(|one| Process(one).memory_if_running());
+        memory.map(|memory| memory.now as f64 / 1024.0).sum()
     }
 
     fn master(&self) -> u32 {

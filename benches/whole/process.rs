@@ -34,17 +34,22 @@ impl fmt::Display for Memory {
 impl Process {
     /// User and system time of all its threads so far.
     pub(crate) fn cpu(self) -> Duration {
+        self.times(11..13).unwrap()
+    }
+
+    /// The same of a process that may have ended by now.
+    pub(crate) fn cpu_if_running(self) -> Option<Duration> {
         self.times(11..13)
     }
 
     /// The same, with that of its children that have ended.
     pub(crate) fn cpu_with_the_dead(self) -> Duration {
-        self.times(11..15)
+        self.times(11..15).unwrap()
     }
 
     /// The sum of these fields of its `stat`, counted from the one after its name.
-    fn times(self, fields: Range<usize>) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
+    fn times(self, fields: Range<usize>) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
         // The name before it may hold blanks; it ends with the last bracket.
         let after = stat[stat.rfind(')').unwrap() + 2..].split_whitespace();
         let ticks: u64 = after
@@ -52,19 +57,24 @@ impl Process {
             .take(fields.len())
             .map(|ticks| ticks.parse::<u64>().unwrap())
             .sum();
-        Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     }
 
     pub(crate) fn memory(self) -> Memory {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
+        self.memory_if_running().unwrap()
+    }
+
+    /// The same of a process that may have ended by now.
+    pub(crate) fn memory_if_running(self) -> Option<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
         let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse().ok()
         };
-        Memory {
-            now: field("VmRSS:"),
-            peak: field("VmHWM:"),
-        }
+        Some(Memory {
+            now: field("VmRSS:")?,
+            peak: field("VmHWM:")?,
+        })
     }
 
     /// Forgets the peak so far.

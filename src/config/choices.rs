@@ -86,6 +86,24 @@ choices! {
         Reject = "reject",
     } expected "\"none\", \"quarantine\" or \"reject\"";
 
+    /// Who checks the signatures in DNS.
+    Dnssec {
+        /// The service itself.
+        Validate = "validate",
+        /// The resolver, which has to be on this machine.
+        TrustAd = "trust-ad",
+    } expected "\"validate\" or \"trust-ad\"";
+
+    /// What the servers of a domain have to show.
+    RequireTls {
+        /// Encryption alone, whatever the domain asks for.
+        Encrypted = "encrypted",
+        /// A certificate that is good for their name.
+        Verified = "verified",
+        /// A certificate that is the one in DNS (DANE).
+        Dane = "dane",
+    } expected "\"encrypted\", \"verified\" or \"dane\"";
+
     /// How much is logged.
     LogLevel {
         /// What failed.

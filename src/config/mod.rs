@@ -29,7 +29,9 @@ mod service;
 mod syntax;
 mod values;
 
-pub use choices::{Approval, Division, DmarcPolicy, KeySource, LogFormat, LogLevel, LogTarget};
+pub use choices::{
+    Approval, Division, DmarcPolicy, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
+};
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{KeySource, LogFormat, LogLevel, LogTarget};
+use super::choices::{Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls};
 use super::declare::{Check, section};
 use super::problem::Place;
 use super::values::{ByteSize, HostPort, Name, WebAddress};
@@ -259,6 +259,24 @@ section! {
         expire: Duration = default(Duration::from_secs(5 * 86_400)),
         /// When its sender is told that it's late.
         late_notice: Duration = default(Duration::from_secs(4 * 3_600)),
+        /// Who checks the signatures in DNS (DNSSEC) when it says where mail goes: "validate", or "trust-ad" if a resolver
+        /// on this machine does, such as unbound (better, where there is one).
+        dnssec: Dnssec = default(Dnssec::Validate),
+        /// The keys of the root zone, as DNSKEY records in a file. If not set, those that are built in.
+        trust_anchor: Option<PathBuf> = optional("/etc/hustings/root.key.dns"),
+        /// Certificates (PEM) to trust beside the system's, when other servers and their policies have to prove who they are.
+        trusted_certificates: Option<PathBuf> = optional("/etc/hustings/trusted.pem"),
+        /// The port of other mail servers. Only a laboratory wants another.
+        smtp_port: u32 = default(25),
+        /// The port that other domains' MTA-STS policies are fetched from. Only a laboratory wants another.
+        mta_sts_port: u32 = default(443),
+        /// Whether DNS may lead to private addresses. Only a laboratory wants true.
+        private_networks: bool = default(false),
+        /// What the servers of a domain ("*.domain": of all below it) have to show, whatever it asks for itself. "verified":
+        /// a certificate that is good for the server's name, or the one in DNS (DANE); "dane": the one in DNS alone;
+        /// "encrypted": neither, for a domain whose own policy is broken. Without an entry the domain decides, by DANE or
+        /// MTA-STS; one that asks for nothing gets its mail over encrypted connections, whoever answers.
+        tls_policy: BTreeMap<String, RequireTls> = map(("example.org", "verified")),
     }
 }
 
@@ -272,6 +290,20 @@ impl Check for Delivery {
             1,
             100,
         );
+        between(at, "smtp_port", self.smtp_port, 1, 65_535);
+        between(at, "mta_sts_port", self.mta_sts_port, 1, 65_535);
+        for pattern in self.tls_policy.keys() {
+            let name = pattern.strip_prefix("*.").unwrap_or(pattern);
+            at.expect(
+                Domain::parse(name).is_ok_and(|domain| domain.as_str() == name),
+                &format!("tls_policy.{pattern}"),
+                format!(
+                    "`{}` is no domain: expected one in lower case, or \"*.domain\"",
+                    pattern.escape_debug()
+                ),
+                "write it as in tls_policy.\"example.org\" = \"verified\"",
+            );
+        }
         at.expect(
             !self.retry.is_empty(),
             "retry",

@@ -120,6 +120,11 @@ fn every_documented_key_parses_to_its_default() {
     config.pages = example.pages.clone();
     config.delivery.route.clear();
     config.delivery.ehlo = None;
+    config.delivery.tls_policy.clear();
+    (
+        config.delivery.trust_anchor,
+        config.delivery.trusted_certificates,
+    ) = (None, None);
     config.incoming.blocklist = None;
     let dns = &mut config.dns;
     (dns.mta_sts, dns.tls_reports, dns.probe) = (None, None, None);

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::pace::add;
 use super::{Consent, ConsentError, Heard, Text};
 use crate::address::EmailAddress;
-use crate::store::{MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step};
+use crate::store::{
+    MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step, TlsWish,
+};
 
 /// How long a mail of ours is tried.
 const LIFE: SignedDuration = SignedDuration::from_hours(24 * 4);
@@ -155,6 +157,7 @@ impl Consent {
                     eight_bit: bytes.iter().any(|byte| !byte.is_ascii()),
                 },
                 prefix: None,
+                tls: TlsWish::Usual,
             },
         );
         Ok([Step::PutMessage(message), Step::PutQueued(queued)])

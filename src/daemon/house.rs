@@ -388,11 +388,12 @@ impl House for PartyHouse {
         let what = "can't open the rooms";
         let next = "look at the log, mend it and try again: hustings unlock";
         self.look_at_logs(&store).await;
-        let door = self.mail_door.get().copied();
-        let network = self.settings.load().network(door);
-        let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
         let rooms = self.build_rooms(store).await;
         let rooms = rooms.map_err(|error| Failure::failed(what, error, next))?;
+        let door = self.mail_door.get().copied();
+        let network = self.settings.load().network(door, &rooms.trust);
+        let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
+        rooms.fetch_by(network.planner.sts.clone());
         self.write_record(&rooms).await;
         say_gone_lists(&rooms);
         Ok(Built { rooms, network })

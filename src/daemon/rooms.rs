@@ -12,6 +12,7 @@ use crate::delivery::engine::Bell;
 use crate::delivery::queue::MailQueue;
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
+use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::smtp::path::{ForwardPath, Mailbox};
@@ -21,7 +22,7 @@ use crate::store::Store;
 use super::adapters::OwnAddresses;
 use super::mail_in::{Checks, Unknown};
 use super::names::Names;
-use super::settings::{self, Settings};
+use super::settings::{self, Settings, Trust};
 
 /// The rooms. All doors share one of these.
 pub struct Rooms {
@@ -43,6 +44,9 @@ pub struct Rooms {
     pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
+    /// What other servers have to prove, and what came of it.
+    pub trust: Trust,
+    policies: ArcSwapOption<StsPolicies>,
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
@@ -89,6 +93,8 @@ impl Rooms {
             signing: parts.signing,
             names: parts.names,
             bell: parts.bell,
+            trust: Trust::new(&store, &clock),
+            policies: ArcSwapOption::empty(),
             store,
             clock,
         }
@@ -105,6 +111,16 @@ impl Rooms {
         self.directory
             .store(Arc::new(directory(&self.store, settings)));
         self.config.store(settings.config.clone());
+    }
+
+    /// Other domains' MTA-STS policies, with the way to more; none before the engine has started.
+    pub fn policies(&self) -> Option<Arc<StsPolicies>> {
+        self.policies.load_full()
+    }
+
+    /// Takes the way to policies of a new configuration.
+    pub(super) fn fetch_by(&self, policies: Option<StsPolicies>) {
+        self.policies.store(policies.map(Arc::new));
     }
 
     /// The configuration in force.

@@ -3,6 +3,7 @@
 
 mod pages;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,19 +11,25 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::address::EmailAddress;
-use crate::config::{Approval, Config, List, Name};
+use crate::clock::Clock;
+use crate::config::{self, Approval, Config, List, Name};
 use crate::consent::constituency::{Constituencies, Constituency};
 use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLetters};
 use crate::delivery::destination::Limits;
 use crate::delivery::engine::{EngineSettings, Network};
+use crate::delivery::policy::results::{NoResults, TlsResults, TlsTally};
+use crate::delivery::policy::{Overrides, Planner, Require};
 use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::{Selectors, Signing, Stream};
-use crate::dns::{Resolver, ResolverSettings};
+use crate::delivery::sts::{Fetcher, StsCache};
+use crate::dns::{Dnssec, Resolver, ResolverSettings, SecureResolver};
 use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace, Standing};
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
+use crate::store::Store;
 use crate::template::{Lang, Templates, Text, Tongues};
+use crate::tls::trusted_roots;
 use pages::{least_age, party, purpose, templates};
 
 /// What can be wrong with a configuration that reads well, found when the rooms are told.
@@ -226,14 +233,37 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError::Delivery`] if the resolver, a route or TLS can't be set up.
-    pub fn network(&self, door: Option<SocketAddr>) -> Result<Network, SettingsError> {
+    pub fn network(
+        &self,
+        door: Option<SocketAddr>,
+        trust: &Trust,
+    ) -> Result<Network, SettingsError> {
         let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
         let config = &self.config;
-        let resolver = Resolver::new(ResolverSettings {
-            servers: config.delivery.resolver.clone(),
+        let delivery = &config.delivery;
+        let lookups = ResolverSettings {
+            servers: delivery.resolver.clone(),
             ..ResolverSettings::default()
-        })
-        .map_err(|error| wrong(&error))?;
+        };
+        let resolver = Resolver::new(lookups.clone()).map_err(|error| wrong(&error))?;
+        let dnssec = match delivery.dnssec {
+            config::Dnssec::Validate => Dnssec::Validate(delivery.trust_anchor.as_deref()),
+            config::Dnssec::TrustAd => Dnssec::TrustAd,
+        };
+        let secure = SecureResolver::new(lookups, dnssec).map_err(|error| wrong(&error))?;
+        let roots = trusted_roots(delivery.trusted_certificates.as_deref());
+        let tls = TlsSetup::new(Some(roots.map_err(|error| wrong(&error))?));
+        let tls = tls.map_err(|error| wrong(&error))?;
+        let reach = match delivery.private_networks {
+            true => Reach::Anywhere,
+            false => Reach::Public,
+        };
+        let fetcher = Fetcher {
+            resolver: resolver.clone(),
+            tls: tls.verified(),
+            port: port(delivery.mta_sts_port),
+            reach,
+        };
         let routes: Vec<(String, String)> = config
             .delivery
             .route
@@ -248,20 +278,26 @@ impl Settings {
         let mut names = config.domains.clone();
         names.push(config.hostname.clone());
         Ok(Network {
+            planner: Planner {
+                sts: trust.sts.as_ref().map(|sts| sts.with(fetcher)),
+                overrides: overrides(&delivery.tls_policy),
+                results: trust.results(),
+            },
             router: Router {
                 resolver,
+                secure: Some(secure),
                 routes,
                 ourselves: Ourselves {
                     names,
                     addresses: Vec::new(),
                 },
-                port: SMTP_PORT,
-                reach: Reach::Public,
+                port: port(delivery.smtp_port),
+                reach,
             },
             dialer: Dialer {
                 hello: HelloName::parse(config.ehlo_name().as_str())
                     .map_err(|error| wrong(&error))?,
-                tls: TlsSetup::new(None).map_err(|error| wrong(&error))?,
+                tls,
                 timeouts: Timeouts::default(),
                 limits: SessionLimits::default(),
                 sources: config.delivery.source_addresses.clone(),
@@ -316,6 +352,56 @@ impl Settings {
     pub fn selectors(&self) -> Selectors {
         selectors(&self.config)
     }
+}
+
+/// What outlives the configuration when other servers have to prove who they are.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The MTA-STS policies at hand; none while the store is locked.
+    sts: Option<StsCache>,
+    /// What came of connections.
+    tally: Option<Arc<TlsTally>>,
+}
+
+impl Trust {
+    /// With the policies in this store, and nothing counted yet.
+    pub fn new(store: &Store, clock: &Clock) -> Self {
+        Self {
+            sts: Some(StsCache::new(store.clone(), clock.clone())),
+            tally: Some(Arc::new(TlsTally::new(clock.clone()))),
+        }
+    }
+
+    /// What came of connections.
+    pub fn tally(&self) -> Option<&Arc<TlsTally>> {
+        self.tally.as_ref()
+    }
+
+    fn results(&self) -> Arc<dyn TlsResults> {
+        match &self.tally {
+            Some(tally) => tally.clone(),
+            None => Arc::new(NoResults),
+        }
+    }
+}
+
+/// The configuration refuses what is no port.
+fn port(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(SMTP_PORT)
+}
+
+fn overrides(policies: &BTreeMap<String, config::RequireTls>) -> Overrides {
+    let mut overrides = Overrides::default();
+    for (pattern, require) in policies {
+        let require = match require {
+            config::RequireTls::Encrypted => Require::Encrypted,
+            config::RequireTls::Verified => Require::Verified,
+            config::RequireTls::Dane => Require::Dane,
+        };
+        // The configuration refuses what is no domain.
+        overrides.add(pattern, require);
+    }
+    overrides
 }
 
 /// The selectors of our signatures.

@@ -7,6 +7,7 @@
 
 use jiff::SignedDuration;
 
+use super::policy::Doubt;
 use crate::dns::LookupError;
 
 mod words;
@@ -22,6 +23,8 @@ pub enum Cause {
     OurFault(Fault),
     /// The far end has no TLS, or none that works: without it nothing is sent.
     NoTls,
+    /// The far end couldn't prove who it is, and has to.
+    Unproven(Doubt),
     /// Not a refusal at all: an answer by machine.
     Automatic,
     /// It doesn't say.
@@ -39,9 +42,21 @@ impl Cause {
             Self::OurFault(Fault::Content) => "content",
             Self::OurFault(Fault::Rate) => "rate",
             Self::NoTls => "no-tls",
+            Self::Unproven(Doubt::Certificate) => "certificate",
+            Self::Unproven(Doubt::NotInPolicy) => "not-in-policy",
+            Self::Unproven(Doubt::Tlsa) => "tlsa",
+            Self::Unproven(Doubt::Dnssec) => "dnssec",
+            Self::Unproven(Doubt::RequireTls) => "requiretls",
             Self::Automatic => "automatic",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl Cause {
+    /// Whether mail waits for want of a connection that is safe: its sender is told early, and why.
+    pub const fn is_about_safety(self) -> bool {
+        matches!(self, Self::NoTls | Self::Unproven(_))
     }
 }
 
@@ -114,7 +129,11 @@ pub fn classify(refusal: &Refusal<'_>) -> Verdict {
 pub fn classify_lookup(error: &LookupError) -> Verdict {
     let cause = match error {
         LookupError::NoSuchDomain | LookupError::NullMx => Cause::AddressDead,
-        LookupError::NoAddress | LookupError::Temporary(_) | LookupError::Setup => Cause::Unknown,
+        LookupError::Bogus => Cause::Unproven(Doubt::Dnssec),
+        LookupError::NoAddress
+        | LookupError::Temporary(_)
+        | LookupError::Anchor
+        | LookupError::Setup => Cause::Unknown,
     };
     Verdict {
         cause,

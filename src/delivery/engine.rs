@@ -35,6 +35,7 @@ use self::dispatch::Dispatcher;
 use self::gate::Gate;
 use super::destination::Limits;
 use super::parcel::Source;
+use super::policy::Planner;
 use super::route::Router;
 use crate::clock::Clock;
 use crate::smtp::client::Dialer;
@@ -83,6 +84,8 @@ pub struct Network {
     pub router: Router,
     /// Reaches them.
     pub dialer: Dialer,
+    /// Says what they have to prove.
+    pub planner: Planner,
 }
 
 /// Rings when a room has queued something. Clones ring the same bell.

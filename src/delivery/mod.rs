@@ -1,8 +1,8 @@
 //! The post room: queue, schedule, routes and attempts.
 //!
 //! The parts here that decide something are pure: [`schedule`] says when to try again and when to give up,
-//! [`classify`] what a reply means for the address, [`destination`] whose turn it is. [`route`] asks DNS and [`policy`]
-//! says how a server must prove itself.
+//! [`classify`] what a reply means for the address, [`destination`] whose turn it is. [`route`] asks DNS, [`policy`]
+//! says how a server must prove itself, and [`sts`] knows what other domains ask for.
 //!
 //! The [`engine`] does the work: it takes [`parcel`]s from the rooms that have mail to send, and brings them to their
 //! destinations under the two-step rule. One such room is here: the [`queue`] of staff mail and service mail. [`signing`]
@@ -17,3 +17,4 @@ pub mod queue;
 pub mod route;
 pub mod schedule;
 pub mod signing;
+pub mod sts;

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::classify::Verdict;
+use super::policy::TlsWish;
 use crate::address::{Domain, EmailAddress};
 use crate::store::{BodyReader, StoreError};
 
@@ -116,6 +117,11 @@ pub trait Parcel: Send + Sync {
 
     /// Where it goes.
     fn destination(&self) -> &Domain;
+
+    /// What its sender asks of the connection.
+    fn wish(&self) -> TlsWish {
+        TlsWish::Usual
+    }
 
     /// Records that an attempt begins, durably, and makes the letter. Called before dialling, or when a connection to
     /// its destination is free.

@@ -283,7 +283,7 @@ impl Inner {
             kind(&row.record.class),
             row.record.queued_at,
             now,
-            verdict.cause == Cause::NoTls,
+            verdict.cause.is_about_safety(),
             told,
         );
         let failed = notice::Failed {

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use rustls_pki_types::ServerName;
 
 use crate::address::Domain;
-use crate::dns::{LookupError, MailHosts, MxHost, Resolver, is_public};
+use crate::dns::{
+    LookupError, MailHosts, MxHost, ProvenAddresses, Resolver, SecureResolver, is_public,
+};
 
 /// The port that servers take mail at.
 pub const SMTP_PORT: u16 = 25;
@@ -50,7 +52,7 @@ impl RouteError {
             Self::Lookup(LookupError::NoSuchDomain) => (5, 1, 2),
             Self::Lookup(LookupError::NullMx) => (5, 1, 10),
             Self::Lookup(LookupError::NoAddress) | Self::Unreachable => (5, 4, 4),
-            Self::Lookup(LookupError::Temporary(_) | LookupError::Setup) => (4, 4, 3),
+            Self::Lookup(_) => (4, 4, 3),
             Self::Ourselves => (5, 4, 6),
         }
     }
@@ -76,6 +78,19 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// How it was found.
     pub origin: Origin,
+    /// The names under which its TLSA records may stand (RFC 7672 §2.2); none if nothing is proven about it.
+    pub tlsa_bases: Vec<Box<str>>,
+}
+
+/// Where a domain's mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The servers to try, best first; at least one, each with at least one address.
+    pub targets: Vec<Target>,
+    /// Whether DNSSEC, or the configuration, vouches for these being the domain's servers.
+    pub secure: bool,
+    /// The domain, and the name that it is an alias of, if it has MX records.
+    pub next_hop: Vec<Box<str>>,
 }
 
 impl Target {
@@ -203,6 +218,8 @@ pub enum Reach {
 pub struct Router {
     /// DNS.
     pub resolver: Resolver,
+    /// DNS that proves what it says; without it nothing is proven.
+    pub secure: Option<SecureResolver>,
     /// Static routes, which go before DNS.
     pub routes: StaticRoutes,
     /// Who we are.
@@ -214,62 +231,84 @@ pub struct Router {
 }
 
 impl Router {
-    /// The servers to try for `domain`, best first; at least one, each with at least one address.
+    /// The servers to try for `domain`, best first; at least one, each with at least one address. Nothing is proven about
+    /// them.
     ///
     /// # Errors
     /// [`RouteError`].
     pub async fn targets(&self, domain: &Domain) -> Result<Vec<Target>, RouteError> {
-        match self.routes.find(domain) {
-            Some(via) => self.static_target(via).await.map(|target| vec![target]),
-            None => match self.resolver.mail_hosts(domain).await? {
-                MailHosts::Mx(hosts) => {
-                    self.mx_targets(before_ourselves(hosts, &self.ourselves)?)
-                        .await
-                }
-                MailHosts::Implicit => {
-                    // RFC 5321 §5.1: as if it had an MX with preference 0 that names the domain itself.
-                    let host = MxHost {
-                        preference: 0,
-                        name: domain.as_str().into(),
-                    };
-                    let hosts = before_ourselves(vec![host], &self.ourselves)?;
-                    let mut targets = self.mx_targets(hosts).await?;
-                    targets
-                        .iter_mut()
-                        .for_each(|target| target.origin = Origin::Implicit);
-                    Ok(targets)
-                }
-            },
+        self.find(domain, false).await.map(|found| found.targets)
+    }
+
+    /// The servers to try for `domain`. If `proven`, by DNS that proves what it says, if there is one at hand: forged
+    /// answers are errors then.
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub async fn find(&self, domain: &Domain, proven: bool) -> Result<Found, RouteError> {
+        let dns = Dns {
+            plain: &self.resolver,
+            secure: self.secure.as_ref().filter(|_| proven),
+        };
+        if let Some(via) = self.routes.find(domain) {
+            let target = static_target(dns, via).await?;
+            return Ok(Found {
+                targets: vec![target],
+                secure: true,
+                next_hop: Vec::new(),
+            });
+        }
+        let (hosts, secure, next_hop) = dns.mail_hosts(domain).await?;
+        match hosts {
+            MailHosts::Mx(hosts) => {
+                let hosts = before_ourselves(hosts, &self.ourselves)?;
+                Ok(Found {
+                    targets: self.mx_targets(dns, hosts).await?,
+                    secure,
+                    next_hop,
+                })
+            }
+            MailHosts::Implicit => {
+                // RFC 5321 §5.1: as if it had an MX with preference 0 that names the domain itself.
+                let host = MxHost {
+                    preference: 0,
+                    name: domain.as_str().into(),
+                };
+                let hosts = before_ourselves(vec![host], &self.ourselves)?;
+                let mut targets = self.mx_targets(dns, hosts).await?;
+                targets
+                    .iter_mut()
+                    .for_each(|target| target.origin = Origin::Implicit);
+                // Its own address is what has to be proven (RFC 7672 §2.2.2).
+                let secure = targets.iter().all(|target| !target.tlsa_bases.is_empty());
+                Ok(Found {
+                    targets,
+                    secure,
+                    next_hop: Vec::new(),
+                })
+            }
         }
     }
 
-    async fn static_target(&self, via: &Via) -> Result<Target, RouteError> {
-        let (host, addresses) = match via {
-            Via::Address(address) => (address.ip().to_string().into(), vec![*address]),
-            Via::Host(host, port) => {
-                let found = self.resolver.addresses(host).await?;
-                (
-                    host.clone(),
-                    found
-                        .into_iter()
-                        .map(|ip| SocketAddr::new(ip, *port))
-                        .collect(),
-                )
-            }
-        };
-        Ok(Target {
-            host,
-            addresses,
-            origin: Origin::Static,
-        })
-    }
-
-    async fn mx_targets(&self, hosts: Vec<MxHost>) -> Result<Vec<Target>, RouteError> {
+    async fn mx_targets(
+        &self,
+        dns: Dns<'_>,
+        hosts: Vec<MxHost>,
+    ) -> Result<Vec<Target>, RouteError> {
         let lookups: Vec<_> = hosts
             .iter()
             .map(|host| {
-                let (resolver, name) = (self.resolver.clone(), host.name.clone());
-                tokio::spawn(async move { resolver.addresses(&name).await })
+                let (plain, secure) = (dns.plain.clone(), dns.secure.cloned());
+                let name = host.name.clone();
+                tokio::spawn(async move {
+                    let secure = secure.as_ref();
+                    Dns {
+                        plain: &plain,
+                        secure,
+                    }
+                    .addresses(&name)
+                    .await
+                })
             })
             .collect();
         let mut found = Vec::with_capacity(hosts.len());
@@ -280,6 +319,56 @@ impl Router {
         }
         choose(found, &self.ourselves, self.reach, self.port)
     }
+}
+
+/// DNS, with or without proof.
+#[derive(Clone, Copy)]
+struct Dns<'a> {
+    plain: &'a Resolver,
+    secure: Option<&'a SecureResolver>,
+}
+
+impl Dns<'_> {
+    async fn mail_hosts(
+        self,
+        domain: &Domain,
+    ) -> Result<(MailHosts, bool, Vec<Box<str>>), LookupError> {
+        match self.secure {
+            Some(secure) => {
+                let found = secure.mail_hosts(domain).await?;
+                Ok((found.hosts, found.secure, found.next_hop))
+            }
+            None => Ok((self.plain.mail_hosts(domain).await?, false, Vec::new())),
+        }
+    }
+
+    async fn addresses(self, host: &str) -> Result<ProvenAddresses, LookupError> {
+        match self.secure {
+            Some(secure) => secure.addresses(host).await,
+            None => self.plain.addresses(host).await.map(Into::into),
+        }
+    }
+}
+
+async fn static_target(dns: Dns<'_>, via: &Via) -> Result<Target, RouteError> {
+    let (host, addresses, tlsa_bases) = match via {
+        Via::Address(address) => {
+            let host = address.ip().to_string().into();
+            (host, vec![*address], Vec::new())
+        }
+        Via::Host(host, port) => {
+            let found = dns.addresses(host).await?;
+            let addresses = found.addresses.into_iter();
+            let addresses = addresses.map(|ip| SocketAddr::new(ip, *port)).collect();
+            (host.clone(), addresses, found.tlsa_bases)
+        }
+    };
+    Ok(Target {
+        host,
+        addresses,
+        origin: Origin::Static,
+        tlsa_bases,
+    })
 }
 
 /// RFC 5321 §5.1: when one of the hosts is ourselves, it and all that are no better than it are left out.
@@ -304,12 +393,12 @@ fn before_ourselves(
 
 /// Makes targets of hosts (in their order) and what was found for each.
 fn choose(
-    found: Vec<(MxHost, Result<Vec<IpAddr>, LookupError>)>,
+    found: Vec<(MxHost, Result<ProvenAddresses, LookupError>)>,
     ourselves: &Ourselves,
     reach: Reach,
     port: u16,
 ) -> Result<Vec<Target>, RouteError> {
-    let is_own = |answer: &Result<Vec<IpAddr>, LookupError>| matches!(answer, Ok(ips) if ourselves.has_any(ips));
+    let is_own = |answer: &Result<ProvenAddresses, LookupError>| matches!(answer, Ok(found) if ourselves.has_any(&found.addresses));
     let own = found
         .iter()
         .filter(|(_, answer)| is_own(answer))
@@ -322,8 +411,9 @@ fn choose(
             continue;
         }
         match answer {
-            Ok(ips) => {
-                let ips = ips
+            Ok(found) => {
+                let ips = found
+                    .addresses
                     .into_iter()
                     .filter(|ip| reach == Reach::Anywhere || is_public(*ip));
                 let addresses: Vec<_> = ips.map(|ip| SocketAddr::new(ip, port)).collect();
@@ -334,6 +424,7 @@ fn choose(
                         host: host.name,
                         addresses,
                         origin: Origin::Mx,
+                        tlsa_bases: found.tlsa_bases,
                     });
                 }
             }

@@ -15,6 +15,12 @@ pub enum LookupError {
     /// No answer that can be relied on; another try may give one.
     #[error("DNS gave no answer: {0}; it will be asked again")]
     Temporary(Hitch),
+    /// The answer is forged, or nobody can say whether it should be signed (DNSSEC). It isn't used.
+    #[error("the answer of DNS is not signed as it should be (DNSSEC); it will be asked again")]
+    Bogus,
+    /// The file with the trust anchor can't be read.
+    #[error("the DNSSEC trust anchor can't be read: check the file in `delivery.trust_anchor`")]
+    Anchor,
     /// The resolver can't be set up.
     #[error(
         "the DNS resolver can't be set up: check /etc/resolv.conf or set `delivery.resolver` in the configuration"
@@ -39,6 +45,9 @@ pub enum Hitch {
 impl LookupError {
     /// Whether another try may do better.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Temporary(_) | Self::Setup)
+        matches!(
+            self,
+            Self::Temporary(_) | Self::Bogus | Self::Anchor | Self::Setup
+        )
     }
 }

@@ -11,6 +11,7 @@ mod mx;
 mod reach;
 mod records;
 mod resolver;
+mod secure;
 
 pub use self::authority::NameServer;
 pub use self::blocklist::{is_listing, listing_name};
@@ -19,3 +20,4 @@ pub use self::error::{Hitch, LookupError};
 pub use self::mx::{MailHosts, MxHost, Shuffle};
 pub use self::reach::is_public;
 pub use self::resolver::{Resolver, ResolverSettings};
+pub use self::secure::{Dnssec, ProvenAddresses, ProvenHosts, SecureResolver};

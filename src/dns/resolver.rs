@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
     ServerOrderingStrategy,
@@ -12,7 +11,8 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use tokio::time::timeout;
 
 use crate::address::Domain;
@@ -83,13 +83,7 @@ impl Resolver {
     /// # Errors
     /// [`LookupError::Setup`] if the system's configuration can't be read.
     pub fn new(settings: ResolverSettings) -> Result<Self, LookupError> {
-        let mut builder = match settings.servers.as_slice() {
-            [] => TokioResolver::builder_tokio().map_err(|_| LookupError::Setup)?,
-            servers => {
-                TokioResolver::builder_with_config(only(servers), TokioRuntimeProvider::default())
-            }
-        };
-        options(builder.options_mut(), &settings);
+        let builder = builder(&settings)?;
         let inner = builder.build().map_err(|_| LookupError::Setup)?;
         Ok(Self { inner, settings })
     }
@@ -103,41 +97,9 @@ impl Resolver {
     /// # Errors
     /// [`LookupError`]; [`LookupError::NoAddress`] if all its MX records name nothing that can be a host.
     pub async fn mail_hosts(&self, domain: &Domain) -> Result<MailHosts, LookupError> {
-        let Some(answer) = self.look_up(domain.as_str(), RecordType::MX).await? else {
-            return Ok(MailHosts::Implicit);
-        };
-        let records = answer
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::MX(mx) => Some(mx),
-                _ => None,
-            });
-        let records: Vec<_> = records.collect();
-        if records.is_empty() {
-            return Ok(MailHosts::Implicit);
-        }
-        // RFC 7505 §3: a null MX is alone. Beside others it's a mistake, and they count.
-        if records.iter().all(|mx| mx.exchange.is_root()) {
-            return Err(LookupError::NullMx);
-        }
-        let named = records.iter().filter_map(|mx| {
-            let name = host_name(&mx.exchange.to_ascii())?;
-            Some(MxHost {
-                preference: mx.preference,
-                name,
-            })
-        });
-        let hosts = in_order(
-            named.collect(),
-            self.settings.max_hosts,
-            &mut Shuffle::random(),
-        );
-        if hosts.is_empty() {
-            Err(LookupError::NoAddress)
-        } else {
-            Ok(MailHosts::Mx(hosts))
-        }
+        let answer = self.look_up(domain.as_str(), RecordType::MX).await?;
+        let records = answer.as_ref().map(Lookup::answers).unwrap_or_default();
+        mail_hosts_in(records, &self.settings)
     }
 
     /// The addresses of a host, of both families in turn, IPv6 first.
@@ -149,17 +111,10 @@ impl Resolver {
             self.look_up(host, RecordType::AAAA),
             self.look_up(host, RecordType::A)
         );
-        let found = interleave(&v6, &v4, self.settings.max_addresses);
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        // NXDOMAIN is about the name: one is enough. A failure leaves open what the other family would have said.
-        let errors = [v6.err(), v4.err()];
-        let first = |want: fn(&LookupError) -> bool| errors.iter().flatten().copied().find(want);
-        let no_such = first(|error| *error == LookupError::NoSuchDomain);
-        Err(no_such
-            .or_else(|| first(LookupError::is_temporary))
-            .unwrap_or(LookupError::NoAddress))
+        let records = |answer: Result<Option<Lookup>, LookupError>| {
+            answer.map(|answer| answer.map_or_else(Vec::new, |answer| answer.answers().to_vec()))
+        };
+        addresses_in(&records(v6), &records(v4), self.settings.max_addresses)
     }
 
     /// One look-up; `None` if the name exists and has no such record.
@@ -175,6 +130,54 @@ impl Resolver {
             Ok(Ok(answer)) => Ok(Some(answer)),
             Ok(Err(error)) => read_error(&error),
         }
+    }
+}
+
+/// Hickory's, with our servers and options.
+pub(super) fn builder(
+    settings: &ResolverSettings,
+) -> Result<ResolverBuilder<TokioRuntimeProvider>, LookupError> {
+    let mut builder = match settings.servers.as_slice() {
+        [] => TokioResolver::builder_tokio().map_err(|_| LookupError::Setup)?,
+        servers => {
+            TokioResolver::builder_with_config(only(servers), TokioRuntimeProvider::default())
+        }
+    };
+    options(builder.options_mut(), settings);
+    Ok(builder)
+}
+
+/// The mail hosts in an answer, in the order in which they are to be tried.
+pub(super) fn mail_hosts_in(
+    records: &[Record],
+    settings: &ResolverSettings,
+) -> Result<MailHosts, LookupError> {
+    let records: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::MX(mx) => Some(mx),
+            _ => None,
+        })
+        .collect();
+    if records.is_empty() {
+        return Ok(MailHosts::Implicit);
+    }
+    // RFC 7505 §3: a null MX is alone. Beside others it's a mistake, and they count.
+    if records.iter().all(|mx| mx.exchange.is_root()) {
+        return Err(LookupError::NullMx);
+    }
+    let named = records.iter().filter_map(|mx| {
+        let name = host_name(&mx.exchange.to_ascii())?;
+        Some(MxHost {
+            preference: mx.preference,
+            name,
+        })
+    });
+    let hosts = in_order(named.collect(), settings.max_hosts, &mut Shuffle::random());
+    if hosts.is_empty() {
+        Err(LookupError::NoAddress)
+    } else {
+        Ok(MailHosts::Mx(hosts))
     }
 }
 
@@ -204,7 +207,7 @@ pub(super) fn options(options: &mut ResolverOpts, settings: &ResolverSettings) {
     options.negative_max_ttl = Some(Duration::from_secs(300));
 }
 
-fn read_error(error: &NetError) -> Result<Option<Lookup>, LookupError> {
+pub(super) fn read_error(error: &NetError) -> Result<Option<Lookup>, LookupError> {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(NoRecords { response_code, .. })) => {
             match *response_code {
@@ -219,7 +222,27 @@ fn read_error(error: &NetError) -> Result<Option<Lookup>, LookupError> {
     }
 }
 
-type Answer = Result<Option<Lookup>, LookupError>;
+type Answer = Result<Vec<Record>, LookupError>;
+
+/// The addresses in two answers, of both families in turn. One family that can't be looked up doesn't hide the other.
+pub(super) fn addresses_in(
+    v6: &Answer,
+    v4: &Answer,
+    limit: usize,
+) -> Result<Vec<IpAddr>, LookupError> {
+    let found = interleave(v6, v4, limit);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    // NXDOMAIN is about the name: one is enough. A failure leaves open what the other family would have said.
+    let errors = [v6.as_ref().err(), v4.as_ref().err()];
+    let first = |want: fn(&LookupError) -> bool| errors.iter().flatten().copied().find(|e| want(e));
+    let no_such = first(|error| *error == LookupError::NoSuchDomain);
+    Err(no_such
+        .or_else(|| first(LookupError::is_temporary))
+        .copied()
+        .unwrap_or(LookupError::NoAddress))
+}
 
 fn interleave(v6: &Answer, v4: &Answer, limit: usize) -> Vec<IpAddr> {
     let (mut v6, mut v4) = (addresses_of(v6), addresses_of(v4));
@@ -237,12 +260,7 @@ fn interleave(v6: &Answer, v4: &Answer, limit: usize) -> Vec<IpAddr> {
 
 /// The addresses in an answer, CNAMEs on the way to them left out.
 fn addresses_of(answer: &Answer) -> impl Iterator<Item = IpAddr> {
-    let records = answer
-        .as_ref()
-        .ok()
-        .and_then(Option::as_ref)
-        .map(Lookup::answers)
-        .unwrap_or_default();
+    let records = answer.as_deref().unwrap_or_default();
     records.iter().filter_map(|record| match &record.data {
         RData::A(a) => Some(IpAddr::V4(a.0)),
         RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),

@@ -24,6 +24,11 @@ pub fn in_words(name: &str) -> &'static str {
         "content" => "the other side doesn't take what it says or carries",
         "rate" => "too much at a time for the other side",
         "no-tls" => "the other side has no TLS, and nothing is sent without",
+        "certificate" => "the other side's certificate doesn't prove who it is, and it has to",
+        "not-in-policy" => "the domain's MTA-STS policy doesn't name its mail server",
+        "tlsa" => "the other side's certificate doesn't match its TLSA records (DANE)",
+        "dnssec" => "the domain's DNS is not signed as it should be (DNSSEC)",
+        "requiretls" => "REQUIRETLS was asked for, and the other side doesn't do it",
         "automatic" => "an automatic reply",
         EXPIRED => "it was tried for as long as copies are tried",
         PAUSED => "its recipient asked to stop and has not decided",
@@ -60,6 +65,7 @@ pub(super) fn stopped_in_words(stopped: Stopped, list: &str) -> String {
 mod tests {
     use super::in_words;
     use crate::delivery::classify::{Cause, Fault};
+    use crate::delivery::policy::Doubt;
 
     #[test]
     fn staff_read_each_cause_in_words() {
@@ -71,6 +77,11 @@ mod tests {
             Cause::OurFault(Fault::Content),
             Cause::OurFault(Fault::Rate),
             Cause::NoTls,
+            Cause::Unproven(Doubt::Certificate),
+            Cause::Unproven(Doubt::NotInPolicy),
+            Cause::Unproven(Doubt::Tlsa),
+            Cause::Unproven(Doubt::Dnssec),
+            Cause::Unproven(Doubt::RequireTls),
             Cause::Automatic,
         ] {
             let words = in_words(cause.name());

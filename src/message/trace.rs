@@ -92,6 +92,17 @@ pub fn outgoing_header(
     Ok((out, body_at))
 }
 
+/// Whether the header says that the recipient domain's wishes for TLS don't matter for this mail: `TLS-Required: No`, once
+/// (RFC 8689 §5).
+pub fn relaxes_tls(header: &[u8]) -> bool {
+    let Ok((fields, _)) = field::split(header, &Limits::default()) else {
+        return false;
+    };
+    let mut said = fields.iter().filter(|field| field.is("TLS-Required"));
+    let no = |field: &Field<'_>| field.text().trim().eq_ignore_ascii_case("no");
+    said.next().is_some_and(no) && said.next().is_none()
+}
+
 /// Whom a header names as its authors, and as who sent it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Writers {

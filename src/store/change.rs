@@ -15,6 +15,7 @@ use super::queue::{self, Queued};
 use super::request::{self, Challenge, Request};
 use super::setting::{self, Setting};
 use super::staff::Staff;
+use super::sts_policy::{self, StsRow};
 use super::subscriber::{self, Subscriber};
 use super::suppression::Suppression;
 use super::wording::Wording;
@@ -104,6 +105,10 @@ pub enum Step {
     PutQueued(Queued),
     /// The mail is done with.
     RemoveQueued(QueueId),
+    /// Keeps another domain's MTA-STS policy in place of an older one.
+    PutStsPolicy(StsRow),
+    /// Forgets one.
+    RemoveStsPolicy(Index),
     /// Writes a mailing as its next version.
     PutMailing(Mailing),
     /// Writes ledger rows for copies that have none yet.
@@ -330,6 +335,8 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutBounce(bounce) => bounce.insert(tx).await,
         Step::PutQueued(queued) => queued.put(tx).await,
         Step::RemoveQueued(id) => queue::remove(*id, tx).await,
+        Step::PutStsPolicy(row) => row.put(tx).await,
+        Step::RemoveStsPolicy(index) => sts_policy::remove(index, tx).await,
         Step::PutMailing(mailing) => mailing.put(tx).await,
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
         Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,

@@ -32,6 +32,7 @@ mod schema;
 mod setting;
 mod sound;
 mod staff;
+mod sts_policy;
 mod subscriber;
 mod suppression;
 #[cfg(test)]
@@ -67,12 +68,13 @@ pub use mailing::{
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
-pub use queue::{MailClass, Needs, QueueRecord, Queued};
+pub use queue::{MailClass, Needs, QueueRecord, Queued, TlsWish};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
 pub use setting::{NamedSetting, Setting};
 pub use staff::{Role, Staff, StaffRecord};
+pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};
 pub use verify::{Finding, Verification};

@@ -44,11 +44,14 @@ fn migrations() -> Vec<Migration> {
             false,
         )
     };
-    vec![one(
-        1,
-        "first",
-        include_str!("../../migrations/0001_first.sql"),
-    )]
+    vec![
+        one(1, "first", include_str!("../../migrations/0001_first.sql")),
+        one(
+            2,
+            "sts policy",
+            include_str!("../../migrations/0002_sts_policy.sql"),
+        ),
+    ]
 }
 
 /// The files of a store: the database and what lies beside it in the data directory.

@@ -30,6 +30,19 @@ pub enum MailClass {
     },
 }
 
+/// What a mail's sender asks of the connections that it goes over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsWish {
+    /// What the recipient's domain asks for.
+    #[default]
+    Usual,
+    /// Servers that prove who they are, and pass this on (REQUIRETLS, RFC 8689).
+    Required,
+    /// Encrypted, and the recipient domain's own wishes don't matter (`TLS-Required: No`, RFC 8689 §5).
+    Relaxed,
+}
+
 /// What a queued mail's row holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRecord {
@@ -54,6 +67,9 @@ pub struct QueueRecord {
     /// Header fields that go before the stored message: its DKIM signatures, once they were made.
     #[serde(default)]
     pub prefix: Option<String>,
+    /// What its sender asks of the connections.
+    #[serde(default)]
+    pub tls: TlsWish,
 }
 
 /// Which SMTP extensions a message can't go without.

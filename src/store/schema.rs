@@ -61,6 +61,8 @@ const CLEAR: &[(&str, &str, &str)] = &[
     ("queue", "id", "random"),
     ("queue", "message_id", "random"),
     ("queue", "due_at", "SQL orders by it"),
+    ("sts_policy", "domain_index", "keyed hash"),
+    ("sts_policy", "due_at", "SQL orders by it"),
     ("mailing", "id", "random"),
     ("mailing", "message_id", "random"),
     ("mailing", "version", "a count of changes"),

@@ -725,6 +725,7 @@ fn queue_record(n: usize) -> QueueRecord {
         delay_told: false,
         needs: Needs::default(),
         prefix: None,
+        tls: Default::default(),
     }
 }
 

@@ -208,6 +208,12 @@ const TABLES: &[Table] = &[
         },
     },
     Table {
+        name: "sts_policy",
+        sql: "SELECT domain_index, due_at, sealed FROM sts_policy ORDER BY domain_index",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::StsRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
         name: "mailing",
         sql: "SELECT id, message_id, version, sealed FROM mailing ORDER BY id",
         name_row: by_id,

@@ -1,11 +1,38 @@
-//! The client's side of TLS where nobody asks who answers.
+//! The client's side of TLS: where nobody asks who answers, where the Internet's authorities must vouch for it, and where
+//! DNS does.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::dane::{Dane, DaneVerifier};
+
+/// TLS in which the server's certificate must be good for its name, by `verifier`. No session is resumed: each connection
+/// is proven anew.
+pub fn verifying_client(verifier: Arc<WebPkiServerVerifier>) -> ClientConfig {
+    client(super::provider(), verifier)
+}
+
+/// TLS in which the server's certificate must match TLSA records (RFC 7672).
+pub fn dane_client(dane: Arc<Dane>) -> ClientConfig {
+    let provider = super::provider();
+    client(provider.clone(), Arc::new(DaneVerifier { dane, provider }))
+}
+
+fn client(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(super::VERSIONS)
+        .expect("the provider has suites for both versions")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config
+}
 
 /// TLS "encrypted without authentication" (RFC 7435): any certificate is taken, whatever its name, issuer or date, since
 /// most mail servers' certificates prove nothing and the other choice would be not to send. Against somebody who only

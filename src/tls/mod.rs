@@ -2,7 +2,8 @@
 //!
 //! - `Pair` is a certificate chain with its key, checked; [`Certificates`] holds the pairs in use, picks one for each
 //!   client and reads them again when their files change.
-//! - [`server_config`] has what each door needs; [`encrypting_client`] encrypts without asking who answers.
+//! - [`server_config`] has what each door needs; [`encrypting_client`] encrypts without asking who answers,
+//!   [`verifying_client`] and [`dane_client`] insist on proof, by the [`trusted_roots`] or by TLSA records ([`Dane`]).
 //! - [`SelfMadeCa`] makes certificates for the sandbox and for tests.
 //!
 //! Nothing here opens a socket.
@@ -13,13 +14,19 @@ use rustls::crypto::CryptoProvider;
 
 mod certificates;
 mod client;
+mod dane;
+mod fault;
 mod pair;
+mod roots;
 mod self_made;
 mod server;
 
 pub use certificates::{Certificates, PairFiles, Reloaded};
-pub use client::encrypting_client;
+pub use client::{dane_client, encrypting_client, verifying_client};
+pub use dane::{Dane, Tlsa, usable};
+pub use fault::CertificateFault;
 pub use pair::{Pair, PairError};
+pub use roots::{RootsError, trusted_roots};
 pub use rustls_pki_types as pki_types;
 pub use self_made::{SelfMadeCa, SelfMadeError};
 pub use server::{Door, server_config};

@@ -2,11 +2,13 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod authority;
 pub mod chance;
 pub mod disk;
 pub mod mailing;
 pub mod memory;
 pub mod outside;
 pub mod party;
+pub mod policies;
 pub mod seed;
 pub mod zone;

@@ -1,13 +1,14 @@
 //! An outside mail server on an ephemeral port that can be told to misbehave while it runs.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use hustings::clock::Clock;
 use hustings::daemon::sandbox::inbox::{Inbox, InboxLimits};
-use hustings::daemon::sandbox::outside::{Manners, Outside};
+use hustings::daemon::sandbox::outside::{Manners, Outside, Polite};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
@@ -45,9 +46,29 @@ impl OutsideMta {
         .await
     }
 
+    /// A polite server at this address that shows this certificate: the first is its own.
+    pub async fn at(
+        address: SocketAddr,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::behind(listener, InboxLimits::default(), chain, key)
+    }
+
     async fn with_limits(limits: InboxLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (tls, certificate) = self_made(NAME);
+        let (chain, key) = super::authority::self_signed(NAME);
+        Self::behind(listener, limits, chain, key)
+    }
+
+    fn behind(
+        listener: TcpListener,
+        limits: InboxLimits,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
+        let (certificate, tls) = (chain[0].clone(), shown(chain, key));
         let script = Script::default();
         let server = Outside::start(
             listener,
@@ -118,6 +139,11 @@ impl OutsideMta {
         self.script.0.lock().unwrap().no_starttls = true;
     }
 
+    /// Offers REQUIRETLS from now on.
+    pub fn with_require_tls(&self) {
+        self.script.0.lock().unwrap().require_tls = true;
+    }
+
     /// From now on notes whose DATA and final dot came when.
     pub fn note_times(&self) {
         self.script.0.lock().unwrap().times = Some(HashMap::new());
@@ -152,6 +178,7 @@ struct Script(Arc<Mutex<Rules>>);
 struct Rules {
     rules: Vec<Rule>,
     no_starttls: bool,
+    require_tls: bool,
     /// By address.
     times: Option<HashMap<String, Vec<(At, Instant)>>>,
 }
@@ -191,22 +218,41 @@ impl Manners for Script {
         rule.act.clone()
     }
 
+    fn extensions(&self) -> &[&str] {
+        match self.0.lock().unwrap().require_tls {
+            true => &[
+                "PIPELINING",
+                "8BITMIME",
+                "REQUIRETLS",
+                "ENHANCEDSTATUSCODES",
+            ],
+            false => Polite.extensions(),
+        }
+    }
+
     fn offers_starttls(&self) -> bool {
         !self.0.lock().unwrap().no_starttls
     }
 }
 
-/// A TLS set-up with a fresh self-signed certificate for `name`.
-pub fn self_made(name: &str) -> (Arc<ServerConfig>, CertificateDer<'static>) {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+/// A TLS set-up that shows this certificate.
+pub fn shown(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
+        .with_single_cert(chain, key)
         .unwrap();
-    (Arc::new(config), certificate)
+    Arc::new(config)
+}
+
+/// A TLS set-up with a fresh self-signed certificate for `name`.
+pub fn self_made(name: &str) -> (Arc<ServerConfig>, CertificateDer<'static>) {
+    let (chain, key) = super::authority::self_signed(name);
+    let certificate = chain[0].clone();
+    (shown(chain, key), certificate)
 }

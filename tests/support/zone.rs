@@ -1,5 +1,6 @@
 //! An authoritative DNS server on an ephemeral port, UDP and TCP, whose one zone is the root: any name can be given
-//! records, and faults, while it runs. Nothing is cached by those who ask: every TTL is 0.
+//! records, and faults, while it runs. Nothing is cached by those who ask: every TTL is 0. A [`Zone::signed`] one is signed
+//! (DNSSEC), but for what lies below [`PLAIN`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -10,13 +11,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_server::Server;
-use hickory_server::net::runtime::{Time, TokioRuntimeProvider};
+use hickory_server::dnssec::NxProofKind;
+use hickory_server::net::runtime::Time;
+use hickory_server::proto::dnssec::crypto::Ed25519SigningKey;
+use hickory_server::proto::dnssec::rdata::DNSKEY;
+use hickory_server::proto::dnssec::{DnssecSigner, SigningKey as _};
 use hickory_server::proto::op::ResponseCode;
-use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, PTR, SOA, SRV, TXT};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, NULL, PTR, SOA, SRV, TXT};
 use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
-use hickory_server::zone_handler::{AxfrPolicy, Catalog, MessageResponseBuilder, ZoneType};
+use hickory_server::zone_handler::{
+    AxfrPolicy, Catalog, DnssecZoneHandler as _, MessageResponseBuilder, ZoneType,
+};
 use hustings::dns::Data;
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -29,12 +36,28 @@ pub enum Fault {
     Silence,
 }
 
+/// The part of a signed zone that is not signed: a delegation without keys.
+pub const PLAIN: &str = "plain";
+
+type Handler = InMemoryZoneHandler;
+
+/// What makes a zone a signed one.
+struct Signed {
+    /// The names below [`PLAIN`].
+    plain: Arc<Handler>,
+    /// The root's key, as a trust anchor file has it.
+    anchor: String,
+    /// Records that come after the signatures.
+    forged: tokio::sync::Mutex<Vec<Record>>,
+}
+
 type Faults = Arc<Mutex<HashMap<LowerName, Fault>>>;
 
 /// A DNS server. Dropping it stops it.
 pub struct Zone {
     address: SocketAddr,
-    handler: Arc<InMemoryZoneHandler>,
+    handler: Arc<Handler>,
+    signed: Option<Signed>,
     faults: Faults,
     queries: Arc<Mutex<Vec<(String, RecordType)>>>,
     // Its tasks end with it.
@@ -44,14 +67,47 @@ pub struct Zone {
 impl Zone {
     /// An empty zone at a port of its own.
     pub async fn start() -> Self {
+        Self::serve(Arc::new(empty(Name::root(), None)), None).await
+    }
+
+    /// An empty signed zone, with an unsigned one below it.
+    pub async fn signed() -> Self {
+        let handler = empty(Name::root(), Some(NxProofKind::Nsec));
+        let key = Ed25519SigningKey::generate_pkcs8().unwrap();
+        let key = Ed25519SigningKey::from_pkcs8(&key).unwrap();
+        let public = DNSKEY::from_key(&key.to_public_key().unwrap());
+        let anchor = format!(". IN DNSKEY {public}\n");
+        let day = Duration::from_secs(86_400);
+        let signer = DnssecSigner::new(public, Box::new(key), Name::root(), day);
+        handler.add_zone_signing_key(signer).await.unwrap();
+        let signed = Signed {
+            plain: Arc::new(empty(named(PLAIN), None)),
+            anchor,
+            forged: tokio::sync::Mutex::default(),
+        };
+        let zone = Self::serve(Arc::new(handler), Some(signed)).await;
+        // Above the cut, and below it.
+        let cut = || RData::NS(NS(named("ns.test")));
+        zone.add(PLAIN, cut()).await;
+        if let Some(signed) = &zone.signed {
+            put(&signed.plain, Record::from_rdata(named(PLAIN), 0, cut())).await;
+        }
+        zone
+    }
+
+    async fn serve(handler: Arc<Handler>, signed: Option<Signed>) -> Self {
         let (udp, tcp) = sockets().await;
         let address = udp.local_addr().unwrap();
-        let handler = Arc::new(empty_root());
-        let mut catalog = Catalog::new();
+        let (mut catalog, mut parents) = (Catalog::new(), Catalog::new());
         catalog.upsert(Name::root().into(), vec![handler.clone()]);
+        parents.upsert(Name::root().into(), vec![handler.clone()]);
+        if let Some(signed) = &signed {
+            catalog.upsert(named(PLAIN).into(), vec![signed.plain.clone()]);
+        }
         let (faults, queries) = (Faults::default(), Arc::default());
         let answers = Answers {
             catalog,
+            parents,
             faults: faults.clone(),
             queries: Arc::clone(&queries),
         };
@@ -61,6 +117,7 @@ impl Zone {
         Self {
             address,
             handler,
+            signed,
             faults,
             queries,
             _server: server,
@@ -112,15 +169,19 @@ impl Zone {
         self.add(name, data).await;
     }
 
-    /// Adds any record.
+    /// Adds any record, and signs it.
     pub async fn add(&self, name: &str, data: RData) {
-        let serial = self.handler.serial().await;
-        assert!(
-            self.handler
-                .upsert(Record::from_rdata(named(name), 0, data), serial)
-                .await,
-            "{name}: not taken"
-        );
+        let handler = self.handler_of(name);
+        put(handler, Record::from_rdata(named(name), 0, data)).await;
+        self.sign().await;
+    }
+
+    /// Adds a record that somebody on the way has put there: no signature is good for it.
+    pub async fn forge(&self, name: &str, data: RData) {
+        let signed = self.signed.as_ref().expect("a signed zone");
+        let record = Record::from_rdata(named(name), 0, data);
+        signed.forged.lock().await.push(record);
+        self.sign().await;
     }
 
     /// Publishes a record as the party wants it.
@@ -141,16 +202,41 @@ impl Zone {
                 let srv = SRV::new(*priority, *weight, *port, named(target));
                 self.add(name, RData::SRV(srv)).await;
             }
-            Data::Caa { .. } | Data::Signed => unimplemented!(),
+            Data::Caa { .. } | Data::Signed => panic!("this zone holds no such record"),
         }
     }
 
     /// Takes all records of a kind away from a name.
     pub async fn remove(&self, name: &str, kind: RecordType) {
-        self.handler
-            .records_mut()
-            .await
-            .remove(&RrKey::new(named(name).into(), kind));
+        let handler = self.handler_of(name);
+        let key = RrKey::new(named(name).into(), kind);
+        handler.records_mut().await.remove(&key);
+        self.sign().await;
+    }
+
+    fn handler_of(&self, name: &str) -> &Handler {
+        match &self.signed {
+            Some(signed) if name.ends_with(&format!(".{PLAIN}")) => &signed.plain,
+            _ => &self.handler,
+        }
+    }
+
+    async fn sign(&self) {
+        let Some(signed) = &self.signed else { return };
+        let forged = signed.forged.lock().await;
+        for record in &*forged {
+            let key = RrKey::new((&record.name).into(), record.record_type());
+            self.handler.records_mut().await.remove(&key);
+        }
+        self.handler.secure_zone().await.unwrap();
+        for record in &*forged {
+            put(&self.handler, record.clone()).await;
+        }
+    }
+
+    /// The file of the trust anchor of a signed zone.
+    pub fn anchor(&self) -> &str {
+        &self.signed.as_ref().expect("a signed zone").anchor
     }
 
     /// Makes a name fail, or behave again.
@@ -185,7 +271,12 @@ async fn sockets() -> (UdpSocket, TcpListener) {
     panic!("no port is free for both UDP and TCP");
 }
 
-fn empty_root() -> InMemoryZoneHandler<TokioRuntimeProvider> {
+async fn put(handler: &Handler, record: Record) {
+    let (name, serial) = (record.name.clone(), handler.serial().await);
+    assert!(handler.upsert(record, serial).await, "{name}: not taken");
+}
+
+fn empty(origin: Name, denial: Option<NxProofKind>) -> Handler {
     let soa = SOA::new(
         named("ns.test"),
         named("hostmaster.test"),
@@ -195,22 +286,17 @@ fn empty_root() -> InMemoryZoneHandler<TokioRuntimeProvider> {
         86_400,
         0,
     );
-    let mut set = RecordSet::new(Name::root(), RecordType::SOA, 1);
-    set.insert(Record::from_rdata(Name::root(), 0, RData::SOA(soa)), 1);
-    let records = BTreeMap::from([(RrKey::new(Name::root().into(), RecordType::SOA), set)]);
-    InMemoryZoneHandler::new(
-        Name::root(),
-        records,
-        ZoneType::Primary,
-        AxfrPolicy::Deny,
-        None,
-    )
-    .unwrap()
+    let mut set = RecordSet::new(origin.clone(), RecordType::SOA, 1);
+    set.insert(Record::from_rdata(origin.clone(), 0, RData::SOA(soa)), 1);
+    let records = BTreeMap::from([(RrKey::new((&origin).into(), RecordType::SOA), set)]);
+    InMemoryZoneHandler::new(origin, records, ZoneType::Primary, AxfrPolicy::Deny, denial).unwrap()
 }
 
 /// The catalog, with faults in front.
 struct Answers {
     catalog: Catalog,
+    /// Without the delegated zone: it is its parent that knows about its keys.
+    parents: Catalog,
     faults: Faults,
     queries: Arc<Mutex<Vec<(String, RecordType)>>>,
 }
@@ -222,8 +308,11 @@ impl Answers {
         mut response: R,
     ) -> ResponseInfo {
         let asked = request.request_info().ok().map(|info| info.query.clone());
-        let mut fault = None;
+        let (mut fault, mut catalog) = (None, &self.catalog);
         if let Some(query) = asked {
+            if query.query_type() == RecordType::DS && *query.name() == named(PLAIN).into() {
+                catalog = &self.parents;
+            }
             let name = query.name().to_string();
             self.queries
                 .lock()
@@ -232,7 +321,7 @@ impl Answers {
             fault = self.faults.lock().unwrap().get(query.name()).copied();
         }
         match fault {
-            None => self.catalog.handle_request::<R, T>(request, response).await,
+            None => catalog.handle_request::<R, T>(request, response).await,
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::ServerFailure) => {
                 let failed = MessageResponseBuilder::from_message_request(request)

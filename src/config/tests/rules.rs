@@ -343,6 +343,25 @@ fn other_rules_between_keys() {
         "delivery.route.*",
         "has no port",
     );
+    refused(
+        add("[delivery.tls_policy]\n\"*\" = \"dane\""),
+        "delivery.tls_policy.*",
+        "is no domain",
+    );
+    refused(
+        add("[delivery.tls_policy]\n\"a.example\" = \"maybe\""),
+        "delivery.tls_policy.a.example",
+        "expected \"encrypted\"",
+    );
+    refused(
+        add("[delivery]\nsmtp_port = 0"),
+        "delivery.smtp_port",
+        "expected 1 to 65535",
+    );
+    assert!(
+        add("[delivery.tls_policy]\n\"*.a.example\" = \"dane\"\n\"a.example\" = \"verified\"")
+            .is_ok()
+    );
     assert!(add("[delivery.route]\n\"*\" = \"127.0.0.1:25\"\n\"*.org\" = \"relay.example.org:25\"\n\"a.example\" = \"[::1]:25\"").is_ok());
     refused(
         add("[pages]\nurl = \"http://party.example\""),

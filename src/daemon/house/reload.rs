@@ -89,8 +89,9 @@ impl PartyHouse {
         let as_of = super::super::serve::date_of(path, &self.clock);
         let settings = Settings::new(config, as_of).map_err(|error| fail(&error))?;
         let site = settings.site();
+        let trust = self.cell.get().map(|rooms| rooms.trust.clone());
         let network = settings
-            .network(self.mail_door.get().copied())
+            .network(self.mail_door.get().copied(), &trust.unwrap_or_default())
             .map_err(|error| fail(&error))?;
         let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
         self.certificates
@@ -108,6 +109,7 @@ impl PartyHouse {
         let settings = checked.settings;
         let mut warnings = Vec::new();
         if let Some(rooms) = self.cell.get() {
+            rooms.fetch_by(checked.network.planner.sts.clone());
             let letters = Arc::new(settings.letters());
             let consent = rooms.consent.reload(settings.consent(), letters);
             consent.await.map_err(|error| fail(&error))?;

@@ -11,6 +11,7 @@ use super::*;
 use crate::address::EmailAddress;
 use crate::daemon::desks::tests::World;
 use crate::daemon::service::work_for;
+use crate::daemon::settings::Trust;
 use crate::delivery::engine::EngineSettings;
 use crate::delivery::parcel::{Boxed, Parcel, Source};
 use crate::staff::Caller;
@@ -37,7 +38,7 @@ async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let network = {
         let config = crate::config::Config::example();
         let settings = Settings::new(config, jiff::civil::date(2026, 11, 21)).unwrap();
-        settings.network(None).unwrap()
+        settings.network(None, &Trust::default()).unwrap()
     };
     let (bell, asked) = (Bell::new(), watch::Sender::new(0));
     let mut looks = asked.subscribe();
@@ -77,7 +78,7 @@ async fn addresses_and_resolvers_of_the_configuration_are_used() {
             .map(|one| one.parse().unwrap())
             .into();
     });
-    let network = settings.network(None).unwrap();
+    let network = settings.network(None, &Trust::default()).unwrap();
     assert_eq!(
         network.dialer.sources,
         settings.config.delivery.source_addresses

@@ -38,7 +38,8 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded.
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, other
+/// domains' policies fetched again before they end.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.end_unapproved().await {
@@ -52,6 +53,11 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         }
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
+        }
+        if let Some(policies) = rooms.policies()
+            && let Err(error) = policies.refresh().await
+        {
+            tracing::error!(%error, "MTA-STS policies could not be looked after; tried again tomorrow");
         }
         clock.sleep(DAY).await;
     }

@@ -85,6 +85,9 @@ impl Host for MailIn {
             (Err(verdict::Unknown::NotHere(NotHere::OtherDomain)), Some(_)) => {}
             (Err(unknown), _) => return Err(unknown.refusal(staff.is_some())),
             (Ok(Destination::List { .. }), None) => return Err(verdict::list_is_for_staff()),
+            (Ok(Destination::List { .. }), Some(_)) if envelope.require_tls => {
+                return Err(verdict::no_require_tls_for_lists());
+            }
             (Ok(Destination::List { .. }), Some(staff)) => {
                 let roll = rooms.staff.roll();
                 let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;

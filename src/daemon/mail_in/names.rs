@@ -14,7 +14,7 @@ fn answer<T>(found: Result<Vec<T>, LookupError>) -> Answer<T> {
         Ok(found) => Ok(found),
         Err(LookupError::NoSuchDomain) => Err(NoAnswer::NoSuchName),
         Err(LookupError::NoAddress | LookupError::NullMx) => Err(NoAnswer::NoRecord),
-        Err(LookupError::Temporary(_) | LookupError::Setup) => Err(NoAnswer::Later),
+        Err(_) => Err(NoAnswer::Later),
     }
 }
 

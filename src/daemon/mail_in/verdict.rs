@@ -87,6 +87,15 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
+/// A list's copies go wherever its subscribers are.
+pub(super) fn no_require_tls_for_lists() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 30),
+        "REQUIRETLS can't be promised for all who read a list: send it without",
+    )
+}
+
 pub(super) fn too_many_wrong_passwords(wait: std::time::Duration) -> Refusal {
     let minutes = wait.as_secs().div_ceil(60);
     let unit = if minutes == 1 { "minute" } else { "minutes" };

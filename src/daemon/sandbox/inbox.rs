@@ -19,6 +19,8 @@ pub struct Mail {
     pub recipients: Vec<String>,
     /// The TLS version it came over.
     pub tls: &'static str,
+    /// Whether its sender asked for REQUIRETLS.
+    pub require_tls: bool,
     /// The connection that brought it, counted from 1.
     pub connection: u64,
     /// The message as it was on the wire, dots still doubled.
@@ -232,6 +234,7 @@ mod tests {
             reverse_path: "u+x@party.example".to_owned(),
             recipients: vec![to.to_owned()],
             tls: "TLSv1.3",
+            require_tls: false,
             connection: 1,
             stuffed: stuffed.as_bytes().into(),
         }

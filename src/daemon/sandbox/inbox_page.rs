@@ -350,6 +350,7 @@ mod tests {
             reverse_path: String::new(),
             recipients: vec![to.to_owned()],
             tls: "TLSv1.3",
+            require_tls: false,
             connection: 1,
             stuffed: message.as_bytes().into(),
         }

@@ -82,6 +82,8 @@ pub struct Plan {
     pub ports: [u16; 5],
     /// Where all mail to the outside goes.
     pub outside: SocketAddr,
+    /// Whether it goes there by a fixed route; else DNS says where it goes.
+    pub routed: bool,
     /// More lines of configuration, by section: `("limits", "recipients = 5")`. The section `""` is the top.
     pub more: Vec<(&'static str, String)>,
     /// Where the root key comes from: this passphrase, or a key file if there is none.
@@ -95,6 +97,7 @@ impl Plan {
             directory: None,
             ports: [0; 5],
             outside,
+            routed: true,
             more: Vec::new(),
             passphrase: None,
         }
@@ -399,7 +402,7 @@ chain = {chain}
 key = {pair}
 
 [delivery]
-route."*" = {outside}
+{outside}
 {delivery}
 [incoming]
 {incoming}
@@ -429,7 +432,10 @@ to = "stderr"
         https = address(3),
         chain = at("tls/party.pem"),
         pair = at("tls/party.key"),
-        outside = quoted(&plan.outside.to_string()),
+        outside = match plan.routed {
+            true => format!("route.\"*\" = {}", quoted(&plan.outside.to_string())),
+            false => String::new(),
+        },
         delivery = more("delivery"),
         // There is no DNS in a sandbox, unless a story brings one.
         incoming = match more("incoming").as_str() {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
-use super::desk::{Cargo, Job};
+use super::desk::{Cargo, Destination, Job};
 use super::failure::Failure;
-use crate::address::Domain;
 use crate::delivery::classify::Cause;
 use crate::delivery::parcel::{Attempted, Letter, Loaded, Parcel, ParcelKey};
+use crate::delivery::policy::TlsWish;
 use crate::smtp::client::{CommandError, Envelope, WirePath};
 
 enum Load {
@@ -22,17 +22,17 @@ enum Load {
 /// The next letters of one courier, in their order.
 pub(super) struct Ahead {
     shared: Arc<Shared>,
-    domain: Domain,
+    to: Destination,
     queue: VecDeque<Load>,
     /// How many are made at once; one until there is a connection.
     pub(super) depth: usize,
 }
 
 impl Ahead {
-    pub(super) fn new(shared: Arc<Shared>, domain: Domain) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, to: Destination) -> Self {
         Self {
             shared,
-            domain,
+            to,
             queue: VecDeque::new(),
             depth: 1,
         }
@@ -41,7 +41,7 @@ impl Ahead {
     /// Takes jobs from the desk until enough are being made.
     fn fill(&mut self) {
         while self.queue.len() < self.depth {
-            let Some(job) = self.shared.desk.take(&self.domain) else {
+            let Some(job) = self.shared.desk.take(&self.to) else {
                 return;
             };
             self.queue.push_back(match job {
@@ -109,7 +109,7 @@ impl Ahead {
 
 async fn make(shared: Arc<Shared>, parcel: Arc<dyn Parcel>) -> Option<Cargo> {
     match parcel.load().await {
-        Loaded::Ready(letter) => match envelope(&letter) {
+        Loaded::Ready(letter) => match envelope(&letter, parcel.wish()) {
             Ok(envelope) => Some(Cargo {
                 parcel,
                 letter,
@@ -137,7 +137,7 @@ async fn make(shared: Arc<Shared>, parcel: Arc<dyn Parcel>) -> Option<Cargo> {
     }
 }
 
-fn envelope(letter: &Letter) -> Result<Envelope, CommandError> {
+fn envelope(letter: &Letter, wish: TlsWish) -> Result<Envelope, CommandError> {
     let reverse = letter
         .reverse_path
         .as_ref()
@@ -152,6 +152,9 @@ fn envelope(letter: &Letter) -> Result<Envelope, CommandError> {
     }
     if letter.utf8 {
         envelope = envelope.with_utf8_headers();
+    }
+    if wish == TlsWish::Required {
+        envelope = envelope.with_require_tls();
     }
     Ok(envelope)
 }

@@ -13,9 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
 use super::ahead::Ahead;
-use super::desk::{Cargo, Session};
+use super::desk::{Cargo, Destination, Session};
 use super::failure::Failure;
-use crate::address::Domain;
 use crate::delivery::classify::{Cause, Fault};
 use crate::delivery::parcel::{Attempted, Clearance, Fate, MailBytes};
 use crate::smtp::client::{AwaitingDot, ClientError, Next, Opened, Opening, Outcome};
@@ -56,7 +55,7 @@ enum Carried {
 
 pub(super) struct Chain<'a> {
     shared: &'a Arc<Shared>,
-    domain: &'a Domain,
+    to: &'a Destination,
     ahead: &'a mut Ahead,
     /// Parcels that the courier has served in its slot.
     served: &'a mut usize,
@@ -71,14 +70,14 @@ pub(super) struct Chain<'a> {
 impl<'a> Chain<'a> {
     pub(super) fn new(
         shared: &'a Arc<Shared>,
-        domain: &'a Domain,
+        to: &'a Destination,
         ahead: &'a mut Ahead,
         served: &'a mut usize,
         reused: bool,
     ) -> Self {
         Self {
             shared,
-            domain,
+            to,
             ahead,
             served,
             reused,
@@ -118,7 +117,7 @@ impl<'a> Chain<'a> {
             quit(session);
             return Flow::End(End::Closed);
         }
-        if self.shared.desk.must_give_way(self.domain, *self.served) {
+        if self.shared.desk.must_give_way(self.to, *self.served) {
             return Flow::End(End::Idle(session));
         }
         let Some(cargo) = self.ahead.next().await else {
@@ -252,10 +251,7 @@ impl<'a> Chain<'a> {
 
     /// The next letter, if it is made and may go over this connection.
     async fn next_to_begin(&mut self) -> Option<Cargo> {
-        let give_way = self
-            .shared
-            .desk
-            .must_give_way(self.domain, *self.served + 1);
+        let give_way = self.shared.desk.must_give_way(self.to, *self.served + 1);
         if give_way || !self.may_go_on() {
             return None;
         }

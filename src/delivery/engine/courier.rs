@@ -8,10 +8,9 @@ use tokio::task::JoinSet;
 use super::Shared;
 use super::ahead::Ahead;
 use super::chain::{Chain, End, quit};
-use super::connect::connect;
-use super::desk::{Job, Session};
+use super::connect::{Reached, connect};
+use super::desk::{Destination, Job, Session};
 use super::failure::Failure;
-use crate::address::Domain;
 use crate::delivery::parcel::{Attempted, Parcel};
 
 /// Outcomes that are written down at once when a whole destination fails: about a group commit.
@@ -20,22 +19,22 @@ const TOGETHER: usize = 64;
 /// The slot, given back whatever happens.
 struct Slot {
     shared: Arc<Shared>,
-    domain: Domain,
+    to: Destination,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.shared.desk.release(&self.domain);
+        self.shared.desk.release(&self.to);
     }
 }
 
 /// Works in a slot that was claimed for this destination.
-pub(super) async fn work(shared: Arc<Shared>, domain: Domain) {
+pub(super) async fn work(shared: Arc<Shared>, to: Destination) {
     let slot = Slot {
         shared: shared.clone(),
-        domain: domain.clone(),
+        to: to.clone(),
     };
-    let mut ahead = Ahead::new(shared.clone(), domain.clone());
+    let mut ahead = Ahead::new(shared.clone(), to.clone());
     let failed = send_all(&slot, &mut ahead).await;
     let left = ahead.drain().await;
     if shared.stop.is_cancelled() {
@@ -44,54 +43,51 @@ pub(super) async fn work(shared: Arc<Shared>, domain: Domain) {
         }
         return;
     }
-    shared.desk.put_back(&domain, left);
+    shared.desk.put_back(&to, left);
     if let Some(failure) = failed {
-        share_fate(&shared, &domain, &failure).await;
+        share_fate(&shared, &to, &failure).await;
     }
 }
 
 /// Sends what waits for the destination. Gives the failure that all who still wait share.
 async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
-    let Slot { shared, domain } = slot;
+    let Slot { shared, to } = slot;
     let mut served = 0;
-    let mut parked = shared.desk.unpark(domain);
+    let mut may_reuse = true;
     loop {
         // The attempt is on record before anything is dialled.
         let first = ahead.next().await?;
         ahead.back(first);
-        let reused = parked.is_some();
-        let session = match parked.take() {
-            Some(session) => session,
-            None => match dial(shared, domain).await? {
-                Ok(session) => session,
-                // Others work for it: this one is too many. If they fail too, the last of them speaks for all.
-                Err(_) if shared.desk.has_others(domain) => {
-                    shared.desk.slow_down(domain, Duration::ZERO);
-                    return None;
+        let reached = dial(shared, to, std::mem::take(&mut may_reuse)).await?;
+        let Reached { session, reused } = match reached {
+            Ok(reached) => reached,
+            // Others work for it: this one is too many. If they fail too, the last of them speaks for all.
+            Err(_) if shared.desk.has_others(to) => {
+                shared.desk.slow_down(to, Duration::ZERO);
+                return None;
+            }
+            Err(failure) => {
+                shared.desk.set_proven(to, false);
+                if let Some(pause) = failure.pause() {
+                    shared.desk.slow_down(to, pause);
                 }
-                Err(failure) => {
-                    shared.desk.set_proven(domain, false);
-                    if let Some(pause) = failure.pause() {
-                        shared.desk.slow_down(domain, pause);
-                    }
-                    return Some(failure);
-                }
-            },
+                return Some(failure);
+            }
         };
-        shared.desk.set_proven(domain, true);
+        shared.desk.set_proven(to, true);
         ahead.depth = shared.settings.ahead.max(1);
-        let end = Chain::new(shared, domain, ahead, &mut served, reused)
+        let end = Chain::new(shared, to, ahead, &mut served, reused)
             .run(session)
             .await;
         match end {
             End::Idle(session) => {
-                park(shared, domain, session);
+                park(shared, to, session);
                 return None;
             }
-            End::Closed if shared.desk.must_give_way(domain, served) => return None,
+            End::Closed if shared.desk.must_give_way(to, served) => return None,
             End::Closed => {}
             End::LeaveAlone(pause, failure) => {
-                shared.desk.slow_down(domain, pause);
+                shared.desk.slow_down(to, pause);
                 return Some(failure);
             }
             End::Halt => return None,
@@ -99,32 +95,36 @@ async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
     }
 }
 
-/// Reaches the destination; nothing if we stop meanwhile.
-async fn dial(shared: &Shared, domain: &Domain) -> Option<Result<Session, Failure>> {
+/// Reaches the destination, or finds a parked connection to it; nothing if we stop meanwhile.
+async fn dial(
+    shared: &Shared,
+    to: &Destination,
+    may_reuse: bool,
+) -> Option<Result<Reached, Failure>> {
     if !shared.gate.is_open() {
         return None;
     }
     tokio::select! {
-        reached = connect(shared, domain) => Some(reached),
+        reached = connect(shared, to, may_reuse) => Some(reached),
         () = shared.stop.cancelled() => None,
     }
 }
 
-fn park(shared: &Shared, domain: &Domain, session: Session) {
+fn park(shared: &Shared, to: &Destination, session: Session) {
     if shared.stop.is_cancelled() {
         quit(session);
-    } else if let Some(evicted) = shared.desk.park(domain, session) {
+    } else if let Some(evicted) = shared.desk.park(to, session) {
         quit(evicted);
     }
 }
 
 /// Writes the same failure down for all who wait for the destination: trying each would only make them wait longer, and
 /// others with them.
-async fn share_fate(shared: &Arc<Shared>, domain: &Domain, failure: &Failure) {
+async fn share_fate(shared: &Arc<Shared>, to: &Destination, failure: &Failure) {
     let mut writing = JoinSet::new();
     let most = 2 * shared.settings.limits.waiting_each;
     for _ in 0..most {
-        let Some(job) = shared.desk.take(domain) else {
+        let Some(job) = shared.desk.take(to) else {
             break;
         };
         if writing.len() >= TOGETHER {

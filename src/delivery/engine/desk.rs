@@ -5,16 +5,44 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 
 use super::{Bell, EngineSettings, EngineStatus};
 use crate::address::Domain;
 use crate::delivery::destination::Fair;
 use crate::delivery::parcel::{Letter, Parcel, ParcelKey};
+use crate::delivery::policy::{TlsPolicy, TlsWish};
 use crate::smtp::client::{Encrypted, Envelope, Pool};
 
 /// A connection to a destination with no message on its way.
 pub(super) type Session = Encrypted<TcpStream>;
+
+/// Where parcels go that may share a connection: those that ask for more than others have connections of their own, and
+/// failures too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Destination {
+    pub(super) domain: Domain,
+    pub(super) wish: TlsWish,
+}
+
+impl Destination {
+    fn of(parcel: &dyn Parcel) -> Self {
+        Self {
+            domain: parcel.destination().clone(),
+            wish: parcel.wish(),
+        }
+    }
+}
+
+/// What makes two parked connections interchangeable. What the server had to prove is part of it, so that a connection
+/// made with less never serves for more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Line {
+    pub(super) destination: Destination,
+    pub(super) server: ServerName<'static>,
+    pub(super) policy: TlsPolicy,
+}
 
 /// A parcel with its letter: ready to go.
 pub(super) struct Cargo {
@@ -43,11 +71,11 @@ pub(super) enum Offered {
 }
 
 struct State {
-    fair: Fair<Domain, Job>,
+    fair: Fair<Destination, Job>,
     under_way: HashSet<ParcelKey>,
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
-    parked: Pool<Domain, Session>,
+    parked: Pool<Line, Session>,
     /// There was more to pull than was taken.
     hungry: bool,
     delivered: u64,
@@ -116,8 +144,8 @@ impl Desk {
         if state.under_way.len() >= self.most {
             return Offered::Full;
         }
-        let domain = parcel.destination().clone();
-        if state.fair.push(domain, Job::Fresh(parcel)).is_err() {
+        let destination = Destination::of(&*parcel);
+        if state.fair.push(destination, Job::Fresh(parcel)).is_err() {
             return Offered::NoRoom;
         }
         state.under_way.insert(key);
@@ -174,71 +202,79 @@ impl Desk {
     }
 
     /// The destination that gets the next slot.
-    pub(super) fn claim(&self) -> Option<Domain> {
+    pub(super) fn claim(&self) -> Option<Destination> {
         self.state().fair.claim(Instant::now())
     }
 
-    pub(super) fn release(&self, domain: &Domain) {
-        self.state().fair.release(domain);
+    pub(super) fn release(&self, to: &Destination) {
+        self.state().fair.release(to);
         self.bell.slot();
     }
 
-    pub(super) fn take(&self, domain: &Domain) -> Option<Job> {
-        self.state().fair.take(domain)
+    pub(super) fn take(&self, to: &Destination) -> Option<Job> {
+        self.state().fair.take(to)
     }
 
     /// Puts jobs back in front, in their order.
-    pub(super) fn put_back(&self, domain: &Domain, cargos: Vec<Cargo>) {
+    pub(super) fn put_back(&self, to: &Destination, cargos: Vec<Cargo>) {
         let mut state = self.state();
         for cargo in cargos.into_iter().rev() {
             let job = Job::Loaded(Box::new(cargo));
-            state.fair.put_back(domain.clone(), job);
+            state.fair.put_back(to.clone(), job);
         }
     }
 
     /// Whether a slot that has `served` so many should be given back before the next parcel.
-    pub(super) fn must_give_way(&self, domain: &Domain, served: usize) -> bool {
+    pub(super) fn must_give_way(&self, to: &Destination, served: usize) -> bool {
         let state = self.state();
-        state.fair.is_overdrawn(domain) || state.fair.should_yield(served)
+        state.fair.is_overdrawn(to) || state.fair.should_yield(served)
     }
 
-    pub(super) fn slow_down(&self, domain: &Domain, pause: Duration) {
-        self.state().fair.slow_down(domain, Instant::now() + pause);
+    pub(super) fn slow_down(&self, to: &Destination, pause: Duration) {
+        self.state().fair.slow_down(to, Instant::now() + pause);
         self.bell.slot();
     }
 
     /// The destination answers, or doesn't any more.
-    pub(super) fn set_proven(&self, domain: &Domain, proven: bool) {
-        self.state().fair.set_proven(domain, proven);
+    pub(super) fn set_proven(&self, to: &Destination, proven: bool) {
+        self.state().fair.set_proven(to, proven);
         if proven {
             self.bell.slot();
         }
     }
 
     /// Whether another courier works for this destination, or did a moment ago.
-    pub(super) fn has_others(&self, domain: &Domain) -> bool {
+    pub(super) fn has_others(&self, to: &Destination) -> bool {
         let state = self.state();
-        state.fair.busy_for(domain) > 1 || state.parked.has(domain)
+        state.fair.busy_for(to) > 1 || state.parked.any(|line| line.destination == *to)
     }
 
     /// Puts a connection aside. Gives back the one that has to go for it.
-    pub(super) fn park(&self, domain: &Domain, session: Session) -> Option<Session> {
-        let evicted = self
-            .state()
-            .parked
-            .put(domain.clone(), session, Instant::now());
+    pub(super) fn park(&self, to: &Destination, session: Session) -> Option<Session> {
+        let line = Line {
+            destination: to.clone(),
+            server: session.server_name().clone(),
+            policy: session.tls().policy.clone(),
+        };
+        let evicted = self.state().parked.put(line, session, Instant::now());
         self.bell.slot();
         evicted
     }
 
     /// A parked connection that is still good.
-    pub(super) fn unpark(&self, domain: &Domain) -> Option<Session> {
+    pub(super) fn unpark(&self, line: &Line) -> Option<Session> {
         loop {
-            let mut session = self.state().parked.take(domain, Instant::now())?;
+            let mut session = self.state().parked.take(line, Instant::now())?;
             if session.is_reusable() {
                 return Some(session);
             }
         }
+    }
+
+    /// Takes out the parked connections to a destination that are none of these, to be closed.
+    pub(super) fn unpark_others(&self, to: &Destination, lines: &[Line]) -> Vec<Session> {
+        let other = |line: &Line| line.destination == *to && !lines.contains(line);
+        self.state().parked.take_all(other)
     }
 
     /// Connections that were parked for too long; at the end, all of them.

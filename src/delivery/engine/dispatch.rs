@@ -80,9 +80,8 @@ impl Dispatcher {
 
     /// Starts couriers while there are slots and destinations that want one.
     fn launch(&mut self) {
-        while let Some(domain) = self.shared.desk.claim() {
-            self.couriers
-                .spawn(courier::work(self.shared.clone(), domain));
+        while let Some(to) = self.shared.desk.claim() {
+            self.couriers.spawn(courier::work(self.shared.clone(), to));
         }
     }
 

@@ -5,9 +5,11 @@ use jiff::SignedDuration;
 use crate::address::EmailAddress;
 use crate::delivery::classify::{Cause, Fault, Refusal, Verdict, classify, classify_lookup};
 use crate::delivery::parcel::Fate;
+use crate::delivery::policy::Doubt;
 use crate::delivery::route::RouteError;
-use crate::smtp::client::{ClientError, Phase, Unfit};
+use crate::smtp::client::{ClientError, Phase, TlsFailure, Unfit};
 use crate::smtp::reply::Reply;
+use crate::tls::CertificateFault;
 
 /// The most of the far end's words that are kept, in characters.
 const LONGEST: usize = 300;
@@ -80,6 +82,13 @@ impl Failure {
                 true,
                 format!("5.6.0 {error}"),
             ),
+            ClientError::Tls(TlsFailure::Certificate(fault)) => {
+                let doubt = match fault {
+                    CertificateFault::Tlsa => Doubt::Tlsa,
+                    _ => Doubt::Certificate,
+                };
+                ours(Cause::Unproven(doubt), "4.7.5")
+            }
             // Encryption that was refused is no encryption, whatever the code says.
             ClientError::Tls(_) => ours(Cause::NoTls, "4.7.10"),
             ClientError::Refused(phase, reply) => {
@@ -121,8 +130,23 @@ impl Failure {
         }
     }
 
+    /// What it means that a server is passed over. For good only if nothing is to be hoped for: certificates, policies and
+    /// zones are mended.
+    pub(super) fn of_doubt(doubt: Doubt, permanent: bool) -> Self {
+        let code = match doubt {
+            Doubt::Certificate | Doubt::NotInPolicy | Doubt::Tlsa => "4.7.5",
+            Doubt::Dnssec => "4.4.3",
+            Doubt::RequireTls if permanent => "5.7.30",
+            Doubt::RequireTls => "4.7.30",
+        };
+        Self::new(Cause::Unproven(doubt), permanent, format!("{code} {doubt}"))
+    }
+
     /// What it means that a server can't take this message.
     pub(super) fn of_unfit(unfit: Unfit) -> Self {
+        if unfit == Unfit::RequireTls {
+            return Self::of_doubt(Doubt::RequireTls, true);
+        }
         let said = format!("{} {unfit}", unfit.enhanced());
         Self::new(Cause::OurFault(Fault::Content), unfit.is_permanent(), said)
     }
@@ -163,7 +187,6 @@ mod tests {
 
     use super::*;
     use crate::dns::LookupError;
-    use crate::smtp::client::TlsFailure;
 
     fn ann() -> EmailAddress {
         EmailAddress::parse("ann.o@voter.example").unwrap()

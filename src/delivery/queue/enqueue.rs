@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use crate::address::EmailAddress;
 use crate::delivery::schedule::{MailKind, Schedule};
 use crate::id::{MessageId, StaffId};
-use crate::store::{MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step};
+use crate::store::{
+    MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step, TlsWish,
+};
 use crate::vault::Vault;
 
 fn end(schedule: &Schedule, kind: MailKind, from: Timestamp) -> Timestamp {
@@ -44,6 +46,7 @@ pub fn queue_service_mail(
             delay_told: false,
             needs: needs_of(recipient, bytes),
             prefix: None,
+            tls: TlsWish::Usual,
         },
     );
     vec![Step::PutMessage(message), Step::PutQueued(queued)]
@@ -73,6 +76,8 @@ pub struct StaffMail<'a> {
     pub prefix: Option<&'a str>,
     /// What the far end has to understand.
     pub needs: Needs,
+    /// What the sender asks of the connections.
+    pub tls: TlsWish,
 }
 
 /// The steps that queue a staff member's mail, for [`crate::store::AcceptMessage::and`]: a row for each recipient.
@@ -99,6 +104,7 @@ pub fn queue_staff_mail(
                 delay_told: false,
                 needs,
                 prefix: mail.prefix.map(str::to_owned),
+                tls: mail.tls,
             },
         ))
     })

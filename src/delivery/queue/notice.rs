@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Inner;
 use crate::delivery::classify::{Cause, Fault};
+use crate::delivery::policy::Doubt;
 use crate::id::{MailboxId, MessageId, StaffId};
 use crate::message::dsn::{self, Action, Outcome, Report, Status};
 use crate::message::mime::{Limits, field};
@@ -243,6 +244,11 @@ fn key(cause: Cause) -> &'static str {
         Cause::AddressDead => "address_dead",
         Cause::AddressBusy => "address_busy",
         Cause::NoTls => "no_tls",
+        Cause::Unproven(Doubt::Certificate) => "certificate",
+        Cause::Unproven(Doubt::NotInPolicy) => "not_in_policy",
+        Cause::Unproven(Doubt::Tlsa) => "tlsa",
+        Cause::Unproven(Doubt::Dnssec) => "dnssec",
+        Cause::Unproven(Doubt::RequireTls) => "requiretls",
         Cause::OurFault(Fault::Blocked) => "blocked",
         Cause::OurFault(Fault::Authentication) => "authentication",
         Cause::OurFault(Fault::Content) => "content",

@@ -10,13 +10,14 @@ use crate::delivery::parcel::{
     Attempted, Boxed, Clearance, Fate, Letter, Loaded, Parcel, ParcelKey,
 };
 use crate::id::QueueId;
-use crate::store::{MailClass, Queued, StoreError};
+use crate::store::{MailClass, Queued, StoreError, TlsWish};
 
 /// A row of the queue on its way.
 pub(super) struct QueuedParcel {
     queue: Arc<Inner>,
     id: QueueId,
     domain: Domain,
+    wish: TlsWish,
     /// The row as it was written last.
     row: Mutex<Queued>,
 }
@@ -27,6 +28,7 @@ impl QueuedParcel {
             queue,
             id: row.id,
             domain: row.record.recipient.domain().clone(),
+            wish: row.record.tls,
             row: Mutex::new(row),
         }
     }
@@ -133,6 +135,10 @@ impl Parcel for QueuedParcel {
 
     fn destination(&self) -> &Domain {
         &self.domain
+    }
+
+    fn wish(&self) -> TlsWish {
+        self.wish
     }
 
     fn load(&self) -> Boxed<'_, Loaded> {

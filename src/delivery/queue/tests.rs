@@ -8,6 +8,7 @@ use super::*;
 use crate::address::Domain;
 use crate::delivery::classify::Fault;
 use crate::delivery::parcel::Loaded;
+use crate::delivery::policy::Doubt;
 use crate::delivery::signing::Selectors;
 use crate::id::{MailboxId, StaffId};
 use crate::store::{AcceptMessage, Files, LockedStore, MessageRecord, Needs};
@@ -87,6 +88,7 @@ impl World {
             recipients: &recipients,
             prefix: None,
             needs: Needs::default(),
+            tls: Default::default(),
         };
         let steps: Vec<_> = queue_staff_mail(&Schedule::default(), &mail, now).collect();
         let record = MessageRecord {
@@ -321,6 +323,14 @@ async fn each_cause_is_told_in_words_of_its_own() {
         (Cause::AddressDead, "does not exist"),
         (Cause::AddressBusy, "the mailbox is full"),
         (Cause::NoTls, "does not encrypt"),
+        (
+            Cause::Unproven(Doubt::Certificate),
+            "its certificate does not match",
+        ),
+        (Cause::Unproven(Doubt::NotInPolicy), "not among them"),
+        (Cause::Unproven(Doubt::Tlsa), "in DNS (DANE)"),
+        (Cause::Unproven(Doubt::Dnssec), "not signed"),
+        (Cause::Unproven(Doubt::RequireTls), "asked for REQUIRETLS"),
         (Cause::OurFault(Fault::Blocked), "takes no mail from this"),
         (
             Cause::OurFault(Fault::Authentication),

@@ -16,6 +16,10 @@ fn ips(text: &str) -> Vec<IpAddr> {
     text.split(' ').map(|ip| ip.parse().unwrap()).collect()
 }
 
+fn found_at(text: &str) -> ProvenAddresses {
+    ips(text).into()
+}
+
 fn us() -> Ourselves {
     Ourselves {
         names: vec![Domain::parse("mail.party.example").unwrap()],
@@ -149,10 +153,10 @@ fn our_own_name_and_what_is_no_better_are_left_out() {
 fn our_own_address_under_another_name_too() {
     let found = |own: &str| {
         vec![
-            (host(5, "a"), Ok(ips("198.51.100.1"))),
-            (host(10, "alias"), Ok(ips(own))),
-            (host(10, "b"), Ok(ips("198.51.100.2"))),
-            (host(20, "c"), Ok(ips("198.51.100.3"))),
+            (host(5, "a"), Ok(found_at("198.51.100.1"))),
+            (host(10, "alias"), Ok(found_at(own))),
+            (host(10, "b"), Ok(found_at("198.51.100.2"))),
+            (host(20, "c"), Ok(found_at("198.51.100.3"))),
         ]
     };
     for own in [
@@ -166,7 +170,7 @@ fn our_own_address_under_another_name_too() {
             "{own}"
         );
     }
-    let only = vec![(host(10, "alias"), Ok(ips("192.0.2.25")))];
+    let only = vec![(host(10, "alias"), Ok(found_at("192.0.2.25")))];
     assert_eq!(
         choose(only, &us(), Reach::Public, 25),
         Err(RouteError::Ourselves)
@@ -179,15 +183,15 @@ fn private_addresses_are_for_static_routes() {
         vec![
             (
                 host(10, "a"),
-                Ok(ips("127.0.0.1 198.51.100.1 10.0.0.1 ::1")),
+                Ok(found_at("127.0.0.1 198.51.100.1 10.0.0.1 ::1")),
             ),
-            (host(20, "b"), Ok(ips("::1"))),
+            (host(20, "b"), Ok(found_at("::1"))),
         ]
     };
     let targets = choose(found(), &us(), Reach::Public, 25).unwrap();
     assert_eq!(targets.len(), 1);
     assert_eq!(targets[0].addresses, ["198.51.100.1:25".parse().unwrap()]);
-    let inside = vec![(host(10, "a"), Ok(ips("127.0.0.1")))];
+    let inside = vec![(host(10, "a"), Ok(found_at("127.0.0.1")))];
     assert_eq!(
         choose(inside, &us(), Reach::Public, 25),
         Err(RouteError::Unreachable)
@@ -204,7 +208,7 @@ fn private_addresses_are_for_static_routes() {
 fn one_host_that_can_not_be_found_does_not_hide_another() {
     let temporary = || Err(LookupError::Temporary(Hitch::ServerFailure));
     let gone = || Err(LookupError::NoSuchDomain);
-    let good = || Ok(ips("198.51.100.1"));
+    let good = || Ok(found_at("198.51.100.1"));
     let found = vec![
         (host(10, "a"), temporary()),
         (host(20, "b"), gone()),
@@ -217,7 +221,7 @@ fn one_host_that_can_not_be_found_does_not_hide_another() {
     for order in [
         [gone(), temporary()],
         [temporary(), gone()],
-        [Ok(ips("::1")), temporary()],
+        [Ok(found_at("::1")), temporary()],
     ] {
         let [first, second] = order;
         let error = choose(
@@ -241,6 +245,7 @@ async fn a_static_route_asks_no_dns() {
     };
     let router = Router {
         resolver: Resolver::new(settings).unwrap(),
+        secure: None,
         routes: StaticRoutes::parse([("*", "127.0.0.1:2525")]).unwrap(),
         ourselves: us(),
         port: SMTP_PORT,

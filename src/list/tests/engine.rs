@@ -12,6 +12,7 @@ use crate::daemon::sandbox::inbox::{Inbox, InboxLimits};
 use crate::daemon::sandbox::outside::{Outside, Polite};
 use crate::delivery::destination::Limits;
 use crate::delivery::engine::{Engine, EngineSettings, Network};
+use crate::delivery::policy::Planner;
 use crate::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
 use crate::dns::{Resolver, ResolverSettings};
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
@@ -47,6 +48,7 @@ fn engine(world: &World, outside: &Outside) -> Engine {
             ..ResolverSettings::default()
         })
         .unwrap(),
+        secure: None,
         routes: StaticRoutes::parse([("*", to.as_str())]).unwrap(),
         ourselves: Ourselves::default(),
         port: 25,
@@ -72,7 +74,11 @@ fn engine(world: &World, outside: &Outside) -> Engine {
     let bell = world.room.0.bell.clone();
     Engine::start(
         sources,
-        Network { router, dialer },
+        Network {
+            router,
+            dialer,
+            planner: Planner::default(),
+        },
         world.clock.clone(),
         settings,
         bell,

@@ -13,6 +13,8 @@ pub struct Capabilities {
     pub eight_bit: bool,
     /// SMTPUTF8 (RFC 6531).
     pub utf8: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     /// SIZE (RFC 1870): offered, and the limit in octets if one is stated.
     pub size: Option<Option<u64>>,
     /// The most messages a connection may carry (RFC 9422 `MAILMAX`).
@@ -35,6 +37,7 @@ impl Capabilities {
                 "PIPELINING" => offered.pipelining = true,
                 "8BITMIME" => offered.eight_bit = true,
                 "SMTPUTF8" => offered.utf8 = true,
+                "REQUIRETLS" => offered.require_tls = true,
                 "SIZE" => offered.size = Some(size_limit(words.next())),
                 "LIMITS" => words.for_each(|word| offered.limit(word)),
                 _ => {}
@@ -92,6 +95,7 @@ mod tests {
                 pipelining: true,
                 eight_bit: true,
                 utf8: true,
+                require_tls: false,
                 size: Some(Some(35_882_577)),
                 mail_max: Some(20),
                 rcpt_max: Some(100),

@@ -97,6 +97,7 @@ pub(super) struct MailParameters {
     pub(super) size: Option<u64>,
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
+    pub(super) require_tls: bool,
 }
 
 /// One command line.
@@ -149,6 +150,9 @@ impl MailParameters {
         if self.utf8 {
             out.put_slice(b" SMTPUTF8");
         }
+        if self.require_tls {
+            out.put_slice(b" REQUIRETLS");
+        }
     }
 }
 
@@ -173,6 +177,7 @@ mod tests {
             size: Some(42),
             eight_bit: true,
             utf8: true,
+            require_tls: true,
         };
         assert_eq!(line(&Command::Ehlo(&hello)), "EHLO mail.example.org\r\n");
         assert_eq!(
@@ -181,7 +186,7 @@ mod tests {
         );
         assert_eq!(
             line(&Command::Mail(Some(&path), parameters)),
-            "MAIL FROM:<ada@example.org> SIZE=42 BODY=8BITMIME SMTPUTF8\r\n"
+            "MAIL FROM:<ada@example.org> SIZE=42 BODY=8BITMIME SMTPUTF8 REQUIRETLS\r\n"
         );
         assert_eq!(line(&Command::Rcpt(&path)), "RCPT TO:<ada@example.org>\r\n");
     }

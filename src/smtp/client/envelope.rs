@@ -15,6 +15,7 @@ pub struct Envelope {
     pub(super) size: Option<u64>,
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
+    pub(super) require_tls: bool,
 }
 
 /// The server can't take this message. Nothing was sent for it.
@@ -26,6 +27,9 @@ pub enum Unfit {
     /// An internationalised address or header and no SMTPUTF8.
     #[error("the message or an address has letters that the other server doesn't take (SMTPUTF8)")]
     Utf8,
+    /// REQUIRETLS is asked for, and it doesn't offer it, or it has not proven who it is (RFC 8689).
+    #[error("the sender asks for REQUIRETLS, and the other server doesn't do it")]
+    RequireTls,
     /// Larger than the limit it stated.
     #[error("the message is larger than the other server takes ({limit} bytes)")]
     Size {
@@ -46,6 +50,7 @@ impl Unfit {
         match self {
             Self::EightBit => "5.6.3",
             Self::Utf8 => "5.6.7",
+            Self::RequireTls => "5.7.30",
             Self::Size { .. } => "5.3.4",
             Self::Recipients { .. } => "4.5.3",
         }
@@ -66,6 +71,7 @@ impl Envelope {
             recipients: vec![recipient],
             size: None,
             eight_bit: false,
+            require_tls: false,
         }
     }
 
@@ -99,12 +105,22 @@ impl Envelope {
         self
     }
 
+    /// Asks every server on the way to prove who it is, and to ask the same of the next (RFC 8689).
+    #[must_use]
+    pub fn with_require_tls(mut self) -> Self {
+        self.require_tls = true;
+        self
+    }
+
     /// The recipients, in the order of their outcomes.
     pub fn recipients(&self) -> &[WirePath] {
         &self.recipients
     }
 
     pub(super) fn parameters(&self, offered: &Capabilities) -> Result<MailParameters, Unfit> {
+        if self.require_tls && !offered.require_tls {
+            return Err(Unfit::RequireTls);
+        }
         if self.utf8 && !offered.utf8 {
             return Err(Unfit::Utf8);
         }
@@ -125,6 +141,7 @@ impl Envelope {
             size: self.size.filter(|_| offered.size.is_some()),
             eight_bit: self.eight_bit,
             utf8: self.utf8,
+            require_tls: self.require_tls,
         })
     }
 }
@@ -153,6 +170,7 @@ mod tests {
         let table = [
             (plain.clone().with_eight_bit(), nothing, Unfit::EightBit),
             (plain.clone().with_utf8_headers(), nothing, Unfit::Utf8),
+            (plain.clone().with_require_tls(), all, Unfit::RequireTls),
             (
                 plain.clone().and(path("ü@example.org")),
                 nothing,

@@ -35,9 +35,9 @@ impl<K: Hash + Eq + Clone, T> Pool<K, T> {
         self.count == 0
     }
 
-    /// Whether a connection of this key is in it.
-    pub fn has(&self, key: &K) -> bool {
-        self.idle.contains_key(key)
+    /// Whether a connection of such a key is in it.
+    pub fn any(&self, fits: impl Fn(&K) -> bool) -> bool {
+        self.idle.keys().any(fits)
     }
 
     /// Puts a connection aside. Gives back the one that has to go for it: the oldest of all, if the pool is full.
@@ -83,6 +83,17 @@ impl<K: Hash + Eq + Clone, T> Pool<K, T> {
         gone
     }
 
+    /// Takes out all of such keys, to be closed.
+    pub fn take_all(&mut self, fits: impl Fn(&K) -> bool) -> Vec<T> {
+        let taken = self.idle.extract_if(|key, _| fits(key));
+        let gone: Vec<T> = taken
+            .flat_map(|(_, waiting)| waiting)
+            .map(|(_, connection)| connection)
+            .collect();
+        self.count -= gone.len();
+        gone
+    }
+
     fn take_oldest(&mut self) -> Option<T> {
         let oldest = self
             .idle
@@ -121,6 +132,19 @@ mod tests {
         assert_eq!(pool.len(), 1);
         assert_eq!(pool.expired(at(22)), [3]);
         assert!(pool.is_empty());
+    }
+
+    #[test]
+    fn what_fits_no_more_is_taken_out() {
+        let now = Instant::now();
+        let mut pool = Pool::new(3, Duration::from_secs(20));
+        pool.put("a", 1, now);
+        pool.put("a", 2, now);
+        pool.put("b", 3, now);
+        assert!(pool.any(|key| *key == "a"));
+        assert_eq!(pool.take_all(|key| *key == "a"), [1, 2]);
+        assert!(!pool.any(|key| *key == "a"));
+        assert_eq!(pool.len(), 1);
     }
 
     #[test]

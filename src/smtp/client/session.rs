@@ -20,6 +20,7 @@ use crate::smtp::client::phase::{Phase, Timeouts};
 use crate::smtp::client::tls::{TlsFailure, TlsRecord, TlsSetup};
 use crate::smtp::client::transaction::Opening;
 use crate::smtp::client::wire::{Stream, Wire};
+use crate::tls::CertificateFault;
 
 /// How often and how long a connection is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Dialer {
         &self,
         target: SocketAddr,
         name: &ServerName<'static>,
-        policy: TlsPolicy,
+        policy: &TlsPolicy,
     ) -> Result<Encrypted<TcpStream>, ClientError> {
         let stream = timeout(self.timeouts.connect, self.connect(target))
             .await
@@ -126,11 +127,12 @@ impl<S: Stream> Plain<S> {
         mut self,
         dialer: &Dialer,
         name: &ServerName<'static>,
-        policy: TlsPolicy,
+        policy: &TlsPolicy,
     ) -> Result<Encrypted<S>, ClientError> {
         if !self.wire.core.offered().start_tls {
             return Err(TlsFailure::NotOffered.into());
         }
+        let config = dialer.tls.config(policy)?;
         self.wire.core.start_tls();
         let reply = self.wire.answer().await.map_err(unanswered)?;
         if !reply.is_positive() {
@@ -145,12 +147,12 @@ impl<S: Stream> Plain<S> {
                 stream, timeouts, ..
             },
         } = self;
-        let connector = TlsConnector::from(dialer.tls.config(policy));
+        let connector = TlsConnector::from(config);
         let stream = timeout(timeouts.handshake, connector.connect(name.clone(), stream))
             .await
             .map_err(|_| TlsFailure::Stalled)?
             .map_err(|error| handshake_failure(&error))?;
-        let record = dialer.tls.record(stream.get_ref().1, name);
+        let record = dialer.tls.record(stream.get_ref().1, name, policy);
         let mut wire = Wire {
             stream,
             core: Core::inside_tls(),
@@ -161,6 +163,7 @@ impl<S: Stream> Plain<S> {
         Ok(Encrypted(Box::new(Inner {
             wire,
             record,
+            name: name.clone(),
             limits: dialer.limits.clone(),
             begun: 0,
             since: Instant::now(),
@@ -182,7 +185,10 @@ fn handshake_failure(error: &std::io::Error) -> TlsFailure {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        Some(tls) => TlsFailure::Handshake(tls.to_string()),
+        Some(tls) => match CertificateFault::of(tls) {
+            Some(fault) => TlsFailure::Certificate(fault),
+            None => TlsFailure::Handshake(tls.to_string()),
+        },
         None => TlsFailure::Closed,
     }
 }
@@ -191,6 +197,7 @@ fn handshake_failure(error: &std::io::Error) -> TlsFailure {
 pub(super) struct Inner<S> {
     pub(super) wire: Wire<TlsStream<S>>,
     record: TlsRecord,
+    name: ServerName<'static>,
     limits: SessionLimits,
     pub(super) begun: u32,
     since: Instant,
@@ -210,6 +217,11 @@ impl<S: Stream> Encrypted<S> {
     /// How the session is encrypted.
     pub fn tls(&self) -> &TlsRecord {
         &self.0.record
+    }
+
+    /// The name that the server was asked for by.
+    pub fn server_name(&self) -> &ServerName<'static> {
+        &self.0.name
     }
 
     /// Transactions begun on this connection.

@@ -189,7 +189,7 @@ async fn connect(
     dialer
         .greet(stream)
         .await?
-        .encrypt(dialer, &name(), TlsPolicy::Opportunistic)
+        .encrypt(dialer, &name(), &TlsPolicy::Opportunistic)
         .await
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
-use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::delivery::policy::TlsPolicy;
 use crate::smtp::client::error::{ClientError, codes};
 use crate::smtp::reply::Reply;
-use crate::tls::{encrypting_client, provider};
+use crate::tls::{CertificateFault, dane_client, encrypting_client, provider, verifying_client};
 
 /// Why there is no encrypted session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum TlsFailure {
     /// The handshake failed.
     #[error("the TLS handshake with the other server failed: {0}")]
     Handshake(String),
+    /// The server had to prove who it is, and did not.
+    #[error("the other server did not prove who it is: {0}")]
+    Certificate(CertificateFault),
 }
 
 /// What its certificate says about the server.
@@ -47,8 +50,10 @@ pub enum TlsFailure {
 pub enum Authentication {
     /// Chain and name are good.
     Verified,
+    /// It matches its TLSA records.
+    Dane,
     /// Not proven, and why.
-    Unverified(String),
+    Unverified(CertificateFault),
 }
 
 /// The record of one encrypted session, for the log and for TLSRPT (RFC 8460).
@@ -60,14 +65,16 @@ pub struct TlsRecord {
     pub cipher: &'static str,
     /// What was proven.
     pub authentication: Authentication,
+    /// What had to be proven.
+    pub policy: TlsPolicy,
 }
 
-/// The TLS set-up shared by all outbound connections of one policy. (Sessions are resumed within it, and a resumed one
-/// asks for no certificate: a stricter policy needs a set-up of its own.)
+/// The TLS set-up of all outbound connections. Sessions are resumed among opportunistic ones alone.
 #[derive(Debug, Clone)]
 pub struct TlsSetup {
-    config: Arc<ClientConfig>,
-    verifier: Option<Arc<WebPkiServerVerifier>>,
+    any: Arc<ClientConfig>,
+    /// The verifier, and TLS that insists on it; none if nobody is trusted.
+    verified: Option<(Arc<WebPkiServerVerifier>, Arc<ClientConfig>)>,
 }
 
 /// The set-up can't be built.
@@ -76,30 +83,48 @@ pub struct TlsSetup {
 pub struct TlsSetupError(String);
 
 impl TlsSetup {
-    /// A set-up; with `roots`, certificates are checked against them for the record.
+    /// A set-up; certificates are checked against `roots`, where they have to be good and for the record. Without any,
+    /// none is good.
     ///
     /// # Errors
-    /// [`TlsSetupError`] if the roots are empty or unusable.
+    /// [`TlsSetupError`] if the roots are unusable.
     pub fn new(roots: Option<RootCertStore>) -> Result<Self, TlsSetupError> {
-        let verifier = roots.map(|roots| {
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()
+        let verified = roots.filter(|roots| !roots.is_empty()).map(|roots| {
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?;
+            let config = Arc::new(verifying_client(verifier.clone()));
+            Ok::<_, VerifierBuilderError>((verifier, config))
         });
         Ok(Self {
-            config: encrypting_client(),
-            verifier: verifier
+            any: encrypting_client(),
+            verified: verified
                 .transpose()
                 .map_err(|error| TlsSetupError(error.to_string()))?,
         })
     }
 
-    pub(super) fn config(&self, policy: TlsPolicy) -> Arc<ClientConfig> {
+    /// TLS that insists on certificates which are good for the server's name; none if nobody is trusted.
+    pub fn verified(&self) -> Option<Arc<ClientConfig>> {
+        self.verified.as_ref().map(|(_, config)| config.clone())
+    }
+
+    pub(super) fn config(&self, policy: &TlsPolicy) -> Result<Arc<ClientConfig>, TlsFailure> {
         match policy {
-            TlsPolicy::Opportunistic => self.config.clone(),
+            TlsPolicy::Opportunistic => Ok(self.any.clone()),
+            TlsPolicy::Verified => self
+                .verified()
+                .ok_or(TlsFailure::Certificate(CertificateFault::Untrusted)),
+            TlsPolicy::Dane(dane) => Ok(Arc::new(dane_client(dane.clone()))),
         }
     }
 
     /// Reads the record off a finished handshake.
-    pub(super) fn record(&self, connection: &ClientConnection, name: &ServerName<'_>) -> TlsRecord {
+    pub(super) fn record(
+        &self,
+        connection: &ClientConnection,
+        name: &ServerName<'_>,
+        policy: &TlsPolicy,
+    ) -> TlsRecord {
         TlsRecord {
             version: match connection.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -109,7 +134,11 @@ impl TlsSetup {
                 .negotiated_cipher_suite()
                 .and_then(|suite| suite.suite().as_str())
                 .unwrap_or("unknown"),
-            authentication: self.authenticate(connection.peer_certificates(), name),
+            authentication: match policy {
+                TlsPolicy::Dane(_) => Authentication::Dane,
+                _ => self.authenticate(connection.peer_certificates(), name),
+            },
+            policy: policy.clone(),
         }
     }
 
@@ -118,37 +147,17 @@ impl TlsSetup {
         chain: Option<&[CertificateDer<'_>]>,
         name: &ServerName<'_>,
     ) -> Authentication {
-        let unverified = |why: &str| Authentication::Unverified(why.to_owned());
-        let Some(verifier) = &self.verifier else {
-            return unverified("no trusted roots are set up");
+        let Some((verifier, _)) = &self.verified else {
+            return Authentication::Unverified(CertificateFault::Untrusted);
         };
         let Some((leaf, others)) = chain.and_then(<[_]>::split_first) else {
-            return unverified("the server showed no certificate");
+            return Authentication::Unverified(CertificateFault::Missing);
         };
         match verifier.verify_server_cert(leaf, others, name, &[], UnixTime::now()) {
             Ok(_) => Authentication::Verified,
-            Err(error) => unverified(reason(&error)),
+            Err(error) => Authentication::Unverified(
+                CertificateFault::of(&error).unwrap_or(CertificateFault::Invalid),
+            ),
         }
-    }
-}
-
-/// The kinds of RFC 8460 §4.3.2 in words.
-fn reason(error: &Error) -> &'static str {
-    match error {
-        Error::InvalidCertificate(kind) => match kind {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate has expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate is not valid yet"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the certificate is for another name"
-            }
-            CertificateError::UnknownIssuer => "the certificate's issuer is not trusted",
-            CertificateError::Revoked => "the certificate is revoked",
-            _ => "the certificate is not valid",
-        },
-        _ => "the certificate can't be read",
     }
 }

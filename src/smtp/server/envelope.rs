@@ -175,6 +175,8 @@ pub struct Envelope {
     pub eight_bit: bool,
     /// Whether `SMTPUTF8` was given.
     pub utf8: bool,
+    /// Whether `REQUIRETLS` was given.
+    pub require_tls: bool,
     /// The accepted recipients, each once, in the order they were given.
     pub recipients: Vec<ForwardPath>,
 }

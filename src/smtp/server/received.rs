@@ -89,6 +89,7 @@ mod tests {
             declared_size: None,
             eight_bit: false,
             utf8: false,
+            require_tls: false,
             recipients: Vec::new(),
         }
     }

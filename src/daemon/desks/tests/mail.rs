@@ -199,6 +199,7 @@ async fn queue(world: &World, class: MailClass, to: &str) -> Queued {
             delay_told: false,
             needs: Needs::default(),
             prefix: None,
+            tls: Default::default(),
         },
     );
     mail.due_at = noon()

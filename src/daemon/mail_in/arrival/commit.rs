@@ -10,7 +10,7 @@ use crate::id::{EntryId, MessageId};
 use crate::smtp::server::Refusal;
 use crate::staff::SendPlace;
 use crate::store::{
-    AcceptMessage, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord, Needs, Step,
+    AcceptMessage, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord, Needs, Step, TlsWish,
 };
 
 /// The folder in which new mail stands.
@@ -34,6 +34,12 @@ impl Arrival {
             _ => INBOX,
         };
         let eight_bit = kept.eight_bit;
+        let tls = match (mail.require_tls, kept.relaxes_tls) {
+            // Beside REQUIRETLS the header doesn't count (RFC 8689 §5).
+            (true, _) => TlsWish::Required,
+            (false, true) => TlsWish::Relaxed,
+            (false, false) => TlsWish::Usual,
+        };
         let head = checked.as_ref().map(|checked| checked.head.as_slice());
         let body = kept.end(&mail, head).await?;
         let id = body.id();
@@ -45,7 +51,7 @@ impl Arrival {
         let asks = question.is_some();
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
         let counted = place.as_ref().map(SendPlace::step);
-        let steps = mail.returned(id).chain(mail.leaving(id, eight_bit));
+        let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
         message = steps
             .chain(question)
             .chain(counted)
@@ -95,7 +101,7 @@ impl Mail {
     }
 
     /// The queue's rows for recipients outside.
-    fn leaving(&self, message: MessageId, eight_bit: bool) -> Vec<Step> {
+    fn leaving(&self, message: MessageId, eight_bit: bool, tls: TlsWish) -> Vec<Step> {
         let Some(sender) = self.known.submitted_by else {
             return Vec::new();
         };
@@ -109,6 +115,7 @@ impl Mail {
                 smtputf8: self.utf8,
                 eight_bit,
             },
+            tls,
         };
         queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
     }

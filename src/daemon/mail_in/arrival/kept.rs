@@ -4,7 +4,7 @@
 use super::super::verdict;
 use super::mail::Mail;
 use crate::id::EntryId;
-use crate::message::trace::{Defaults, outgoing_header};
+use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
 use crate::smtp::server::Refusal;
 use crate::store::{Body, BodyWriter};
 
@@ -18,6 +18,8 @@ pub(super) struct Kept {
     header: Option<Vec<u8>>,
     /// Bytes above 127 were seen.
     pub(super) eight_bit: bool,
+    /// The header says `TLS-Required: No` (RFC 8689 §5).
+    pub(super) relaxes_tls: bool,
 }
 
 impl Kept {
@@ -32,6 +34,7 @@ impl Kept {
             writer,
             header: mail.known.submitted_by.map(|_| Vec::new()),
             eight_bit: false,
+            relaxes_tls: false,
         })
     }
 
@@ -71,6 +74,7 @@ impl Kept {
             return Ok(());
         };
         mail.check_writers(&header)?;
+        self.relaxes_tls = relaxes_tls(&header);
         self.write(&mail.rewritten(&header)?).await
     }
 }

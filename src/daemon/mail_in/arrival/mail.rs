@@ -19,6 +19,8 @@ pub(super) struct Mail {
     pub(super) sender: Option<EmailAddress>,
     /// The envelope or the header is in UTF-8 (RFC 6531).
     pub(super) utf8: bool,
+    /// REQUIRETLS was said (RFC 8689).
+    pub(super) require_tls: bool,
 }
 
 impl Mail {
@@ -40,6 +42,7 @@ impl Mail {
         Self {
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
             utf8: envelope.utf8,
+            require_tls: envelope.require_tls,
             rooms,
             bound,
             known,

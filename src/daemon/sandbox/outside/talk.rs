@@ -58,6 +58,7 @@ enum End {
 struct Envelope {
     reverse_path: String,
     recipients: Vec<String>,
+    require_tls: bool,
     /// What BDAT has brought so far.
     chunks: BytesMut,
 }
@@ -237,6 +238,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
         } else if self.allows(At::Mail, &path).await? {
             self.envelope = Some(Envelope {
                 reverse_path: path,
+                require_tls: rest.to_ascii_uppercase().contains(" REQUIRETLS"),
                 ..Envelope::default()
             });
             self.say("250 2.1.0 sender fine");
@@ -343,6 +345,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
             reverse_path: envelope.reverse_path,
             recipients: envelope.recipients,
             tls: self.tls.unwrap_or("none"),
+            require_tls: envelope.require_tls,
             connection: self.number,
             stuffed,
         });

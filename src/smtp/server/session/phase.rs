@@ -86,6 +86,7 @@ impl MaySend<'_> {
                 declared_size: mail.size,
                 eight_bit: mail.eight_bit,
                 utf8: mail.utf8,
+                require_tls: mail.require_tls,
                 recipients: Vec::new(),
             },
             intake: None,
@@ -100,6 +101,7 @@ pub(in crate::smtp::server) struct MailFrom {
     pub(in crate::smtp::server) size: Option<u64>,
     pub(in crate::smtp::server) eight_bit: bool,
     pub(in crate::smtp::server) utf8: bool,
+    pub(in crate::smtp::server) require_tls: bool,
 }
 
 /// A mail: from an accepted MAIL to its outcome.

@@ -40,6 +40,7 @@ impl Session {
             "SMTPUTF8".into(),
             "CHUNKING".into(),
             "ENHANCEDSTATUSCODES".into(),
+            "REQUIRETLS".into(),
             format!(
                 "LIMITS MAILMAX={} RCPTMAX={}",
                 self.limits.mails, self.limits.recipients

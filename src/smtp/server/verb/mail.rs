@@ -1,4 +1,5 @@
-//! MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531) and AUTH (RFC 4954 §5).
+//! MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS
+//! (RFC 8689) and AUTH (RFC 4954 §5).
 
 use super::super::host::Refusal;
 use super::super::session::phase::MailFrom;
@@ -24,6 +25,7 @@ impl MailFrom {
             size: None,
             eight_bit: false,
             utf8: false,
+            require_tls: false,
         };
         let mut seen = Vec::new();
         for text in parameters.split(' ').filter(|text| !text.is_empty()) {
@@ -54,13 +56,15 @@ impl MailFrom {
             }
             ("BODY", Some(value)) if value.eq_ignore_ascii_case("7BIT") => {}
             ("SMTPUTF8", None) => self.utf8 = true,
+            // Nobody gets here without TLS.
+            ("REQUIRETLS", None) => self.require_tls = true,
             // Who wrote the mail is known from the log-in; what the client says of it is read past.
             ("AUTH", Some(value)) if offered.auth => {
                 if value.is_empty() || !value.bytes().all(|octet| octet.is_ascii_graphic()) {
                     return Err(bad_parameter());
                 }
             }
-            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(bad_parameter()),
+            ("SIZE" | "BODY" | "SMTPUTF8" | "REQUIRETLS", _) => return Err(bad_parameter()),
             _ => return Err(unknown_parameter()),
         }
         Ok(())
@@ -168,6 +172,8 @@ mod tests {
             ("FROM:<a@b.example> SIZE=1 SIZE=2", 501),
             ("FROM:<a@b.example> BODY=BINARYMIME", 501),
             ("FROM:<a@b.example> SMTPUTF8=1", 501),
+            ("FROM:<a@b.example> REQUIRETLS", 250),
+            ("FROM:<a@b.example> REQUIRETLS=1", 501),
             ("FROM:<a@b.example> AUTH=", 501),
             ("FROM:<a@b.example> RET=HDRS", 555),
             ("FROM:<a@b.example> X", 555),

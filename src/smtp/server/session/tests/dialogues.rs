@@ -50,14 +50,15 @@ fn extensions_are_offered_after_tls_and_auth_on_submission_only() {
         "SMTPUTF8",
         "CHUNKING",
         "ENHANCEDSTATUSCODES",
+        "REQUIRETLS",
         "LIMITS MAILMAX=1000 RCPTMAX=100",
     ];
     assert_eq!(ehlo(Role::Mx), base);
     for role in [Role::Submission, Role::Submissions] {
         let lines = ehlo(role);
-        assert_eq!(lines[..8], base);
+        assert_eq!(lines[..9], base);
         assert_eq!(
-            lines[8..],
+            lines[9..],
             ["AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"]
         );
     }

@@ -1,0 +1,238 @@
+//! What came of each connection, in the terms of TLS reports (RFC 8460 §4.3): which policy, which server, how it ended.
+//! Whoever sends reports takes it from here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::civil::Date;
+
+use crate::address::Domain;
+use crate::clock::Clock;
+use crate::delivery::sts::FetchError;
+use crate::tls::CertificateFault;
+
+/// Rows counted at once; what goes beyond is counted without its domain.
+const MOST: usize = 10_000;
+
+/// Which policy a connection was held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyKind {
+    /// DANE.
+    Tlsa,
+    /// MTA-STS.
+    Sts,
+    /// None was found.
+    None,
+}
+
+impl PolicyKind {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tlsa => "tlsa",
+            Self::Sts => "sts",
+            Self::None => "no-policy-found",
+        }
+    }
+}
+
+/// The policy that a connection was held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPolicy {
+    /// Which.
+    pub kind: PolicyKind,
+    /// Its lines, or its records.
+    pub lines: Vec<String>,
+    /// The servers that it names.
+    pub mx: Vec<String>,
+}
+
+impl FoundPolicy {
+    /// None was found.
+    pub const fn none() -> Self {
+        Self {
+            kind: PolicyKind::None,
+            lines: Vec::new(),
+            mx: Vec::new(),
+        }
+    }
+}
+
+/// How a connection failed (RFC 8460 §4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum ResultType {
+    StarttlsNotSupported,
+    CertificateHostMismatch,
+    CertificateNotTrusted,
+    CertificateExpired,
+    ValidationFailure,
+    TlsaInvalid,
+    DnssecInvalid,
+    DaneRequired,
+    StsPolicyFetchError,
+    StsPolicyInvalid,
+    StsWebpkiInvalid,
+}
+
+impl ResultType {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StarttlsNotSupported => "starttls-not-supported",
+            Self::CertificateHostMismatch => "certificate-host-mismatch",
+            Self::CertificateNotTrusted => "certificate-not-trusted",
+            Self::CertificateExpired => "certificate-expired",
+            Self::ValidationFailure => "validation-failure",
+            Self::TlsaInvalid => "tlsa-invalid",
+            Self::DnssecInvalid => "dnssec-invalid",
+            Self::DaneRequired => "dane-required",
+            Self::StsPolicyFetchError => "sts-policy-fetch-error",
+            Self::StsPolicyInvalid => "sts-policy-invalid",
+            Self::StsWebpkiInvalid => "sts-webpki-invalid",
+        }
+    }
+}
+
+impl From<CertificateFault> for ResultType {
+    fn from(fault: CertificateFault) -> Self {
+        match fault {
+            CertificateFault::OtherName => Self::CertificateHostMismatch,
+            CertificateFault::Expired => Self::CertificateExpired,
+            CertificateFault::Untrusted => Self::CertificateNotTrusted,
+            CertificateFault::Tlsa => Self::TlsaInvalid,
+            CertificateFault::NotYetValid
+            | CertificateFault::Invalid
+            | CertificateFault::Missing => Self::ValidationFailure,
+        }
+    }
+}
+
+impl From<FetchError> for ResultType {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Certificate(_) => Self::StsWebpkiInvalid,
+            FetchError::Policy(_) | FetchError::ContentType => Self::StsPolicyInvalid,
+            _ => Self::StsPolicyFetchError,
+        }
+    }
+}
+
+/// One connection, or one that never came to be because of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct TlsAttempt<'a> {
+    /// The domain that mail goes to.
+    pub domain: &'a Domain,
+    /// What it was held to.
+    pub policy: &'a FoundPolicy,
+    /// The server, if it came to one.
+    pub host: Option<&'a str>,
+    /// Its address, if it came to one.
+    pub address: Option<IpAddr>,
+    /// How it failed; none if it didn't.
+    pub failure: Option<ResultType>,
+}
+
+/// Whoever wants to know what came of connections.
+pub trait TlsResults: Send + Sync + fmt::Debug {
+    /// Takes note of a connection. It must not wait.
+    fn note(&self, attempt: &TlsAttempt<'_>);
+}
+
+/// Connections of one day to one domain under one kind of policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Row {
+    day: Date,
+    /// None for those that were too many.
+    domain: Option<Domain>,
+    kind: PolicyKind,
+}
+
+/// What came of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Connections that were as the policy asks.
+    pub successes: u64,
+    /// Others, by how they failed and at which server.
+    pub failures: BTreeMap<(ResultType, Option<Box<str>>), u64>,
+}
+
+/// Counts in memory, of today and yesterday.
+#[derive(Debug)]
+pub struct TlsTally {
+    clock: Clock,
+    rows: Mutex<BTreeMap<Row, Tally>>,
+}
+
+impl TlsTally {
+    /// Nothing counted yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            rows: Mutex::default(),
+        }
+    }
+
+    fn today(&self) -> Date {
+        self.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
+    /// What came of connections to a domain on a day.
+    pub fn of(&self, day: Date, domain: &Domain, kind: PolicyKind) -> Tally {
+        let row = Row {
+            day,
+            domain: Some(domain.clone()),
+            kind,
+        };
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.get(&row).cloned().unwrap_or_default()
+    }
+
+    /// Failures of today and yesterday by kind, without domains: for `status`.
+    pub fn failures(&self) -> BTreeMap<&'static str, u64> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = BTreeMap::new();
+        for ((kind, _), count) in rows.values().flat_map(|tally| &tally.failures) {
+            *counts.entry(kind.name()).or_default() += count;
+        }
+        counts
+    }
+}
+
+impl TlsResults for TlsTally {
+    fn note(&self, attempt: &TlsAttempt<'_>) {
+        let today = self.today();
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.retain(|row, _| (today - row.day).get_days().abs() <= 1);
+        let mut row = Row {
+            day: today,
+            domain: Some(attempt.domain.clone()),
+            kind: attempt.policy.kind,
+        };
+        let full = rows.len() >= MOST;
+        if full && !rows.contains_key(&row) {
+            row.domain = None;
+        }
+        let tally = rows.entry(row).or_default();
+        match attempt.failure {
+            None => tally.successes += 1,
+            Some(kind) => {
+                let host = attempt.host.filter(|_| tally.failures.len() < 100);
+                *tally
+                    .failures
+                    .entry((kind, host.map(Into::into)))
+                    .or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Nobody wants to know: for tests and benches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoResults;
+
+impl TlsResults for NoResults {
+    fn note(&self, _: &TlsAttempt<'_>) {}
+}
