@@ -8,6 +8,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hustings::address::Domain;
 use hustings::audit::Frontier;
 use hustings::control::api::mailing::{Approve, List, Preview};
 use hustings::control::api::service::LockState;
@@ -15,7 +16,7 @@ use hustings::control::api::store::Verify;
 use hustings::daemon::sandbox::leak::Secrets;
 use hustings::daemon::sandbox::peer::Post;
 use hustings::daemon::sandbox::stage::{OFFICE, free_ports};
-use hustings::store::{Change, Intake, IntakeRecord, MailingState, Step};
+use hustings::store::{Change, Intake, IntakeRecord, MailingState, Step, StsRecord, StsRow};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
@@ -116,8 +117,20 @@ async fn lived() -> Spawned {
         at: party.clock.now(),
     };
     let due = party.clock.now() + jiff::SignedDuration::from_hours(24 * 365);
-    let put = Change::new().then(Step::PutIntake(Intake::new(due, record)));
-    let _ = party.rooms().store.change(put).await.unwrap();
+    let store = party.rooms().store.clone();
+    let policy = StsRecord {
+        domain: Domain::parse("elsewhere.example").unwrap(),
+        id: "1".to_owned(),
+        policy: Value::Null,
+        fetched_at: party.clock.now(),
+        expires_at: due,
+        used_at: party.clock.now(),
+    };
+    let put = Change::new()
+        .then(Step::PutIntake(Intake::new(due, record)))
+        .then(Step::PutStsPolicy(StsRow::new(store.vault(), due, policy)));
+    let _ = store.change(put).await.unwrap();
+    drop(store);
     party.into_spawned().await
 }
 
@@ -302,7 +315,7 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     assert_eq!(verified(&party).await, [], "it begins whole");
     let mut database = database(&party).await;
     let tables = tables(&mut database).await;
-    assert!(tables.len() >= 17, "{tables:?}");
+    assert!(tables.len() >= 18, "{tables:?}");
     let mut all = Vec::new();
     for table in &tables {
         let flipped = Flipped::choose(&mut database, table, "").await;
@@ -346,6 +359,7 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
         ("mailing", "version = version + 1"),
         ("ledger", "due_at = 1"),
         ("bounce", "copy_id = zeroblob(16)"),
+        ("sts_policy", "due_at = due_at + 1"),
         ("wording", "digest = zeroblob(32)"),
         ("setting", "name = 'another'"),
         ("log_leaf", "leaf = zeroblob(32)"),
