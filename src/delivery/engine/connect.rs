@@ -105,7 +105,9 @@ impl Attempt<'_> {
             match self.reach(approach).await {
                 Ok(session) => return Some(session),
                 Err(failure) => {
-                    tracing::debug!(why = failure.said, "a mail server was not reached");
+                    // What it said may name its domain, which may be one person's.
+                    let cause = failure.verdict.cause.name();
+                    tracing::debug!(cause, "a mail server was not reached");
                     let kept = self.worst.take();
                     let kept = kept.filter(|failure| failure.verdict.cause.is_about_safety());
                     self.worst = kept.or(Some(failure));
