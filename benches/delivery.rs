@@ -115,6 +115,10 @@ impl Parcel for Copy {
         Box::pin(async { Some(Box::new(()) as Clearance) })
     }
 
+    fn put_off(&self, _: Timestamp, _: String) -> Boxed<'_, Result<(), StoreError>> {
+        unreachable!("a fixed route has no pace")
+    }
+
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
         assert!(matches!(attempted.fate, Fate::Delivered), "all are taken");
         self.settled.store(true, Ordering::Relaxed);

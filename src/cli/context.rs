@@ -176,6 +176,14 @@ impl Context {
         Ok(answer)
     }
 
+    /// Writes what stands beside rows, for people alone: whoever reads JSON gets the rows.
+    pub(super) fn print_beside(&self, text: impl Fn(Style) -> String) -> Result<(), Failure> {
+        match self.json {
+            true => Ok(()),
+            false => self.write(&text(self.style)),
+        }
+    }
+
     /// Writes to standard output.
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
         write_out(text.as_bytes())

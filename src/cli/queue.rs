@@ -7,7 +7,7 @@ use super::mailing::short;
 use super::prompt;
 use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::queue::{Drop, List, QueueReport, Retry, Show};
+use crate::control::api::queue::{Drop, List, ProviderReport, Providers, QueueReport, Retry, Show};
 
 /// Mail that waits to go out
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
-    /// List what waits: your own mail, as an admin all
+    /// List what waits: your own mail, as an admin all, and how each provider stands
     #[command(
         after_help = "Examples:\n  hustings queue list\n  hustings queue list --json | jq -r .last_failure"
     )]
@@ -57,9 +57,10 @@ enum QueueCommand {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
-        QueueCommand::List => context
-            .print_rows(&List {}, "Nothing waits.", table)
-            .map(drop),
+        QueueCommand::List => {
+            let seen = context.print_rows(&List {}, "Nothing waits.", table)?;
+            context.print_beside(|style| providers(&seen, style))
+        }
         QueueCommand::Show { mail } => {
             context.print_answer(&Show { mail: mail.clone() }, |report, _| text(report))
         }
@@ -95,6 +96,44 @@ pub(super) fn table(mails: &[QueueReport], style: Style) -> String {
         &["MAIL", "FROM", "TO", "TRIES", "NEXT", "LAST FAILURE"],
         rows.collect(),
     )
+}
+
+/// The providers, in a table of their own; nothing if there's nothing to say of any.
+pub(super) fn providers(seen: &Providers, style: Style) -> String {
+    if seen.providers.is_empty() {
+        return String::new();
+    }
+    let rows = seen.providers.iter().map(|provider| {
+        let allowed = provider.copies_allowed;
+        vec![
+            toned(
+                provider.provider.as_deref().unwrap_or("another"),
+                Tone::Strong,
+            ),
+            field(provider.connections),
+            field(provider.waiting),
+            field(match allowed {
+                Some(allowed) => format!("{} of {allowed}", provider.copies_today),
+                None => provider.copies_today.to_string(),
+            }),
+            field(standing(provider)),
+        ]
+    });
+    let table = style.table(
+        &["PROVIDER", "CONNECTIONS", "WAITING", "COPIES TODAY", "WHY"],
+        rows.collect(),
+    );
+    format!("\n{table}")
+}
+
+/// Why mail waits for it.
+fn standing(provider: &ProviderReport) -> String {
+    match (provider.paused_until, &provider.said) {
+        (Some(until), Some(said)) => format!("left alone until {}: {said}", time(until)),
+        (Some(until), None) => format!("left alone until {}", time(until)),
+        _ if provider.is_spent() => "today's share is sent; goes on at 00:00 UTC".to_owned(),
+        _ => "-".to_owned(),
+    }
 }
 
 pub(super) fn text(mail: &QueueReport) -> String {

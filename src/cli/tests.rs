@@ -469,6 +469,26 @@ fn queue_and_mailboxes() {
     );
     let rows = vec![mail];
     insta::assert_snapshot!("queue-list", both(&rows, &queue::table(&rows, PLAIN)));
+    let provider = |name: Option<&str>, sent, paused: Option<&str>| queue_api::ProviderReport {
+        provider: name.map(str::to_owned),
+        connections: 1,
+        waiting: 200,
+        copies_today: sent,
+        copies_allowed: name.map(|_| 2_000),
+        paused_until: paused.map(at),
+        said: paused.map(|_| "421 4.7.28 unusual rate".to_owned()),
+    };
+    let seen = queue_api::Providers {
+        providers: vec![
+            provider(Some("google"), 500, Some("2026-11-21T12:10:00Z")),
+            provider(Some("microsoft"), 2_000, None),
+            provider(None, 3, None),
+        ],
+    };
+    insta::assert_snapshot!(
+        "queue-providers",
+        both(&seen, &queue::providers(&seen, PLAIN))
+    );
     insta::assert_snapshot!("queue-show", both(&rows[0], &queue::text(&rows[0])));
     let rows = vec![mailbox_api::MailboxReport {
         mailbox: "ada".into(),

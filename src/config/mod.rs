@@ -1,6 +1,7 @@
 //! The configuration file: what can be set, its documentation and its errors.
 //!
-//! Every key is declared once, beside its documentation, in `party.rs`, `lists.rs`, `service.rs` and here; the annotated
+//! Every key is declared once, beside its documentation, in `party.rs`, `lists.rs`, `delivery.rs`,
+//! `service.rs` and here; the annotated
 //! `config/hustings.toml` and `docs/config.md` are written from those declarations. What is read is checked as a whole:
 //! a person who mends a file hears of everything that's wrong with it at once.
 
@@ -17,6 +18,7 @@ use read::Reader;
 mod check;
 mod choices;
 mod declare;
+mod delivery;
 mod document;
 mod file;
 mod leaf;
@@ -32,6 +34,7 @@ mod values;
 pub use choices::{
     Approval, Division, DmarcPolicy, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
 };
+pub use delivery::{Delivery, ProviderPace};
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};
@@ -39,8 +42,8 @@ pub use names::Dns;
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};
 pub use service::{
-    CertificateFiles, Delivery, Dkim, Incoming, Limits, Listen, ListenHttps, ListenSmtp,
-    ListenSubmission, ListenSubmissions, Log, Pages, RootKey, StaffLimits, Tls,
+    CertificateFiles, Dkim, Incoming, Limits, Listen, ListenHttps, ListenSmtp, ListenSubmission,
+    ListenSubmissions, Log, Pages, RootKey, StaffLimits, Tls,
 };
 pub use values::{
     ByteSize, Colour, ConstituencySource, HostPort, Name, NotAName, Period, WebAddress,

@@ -1,14 +1,13 @@
-//! How the service runs: keys, doors, certificates, delivery, limits and the log.
+//! How the service runs: keys, doors, certificates, limits and the log.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls};
+use super::choices::{KeySource, LogFormat, LogLevel, LogTarget};
 use super::declare::{Check, section};
 use super::problem::Place;
-use super::values::{ByteSize, HostPort, Name, WebAddress};
+use super::values::{ByteSize, Name, WebAddress};
 use crate::address::Domain;
 
 section! {
@@ -239,121 +238,6 @@ impl Check for StaffLimits {
 }
 
 section! {
-    /// Mail to other servers.
-    pub struct Delivery {
-        /// DNS servers to ask, each if the one before doesn't answer. If empty, those of the system.
-        resolver: Vec<SocketAddr> = default(Vec::new()),
-        /// Fixed routes instead of MX look-ups: a domain, "*.domain" or "*", and where its mail goes.
-        route: BTreeMap<String, HostPort> = map(("*", "127.0.0.1:2525")),
-        /// The name to say in EHLO. If not set, the host name. It should be what the sending address's PTR record says.
-        ehlo: Option<Domain> = optional("mail.party.example"),
-        /// Addresses to send from, one per family. If empty, the system chooses.
-        source_addresses: Vec<IpAddr> = default(Vec::new()),
-        /// Connections at once.
-        connections: u32 = default(40),
-        /// Connections at once to one destination.
-        connections_per_destination: u32 = default(4),
-        /// Waits between attempts; the last one repeats.
-        retry: Vec<Duration> = default([5, 15, 30, 60, 120, 240].map(|minutes| Duration::from_secs(minutes * 60)).to_vec()),
-        /// When a mail is given up.
-        expire: Duration = default(Duration::from_secs(5 * 86_400)),
-        /// When its sender is told that it's late.
-        late_notice: Duration = default(Duration::from_secs(4 * 3_600)),
-        /// Who checks the signatures in DNS (DNSSEC) when it says where mail goes: "validate", or "trust-ad" if a resolver
-        /// on this machine does, such as unbound (better, where there is one).
-        dnssec: Dnssec = default(Dnssec::Validate),
-        /// The keys of the root zone, as DNSKEY records in a file. If not set, those that are built in.
-        trust_anchor: Option<PathBuf> = optional("/etc/hustings/root.key.dns"),
-        /// Certificates (PEM) to trust beside the system's, when other servers and their policies have to prove who they are.
-        trusted_certificates: Option<PathBuf> = optional("/etc/hustings/trusted.pem"),
-        /// The port of other mail servers. Only a laboratory wants another.
-        smtp_port: u32 = default(25),
-        /// The port that other domains' MTA-STS policies are fetched from. Only a laboratory wants another.
-        mta_sts_port: u32 = default(443),
-        /// Whether DNS may lead to private addresses. Only a laboratory wants true.
-        private_networks: bool = default(false),
-        /// What the servers of a domain ("*.domain": of all below it) have to show, whatever it asks for itself. "verified":
-        /// a certificate that is good for the server's name, or the one in DNS (DANE); "dane": the one in DNS alone;
-        /// "encrypted": neither, for a domain whose own policy is broken. Without an entry the domain decides, by DANE or
-        /// MTA-STS; one that asks for nothing gets its mail over encrypted connections, whoever answers.
-        tls_policy: BTreeMap<String, RequireTls> = map(("example.org", "verified")),
-    }
-}
-
-impl Check for Delivery {
-    fn check(&self, at: &Place<'_>) {
-        between(at, "connections", self.connections, 1, 1_000);
-        between(
-            at,
-            "connections_per_destination",
-            self.connections_per_destination,
-            1,
-            100,
-        );
-        between(at, "smtp_port", self.smtp_port, 1, 65_535);
-        between(at, "mta_sts_port", self.mta_sts_port, 1, 65_535);
-        for pattern in self.tls_policy.keys() {
-            let name = pattern.strip_prefix("*.").unwrap_or(pattern);
-            at.expect(
-                Domain::parse(name).is_ok_and(|domain| domain.as_str() == name),
-                &format!("tls_policy.{pattern}"),
-                format!(
-                    "`{}` is no domain: expected one in lower case, or \"*.domain\"",
-                    pattern.escape_debug()
-                ),
-                "write it as in tls_policy.\"example.org\" = \"verified\"",
-            );
-        }
-        at.expect(
-            !self.retry.is_empty(),
-            "retry",
-            "`retry` is empty: mail that can't be delivered at once must be tried again",
-            "write waits such as [\"5m\", \"30m\", \"4h\"]",
-        );
-        at.expect(
-            self.retry
-                .iter()
-                .all(|wait| *wait >= Duration::from_secs(60)),
-            "retry",
-            "`retry` has a wait under a minute: other servers take that for an attack",
-            "write \"1m\" or more for each",
-        );
-        at.expect(
-            self.late_notice < self.expire,
-            "late_notice",
-            "`late_notice` comes after `expire`: the sender would hear that it's late after it was given up",
-            "make `expire` longer than `late_notice`",
-        );
-        let families = |v4| {
-            self.source_addresses
-                .iter()
-                .filter(|ip| ip.is_ipv4() == v4)
-                .count()
-        };
-        at.expect(
-            families(true) <= 1 && families(false) <= 1,
-            "source_addresses",
-            "`source_addresses` has two addresses of one family: mail leaves from one of each",
-            "keep one IPv4 and one IPv6 address",
-        );
-        for pattern in self.route.keys() {
-            let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
-            at.expect(
-                pattern == "*"
-                    || Domain::parse(domain)
-                        .is_ok_and(|domain| domain.as_str() == pattern.trim_start_matches("*.")),
-                &format!("route.{pattern}"),
-                format!(
-                    "`{}` is no route: expected a domain in lower case, \"*.domain\" or \"*\"",
-                    pattern.escape_debug()
-                ),
-                "write it as in route.\"*\" = \"127.0.0.1:2525\"",
-            );
-        }
-    }
-}
-
-section! {
     /// Mail from other servers: who wrote it, and how much is taken. DNS is asked as in `delivery.resolver`.
     pub struct Incoming {
         /// Check SPF, DKIM and DMARC, and do what the sender's DMARC policy asks. Only a laboratory without DNS wants false.
@@ -473,7 +357,7 @@ section! {
 
 impl Check for Log {}
 
-fn between(at: &Place<'_>, name: &str, value: u32, least: u32, most: u32) {
+pub(super) fn between(at: &Place<'_>, name: &str, value: u32, least: u32, most: u32) {
     at.expect(
         (least..=most).contains(&value),
         name,

@@ -31,7 +31,8 @@ use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
 use crate::control::handlers::KeyDesk;
 use crate::control::{Desk, Failure, Server};
-use crate::delivery::engine::{Bell, Engine, Network};
+use crate::delivery::engine::{Bell, Engine, EngineSettings, Network};
+use crate::delivery::pace::PaceBook;
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
@@ -255,6 +256,7 @@ impl PartyHouse {
                 templates: settings.templates.clone(),
             },
         );
+        let pace = PaceBook::load(&store, settings.pace()).await;
         let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
         let rooms = Rooms::new(
             store,
@@ -268,6 +270,7 @@ impl PartyHouse {
                 signing,
                 names,
                 bell: self.bell.clone(),
+                pace,
                 checks,
             },
         );
@@ -286,9 +289,13 @@ impl PartyHouse {
             sources,
             network,
             self.clock.clone(),
-            settings.engine(),
+            EngineSettings {
+                pace: rooms.pace.clone(),
+                ..settings.engine()
+            },
             self.bell.clone(),
         );
+        let _ = rooms.engine.set(engine.view());
         if let Ok(mut slot) = self.engine.lock() {
             *slot = Some(engine);
         }

@@ -1,6 +1,6 @@
 //! The rooms, built over an open store: all that the doors ask while the vault is unlocked.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -8,7 +8,8 @@ use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
-use crate::delivery::engine::Bell;
+use crate::delivery::engine::{Bell, EngineView};
+use crate::delivery::pace::PaceBook;
 use crate::delivery::queue::MailQueue;
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
@@ -47,6 +48,10 @@ pub struct Rooms {
     /// What other servers have to prove, and what came of it.
     pub trust: Trust,
     policies: ArcSwapOption<StsPolicies>,
+    /// How fast providers get copies.
+    pub pace: PaceBook,
+    /// The engine at work, once it is.
+    pub engine: OnceLock<EngineView>,
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
@@ -70,6 +75,8 @@ pub struct Parts {
     pub names: Arc<Names>,
     /// Rung when something was queued.
     pub bell: Bell,
+    /// How fast providers get copies.
+    pub pace: PaceBook,
     /// What mail from strangers goes through.
     pub checks: Checks,
 }
@@ -93,6 +100,8 @@ impl Rooms {
             signing: parts.signing,
             names: parts.names,
             bell: parts.bell,
+            pace: parts.pace,
+            engine: OnceLock::new(),
             trust: Trust::new(&store, &clock),
             policies: ArcSwapOption::empty(),
             store,
@@ -103,6 +112,7 @@ impl Rooms {
     /// Takes the addresses, limits and checks of a new configuration.
     pub fn reload(&self, settings: &Settings, checks: Checks) {
         self.checks.store(Arc::new(checks));
+        self.pace.set(settings.pace());
         self.names.reload(settings.config.clone());
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;

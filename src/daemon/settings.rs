@@ -1,6 +1,7 @@
 //! From the configuration to what each room is told. Rooms don't read the configuration themselves, so that a reload
 //! swaps plain data, and a room can be tried without a file.
 
+mod pace;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -84,10 +85,11 @@ impl Settings {
         let constituencies = Constituencies::from_config(&config.constituencies)
             .map_err(|error| SettingsError::Constituencies(error.to_string()))?
             .unwrap_or_else(Constituencies::none);
-        let (templates, faults) = templates(party(&config), config.templates.as_deref());
+        let (templates, mut faults) = templates(party(&config), config.templates.as_deref());
         for fault in &faults {
             tracing::error!(fault, "an own template is not used");
         }
+        faults.extend(pace::unknown(&config));
         Ok(Self {
             config: Arc::new(config),
             templates: Arc::new(templates),

@@ -1,13 +1,33 @@
-//! Whose turn it is: work grouped by destination, with limits for each and for all, in fair rotation.
+//! Whose turn it is: work by destination, with limits for each, for each group of destinations and for all, in fair
+//! rotation.
 //!
-//! A *slot* is a connection. A worker [claims](Fair::claim) one for a destination, [takes](Fair::take) job after job
-//! for it, gives it back with [`Fair::release`], and does so early if [`Fair::should_yield`] says that others wait. This
-//! file knows no sockets and no clock; times are handed in.
+//! A *slot* is a connection. A worker [claims](Fair::claim) one for a destination, finds out which group it belongs to
+//! and [joins](Fair::join) that, [takes](Fair::take) job after job, gives the slot back with [`Fair::release`], and does
+//! so early if [`Fair::should_yield`] says that others wait. A group is whoever counts its destinations' connections and
+//! pauses them as one. This file knows no sockets and no clock; times are handed in.
+//!
+//! A destination that could use a slot stands in the ring; one that its group holds up stands in the group's line, and
+//! comes into the ring when the group has a slot again.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use self::group::Group;
+use self::lane::{Lane, Slow};
+use self::wakes::{Wakes, Who};
+
+mod group;
+mod joint;
+mod lane;
+mod wakes;
+
+/// What destinations are told apart by.
+pub trait Key: Hash + Eq + Clone {
+    /// Whether its jobs are counted: such a destination waits when its group has [spent](Fair::set_spent) what it may, and
+    /// leaves the group's last slot to others.
+    fn is_metered(&self) -> bool;
+}
 
 /// Limits that hold all the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,105 +62,34 @@ impl Default for Limits {
     }
 }
 
-#[derive(Debug)]
-struct Lane<J> {
-    waiting: VecDeque<J>,
-    busy: usize,
-    in_ring: bool,
-    /// It has answered since its work began: until then it has one slot, so that a dead one doesn't hold many.
-    proven: bool,
-    slow: Option<Slow>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Slow {
-    paused_until: Instant,
-    single_until: Instant,
-    paused: bool,
-}
-
-impl<J> Lane<J> {
-    fn new() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            busy: 0,
-            in_ring: false,
-            proven: false,
-            slow: None,
-        }
-    }
-
-    /// The most slots that it may have now.
-    fn most(&self, limits: &Limits) -> usize {
-        match self.slow {
-            Some(Slow { paused: true, .. }) => 0,
-            Some(_) => 1.min(limits.each),
-            None => limits.each,
-        }
-    }
-
-    /// Slots in use that nothing is known of yet.
-    fn probes(&self) -> usize {
-        if self.proven { 0 } else { self.busy }
-    }
-
-    fn is_claimable(&self, limits: &Limits) -> bool {
-        let most = match self.proven {
-            true => self.most(limits),
-            false => self.most(limits).min(1),
-        };
-        let wanted = (self.waiting.len() / limits.jobs_per_slot.max(1)).max(1);
-        !self.waiting.is_empty() && self.busy < most.min(wanted)
-    }
-}
-
 /// Jobs by destination, given out in turn.
 #[derive(Debug)]
-pub struct Fair<K, J> {
+pub struct Fair<K, G, J> {
     limits: Limits,
-    lanes: HashMap<K, Lane<J>>,
+    lanes: HashMap<K, Lane<G, J>>,
+    groups: HashMap<G, Group<K>>,
+    /// The group that a destination was in last, for when work for it comes again.
+    homes: HashMap<K, G>,
     /// The destinations that could use another slot, each once, next one first.
     ring: VecDeque<K>,
     /// When pauses end and when slowness ends.
-    wakes: BinaryHeap<Reverse<(Instant, Order<K>)>>,
+    wakes: Wakes<Who<K, G>>,
     busy: usize,
     /// Of these, how many are the first of a destination that hasn't answered yet.
     probing: usize,
     waiting: usize,
 }
 
-/// Keys need no order of their own; equal times don't either.
-#[derive(Debug)]
-struct Order<K>(K);
-
-impl<K> PartialEq for Order<K> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<K> Eq for Order<K> {}
-
-impl<K> PartialOrd for Order<K> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<K> Ord for Order<K> {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
-
-impl<K: Hash + Eq + Clone, J> Fair<K, J> {
+impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
     /// Nothing waiting, nothing busy.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             lanes: HashMap::new(),
+            groups: HashMap::new(),
+            homes: HashMap::new(),
             ring: VecDeque::new(),
-            wakes: BinaryHeap::new(),
+            wakes: Wakes::new(),
             busy: 0,
             probing: 0,
             waiting: 0,
@@ -172,11 +121,7 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
         if self.room(&key) == 0 {
             return Err(job);
         }
-        self.lanes
-            .entry(key.clone())
-            .or_insert_with(Lane::new)
-            .waiting
-            .push_back(job);
+        self.lane(&key).waiting.push_back(job);
         self.waiting += 1;
         self.settle(&key);
         Ok(())
@@ -184,13 +129,22 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
 
     /// Puts a job that was taken and not done back in front.
     pub fn put_back(&mut self, key: K, job: J) {
-        self.lanes
-            .entry(key.clone())
-            .or_insert_with(Lane::new)
-            .waiting
-            .push_front(job);
+        self.lane(&key).waiting.push_front(job);
         self.waiting += 1;
         self.settle(&key);
+    }
+
+    /// The destination's lane, in the group that it was in last, if anything is known of that now.
+    fn lane(&mut self, key: &K) -> &mut Lane<G, J> {
+        self.lanes.entry(key.clone()).or_insert_with(|| {
+            let home = self.homes.get(key);
+            let group = home.and_then(|home| self.groups.get_mut(home));
+            let home = home.filter(|_| group.is_some()).cloned();
+            if let Some(group) = group {
+                group.lanes += 1;
+            }
+            Lane::new(home, key.is_metered())
+        })
     }
 
     /// The destination that gets the next slot. `None` if all slots are in use, or nobody may have one now.
@@ -211,11 +165,18 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
                 continue;
             }
             lane.in_ring = false;
-            if lane.is_claimable(&self.limits) {
+            let group = lane.group.as_ref().and_then(|home| self.groups.get(home));
+            let is_admitted = group.is_none_or(|group| group.admits(lane.metered));
+            if is_admitted && lane.is_claimable(&self.limits) {
                 lane.busy += 1;
                 self.probing += usize::from(!lane.proven);
                 self.busy += 1;
+                let home = lane.group.clone();
+                if let Some(group) = home.as_ref().and_then(|home| self.groups.get_mut(home)) {
+                    group.add(lane.metered, 1);
+                }
                 self.settle(&key);
+                self.call(home.as_ref());
                 return Some(key);
             }
             self.settle(&key);
@@ -242,6 +203,7 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
 
     /// Gives back a slot that was claimed for this destination.
     pub fn release(&mut self, key: &K) {
+        let mut home = None;
         if let Some(lane) = self.lanes.get_mut(key)
             && lane.busy > 0
         {
@@ -249,14 +211,26 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
             lane.busy -= 1;
             self.probing += lane.probes();
             self.busy -= 1;
+            home = lane.group.clone();
+            if let Some(group) = home.as_ref().and_then(|home| self.groups.get_mut(home)) {
+                group.subtract(lane.metered, 1);
+            }
         }
+        // Who waits in the group's line comes before who has just had a slot.
+        self.call(home.as_ref());
         self.settle(key);
     }
 
-    /// Whether a worker that has done `served` jobs in its slot should give it to others: they wait, and no slot is
-    /// free.
-    pub fn should_yield(&self, served: usize) -> bool {
-        served >= self.limits.burst && self.busy >= self.limits.total && !self.ring.is_empty()
+    /// Whether a worker that has done `served` jobs in its slot should give it to others: they wait for any slot and none
+    /// is free, or for one of its group.
+    pub fn should_yield(&self, key: &K, served: usize) -> bool {
+        let in_all = self.busy >= self.limits.total && !self.ring.is_empty();
+        let others = || {
+            self.group_of(key)
+                .and_then(|home| self.groups.get(home))
+                .is_some_and(|group| group.line.iter().any(|other| other != key))
+        };
+        served >= self.limits.burst && (in_all || others())
     }
 
     /// Slots in use for a destination.
@@ -264,65 +238,89 @@ impl<K: Hash + Eq + Clone, J> Fair<K, J> {
         self.lanes.get(key).map_or(0, |lane| lane.busy)
     }
 
-    /// Whether the destination has more slots than it may have now, since it asked us to slow down: a worker gives its
-    /// own back before the next job.
+    /// Whether the destination, or its group, has more slots than it may have now, since it asked us to slow down: a
+    /// worker gives its own back before the next job.
     pub fn is_overdrawn(&self, key: &K) -> bool {
-        self.lanes
-            .get(key)
-            .is_some_and(|lane| lane.busy > lane.most(&self.limits))
+        let Some(lane) = self.lanes.get(key) else {
+            return false;
+        };
+        let group = lane.group.as_ref().and_then(|home| self.groups.get(home));
+        lane.busy > lane.most(&self.limits) || group.is_some_and(|group| !group.holds(lane.metered))
     }
 
     /// The destination wants less: no new slot until `until`, then one at a time for a while.
     pub fn slow_down(&mut self, key: &K, until: Instant) {
-        let lane = self.lanes.entry(key.clone()).or_insert_with(Lane::new);
-        let paused_until = lane.slow.map_or(until, |slow| slow.paused_until.max(until));
-        let single_until = paused_until + self.limits.single;
-        lane.slow = Some(Slow {
-            paused_until,
-            single_until,
-            paused: true,
-        });
-        self.wakes.push(Reverse((paused_until, Order(key.clone()))));
-        self.wakes.push(Reverse((single_until, Order(key.clone()))));
+        let single = self.limits.single;
+        let lane = self.lane(key);
+        let slow = Slow::new(lane.slow, until, single);
+        lane.slow = Some(slow);
+        self.wake_at(&slow, &Who::Lane(key.clone()));
+    }
+
+    fn wake_at(&mut self, slow: &Slow, who: &Who<K, G>) {
+        for at in [slow.paused_until, slow.single_until] {
+            self.wakes.add(at, who.clone());
+        }
     }
 
     /// When a pause ends next: a good time to claim again.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.wakes.peek().map(|Reverse((at, _))| *at)
+        self.wakes.next()
     }
 
     fn wake(&mut self, now: Instant) {
-        while self.next_wake().is_some_and(|at| at <= now) {
-            let Some(Reverse((_, Order(key)))) = self.wakes.pop() else {
-                return;
-            };
-            if let Some(lane) = self.lanes.get_mut(&key) {
-                lane.slow = lane
-                    .slow
-                    .filter(|slow| slow.single_until > now)
-                    .map(|slow| Slow {
-                        paused: slow.paused_until > now,
-                        ..slow
-                    });
+        while let Some(who) = self.wakes.take(now) {
+            match who {
+                Who::Lane(key) => {
+                    if let Some(lane) = self.lanes.get_mut(&key) {
+                        lane.slow = lane.slow.and_then(|slow| slow.at(now));
+                    }
+                    self.settle(&key);
+                }
+                Who::Group(home) => {
+                    if let Some(group) = self.groups.get_mut(&home) {
+                        group.wake(now);
+                    }
+                    self.call(Some(&home));
+                }
             }
-            self.settle(&key);
         }
     }
 
-    /// Keeps the ring and the map true after a change: a lane stands in the ring once if it could use a slot, and an
-    /// idle lane with nothing to remember is forgotten.
+    /// Keeps ring, lines and map true after a change: a lane stands in the ring once if it could use a slot, or in its
+    /// group's line if it's the group that holds it up; an idle lane with nothing to remember is forgotten.
     fn settle(&mut self, key: &K) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if !lane.in_ring && lane.is_claimable(&self.limits) {
-            lane.in_ring = true;
-            self.ring.push_back(key.clone());
+        if !lane.in_ring && !lane.in_line && lane.is_claimable(&self.limits) {
+            let group = lane
+                .group
+                .as_ref()
+                .and_then(|home| self.groups.get_mut(home));
+            match group.filter(|group| !group.admits(lane.metered)) {
+                Some(group) => {
+                    lane.in_line = true;
+                    group.line.push_back(key.clone());
+                }
+                None => {
+                    lane.in_ring = true;
+                    self.ring.push_back(key.clone());
+                }
+            }
         }
         let idle = lane.waiting.is_empty() && lane.busy == 0;
         // One that stands in the ring is forgotten when its turn comes, else it could stand there twice.
-        if idle && lane.slow.is_none() && !lane.in_ring {
-            self.lanes.remove(key);
+        if idle && lane.slow.is_none() && !lane.in_ring && !lane.in_line {
+            let home = self.lanes.remove(key).and_then(|lane| lane.group);
+            if let Some(home) = home
+                && let Some(group) = self.groups.get_mut(&home)
+            {
+                group.lanes = group.lanes.saturating_sub(1);
+                if group.is_forgettable() {
+                    self.groups.remove(&home);
+                }
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use self::desk::Desk;
 use self::dispatch::Dispatcher;
 use self::gate::Gate;
 use super::destination::Limits;
+use super::pace::PaceBook;
 use super::parcel::Source;
 use super::policy::Planner;
 use super::route::Router;
@@ -57,6 +59,8 @@ pub struct EngineSettings {
     pub patience: Duration,
     /// How long a parcel that could not be sent for a reason of our own is left alone.
     pub rest: Duration,
+    /// How fast each provider gets copies.
+    pub pace: PaceBook,
 }
 
 impl Default for EngineSettings {
@@ -73,6 +77,7 @@ impl Default for EngineSettings {
             connect_within: Duration::from_secs(300),
             patience: Duration::from_secs(30),
             rest: Duration::from_secs(2),
+            pace: PaceBook::default(),
         }
     }
 }
@@ -136,6 +141,25 @@ struct Shared {
     stop: CancellationToken,
 }
 
+/// How a provider stands, for `queue list`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaceStatus {
+    /// Its name, if the whole world knows it.
+    pub provider: Option<&'static str>,
+    /// Connections to it.
+    pub busy: usize,
+    /// Parcels that the engine holds and that wait for it.
+    pub waiting: usize,
+    /// Copies that it got today.
+    pub sent_today: u32,
+    /// Copies that it may get today; none if there is no limit.
+    pub allowed_today: Option<u32>,
+    /// Until when it is left alone, since it asked for it.
+    pub paused_until: Option<Timestamp>,
+    /// What it said then.
+    pub said: Option<String>,
+}
+
 /// What the engine is doing, for `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineStatus {
@@ -172,8 +196,8 @@ impl Engine {
     ) -> Self {
         let shared = Arc::new(Shared {
             network: ArcSwap::from_pointee(network),
+            desk: Desk::new(&settings, bell.clone(), clock.clone()),
             clock,
-            desk: Desk::new(&settings, bell.clone()),
             settings,
             gate: Gate::new(),
             bell,
@@ -201,12 +225,28 @@ impl Engine {
         }
     }
 
+    /// What others may see of it while it's at work.
+    pub fn view(&self) -> EngineView {
+        EngineView(self.shared.clone())
+    }
+
     /// Stops: final dots that have left get their outcome written down, nothing new is begun. What isn't done `within`
     /// is broken off, and sent again after the next start. Says whether all was done.
     pub async fn stop(mut self, within: Duration) -> bool {
         self.shared.stop.cancel();
         let done = tokio::time::timeout(within, &mut self.task).await.is_ok();
         done && self.shared.gate.unsettled() == 0
+    }
+}
+
+/// The engine as others may see it. It doesn't keep it at work.
+#[derive(Clone)]
+pub struct EngineView(Arc<Shared>);
+
+impl EngineView {
+    /// How the providers stand that it works for, or that are held up.
+    pub fn paces(&self) -> Vec<PaceStatus> {
+        self.0.desk.paces()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The post room: queue, schedule, routes and attempts.
 //!
 //! The parts here that decide something are pure: [`schedule`] says when to try again and when to give up,
-//! [`classify`] what a reply means for the address, [`destination`] whose turn it is. [`route`] asks DNS, [`policy`]
+//! [`classify`] what a reply means for the address, [`destination`] whose turn it is, [`pace`] how fast. [`route`] asks DNS, [`policy`]
 //! says how a server must prove itself, and [`sts`] knows what other domains ask for.
 //!
 //! The [`engine`] does the work: it takes [`parcel`]s from the rooms that have mail to send, and brings them to their
@@ -11,6 +11,7 @@
 pub mod classify;
 pub mod destination;
 pub mod engine;
+pub mod pace;
 pub mod parcel;
 pub mod policy;
 pub mod queue;

@@ -118,6 +118,11 @@ pub trait Parcel: Send + Sync {
     /// Where it goes.
     fn destination(&self) -> &Domain;
 
+    /// Whether it is one of many alike, that a provider gets at its [pace](super::pace) and behind letters.
+    fn is_bulk(&self) -> bool {
+        false
+    }
+
     /// What its sender asks of the connection.
     fn wish(&self) -> TlsWish {
         TlsWish::Usual
@@ -145,6 +150,10 @@ pub trait Parcel: Send + Sync {
             }
         })
     }
+
+    /// Writes down that it isn't tried before `until`, and why, in words without addresses: its provider is left alone, or
+    /// has had today's share. It is no attempt.
+    fn put_off(&self, until: Timestamp, said: String) -> Boxed<'_, Result<(), StoreError>>;
 
     /// The attempt that [`Parcel::load`] recorded did not take place, for a reason of our own (we stop): no final dot
     /// left. A room may take the attempt back; what comes of it isn't waited for.

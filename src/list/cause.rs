@@ -1,4 +1,4 @@
-//! Why a copy did not arrive, as the ledger names it and as staff read it: the names of [`Cause::name`] and four of our
+//! Why a copy did not arrive, as the ledger names it and as staff read it: the names of [`Cause::name`] and five of our
 //! own. Names are stored: they're never renamed.
 //!
 //! [`Cause::name`]: crate::delivery::classify::Cause::name
@@ -11,6 +11,8 @@ pub(super) const EXPIRED: &str = "expired";
 pub(super) const PAUSED: &str = "paused";
 /// Its recipient's address can't stand in a header.
 pub(super) const UNSENDABLE: &str = "unsendable";
+/// Its provider gets no more today, or is left alone for a while.
+pub(super) const PACE: &str = "pace";
 /// The connection broke when the message had been sent and no reply had come.
 pub(super) const BROKEN: &str = "broken";
 
@@ -33,6 +35,7 @@ pub fn in_words(name: &str) -> &'static str {
         EXPIRED => "it was tried for as long as copies are tried",
         PAUSED => "its recipient asked to stop and has not decided",
         UNSENDABLE => "the address can't stand in a mail",
+        PACE => "its provider gets mail at its pace",
         BROKEN => "the connection broke at the end",
         _ => "no reason was given",
     }

@@ -269,6 +269,10 @@ impl Parcel for CopyParcel {
         &self.domain
     }
 
+    fn is_bulk(&self) -> bool {
+        true
+    }
+
     fn load(&self) -> Boxed<'_, Loaded> {
         Box::pin(self.make())
     }
@@ -279,6 +283,19 @@ impl Parcel for CopyParcel {
 
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
         Box::pin(self.finish(attempted))
+    }
+
+    fn put_off(&self, until: Timestamp, _: String) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let outcome = Outcome {
+                cause: Some(cause::PACE),
+                ..Outcome::due(until)
+            };
+            match self.running.state() {
+                MailingState::Sending => self.write(outcome, self.room.clock().now()).await,
+                _ => Ok(()),
+            }
+        })
     }
 
     /// One write: hundreds may share the fate of one that was tried, and none of their letters is needed.

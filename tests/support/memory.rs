@@ -240,6 +240,11 @@ impl Parcel for Mail {
         })
     }
 
+    fn put_off(&self, until: Timestamp, _: String) -> Boxed<'_, Result<(), StoreError>> {
+        self.with(|row| row.due = Some(until));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn settle(&self, attempted: Attempted) -> Boxed<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let slow = self.room.slow_disk.load(Ordering::SeqCst);

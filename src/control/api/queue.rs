@@ -12,7 +12,42 @@ use crate::staff::Role;
 /// `queue list`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct List {}
-ask!(List, "queue list", Needs::Staff, rows QueueReport, answer Nothing);
+ask!(List, "queue list", Needs::Staff, rows QueueReport, answer Providers);
+
+/// The providers that there's mail for, or that are held up. For admins; others see none, since it says how many copies of
+/// mailings there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Providers {
+    /// Those with the most to do first.
+    pub providers: Vec<ProviderReport>,
+}
+
+/// Whoever runs the mail servers of one domain or many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderReport {
+    /// Its name, if the whole world knows it. Another may be one person's domain.
+    pub provider: Option<String>,
+    /// Connections to it.
+    pub connections: usize,
+    /// Mails at hand that wait for a connection to it.
+    pub waiting: usize,
+    /// Copies of mailings that it got today (UTC).
+    pub copies_today: u32,
+    /// Copies of mailings that it may get today; none if there is no limit.
+    pub copies_allowed: Option<u32>,
+    /// Until when it is left alone.
+    pub paused_until: Option<Timestamp>,
+    /// What it said when it asked for that.
+    pub said: Option<String>,
+}
+
+impl ProviderReport {
+    /// Whether today's share is sent.
+    pub fn is_spent(&self) -> bool {
+        self.copies_allowed
+            .is_some_and(|allowed| self.copies_today >= allowed)
+    }
+}
 
 /// A mail that waits.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

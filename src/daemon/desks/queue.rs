@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::{is_admin, name_of};
 use crate::audit::{ActObject, LogKind};
-use crate::control::api::queue::{Drop, List, QueueReport, Retried, Retry, Show};
+use crate::control::api::queue::{
+    Drop, List, ProviderReport, Providers, QueueReport, Retried, Retry, Show,
+};
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
+use crate::delivery::engine::EngineView;
 use crate::id::{QueueId, StaffId};
 use crate::staff::{Acts, sign_checkpoint};
 use crate::store::{Change, ChangeOutcome, Guard, MailClass, Queued, Step, StoreError};
@@ -124,7 +127,7 @@ impl QueueDesk {
 }
 
 impl Handle<List> for QueueDesk {
-    async fn handle(&self, _: List, call: &mut Call<List>) -> Result<Nothing, Failure> {
+    async fn handle(&self, _: List, call: &mut Call<List>) -> Result<Providers, Failure> {
         let eyes = Eyes::of(call)?;
         let mut after = None;
         loop {
@@ -137,8 +140,30 @@ impl Handle<List> for QueueDesk {
             }
             after = next;
             if after.is_none() {
-                return Ok(Nothing {});
+                break;
             }
+        }
+        Ok(match eyes.admin {
+            true => self.providers(),
+            false => Providers::default(),
+        })
+    }
+}
+
+impl QueueDesk {
+    fn providers(&self) -> Providers {
+        let paces = self.0.engine.get().map(EngineView::paces);
+        let providers = paces.into_iter().flatten().map(|pace| ProviderReport {
+            provider: pace.provider.map(str::to_owned),
+            connections: pace.busy,
+            waiting: pace.waiting,
+            copies_today: pace.sent_today,
+            copies_allowed: pace.allowed_today,
+            paused_until: pace.paused_until,
+            said: pace.said,
+        });
+        Providers {
+            providers: providers.collect(),
         }
     }
 }

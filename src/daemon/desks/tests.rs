@@ -22,6 +22,7 @@ use crate::daemon::names::Names;
 use crate::daemon::rooms;
 use crate::daemon::settings::Settings;
 use crate::delivery::engine::Bell;
+use crate::delivery::pace::PaceBook;
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
@@ -151,6 +152,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         signing,
         names,
         bell,
+        pace: PaceBook::default(),
         checks: Checks::new(&settings.config).expect("a resolver"),
     };
     Rooms::new(store, clock, &settings, parts)

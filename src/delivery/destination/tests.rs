@@ -6,6 +6,15 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod groups;
+
+/// Odd keys from 100 on are metered.
+impl Key for usize {
+    fn is_metered(&self) -> bool {
+        *self >= 100 && *self % 2 == 1
+    }
+}
+
 fn limits(total: usize, each: usize) -> Limits {
     Limits {
         total,
@@ -16,7 +25,7 @@ fn limits(total: usize, each: usize) -> Limits {
     }
 }
 
-fn fill(fair: &mut Fair<usize, usize>, counts: &[usize]) {
+fn fill(fair: &mut Fair<usize, u8, usize>, counts: &[usize]) {
     for (key, count) in counts.iter().enumerate() {
         for job in 0..*count {
             fair.push(key, job).unwrap();
@@ -77,10 +86,10 @@ fn a_worker_yields_when_others_wait_without_a_slot() {
     fill(&mut fair, &[100]);
     let now = Instant::now();
     assert_eq!(fair.claim(now), Some(0));
-    assert!(!fair.should_yield(50), "nobody else waits");
+    assert!(!fair.should_yield(&0, 50), "nobody else waits");
     fair.push(1, 0).unwrap();
-    assert!(!fair.should_yield(1), "the burst isn't done");
-    assert!(fair.should_yield(2));
+    assert!(!fair.should_yield(&0, 1), "the burst isn't done");
+    assert!(fair.should_yield(&0, 2));
     fair.release(&0);
     assert_eq!(fair.claim(now), Some(1));
 }
@@ -148,7 +157,7 @@ fn put_back_comes_first() {
 
 #[test]
 fn releasing_what_was_not_claimed_does_nothing() {
-    let mut fair = Fair::<usize, usize>::new(limits(10, 3));
+    let mut fair = Fair::<usize, u8, usize>::new(limits(10, 3));
     fair.release(&7);
     fill(&mut fair, &[1]);
     fair.release(&0);
@@ -164,7 +173,7 @@ proptest! {
     ) {
         let start = Instant::now();
         let mut now = start;
-        let mut fair = Fair::new(Limits { jobs_per_slot, ..limits(total, each) });
+        let mut fair = Fair::<usize, u8, usize>::new(Limits { jobs_per_slot, ..limits(total, each) });
         let (mut pushed, mut taken) = (BTreeMap::<usize, usize>::new(), BTreeMap::<usize, usize>::new());
         let mut busy = BTreeMap::<usize, usize>::new();
         for (action, key) in steps {

@@ -7,8 +7,10 @@ use super::Shared;
 use super::chain::quit;
 use super::desk::{Destination, Line, Session};
 use super::failure::Failure;
+use crate::delivery::pace::Provider;
 use crate::delivery::policy::results::{ResultType, TlsAttempt};
 use crate::delivery::policy::{Approach, Doubt, Plan, Planner, TlsWish};
+use crate::delivery::route::Origin;
 use crate::smtp::client::{Authentication, ClientError, Dialer, Phase, TlsFailure};
 
 /// A connection to a destination.
@@ -18,16 +20,24 @@ pub(super) struct Reached {
     pub(super) reused: bool,
 }
 
+/// Why there is none.
+pub(super) enum Missed {
+    /// Its provider may have no more connections now.
+    Crowded,
+    /// Nobody could be reached.
+    Failed(Failure),
+}
+
 /// Connects to a destination, or takes a parked connection of which as much was asked as is asked now.
 ///
 /// # Errors
-/// The [`Failure`] that stands for all hosts: the first that is about safety, for that is what keeps mail from getting
+/// [`Missed`]; its [`Failure`] stands for all hosts: the first that is about safety, for that is what keeps mail from getting
 /// there; else the last.
 pub(super) async fn connect(
     shared: &Shared,
     to: &Destination,
     may_reuse: bool,
-) -> Result<Reached, Failure> {
+) -> Result<Reached, Missed> {
     let network = shared.network.load_full();
     let within = shared.settings.connect_within;
     let planner = &network.planner;
@@ -41,12 +51,17 @@ pub(super) async fn connect(
                 .unpark_others(to, &[])
                 .into_iter()
                 .for_each(quit);
-            return Err(match failed {
+            return Err(Missed::Failed(match failed {
                 Ok(Err(error)) => Failure::of_route(&error),
                 _ => Failure::of_error(&ClientError::TimedOut(Phase::Connect), None),
-            });
+            }));
         }
     };
+    if let Some(provider) = provider(&plan)
+        && !shared.desk.join(to, &provider)
+    {
+        return Err(Missed::Crowded);
+    }
     if let Some(session) = parked(shared, to, &plan, may_reuse) {
         return Ok(Reached {
             session,
@@ -66,8 +81,15 @@ pub(super) async fn connect(
             session,
             reused: false,
         }),
-        _ => Err(attempt.failure(&plan)),
+        _ => Err(Missed::Failed(attempt.failure(&plan))),
     }
+}
+
+/// Who runs the servers. A route of the configuration's leads to nobody's.
+fn provider(plan: &Plan) -> Option<Provider> {
+    let targets = plan.approaches.iter().map(|approach| &approach.target);
+    let found = targets.filter(|target| target.origin != Origin::Static);
+    Provider::of(found.map(|target| &*target.host))
 }
 
 /// A parked connection to one of the servers, held to what it is held to now. Those held to anything else are closed.

@@ -1,15 +1,14 @@
 //! A courier: one slot of one destination. It gets a connection, sends what waits, and gives the slot back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Shared;
 use super::ahead::Ahead;
 use super::chain::{Chain, End, quit};
-use super::connect::{Reached, connect};
-use super::desk::{Destination, Job, Session};
+use super::connect::{Missed, Reached, connect};
+use super::desk::{Destination, Job, PutOff, Session};
 use super::failure::Failure;
 use crate::delivery::parcel::{Attempted, Parcel};
 
@@ -61,15 +60,17 @@ async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
         let reached = dial(shared, to, std::mem::take(&mut may_reuse)).await?;
         let Reached { session, reused } = match reached {
             Ok(reached) => reached,
+            // What waits goes on when the provider has a connection for it.
+            Err(Missed::Crowded) => return None,
             // Others work for it: this one is too many. If they fail too, the last of them speaks for all.
-            Err(_) if shared.desk.has_others(to) => {
-                shared.desk.slow_down(to, Duration::ZERO);
+            Err(Missed::Failed(_)) if shared.desk.has_others(to) => {
+                shared.desk.one_is_enough(to);
                 return None;
             }
-            Err(failure) => {
+            Err(Missed::Failed(failure)) => {
                 shared.desk.set_proven(to, false);
                 if let Some(pause) = failure.pause() {
-                    shared.desk.slow_down(to, pause);
+                    shared.desk.slow_down(to, pause, &failure);
                 }
                 return Some(failure);
             }
@@ -87,7 +88,7 @@ async fn send_all(slot: &Slot, ahead: &mut Ahead) -> Option<Failure> {
             End::Closed if shared.desk.must_give_way(to, served) => return None,
             End::Closed => {}
             End::LeaveAlone(pause, failure) => {
-                shared.desk.slow_down(to, pause);
+                shared.desk.slow_down(to, pause, &failure);
                 return Some(failure);
             }
             End::Halt => return None,
@@ -100,7 +101,7 @@ async fn dial(
     shared: &Shared,
     to: &Destination,
     may_reuse: bool,
-) -> Option<Result<Reached, Failure>> {
+) -> Option<Result<Reached, Missed>> {
     if !shared.gate.is_open() {
         return None;
     }
@@ -124,7 +125,7 @@ async fn share_fate(shared: &Arc<Shared>, to: &Destination, failure: &Failure) {
     let mut writing = JoinSet::new();
     let most = 2 * shared.settings.limits.waiting_each;
     for _ in 0..most {
-        let Some(job) = shared.desk.take(to) else {
+        let Some(job) = shared.desk.take_unsent(to) else {
             break;
         };
         if writing.len() >= TOGETHER {
@@ -149,6 +150,25 @@ async fn fail(shared: Arc<Shared>, job: Job, failure: Failure) {
                 .await;
         }
         Job::Fresh(parcel) => fail_unloaded(&shared, parcel, attempted).await,
+    }
+}
+
+/// Writes down that a job can't be done before a time.
+pub(super) async fn put_off(shared: Arc<Shared>, put_off: PutOff) {
+    let PutOff { job, until, said } = put_off;
+    let parcel = match job {
+        Job::Fresh(parcel) => parcel,
+        Job::Loaded(cargo) => {
+            cargo.parcel.untried().await;
+            cargo.parcel
+        }
+    };
+    match parcel.put_off(until, said).await {
+        Ok(()) => shared.desk.finished(parcel.key()),
+        Err(error) => {
+            tracing::warn!(%error, "a mail could not be put off");
+            shared.desk.rest(parcel.key());
+        }
     }
 }
 

@@ -1,16 +1,20 @@
 //! The desk: which parcels are under way, which wait for which destination, whose turn it is, and the connections that
 //! were put aside.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 
-use super::{Bell, EngineSettings, EngineStatus};
+use super::failure::{Extent, Failure};
+use super::{Bell, EngineSettings, EngineStatus, PaceStatus};
 use crate::address::Domain;
-use crate::delivery::destination::Fair;
+use crate::clock::Clock;
+use crate::delivery::destination::{Fair, Key};
+use crate::delivery::pace::{PaceBook, Provider};
 use crate::delivery::parcel::{Letter, Parcel, ParcelKey};
 use crate::delivery::policy::{TlsPolicy, TlsWish};
 use crate::smtp::client::{Encrypted, Envelope, Pool};
@@ -18,12 +22,26 @@ use crate::smtp::client::{Encrypted, Envelope, Pool};
 /// A connection to a destination with no message on its way.
 pub(super) type Session = Encrypted<TcpStream>;
 
+/// A hold-up that is over sooner is waited for; for a longer one, parcels go back to where they came from.
+const SOON: Duration = Duration::from_secs(90);
+/// What is said of copies that wait for tomorrow.
+const SPENT: &str = "the provider's share of today is sent (warm-up)";
+/// What is said of mail that waits for a provider that gave no reason.
+const PAUSED: &str = "the provider asked us to slow down";
+
 /// Where parcels go that may share a connection: those that ask for more than others have connections of their own, and
-/// failures too.
+/// failures too; and a letter never waits behind a mailing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Destination {
     pub(super) domain: Domain,
     pub(super) wish: TlsWish,
+    pub(super) bulk: bool,
+}
+
+impl Key for Destination {
+    fn is_metered(&self) -> bool {
+        self.bulk
+    }
 }
 
 impl Destination {
@@ -31,6 +49,7 @@ impl Destination {
         Self {
             domain: parcel.destination().clone(),
             wish: parcel.wish(),
+            bulk: parcel.is_bulk(),
         }
     }
 }
@@ -59,9 +78,10 @@ pub(super) enum Job {
 }
 
 /// What became of an offered parcel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
     Taken,
+    /// It can't be sent before then. It counts as under way.
+    PutOff(PutOff),
     /// It is under way already.
     Known,
     /// Too much is waiting for its destination.
@@ -70,8 +90,17 @@ pub(super) enum Offered {
     Full,
 }
 
+/// A job that its provider has no place for now.
+pub(super) struct PutOff {
+    pub(super) job: Job,
+    pub(super) until: Timestamp,
+    pub(super) said: String,
+}
+
 struct State {
-    fair: Fair<Destination, Job>,
+    fair: Fair<Destination, Provider, Job>,
+    /// What a provider said when it asked us to slow down.
+    said: HashMap<Provider, String>,
     under_way: HashSet<ParcelKey>,
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
@@ -85,16 +114,20 @@ struct State {
 pub(super) struct Desk {
     state: Mutex<State>,
     bell: Bell,
+    clock: Clock,
+    pace: PaceBook,
+    each: usize,
     most: usize,
     rest: Duration,
 }
 
 impl Desk {
-    pub(super) fn new(settings: &EngineSettings, bell: Bell) -> Self {
+    pub(super) fn new(settings: &EngineSettings, bell: Bell, clock: Clock) -> Self {
         let keep = Duration::from_secs(20);
         Self {
             state: Mutex::new(State {
                 fair: Fair::new(settings.limits.clone()),
+                said: HashMap::new(),
                 under_way: HashSet::new(),
                 resting: VecDeque::new(),
                 parked: Pool::new(settings.parked, keep),
@@ -103,6 +136,9 @@ impl Desk {
                 failed: 0,
             }),
             bell,
+            clock,
+            pace: settings.pace.clone(),
+            each: settings.limits.each,
             most: settings.under_way,
             rest: settings.rest,
         }
@@ -145,6 +181,11 @@ impl Desk {
             return Offered::Full;
         }
         let destination = Destination::of(&*parcel);
+        if let Some((until, said)) = self.held_up(&state, &destination) {
+            state.under_way.insert(key);
+            let job = Job::Fresh(parcel);
+            return Offered::PutOff(PutOff { job, until, said });
+        }
         if state.fair.push(destination, Job::Fresh(parcel)).is_err() {
             return Offered::NoRoom;
         }
@@ -211,14 +252,37 @@ impl Desk {
         self.bell.slot();
     }
 
+    /// The next job for a destination, if its provider may get one now.
     pub(super) fn take(&self, to: &Destination) -> Option<Job> {
+        let mut state = self.state();
+        let provider = to.bulk.then(|| state.fair.group_of(to).cloned()).flatten();
+        let Some(provider) = provider else {
+            return state.fair.take(to);
+        };
+        let now = self.clock.now();
+        if let Err(until) = self.pace.admits(&provider, now) {
+            let wait: Duration = until.duration_since(now).try_into().unwrap_or_default();
+            state.fair.set_spent(&provider, Instant::now() + wait);
+            return None;
+        }
+        let job = state.fair.take(to)?;
+        self.pace.count(&provider, now);
+        Some(job)
+    }
+
+    /// The next job for a destination that nothing is sent to now.
+    pub(super) fn take_unsent(&self, to: &Destination) -> Option<Job> {
         self.state().fair.take(to)
     }
 
     /// Puts jobs back in front, in their order.
     pub(super) fn put_back(&self, to: &Destination, cargos: Vec<Cargo>) {
         let mut state = self.state();
+        let provider = state.fair.group_of(to).filter(|_| to.bulk).cloned();
         for cargo in cargos.into_iter().rev() {
+            if let Some(provider) = &provider {
+                self.pace.take_back(provider);
+            }
             let job = Job::Loaded(Box::new(cargo));
             state.fair.put_back(to.clone(), job);
         }
@@ -227,12 +291,101 @@ impl Desk {
     /// Whether a slot that has `served` so many should be given back before the next parcel.
     pub(super) fn must_give_way(&self, to: &Destination, served: usize) -> bool {
         let state = self.state();
-        state.fair.is_overdrawn(to) || state.fair.should_yield(served)
+        state.fair.is_overdrawn(to) || state.fair.should_yield(to, served)
     }
 
-    pub(super) fn slow_down(&self, to: &Destination, pause: Duration) {
-        self.state().fair.slow_down(to, Instant::now() + pause);
+    /// One connection is enough for a while: the destination takes no second one.
+    pub(super) fn one_is_enough(&self, to: &Destination) {
+        self.state().fair.slow_down(to, Instant::now());
         self.bell.slot();
+    }
+
+    /// The destination, or its whole provider, wants to be left alone.
+    pub(super) fn slow_down(&self, to: &Destination, pause: Duration, failure: &Failure) {
+        let mut state = self.state();
+        let until = Instant::now() + pause;
+        match state.fair.group_of(to).cloned() {
+            Some(provider) if failure.extent == Extent::Provider => {
+                self.pace.warn(&provider, self.clock.now());
+                state.fair.slow_group(to, until);
+                state.said.insert(provider, failure.said.clone());
+            }
+            _ => state.fair.slow_down(to, until),
+        }
+        drop(state);
+        self.bell.slot();
+    }
+
+    /// Its servers are this provider's. Says whether a connection may be made for it now.
+    pub(super) fn join(&self, to: &Destination, provider: &Provider) -> bool {
+        let most = self.pace.of(provider).connections.unwrap_or(self.each);
+        self.state().fair.join(to, provider, most)
+    }
+
+    /// If parcels for a destination have to wait for longer than a moment: until when, and why.
+    fn held_up(&self, state: &State, to: &Destination) -> Option<(Timestamp, String)> {
+        let now = Instant::now();
+        let until = state.fair.closed_until(to)?;
+        let wait = until.checked_duration_since(now)?;
+        (wait > SOON).then(|| self.put_off(state, to, wait))
+    }
+
+    fn put_off(&self, state: &State, to: &Destination, wait: Duration) -> (Timestamp, String) {
+        let until = self
+            .clock
+            .now()
+            .saturating_add(wait)
+            .unwrap_or(Timestamp::MAX);
+        let provider = state.fair.group_of(to);
+        let said = match provider.map(|provider| (provider, state.fair.is_paused(provider))) {
+            Some((provider, true)) => state.said.get(provider).map_or(PAUSED, String::as_str),
+            _ => SPENT,
+        };
+        (until, said.to_owned())
+    }
+
+    /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
+    pub(super) fn take_held_up(&self, most: usize) -> Vec<PutOff> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let taken = state.fair.take_closed(now + SOON, most);
+        let taken = taken.into_iter().map(|(to, job, until)| {
+            let (until, said) = self.put_off(&state, &to, until.duration_since(now));
+            PutOff { job, until, said }
+        });
+        taken.collect()
+    }
+
+    /// The clock has moved into another day: what was spent is not.
+    pub(super) fn new_day(&self) {
+        self.state().fair.unspend();
+        self.bell.slot();
+    }
+
+    /// How each provider stands that there's something to say of.
+    pub(super) fn paces(&self) -> Vec<PaceStatus> {
+        let state = self.state();
+        let now = self.clock.now();
+        let groups = state.fair.groups();
+        let mut paces: Vec<_> = groups
+            .map(|(provider, busy, waiting, paused)| {
+                let (standing, left) = self.pace.today(provider, now);
+                let wait = paused.map(|until| until.saturating_duration_since(Instant::now()));
+                PaceStatus {
+                    provider: provider.known(),
+                    busy,
+                    waiting,
+                    sent_today: standing.sent,
+                    allowed_today: left.map(|_| standing.allowed),
+                    paused_until: wait.and_then(|wait| now.saturating_add(wait).ok()),
+                    said: paused.and_then(|_| state.said.get(provider).cloned()),
+                }
+            })
+            .collect();
+        paces.sort_by(|a, b| {
+            (b.busy + b.waiting, a.provider).cmp(&(a.busy + a.waiting, b.provider))
+        });
+        paces
     }
 
     /// The destination answers, or doesn't any more.

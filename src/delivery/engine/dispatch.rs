@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 
 use super::Shared;
 use super::chain::quit;
 use super::courier;
-use super::desk::Offered;
+use super::desk::{Offered, PutOff};
 use crate::delivery::parcel::Source;
 use crate::store::StoreError;
 
@@ -21,6 +23,10 @@ const MOST: usize = 10_000;
 const SICK: Duration = Duration::from_secs(1);
 /// How soon to look again for what is due and could not be taken.
 const BLOCKED: Duration = Duration::from_secs(1);
+/// How often the counts of [`PaceBook`](crate::delivery::pace::PaceBook) are written down, at most.
+const SAVE: Duration = Duration::from_secs(10);
+/// How many parcels are put off at once, beside those that are just offered.
+const PUT_OFF: usize = 64;
 /// How soon to look again when a source names a time that has passed, and has nothing.
 const ODD: Duration = Duration::from_secs(60);
 
@@ -36,6 +42,10 @@ pub(super) struct Dispatcher {
     next_due: Option<Timestamp>,
     /// When to pull whatever happens.
     pull_at: Option<Instant>,
+    /// When the counts were written down last.
+    saved_at: Instant,
+    /// The day that the counts are of.
+    day: Date,
 }
 
 /// What came of asking.
@@ -49,6 +59,7 @@ struct Asked {
 
 impl Dispatcher {
     pub(super) fn new(sources: Vec<Arc<dyn Source>>, shared: Arc<Shared>) -> Self {
+        let today = day(shared.clock.now());
         Self {
             sources,
             shared,
@@ -57,6 +68,8 @@ impl Dispatcher {
             blocked: 0,
             next_due: None,
             pull_at: Some(Instant::now()),
+            saved_at: Instant::now(),
+            day: today,
         }
     }
 
@@ -70,6 +83,7 @@ impl Dispatcher {
                 self.shared.gate.retry(&self.shared.desk).await;
             }
             if self.shared.gate.is_open() {
+                self.keep_pace().await;
                 self.pull_if_wanted().await;
                 self.launch();
             }
@@ -82,6 +96,32 @@ impl Dispatcher {
     fn launch(&mut self) {
         while let Some(to) = self.shared.desk.claim() {
             self.couriers.spawn(courier::work(self.shared.clone(), to));
+        }
+    }
+
+    /// Sends back what has to wait for its provider, begins a new day, and has the counts outlive us.
+    async fn keep_pace(&mut self) {
+        let today = day(self.shared.clock.now());
+        if std::mem::replace(&mut self.day, today) != today {
+            self.shared.desk.new_day();
+        }
+        for put_off in self.shared.desk.take_held_up(PUT_OFF) {
+            self.put_off(put_off);
+        }
+        if self.saved_at.elapsed() >= SAVE {
+            self.saved_at = Instant::now();
+            self.save().await;
+        }
+    }
+
+    fn put_off(&mut self, put_off: PutOff) {
+        let shared = self.shared.clone();
+        self.couriers.spawn(courier::put_off(shared, put_off));
+    }
+
+    async fn save(&self) {
+        if let Err(error) = self.shared.settings.pace.save().await {
+            tracing::warn!(%error, "what providers got today could not be written down");
         }
     }
 
@@ -142,6 +182,10 @@ impl Dispatcher {
             for parcel in due {
                 match self.shared.desk.offer(parcel) {
                     Offered::Taken => asked.taken += 1,
+                    Offered::PutOff(put_off) => {
+                        asked.taken += 1;
+                        self.put_off(put_off);
+                    }
                     Offered::NoRoom => asked.blocked += 1,
                     Offered::Known => {}
                     Offered::Full => {
@@ -173,11 +217,10 @@ impl Dispatcher {
 
     async fn sleep(&self) {
         let shared = &self.shared;
-        let mut alarm = self
-            .pull_at
-            .into_iter()
-            .chain(shared.desk.next_alarm())
-            .min();
+        let dirty = shared.settings.pace.is_dirty();
+        let save = dirty.then(|| self.saved_at + SAVE);
+        let alarms = [self.pull_at, shared.desk.next_alarm(), save];
+        let mut alarm = alarms.into_iter().flatten().min();
         if !shared.gate.is_open() {
             alarm = Some(Instant::now() + SICK);
         }
@@ -205,6 +248,7 @@ impl Dispatcher {
     async fn end(mut self) {
         while self.couriers.join_next().await.is_some() {}
         self.shared.gate.retry(&self.shared.desk).await;
+        self.save().await;
         let mut parting = JoinSet::new();
         for session in self.shared.desk.expired(true) {
             parting.spawn(session.quit());
@@ -215,4 +259,9 @@ impl Dispatcher {
         })
         .await;
     }
+}
+
+/// The day (UTC) of a time.
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
 }

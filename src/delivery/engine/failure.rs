@@ -16,11 +16,21 @@ const LONGEST: usize = 300;
 /// How long a destination is left alone that closes on us, if it says nothing better.
 const CLOSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
+/// Whom a failure is about, beside the one mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The mail's destination.
+    Domain,
+    /// Whoever runs its servers.
+    Provider,
+}
+
 /// A failed attempt.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) verdict: Verdict,
     pub(super) said: String,
+    pub(super) extent: Extent,
 }
 
 impl Failure {
@@ -32,6 +42,7 @@ impl Failure {
                 pause: None,
             },
             said: said.into(),
+            extent: Extent::Domain,
         }
     }
 
@@ -67,9 +78,15 @@ impl Failure {
         if reply.code() == 421 {
             verdict.pause = verdict.pause.or(Some(CLOSED_PAUSE));
         }
+        // "Not now, you send too much" is the provider's word. A refusal for good may be one customer's rule.
+        let extent = match verdict.permanent {
+            true => Extent::Domain,
+            false => Extent::Provider,
+        };
         Self {
             verdict,
             said: said(reply, &text, recipient),
+            extent,
         }
     }
 
@@ -127,6 +144,7 @@ impl Failure {
         Self {
             verdict,
             said: format!("{class}.{subject}.{detail} {error}"),
+            extent: Extent::Domain,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::wanted::Wanted;
 use super::{Inner, Signed};
 use crate::address::Domain;
@@ -181,7 +183,18 @@ impl Parcel for QueuedParcel {
             row.record.attempts = row.record.attempts.saturating_sub(1);
             row.due_at = self.queue.clock.now();
             // Else it is tried again later, as after a crash.
-            let _ = self.queue.rewrite(&row, Vec::new()).await;
+            if self.queue.rewrite(&row, Vec::new()).await.is_ok() {
+                self.set_row(row);
+            }
+        })
+    }
+
+    fn put_off(&self, until: Timestamp, said: String) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut row = self.row();
+            row.due_at = until;
+            row.record.last_failure = Some(said);
+            self.queue.rewrite(&row, Vec::new()).await.map(drop)
         })
     }
 }
