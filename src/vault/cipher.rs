@@ -8,7 +8,7 @@ use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use chacha20::{R20, hchacha};
 use zeroize::Zeroize;
 
-use super::secret::KEY_LEN;
+use super::secret::{KEY_LEN, scrub_stack};
 
 /// How many bytes a nonce has: enough to be random.
 pub(super) const NONCE_LEN: usize = 24;
@@ -45,8 +45,15 @@ pub(super) fn decrypt(
         .map(|_| ())
 }
 
-/// The key and nonce of the inner cipher.
+/// The key and nonce of the inner cipher. The outer one's state holds the key, and stays on the stack.
 fn inner(key: &[u8; KEY_LEN], nonce: &[u8; NONCE_LEN]) -> (LessSafeKey, Nonce) {
+    let made = inner_unscrubbed(key, nonce);
+    scrub_stack::<2048>();
+    made
+}
+
+#[inline(never)]
+fn inner_unscrubbed(key: &[u8; KEY_LEN], nonce: &[u8; NONCE_LEN]) -> (LessSafeKey, Nonce) {
     let mut prefix = [0; 16];
     prefix.copy_from_slice(&nonce[..16]);
     let mut rest = [0; 12];

@@ -58,8 +58,23 @@ pub(super) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
 
+/// Overwrites what functions that were called before from here left on the stack: what a cipher or a hash worked on lies
+/// there until something else happens to use the room. `N` is how deep they went, in bytes.
+#[inline(never)]
+pub(super) fn scrub_stack<const N: usize>() {
+    let mut room = [0_u8; N];
+    std::hint::black_box(&mut room).zeroize();
+}
+
 /// HKDF-SHA-256 (RFC 5869): `out` is filled with key material that only this `info` gives.
 pub(super) fn derive(salt: &[u8], key: &[u8], info: &[&[u8]], out: &mut [u8]) {
+    expand(salt, key, info, out);
+    // The hash's block holds the key.
+    scrub_stack::<8192>();
+}
+
+#[inline(never)]
+fn expand(salt: &[u8], key: &[u8], info: &[&[u8]], out: &mut [u8]) {
     struct Length(usize);
     impl hkdf::KeyType for Length {
         fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{RootKey, RootKeyError};
-use crate::vault::secret::{KEY_LEN, Secret, fill_random};
+use crate::vault::secret::{KEY_LEN, Secret, fill_random, scrub_stack};
 
 impl RootKey {
     /// Derives the key from a passphrase, with the settings stored beside the ring. Takes about half a second and
@@ -18,30 +18,37 @@ impl RootKey {
         passphrase: &str,
         params: &PassphraseParams,
     ) -> Result<Self, RootKeyError> {
-        let settings = Params::new(
-            params.memory_kib,
-            params.passes,
-            params.lanes,
-            Some(KEY_LEN),
+        let key = stretch(passphrase, params);
+        scrub_stack::<16_384>();
+        key.map(Self)
+    }
+}
+
+#[inline(never)]
+fn stretch(passphrase: &str, params: &PassphraseParams) -> Result<Secret, RootKeyError> {
+    let settings = Params::new(
+        params.memory_kib,
+        params.passes,
+        params.lanes,
+        Some(KEY_LEN),
+    )
+    .map_err(|_| RootKeyError::BadParams)?;
+    let mut blocks: Vec<Block> = Vec::new();
+    blocks
+        .try_reserve_exact(settings.block_count())
+        .map_err(|_| RootKeyError::Memory(params.memory_kib))?;
+    blocks.resize(settings.block_count(), Block::new());
+    let mut blocks = Zeroizing::new(blocks);
+    let mut key = Secret::zero();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, settings)
+        .hash_password_into_with_memory(
+            passphrase.as_bytes(),
+            &params.salt,
+            key.bytes_mut(),
+            blocks.as_mut_slice(),
         )
         .map_err(|_| RootKeyError::BadParams)?;
-        let mut blocks: Vec<Block> = Vec::new();
-        blocks
-            .try_reserve_exact(settings.block_count())
-            .map_err(|_| RootKeyError::Memory(params.memory_kib))?;
-        blocks.resize(settings.block_count(), Block::new());
-        let mut blocks = Zeroizing::new(blocks);
-        let mut key = Secret::zero();
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, settings)
-            .hash_password_into_with_memory(
-                passphrase.as_bytes(),
-                &params.salt,
-                key.bytes_mut(),
-                blocks.as_mut_slice(),
-            )
-            .map_err(|_| RootKeyError::BadParams)?;
-        Ok(Self(key))
-    }
+    Ok(key)
 }
 
 /// How a passphrase becomes a key: the settings of Argon2id (RFC 9106). They aren't secret, are stored beside the
