@@ -31,6 +31,17 @@ impl MatchForm {
         Self(format!("v1:{local}@{}", address.domain()).into_boxed_str())
     }
 
+    /// The form of the mailbox behind a plus tag, as most hosts have it, for limits alone: `ann+a@` and `ann+b@` are two
+    /// people for everything else.
+    pub fn without_tag(&self) -> Self {
+        let untagged = self.0.rsplit_once('@').and_then(|(local, domain)| {
+            let (mailbox, _) = local.split_once('+')?;
+            let is_plain = !local.starts_with("v1:\"") && mailbox.len() > "v1:".len();
+            is_plain.then(|| format!("{mailbox}@{domain}").into_boxed_str())
+        });
+        untagged.map_or_else(|| self.clone(), Self)
+    }
+
     /// The bytes to hash.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()

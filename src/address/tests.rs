@@ -83,6 +83,23 @@ fn match_form_v1_is_frozen() {
 }
 
 #[test]
+fn tags_are_left_out_for_limits_alone() {
+    for (tagged, without) in [
+        ("Ann+news@Example.org", "ann@example.org"),
+        ("ann+a+b@example.org", "ann@example.org"),
+        ("ann@example.org", "ann@example.org"),
+        ("+ann@example.org", "+ann@example.org"),
+        ("\"ann(+a\"@example.org", "\"ann(+a\"@example.org"),
+    ] {
+        let form = |text: &str| EmailAddress::parse(text).map(|address| address.match_form());
+        let (Ok(tagged), Ok(without)) = (form(tagged), form(without)) else {
+            panic!("{tagged} or {without}")
+        };
+        assert_eq!(tagged.without_tag(), without);
+    }
+}
+
+#[test]
 fn same_and_other_people() {
     let same = [
         ("Ann@Example.ORG", "ann@example.org"),

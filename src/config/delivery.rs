@@ -33,8 +33,13 @@ section! {
         copies_on_first_day: u32 = default(2_000),
         /// Copies of mailings that a provider gets in a minute. 0 is as many as it takes.
         copies_per_minute: u32 = default(0),
-        /// Providers that get copies at another pace.
-        pace: Vec<ProviderPace> = tables(),
+        /// Other numbers for one provider: "google", "microsoft", "yahoo" or another that `hustings queue list` names, or the
+        /// domain that its mail servers are under.
+        connections_to: BTreeMap<String, u32> = map(("google", "2")),
+        /// The same, of copies on the first day.
+        copies_on_first_day_to: BTreeMap<String, u32> = map(("microsoft", "500")),
+        /// The same, of copies in a minute.
+        copies_per_minute_to: BTreeMap<String, u32> = map(("example.org", "60")),
         /// Waits between attempts; the last one repeats.
         retry: Vec<Duration> = default([5, 15, 30, 60, 120, 240].map(|minutes| Duration::from_secs(minutes * 60)).to_vec()),
         /// When a mail is given up.
@@ -62,37 +67,6 @@ section! {
     }
 }
 
-section! {
-    /// A provider that gets copies of mailings at another pace; what isn't set is as for all.
-    pub struct ProviderPace {
-        /// Which: "google", "microsoft", "yahoo" or another that `hustings queue list` names, or the domain that its mail
-        /// servers are under.
-        provider: String = required("google"),
-        /// Connections at once.
-        connections: Option<u32> = optional("2"),
-        /// Copies on the first day; 0 is no limit.
-        copies_on_first_day: Option<u32> = optional("500"),
-        /// Copies in a minute; 0 is as many as it takes.
-        copies_per_minute: Option<u32> = optional("60"),
-    }
-}
-
-impl Check for ProviderPace {
-    fn check(&self, at: &Place<'_>) {
-        let name = &self.provider;
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-        at.expect(
-            !name.is_empty() && name.chars().all(is_plain),
-            "provider",
-            format!("`{}` is no provider", name.escape_debug()),
-            "write a name such as \"google\", or the domain of its mail servers in lower case",
-        );
-        if let Some(connections) = self.connections {
-            between(at, "connections", connections, 1, 100);
-        }
-    }
-}
-
 impl Check for Delivery {
     fn check(&self, at: &Place<'_>) {
         between(at, "connections", self.connections, 1, 1_000);
@@ -103,6 +77,13 @@ impl Check for Delivery {
             1,
             100,
         );
+        providers(at, "connections_to", &self.connections_to);
+        providers(at, "copies_on_first_day_to", &self.copies_on_first_day_to);
+        providers(at, "copies_per_minute_to", &self.copies_per_minute_to);
+        for (name, connections) in &self.connections_to {
+            let place = format!("connections_to.{name}");
+            between(at, &place, *connections, 1, 100);
+        }
         between(at, "smtp_port", self.smtp_port, 1, 65_535);
         between(at, "mta_sts_port", self.mta_sts_port, 1, 65_535);
         for pattern in self.tls_policy.keys() {
@@ -163,5 +144,18 @@ impl Check for Delivery {
                 "write it as in route.\"*\" = \"127.0.0.1:2525\"",
             );
         }
+    }
+}
+
+/// Names of providers, or domains; which names there are, the post room knows.
+fn providers(at: &Place<'_>, key: &str, numbers: &BTreeMap<String, u32>) {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    for name in numbers.keys() {
+        at.expect(
+            !name.is_empty() && name.chars().all(is_plain),
+            &format!("{key}.{name}"),
+            format!("`{}` is no provider", name.escape_debug()),
+            "write a name such as \"google\", or the domain of its mail servers in lower case",
+        );
     }
 }

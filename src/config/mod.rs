@@ -34,7 +34,7 @@ mod values;
 pub use choices::{
     Approval, Division, DmarcPolicy, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
 };
-pub use delivery::{Delivery, ProviderPace};
+pub use delivery::Delivery;
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};

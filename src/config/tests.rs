@@ -121,6 +121,9 @@ fn every_documented_key_parses_to_its_default() {
     config.delivery.route.clear();
     config.delivery.ehlo = None;
     config.delivery.tls_policy.clear();
+    config.delivery.connections_to.clear();
+    config.delivery.copies_on_first_day_to.clear();
+    config.delivery.copies_per_minute_to.clear();
     (
         config.delivery.trust_anchor,
         config.delivery.trusted_certificates,

@@ -207,7 +207,7 @@ impl Consent {
         }
         let challenged = self.vault().index(
             crate::vault::IndexColumn::ChallengeAddress,
-            making.person.form.as_bytes(),
+            making.person.form.without_tag().as_bytes(),
         );
         let (confirmed, others) = self.scopes(&making.asked.lists);
         let (lifted, lifting) = making.suppressions.lift(&confirmed, &others);

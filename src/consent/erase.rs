@@ -68,9 +68,10 @@ impl Consent {
         let pending = self.forget_pending(&persons).await?;
         let evidence = self.erased_evidence(person).await?;
         let held = before.is_some() || !pending.is_empty() || !evidence.is_empty();
-        let challenged = self
-            .vault()
-            .index_all(IndexColumn::ChallengeAddress, person.form.as_bytes());
+        let challenged = self.vault().index_all(
+            IndexColumn::ChallengeAddress,
+            person.form.without_tag().as_bytes(),
+        );
         change = change
             .then_all(suppressions.add(&entry))
             .then_all(persons.iter().flat_map(|index| journal(*index, &entry)))

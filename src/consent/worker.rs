@@ -205,7 +205,7 @@ impl Consent {
         if already.is_some() && origin != Origin::Stranger {
             return nothing;
         }
-        let counted = self.store().challenge(&person.form).await?;
+        let counted = self.store().challenge(&person.form.without_tag()).await?;
         let (record, expires_at) = match pace::next(&counted.record, now) {
             Pace::Now(record, expires_at) if never => (pace::once(record, now), expires_at),
             Pace::Now(record, expires_at) => (record, expires_at),

@@ -35,7 +35,7 @@ pub fn glance(beginning: &[u8]) -> Glance {
     let subject = mail.field("Subject").map(Field::text).unwrap_or_default();
     let said = body_text(&mail).map_or_else(Wish::default, |text| wish(&text));
     Glance {
-        automatic: mail.fields.iter().any(is_a_program_s),
+        automatic: mail.fields.iter().any(is_a_program_s) || is_by_a_program(&subject),
         says_stop: is_stop(&subject) || said.stop,
         // Behind "Re:" stand our own words.
         speaks_of_stop: said.speaks_of_stop || (!is_answer(&subject) && speaks_of_stop(&subject)),
@@ -63,6 +63,27 @@ fn is_a_program_s(field: &Field<'_>) -> bool {
         || (field.is("Precedence")
             && ["bulk", "list", "junk", "auto_reply"].contains(&text().as_str()))
         || (field.is("Auto-Submitted") && field.parameterized().value != "no")
+}
+
+/// What programs that don't mark their answers put before the subject that they answer.
+const PROGRAM_SUBJECTS: [&str; 10] = [
+    "automatic reply:",
+    "auto reply:",
+    "auto-reply:",
+    "autoreply:",
+    "out of office:",
+    "out of office reply:",
+    "undeliverable:",
+    "undelivered mail returned to sender",
+    "delivery status notification",
+    "ateb awtomatig:",
+];
+
+fn is_by_a_program(subject: &str) -> bool {
+    let subject = subject.trim().to_lowercase();
+    PROGRAM_SUBJECTS
+        .iter()
+        .any(|start| subject.starts_with(start))
 }
 
 /// The text that its writer sees: the first plain one that isn't empty, otherwise HTML without what it quotes.
@@ -95,6 +116,19 @@ mod tests {
     fn mail(header: &str, body: &str) -> Vec<u8> {
         format!("From: a@example.org\r\nTo: office@party.example\r\n{header}\r\n{body}")
             .into_bytes()
+    }
+
+    #[test]
+    fn programs_that_do_not_say_so_are_known_by_their_subjects() {
+        for subject in [
+            "Automatic reply: stop",
+            "Undeliverable: news",
+            "Out of Office: stop",
+        ] {
+            let seen = glance(&mail(&format!("Subject: {subject}\r\n"), "stop\r\n"));
+            assert!(seen.automatic, "{subject}");
+        }
+        assert!(!glance(&mail("Subject: Re: automatic reply\r\n", "stop\r\n")).automatic);
     }
 
     #[test]

@@ -155,7 +155,8 @@ fn is_courtesy(line: &str) -> bool {
 /// The lines that the writer wrote: no quotation, no signature, none empty.
 fn own_lines(text: &str) -> Vec<&str> {
     let mut own: Vec<&str> = Vec::new();
-    for line in text.lines() {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
         // RFC 3676 §4.3; most programs lose the space.
         if line.trim_end() == "--" {
             break;
@@ -176,6 +177,11 @@ fn own_lines(text: &str) -> Vec<&str> {
             let begins = |line: &&str| line.starts_with("On ") || line.starts_with("Ar ");
             if !begins(&line) && own.last().is_some_and(begins) {
                 own.pop();
+            }
+            // Below words of their own, what isn't marked as a quotation is one all the same.
+            let next = lines.clone().map(str::trim).find(|line| !line.is_empty());
+            if !own.is_empty() && next.is_some_and(|line| !line.starts_with('>')) {
+                break;
             }
             continue;
         }
@@ -243,6 +249,7 @@ mod tests {
             "Thanks\n-- \nUnsubscribe from boredom",
             "Great.\n\nFrom: The Party\n\nTo leave, answer stop",
             "a non-stop effort",
+            "Thanks\n\nOn Sat, Nov 21, 2026, the party wrote:\nTo leave:\nstop",
             &long,
         ] {
             assert_eq!(wish(text), Wish::default(), "{text}");

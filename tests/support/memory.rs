@@ -62,6 +62,8 @@ pub struct Room {
     size: usize,
     /// The store refuses to write.
     pub sick: AtomicBool,
+    /// What it has are copies of a mailing, but for recipients that begin with "letter".
+    pub bulk: AtomicBool,
     /// The room can't make letters at present.
     pub paused: AtomicBool,
     /// Recipients that have withdrawn: no clearance.
@@ -84,6 +86,7 @@ impl Room {
             next: AtomicU64::new(0),
             size,
             sick: AtomicBool::new(false),
+            bulk: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             withdrawn: Mutex::default(),
             withdraws_at_the_dot: Mutex::default(),
@@ -197,6 +200,10 @@ impl Parcel for Mail {
 
     fn destination(&self) -> &Domain {
         self.to.domain()
+    }
+
+    fn is_bulk(&self) -> bool {
+        self.room.bulk.load(Ordering::SeqCst) && !self.to.as_str().starts_with("letter")
     }
 
     fn load(&self) -> Boxed<'_, Loaded> {

@@ -45,6 +45,8 @@ pub struct Checks {
     /// By a hash of sender and network that another process would not make. Anybody may claim to be a sender: what comes
     /// from one network shuts nobody out who sends from another.
     senders: Pace<u64>,
+    /// Sign-ups by mail. The form has as many.
+    sign_ups: Pace<Network>,
     hasher: RandomState,
     host: String,
     domains: Vec<String>,
@@ -69,6 +71,7 @@ impl Checks {
             blocklist: incoming.blocklist.clone(),
             networks: Pace::new(many(incoming.mails_per_network), HOUR),
             senders: Pace::new(many(incoming.mails_per_sender), HOUR),
+            sign_ups: Pace::new(many(config.limits.signups_per_network), HOUR),
             hasher: RandomState::new(),
             host: config.hostname.as_str().to_owned(),
             domains: config
@@ -101,6 +104,12 @@ impl Checks {
         }
     }
 
+    /// Whether a network may ask for one more challenge.
+    pub(super) fn may_sign_up(&self, client: IpAddr) -> Result<(), Refusal> {
+        let asked = self.sign_ups.ask(&Network::from(client));
+        asked.map_err(|_| verdict::too_many_sign_ups())
+    }
+
     async fn is_listed(&self, client: IpAddr, list: &Domain) -> bool {
         let name = listing_name(client, list);
         let answer = timeout(BLOCKLIST, self.lookups.addresses(&name, false)).await;
@@ -127,8 +136,10 @@ impl Checks {
             };
             look_at_arrival(&*lookups, sending, patience).await
         };
+        let claimed = envelope.reverse_path.mailbox();
         Checking {
             client,
+            sender: claimed.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
             arrived: self
                 .verify
                 .then(|| AbortOnDropHandle::new(tokio::spawn(look))),
@@ -147,15 +158,23 @@ impl Checks {
         let ours = self.domains.iter().map(String::as_str);
         let ours: Vec<&str> = ours.chain([self.host.as_str()]).collect();
         let client = checking.client;
+        let claimed_sender = checking.sender.clone();
         let Some((header, verdict)) = self.verdict(checking, now).await? else {
             return Err(verdict::dns_is_silent());
         };
         let cleaned = without_forged(&header, &ours);
+        let author = sole_author(&header);
+        let is_sender = |author: &EmailAddress| {
+            let sender = claimed_sender.as_ref();
+            sender.is_some_and(|sender| sender.match_form() == author.match_form())
+        };
+        let sender_is_author = author.as_ref().is_some_and(is_sender);
         let Some(verdict) = verdict else {
             return Ok(Checked {
                 head: cleaned,
                 junk: false,
                 proven_author: None,
+                believable: sender_is_author,
             });
         };
         log(&verdict);
@@ -174,11 +193,11 @@ impl Checks {
         };
         let mut head = results_field(&verdict, &self.host, client).into_bytes();
         head.extend_from_slice(&named);
-        let proven_author = verdict.vouches_for_author().then(|| sole_author(&header));
         Ok(Checked {
             head,
             junk,
-            proven_author: proven_author.flatten(),
+            believable: verdict.sender_is_believable(sender_is_author),
+            proven_author: author.filter(|_| verdict.vouches_for_author()),
         })
     }
 
@@ -241,6 +260,8 @@ fn log(verdict: &Verdict) {
 /// A mail that is being checked as it comes.
 pub(super) struct Checking {
     client: IpAddr,
+    /// The envelope's sender.
+    sender: Option<EmailAddress>,
     /// None if mail isn't judged here.
     arrived: Option<AbortOnDropHandle<Arrived>>,
     /// The header, held until what goes before it is known.
@@ -287,6 +308,8 @@ pub(super) struct Checked {
     pub(super) junk: bool,
     /// The one author, if their domain vouches for the mail.
     pub(super) proven_author: Option<EmailAddress>,
+    /// The envelope's sender may be who wrote it: enough to ask them.
+    pub(super) believable: bool,
 }
 
 #[cfg(test)]
@@ -319,6 +342,7 @@ mod tests {
     fn a_long_header_needs_room_in_the_byte_budget() {
         let mut checking = Checking {
             client: "192.0.2.1".parse().unwrap(),
+            sender: None,
             arrived: None,
             header: Vec::new(),
             room: Room::of(2 * 64 * 1024),

@@ -252,6 +252,22 @@ pub(super) fn suspect_request() -> Refusal {
     )
 }
 
+pub(super) fn unbelievable_request() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "The sender's domain doesn't say that this is from them (SPF, DKIM), or the sender isn't the author: use the form",
+    )
+}
+
+pub(super) fn too_many_sign_ups() -> Refusal {
+    refuse(
+        450,
+        (4, 7, 1),
+        "Too many sign-ups from your network; try again in an hour, or use the form",
+    )
+}
+
 pub(super) fn several_authors() -> Refusal {
     refuse(
         550,

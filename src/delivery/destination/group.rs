@@ -52,10 +52,11 @@ impl<K> Group<K> {
     /// behind a mailing.
     pub(super) fn admits(&self, metered: bool) -> bool {
         let (all, of_metered) = self.most();
-        self.busy < all && (!metered || self.busy_metered < of_metered)
+        let is_spent = self.spent_until.is_some();
+        self.busy < all && (!metered || !is_spent && self.busy_metered < of_metered)
     }
 
-    /// Whether a lane may keep its slot.
+    /// Whether a lane may keep its slot. What was taken before all was spent is counted, and goes.
     pub(super) fn holds(&self, metered: bool) -> bool {
         let (all, of_metered) = self.most();
         self.busy <= all && (!metered || self.busy_metered <= of_metered)
@@ -63,14 +64,8 @@ impl<K> Group<K> {
 
     /// The most slots that it may have now, and that its metered lanes may have.
     fn most(&self) -> (usize, usize) {
-        let of_metered = match self.spent_until {
-            Some(_) => 0,
-            None => Slow::most(self.slow, self.most),
-        };
-        (
-            Slow::most(self.slow, self.most.saturating_add(1)),
-            of_metered,
-        )
+        let all = self.most.saturating_add(1);
+        (Slow::most(self.slow, all), Slow::most(self.slow, self.most))
     }
 
     pub(super) fn paused_until(&self) -> Option<Instant> {

@@ -5,12 +5,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 
-use super::failure::{Extent, Failure};
-use super::{Bell, EngineSettings, EngineStatus, PaceStatus};
+use super::{Bell, EngineSettings, EngineStatus};
 use crate::address::Domain;
 use crate::clock::Clock;
 use crate::delivery::destination::{Fair, Key};
@@ -19,15 +17,12 @@ use crate::delivery::parcel::{Letter, Parcel, ParcelKey};
 use crate::delivery::policy::{TlsPolicy, TlsWish};
 use crate::smtp::client::{Encrypted, Envelope, Pool};
 
+mod paced;
+
+pub(super) use paced::PutOff;
+
 /// A connection to a destination with no message on its way.
 pub(super) type Session = Encrypted<TcpStream>;
-
-/// A hold-up that is over sooner is waited for; for a longer one, parcels go back to where they came from.
-const SOON: Duration = Duration::from_secs(90);
-/// What is said of copies that wait for tomorrow.
-const SPENT: &str = "the provider's share of today is sent (warm-up)";
-/// What is said of mail that waits for a provider that gave no reason.
-const PAUSED: &str = "the provider asked us to slow down";
 
 /// Where parcels go that may share a connection: those that ask for more than others have connections of their own, and
 /// failures too; and a letter never waits behind a mailing.
@@ -90,17 +85,12 @@ pub(super) enum Offered {
     Full,
 }
 
-/// A job that its provider has no place for now.
-pub(super) struct PutOff {
-    pub(super) job: Job,
-    pub(super) until: Timestamp,
-    pub(super) said: String,
-}
-
 struct State {
     fair: Fair<Destination, Provider, Job>,
     /// What a provider said when it asked us to slow down.
     said: HashMap<Provider, String>,
+    /// Copies that were taken for destinations whose provider wasn't known.
+    uncounted: HashMap<Destination, u32>,
     under_way: HashSet<ParcelKey>,
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
@@ -128,6 +118,7 @@ impl Desk {
             state: Mutex::new(State {
                 fair: Fair::new(settings.limits.clone()),
                 said: HashMap::new(),
+                uncounted: HashMap::new(),
                 under_way: HashSet::new(),
                 resting: VecDeque::new(),
                 parked: Pool::new(settings.parked, keep),
@@ -248,26 +239,13 @@ impl Desk {
     }
 
     pub(super) fn release(&self, to: &Destination) {
-        self.state().fair.release(to);
-        self.bell.slot();
-    }
-
-    /// The next job for a destination, if its provider may get one now.
-    pub(super) fn take(&self, to: &Destination) -> Option<Job> {
         let mut state = self.state();
-        let provider = to.bulk.then(|| state.fair.group_of(to).cloned()).flatten();
-        let Some(provider) = provider else {
-            return state.fair.take(to);
-        };
-        let now = self.clock.now();
-        if let Err(until) = self.pace.admits(&provider, now) {
-            let wait: Duration = until.duration_since(now).try_into().unwrap_or_default();
-            state.fair.set_spent(&provider, Instant::now() + wait);
-            return None;
+        state.fair.release(to);
+        if state.fair.busy_for(to) == 0 {
+            state.uncounted.remove(to);
         }
-        let job = state.fair.take(to)?;
-        self.pace.count(&provider, now);
-        Some(job)
+        drop(state);
+        self.bell.slot();
     }
 
     /// The next job for a destination that nothing is sent to now.
@@ -280,8 +258,11 @@ impl Desk {
         let mut state = self.state();
         let provider = state.fair.group_of(to).filter(|_| to.bulk).cloned();
         for cargo in cargos.into_iter().rev() {
-            if let Some(provider) = &provider {
-                self.pace.take_back(provider);
+            let uncounted = state.uncounted.get_mut(to).filter(|count| **count > 0);
+            match (uncounted, &provider) {
+                (Some(count), _) => *count -= 1,
+                (None, Some(provider)) => self.pace.take_back(provider),
+                (None, None) => {}
             }
             let job = Job::Loaded(Box::new(cargo));
             state.fair.put_back(to.clone(), job);
@@ -298,94 +279,6 @@ impl Desk {
     pub(super) fn one_is_enough(&self, to: &Destination) {
         self.state().fair.slow_down(to, Instant::now());
         self.bell.slot();
-    }
-
-    /// The destination, or its whole provider, wants to be left alone.
-    pub(super) fn slow_down(&self, to: &Destination, pause: Duration, failure: &Failure) {
-        let mut state = self.state();
-        let until = Instant::now() + pause;
-        match state.fair.group_of(to).cloned() {
-            Some(provider) if failure.extent == Extent::Provider => {
-                self.pace.warn(&provider, self.clock.now());
-                state.fair.slow_group(to, until);
-                state.said.insert(provider, failure.said.clone());
-            }
-            _ => state.fair.slow_down(to, until),
-        }
-        drop(state);
-        self.bell.slot();
-    }
-
-    /// Its servers are this provider's. Says whether a connection may be made for it now.
-    pub(super) fn join(&self, to: &Destination, provider: &Provider) -> bool {
-        let most = self.pace.of(provider).connections.unwrap_or(self.each);
-        self.state().fair.join(to, provider, most)
-    }
-
-    /// If parcels for a destination have to wait for longer than a moment: until when, and why.
-    fn held_up(&self, state: &State, to: &Destination) -> Option<(Timestamp, String)> {
-        let now = Instant::now();
-        let until = state.fair.closed_until(to)?;
-        let wait = until.checked_duration_since(now)?;
-        (wait > SOON).then(|| self.put_off(state, to, wait))
-    }
-
-    fn put_off(&self, state: &State, to: &Destination, wait: Duration) -> (Timestamp, String) {
-        let until = self
-            .clock
-            .now()
-            .saturating_add(wait)
-            .unwrap_or(Timestamp::MAX);
-        let provider = state.fair.group_of(to);
-        let said = match provider.map(|provider| (provider, state.fair.is_paused(provider))) {
-            Some((provider, true)) => state.said.get(provider).map_or(PAUSED, String::as_str),
-            _ => SPENT,
-        };
-        (until, said.to_owned())
-    }
-
-    /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
-    pub(super) fn take_held_up(&self, most: usize) -> Vec<PutOff> {
-        let mut state = self.state();
-        let now = Instant::now();
-        let taken = state.fair.take_closed(now + SOON, most);
-        let taken = taken.into_iter().map(|(to, job, until)| {
-            let (until, said) = self.put_off(&state, &to, until.duration_since(now));
-            PutOff { job, until, said }
-        });
-        taken.collect()
-    }
-
-    /// The clock has moved into another day: what was spent is not.
-    pub(super) fn new_day(&self) {
-        self.state().fair.unspend();
-        self.bell.slot();
-    }
-
-    /// How each provider stands that there's something to say of.
-    pub(super) fn paces(&self) -> Vec<PaceStatus> {
-        let state = self.state();
-        let now = self.clock.now();
-        let groups = state.fair.groups();
-        let mut paces: Vec<_> = groups
-            .map(|(provider, busy, waiting, paused)| {
-                let (standing, left) = self.pace.today(provider, now);
-                let wait = paused.map(|until| until.saturating_duration_since(Instant::now()));
-                PaceStatus {
-                    provider: provider.known(),
-                    busy,
-                    waiting,
-                    sent_today: standing.sent,
-                    allowed_today: left.map(|_| standing.allowed),
-                    paused_until: wait.and_then(|wait| now.saturating_add(wait).ok()),
-                    said: paused.and_then(|_| state.said.get(provider).cloned()),
-                }
-            })
-            .collect();
-        paces.sort_by(|a, b| {
-            (b.busy + b.waiting, a.provider).cmp(&(a.busy + a.waiting, b.provider))
-        });
-        paces
     }
 
     /// The destination answers, or doesn't any more.

@@ -198,6 +198,18 @@ impl Verdict {
         }
     }
 
+    /// Whether the envelope's sender may be who wrote it, so far as to ask them: never against the word of their own
+    /// domain. `is_author` says whether the author is the same person.
+    pub fn sender_is_believable(&self, is_author: bool) -> bool {
+        let dmarc = self.dmarc.as_ref().map(|dmarc| dmarc.result);
+        match (self.arrived.sender, dmarc) {
+            (SpfResult::Pass, _) => !self.arrived.is_null,
+            (_, Some(DmarcResult::Pass)) => is_author,
+            (SpfResult::Fail | SpfResult::SoftFail, _) | (_, Some(DmarcResult::Fail)) => false,
+            _ => is_author,
+        }
+    }
+
     /// What becomes of the mail. It is put off only if what DNS keeps back could change that.
     pub fn ruling(&self) -> Ruling {
         match self.author {

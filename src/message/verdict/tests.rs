@@ -210,3 +210,43 @@ async fn nothing_of_it_is_shown() {
     assert_eq!(format!("{verdict:?}"), "Verdict(..)");
     assert!(!format!("{:?}", verdict.dmarc).contains("good"));
 }
+
+#[test]
+fn a_sender_is_believed_unless_their_own_domain_says_otherwise() {
+    use DmarcResult as Dmarc;
+    use SpfResult as Spf;
+    // SPF, DMARC, and whether they are believed as the author, and as somebody else's postman.
+    for (spf, dmarc, author, other) in [
+        (Spf::Pass, None, true, true),
+        (Spf::Pass, Some(Dmarc::Fail), true, true),
+        (Spf::None, None, true, false),
+        (Spf::Neutral, Some(Dmarc::None), true, false),
+        (Spf::None, Some(Dmarc::Fail), false, false),
+        (Spf::Fail, None, false, false),
+        (Spf::Fail, Some(Dmarc::None), false, false),
+        (Spf::SoftFail, Some(Dmarc::None), false, false),
+        (Spf::Fail, Some(Dmarc::Pass), true, false),
+        (Spf::TempError, None, true, false),
+    ] {
+        let verdict = Verdict {
+            arrived: Arrived {
+                iprev: Iprev::Fail,
+                helo: Spf::None,
+                helo_name: String::new(),
+                sender: spf,
+                sender_domain: "a.example".to_owned(),
+                is_null: false,
+            },
+            dkim: Vec::new(),
+            dmarc: dmarc.map(|result| DmarcCheck {
+                result,
+                author: "a.example".to_owned(),
+                policy: Policy::None,
+                policy_of: "a.example".to_owned(),
+            }),
+            author: Author::One("a.example".to_owned()),
+        };
+        let found = [true, false].map(|is_author| verdict.sender_is_believable(is_author));
+        assert_eq!(found, [author, other], "{spf:?} {dmarc:?}");
+    }
+}

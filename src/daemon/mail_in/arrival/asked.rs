@@ -63,7 +63,9 @@ impl Mail {
     }
 
     /// Any other stop: with an author whose domain vouches for them it is a withdrawal, from everything, since nothing
-    /// says from what. Without, it only pauses, and asks; so does a sentence in answer to one of our copies.
+    /// says from what. Without, it only pauses, and asks, so does a sentence in answer to one of our copies; and not even
+    /// that where the sender's own domain says that it isn't theirs. Who says so for themselves can say it again, and
+    /// pauses again: a "stop" that is heard too often does less harm than one that isn't heard.
     pub(super) async fn stop_by_author(
         &self,
         glance: &Glance,
@@ -78,6 +80,9 @@ impl Mail {
             let withdrawn = self.rooms.consent.withdraw_author(author).await;
             return withdrawn.map(|()| Stop::Withdrawn).map_err(refusal);
         }
+        if !checked.believable {
+            return Ok(Stop::None);
+        }
         let at = self.rooms.clock.now();
         let pause = |address| IntakeRecord::BareStop { address, at };
         let paused = self.sender.clone().map(pause);
@@ -90,11 +95,23 @@ impl Mail {
         !glance.automatic && self.known.submitted_by.is_none() && self.bound.withdrawals.is_empty()
     }
 
-    /// A mail to a list's `+subscribe`: its sender gets a challenge. Who says "stop" there doesn't want one.
-    pub(super) async fn subscribe(&self, glance: &Glance) -> Result<(), Refusal> {
-        if glance.automatic || glance.says_stop {
+    /// A mail to a list's `+subscribe`: its sender gets a challenge. Who says "stop" there doesn't want one, and somebody
+    /// whose domain says that it isn't theirs would get it for nothing.
+    pub(super) async fn subscribe(
+        &self,
+        glance: &Glance,
+        checked: &Checked,
+    ) -> Result<(), Refusal> {
+        if self.bound.subscribe.is_empty() || glance.automatic || glance.says_stop {
             return Ok(());
         }
+        if !checked.believable {
+            return match self.bound.is_kept() {
+                true => Ok(()),
+                false => Err(verdict::unbelievable_request()),
+            };
+        }
+        self.rooms.checks().may_sign_up(self.client)?;
         let Some(sender) = &self.sender else {
             return Ok(());
         };

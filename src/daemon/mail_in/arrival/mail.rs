@@ -1,5 +1,6 @@
 //! What is known of a mail before its first byte: from whom, to whom, and by which hands.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::super::rooms::Rooms;
@@ -15,6 +16,8 @@ pub(super) struct Mail {
     pub(super) rooms: Arc<Rooms>,
     pub(super) bound: Bound,
     pub(super) known: MessageRecord,
+    /// Where it comes from.
+    pub(super) client: IpAddr,
     /// The envelope's sender, if it is an address that can be answered.
     pub(super) sender: Option<EmailAddress>,
     /// The envelope or the header is in UTF-8 (RFC 6531).
@@ -41,6 +44,7 @@ impl Mail {
         };
         Self {
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
+            client: envelope.caller.client,
             utf8: envelope.utf8,
             require_tls: envelope.require_tls,
             rooms,

@@ -128,7 +128,7 @@ impl Body for Arrival {
             // A forged wish must neither pause nor ask anybody.
             Some(checked) if checked.junk => {}
             Some(checked) => {
-                self.mail.subscribe(&glance).await?;
+                self.mail.subscribe(&glance, checked).await?;
                 if matches!(stop, Stop::None | Stop::ToNobody) {
                     let answers_us = matches!(stop, Stop::ToNobody);
                     stop = self

@@ -90,7 +90,7 @@ fn what_is_spent_holds_up_the_metered_alone() {
     assert_eq!(claim_all(&mut fair, 1, start), [101, 8]);
     let until = start + Duration::from_secs(3_600);
     fair.set_spent(&1, until);
-    assert!(fair.is_overdrawn(&101) && !fair.is_overdrawn(&8));
+    assert!(!fair.is_overdrawn(&101), "what it has taken is counted");
     fair.release(&101);
     fair.push(12, 0).unwrap();
     assert_eq!(claim_all(&mut fair, 1, start), [12], "letters go on");
@@ -105,7 +105,10 @@ fn what_is_spent_holds_up_the_metered_alone() {
     assert_eq!(fair.take_closed(soon, 9), []);
     assert_eq!(fair.closed_until(&101), Some(until));
     fair.push(101, 7).unwrap();
-    fair.release(&8);
+    for key in [8, 12] {
+        while fair.take(&key).is_some() {}
+        fair.release(&key);
+    }
     assert_eq!(fair.claim(start), None);
     fair.unspend();
     assert_eq!(fair.claim(start), Some(101));

@@ -1,0 +1,294 @@
+//! What a provider gets at a time: domains whose mail servers are the same are counted, paused and warmed up as one.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hustings::clock::Clock;
+use hustings::delivery::destination::Limits;
+use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
+use hustings::delivery::pace::{Pace, PaceBook, PaceSettings};
+use hustings::delivery::parcel::Source;
+use hustings::delivery::policy::Planner;
+use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
+use hustings::dns::{Resolver, ResolverSettings};
+use hustings::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
+use hustings::store::{Files, LockedStore};
+use hustings::vault::{KeyRing, Vault};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use support::memory::{Room, Row};
+use support::outside::{Act, At, OutsideMta};
+use support::zone::Zone;
+
+const SERVER: &str = "mx.provider.test";
+
+/// Some domains of one provider, and one of another.
+struct World {
+    _zone: Zone,
+    outside: OutsideMta,
+    room: Arc<Room>,
+    clock: Clock,
+    network: Box<dyn Fn() -> Network>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (zone, outside) = (Zone::start().await, OutsideMta::start().await);
+        for domain in ["one.test", "two.test", "three.test"] {
+            zone.mx(domain, 10, SERVER).await;
+        }
+        zone.mx("elsewhere.test", 10, "mx.elsewhere.test").await;
+        for host in [SERVER, "mx.elsewhere.test"] {
+            zone.address_of(host, "127.0.0.1").await;
+        }
+        let (dns, port) = (zone.address(), outside.address().port());
+        let network = move || Network {
+            router: Router {
+                resolver: Resolver::new(ResolverSettings {
+                    servers: vec![dns],
+                    ..ResolverSettings::default()
+                })
+                .unwrap(),
+                secure: None,
+                routes: StaticRoutes::default(),
+                ourselves: Ourselves::default(),
+                port,
+                reach: Reach::Anywhere,
+            },
+            dialer: Dialer {
+                hello: HelloName::parse("mail.party.example").unwrap(),
+                tls: TlsSetup::new(None).unwrap(),
+                timeouts: Timeouts::all(Duration::from_secs(20)),
+                limits: SessionLimits::default(),
+                sources: Vec::new(),
+            },
+            planner: Planner::default(),
+        };
+        let room = Room::new(200);
+        room.bulk.store(true, Ordering::SeqCst);
+        Self {
+            _zone: zone,
+            outside,
+            room,
+            clock: Clock::movable(),
+            network: Box::new(network),
+        }
+    }
+
+    fn start(&self, pace: PaceBook) -> (Engine, Bell) {
+        let bell = Bell::new();
+        let settings = EngineSettings {
+            limits: Limits {
+                each: 4,
+                jobs_per_slot: 1,
+                waiting: 2_000,
+                waiting_each: 250,
+                ..Limits::default()
+            },
+            pace,
+            ..EngineSettings::default()
+        };
+        let sources: Vec<Arc<dyn Source>> = vec![self.room.clone()];
+        let network = (self.network)();
+        let engine = Engine::start(sources, network, self.clock.clone(), settings, bell.clone());
+        (engine, bell)
+    }
+
+    /// The beginning of the next day.
+    fn tomorrow(&self) -> Timestamp {
+        let day = self.clock.now().to_zoned(TimeZone::UTC).date();
+        let next = day.tomorrow().unwrap().to_zoned(TimeZone::UTC);
+        next.unwrap().timestamp()
+    }
+
+    /// The clock stands at ten in the morning, so that no day ends meanwhile.
+    fn at_ten(&self) {
+        let ten = self.tomorrow() + SignedDuration::from_hours(10);
+        let by = ten.duration_since(self.clock.now());
+        self.clock.advance(by).unwrap();
+    }
+}
+
+fn warming(first_day: u32) -> PaceSettings {
+    PaceSettings {
+        usual: Pace {
+            first_day,
+            ..Pace::default()
+        },
+        by: Vec::new(),
+    }
+}
+
+fn delivered(rows: &[Row]) -> usize {
+    rows.iter().map(Row::delivered).sum()
+}
+
+/// Delivered, or put off until this or later.
+fn is_over(row: &Row, until: Timestamp) -> bool {
+    row.delivered() == 1 || row.due.is_some_and(|due| due >= until)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
+    let world = World::new().await;
+    world.at_ten();
+    for n in 0..60 {
+        let domain = ["one.test", "two.test", "three.test"][n % 3];
+        world.room.post(&format!("r{n}@{domain}"));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LockedStore::open(Files::in_directory(directory.path()));
+    let store = store
+        .await
+        .unwrap()
+        .unlock(Vault::from_ring(KeyRing::generate()), 1 << 20);
+    let store = store.await.unwrap();
+    let book = PaceBook::load(&store, warming(20)).await;
+    let (engine, bell) = world.start(book);
+    // Nearly midnight: what is put off is due then, but for the moment that the counting took.
+    let midnight = world.tomorrow() - SignedDuration::from_secs(5);
+    let room = &world.room;
+    room.until(|rows| rows.iter().all(|row| is_over(row, midnight)))
+        .await;
+    let rows = room.rows();
+    // The first of each domain was on its way before anybody knew whose servers they were.
+    assert!(
+        (20..=23).contains(&delivered(&rows)),
+        "{}",
+        delivered(&rows)
+    );
+    assert!(
+        rows.iter().all(|row| row.fates.len() == row.delivered()),
+        "no attempt is counted"
+    );
+
+    // Letters go on, and so does mail to others.
+    room.post("letter@one.test");
+    room.post("r@elsewhere.test");
+    bell.wake();
+    room.until(|rows| rows[60..].iter().all(|row| row.delivered() == 1))
+        .await;
+    assert!((20..=23).contains(&(delivered(&room.rows()) - 2)));
+
+    // A restart doesn't begin the day again.
+    let view = engine.view();
+    let spent = |status: &hustings::delivery::engine::PaceStatus| status.allowed_today == Some(20);
+    assert!(view.paces().iter().any(spent), "{:?}", view.paces());
+    assert!(engine.stop(Duration::from_secs(10)).await);
+    for n in 0..5 {
+        room.post(&format!("late{n}@two.test"));
+    }
+    let book = PaceBook::load(&store, warming(20)).await;
+    let (engine, bell) = world.start(book);
+    room.until(|rows| rows[62..].iter().all(|row| is_over(row, midnight)))
+        .await;
+    assert!(delivered(&room.rows()[62..]) <= 1);
+
+    // The next day takes twice as many, the one after the rest.
+    for all in [62, 67] {
+        world.clock.advance(SignedDuration::from_hours(24)).unwrap();
+        bell.wake();
+        room.until(|rows| delivered(rows) >= all).await;
+    }
+    assert!(engine.stop(Duration::from_secs(10)).await);
+    assert!(world.outside.inbox().all().len() == 67);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
+    let world = World::new().await;
+    world.at_ten();
+    let slow = Act::Reply("421 4.7.28 Our system has detected an unusual rate".to_owned());
+    world
+        .outside
+        .for_address(At::Recipient, "first@one.test", slow);
+    world.room.post("first@one.test");
+    let (engine, bell) = world.start(PaceBook::fleeting(PaceSettings::default()));
+    let began = world.clock.now();
+    let room = &world.room;
+    room.until(|rows| rows[0].failure().is_some()).await;
+    for n in 0..20 {
+        let domain = ["one.test", "two.test"][n % 2];
+        room.post(&format!("r{n}@{domain}"));
+    }
+    // Whose domain it is, is known by those that had mail before; the others find it out, and wait too.
+    room.post("letter@two.test");
+    room.post("r@elsewhere.test");
+    bell.wake();
+    let pause = began + SignedDuration::from_mins(9);
+    room.until(|rows| {
+        rows[1..22]
+            .iter()
+            .all(|row| row.due.is_some_and(|due| due >= pause))
+            && rows[22].delivered() == 1
+    })
+    .await;
+    let status = engine.view().paces();
+    let paused = status.iter().find(|status| status.paused_until.is_some());
+    let said = paused.unwrap().said.clone().unwrap();
+    assert!(
+        said.contains("4.7.28") && !said.contains("one.test"),
+        "{said}"
+    );
+    assert_eq!(delivered(&room.rows()), 1);
+    drop(engine);
+
+    // A refusal for good is one domain's own.
+    let no = Act::Reply("550 5.7.1 blocked by our administrator's rule".to_owned());
+    let world = World::new().await;
+    world
+        .outside
+        .for_address(At::Recipient, "first@one.test", no);
+    world.room.post("first@one.test");
+    world.room.post("other@two.test");
+    let (engine, bell) = world.start(PaceBook::fleeting(PaceSettings::default()));
+    world.room.until(|rows| rows[0].failure().is_some()).await;
+    world.room.post("r@two.test");
+    bell.wake();
+    world
+        .room
+        .until(|rows| rows[1..].iter().all(|row| row.delivered() == 1))
+        .await;
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_domains_of_a_provider_share_its_connections() {
+    let world = World::new().await;
+    for n in 0..300 {
+        let domain = ["one.test", "two.test", "three.test"][n % 3];
+        world.room.post(&format!("r{n}@{domain}"));
+    }
+    let pace = PaceSettings {
+        usual: Pace::default(),
+        by: vec![(
+            "provider.test".into(),
+            Pace {
+                connections: Some(2),
+                ..Pace::default()
+            },
+        )],
+    };
+    let (engine, _bell) = world.start(PaceBook::fleeting(pace));
+    let (room, mut most) = (&world.room, 0);
+    let watched = async {
+        loop {
+            let paces = engine.view().paces();
+            most = most.max(paces.iter().map(|pace| pace.busy).max().unwrap_or(0));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = room.all_settled() => {}
+        () = watched => {}
+    }
+    assert_eq!(delivered(&room.rows()), 300);
+    // One that has just found out whose servers they are gives its slot back.
+    assert!((1..=5).contains(&most), "{most}");
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
