@@ -27,6 +27,7 @@ async fn party() -> (Party, Zone) {
     zone.txt("good.example", "v=spf1 ip4:127.0.0.1 -all").await;
     zone.txt("_dmarc.good.example", "v=DMARC1; p=reject").await;
     zone.txt("bare.example", "v=spf1 ip4:127.0.0.1 -all").await;
+    zone.txt("strict.example", "v=spf1 -all").await;
     zone.txt("_dmarc.wary.example", "v=DMARC1; p=quarantine")
         .await;
     let resolver = format!("resolver = [\"{}\"]", zone.address());
@@ -260,6 +261,15 @@ async fn a_bare_stop_is_worth_what_vouches_for_it() {
         };
         assert_eq!(suspect.send(&party).await.code, 250);
     }
+    // Whoever only stands in the envelope, against their domain's word or beside another author, said nothing.
+    for who in ["hal@strict.example", "ivy@plain.example"] {
+        party.subscribe(who, "", BOTH).await;
+        let forged = Letter {
+            envelope: Some(who),
+            ..letter("x@other.example", "Stop")
+        };
+        assert_eq!(forged.send(&party).await.code, 250, "{who}");
+    }
     // Nothing vouches, nothing warns: a pause, and a question whose button is the way out. The worker takes one piece
     // after the other, so what the others left for it is decided by then.
     let plain = Letter {
@@ -269,7 +279,12 @@ async fn a_bare_stop_is_worth_what_vouches_for_it() {
     assert_eq!(plain.send(&party).await.code, 250);
     comes_to(&party, dan, &["appeals paused", "news paused"]).await;
     let question = party.mail(dan, asks).await;
-    for who in [eve, fay, "gil@good.example"] {
+    let forged = [
+        "gil@good.example",
+        "hal@strict.example",
+        "ivy@plain.example",
+    ];
+    for who in [eve, fay].into_iter().chain(forged) {
         assert_eq!(lists(&party, who).await, BOTH_SORTED, "{who}");
         let asked = party.outside.inbox().to(who);
         assert!(!asked.iter().any(|mail| asks(mail)), "{who}");
@@ -293,6 +308,29 @@ async fn a_stop_at_subscribe_subscribes_nobody() {
     let answer = dialogue.post(post).await.unwrap();
     assert_eq!(answer.code, 250, "{answer}");
     assert_eq!(lists(&party, "ann@good.example").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_whom_a_stranger_only_names() {
+    let (party, _zone) = party().await;
+    for (envelope, code) in [
+        ("jon@strict.example", 550),
+        ("kim@plain.example", 550),
+        ("x@other.example", 250),
+    ] {
+        let message = letter("x@other.example", "yes please").written();
+        let post = Post {
+            from: envelope,
+            to: &["news+subscribe@party.example"],
+            message: message.as_bytes(),
+        };
+        let answer = party.mx().await.post(post).await.unwrap();
+        assert_eq!(answer.code, code, "{envelope}: {answer}");
+    }
+    party.challenge("x@other.example").await;
+    for who in ["jon@strict.example", "kim@plain.example"] {
+        assert!(party.outside.inbox().to(who).is_empty(), "{who}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
