@@ -2,6 +2,7 @@
 //! were put aside.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,17 @@ pub(super) type Session = Encrypted<TcpStream>;
 
 /// Where parcels go that may share a connection: those that ask for more than others have connections of their own, and
 /// failures too.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Destination {
     pub(super) domain: Domain,
     pub(super) wish: TlsWish,
+}
+
+/// A domain may be one person's, so it isn't shown.
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Destination({:?})", self.wish)
+    }
 }
 
 impl Destination {
@@ -37,11 +45,17 @@ impl Destination {
 
 /// What makes two parked connections interchangeable. What the server had to prove is part of it, so that a connection
 /// made with less never serves for more.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Line {
     pub(super) destination: Destination,
     pub(super) server: ServerName<'static>,
     pub(super) policy: TlsPolicy,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line({:?})", self.destination)
+    }
 }
 
 /// A parcel with its letter: ready to go.
@@ -293,5 +307,26 @@ impl Desk {
             .into_iter()
             .flatten()
             .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_where_mail_goes() {
+        let domain = Domain::parse("jo.example").expect("a domain");
+        let destination = Destination {
+            domain,
+            wish: TlsWish::Usual,
+        };
+        let line = Line {
+            destination: destination.clone(),
+            server: ServerName::try_from("mx.jo.example").expect("a name"),
+            policy: TlsPolicy::Verified,
+        };
+        let shown = format!("{destination:?} {line:?}");
+        assert!(!shown.contains("example"), "{shown}");
     }
 }
