@@ -270,7 +270,17 @@ async fn a_silent_dns_puts_mail_off_and_nobody_s_withdrawal() {
         })
         .await;
     let way_out = way_out(&welcome.message()).unwrap();
+    // Beside somebody else, too: the mail waits, and the withdrawal doesn't.
     let mut dialogue = party.mx().await;
+    let message = letter("a@mute.example");
+    let post = Post {
+        from: "a@plain.example",
+        to: &[way_out.as_str(), OFFICE],
+        message: message.as_bytes(),
+    };
+    let answer = dialogue.post(post).await.unwrap();
+    assert_eq!(answer.code, 451, "{answer}");
+    assert_eq!(standing(&party, "sue@elsewhere.example").await, None);
     let (from, to) = ("a@silent.example", &[way_out.as_str()][..]);
     let message = letter("a@mute.example");
     let message = message.as_bytes();

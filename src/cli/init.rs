@@ -13,7 +13,7 @@ use crate::address::EmailAddress;
 use crate::config::{Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
 use crate::daemon::hardening;
-use crate::daemon::init::{self, Answers, InitError, NewRoot, Step};
+use crate::daemon::init::{self, Answer, Answers, InitError, NewRoot, Step};
 use crate::staff::NewAccount;
 use crate::vault::{KeySource as Source, RecoverySheet, check_passphrase};
 
@@ -107,6 +107,7 @@ fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure
     let step = if path.exists() {
         Step::WasThere
     } else {
+        check_given(args)?;
         init::write_config(path, &answers(args)?).map_err(|error| failure(&error))?
     };
     say(context, step, &format!("configuration {}", path.display()));
@@ -117,11 +118,13 @@ fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure
             "mend it, and run init again",
         )
     })?;
-    if context.run(async {
+    let has_store = context.run(async {
         init::has_store(&config)
             .await
             .map_err(|error| failure(&error))
-    })? {
+    })?;
+    say_unused(args, &config, path, has_store);
+    if has_store {
         say(context, Step::WasThere, "keys and database");
         println_note(
             "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. What belongs into DNS is shown by hustings dns records, and looked up by hustings dns check. While there is no account, root makes the first: hustings staff add NAME --address NAME@DOMAIN --role admin --uid UID.",
@@ -144,32 +147,92 @@ fn show_records(config: &Config, root: &NewRoot, context: &Context) -> Result<()
     init_dns::walk(config, root, context)
 }
 
+impl Args {
+    /// What the configuration is made from, as far as it is given.
+    fn given(&self) -> [(Answer, &'static str, Option<&str>); 4] {
+        [
+            (Answer::Domain, "--domain", self.domain.as_deref()),
+            (Answer::Hostname, "--hostname", self.hostname.as_deref()),
+            (Answer::Party, "--party", self.party.as_deref()),
+            (
+                Answer::PostalAddress,
+                "--postal-address",
+                self.postal_address.as_deref(),
+            ),
+        ]
+    }
+}
+
+/// Looks at what was given before anything is asked.
+fn check_given(args: &Args) -> Result<(), Failure> {
+    for (which, flag, given) in args.given() {
+        let checked = given.map_or(Ok(()), |given| init::check_answer(which, given));
+        checked.map_err(|(why, next)| Failure::misuse(format!("can't use {flag}"), why, next))?;
+    }
+    Ok(())
+}
+
+/// Says which options a repeated run has no use for.
+fn say_unused(args: &Args, config: &Config, path: &Path, has_store: bool) {
+    let mut given: Vec<_> = args.given().map(|(_, flag, given)| (flag, given)).into();
+    given.push(("--key", args.key.map(KeyArg::as_str)));
+    for unused in init::answered_otherwise(&given, config) {
+        println_note(&format!(
+            "Not used: {unused}. To change it, edit {}.",
+            path.display()
+        ));
+    }
+    if !has_store {
+        return;
+    }
+    for (flag, given) in [
+        ("--admin", args.admin.is_some()),
+        ("--admin-uid", args.admin_uid.is_some()),
+        ("--sheet-to", args.sheet_to.is_some()),
+        ("--tpm", args.tpm),
+    ] {
+        if given {
+            println_note(&format!(
+                "Not used: {flag}, since keys and database are there."
+            ));
+        }
+    }
+}
+
 fn answers(args: &Args) -> Result<Answers, Failure> {
-    let ask = |given: &Option<String>, flag: &str, question: &str| match given {
-        Some(given) => Ok(given.clone()),
-        None if prompt::somebody_there() => prompt::text(question, None),
-        None => Err(Failure::misuse(
+    let [domain, hostname, party, postal_address] = args.given();
+    Ok(Answers {
+        domain: ask(domain, "The party's mail domain:")?,
+        hostname: ask(hostname, "The full name of this machine (its MX record):")?,
+        party: ask(party, "The party's registered name:")?,
+        postal_address: ask(postal_address, "Its postal address, with the postcode:")?,
+        key: key_source(args)?.as_str().to_owned(),
+    })
+}
+
+/// An answer that was given, or that is asked for until it is good.
+fn ask(
+    (which, flag, given): (Answer, &'static str, Option<&str>),
+    question: &str,
+) -> Result<String, Failure> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    if !prompt::somebody_there() {
+        return Err(Failure::misuse(
             "can't set up",
             format!("{flag} was not given, and nobody is there to ask"),
             format!("add {flag}"),
-        )),
-    };
-    let domain = ask(&args.domain, "--domain", "The party's mail domain:")?;
-    Ok(Answers {
-        hostname: ask(
-            &args.hostname,
-            "--hostname",
-            "The full name of this machine (its MX record):",
-        )?,
-        party: ask(&args.party, "--party", "The party's registered name:")?,
-        postal_address: ask(
-            &args.postal_address,
-            "--postal-address",
-            "Its postal address, with the postcode:",
-        )?,
-        key: key_source(args)?.as_str().to_owned(),
-        domain,
-    })
+        ));
+    }
+    loop {
+        let typed = prompt::text(question, None)?;
+        let typed = typed.trim();
+        match init::check_answer(which, typed) {
+            Ok(()) => return Ok(typed.to_owned()),
+            Err((why, next)) => println_note(&format!("{why}; {next}")),
+        }
+    }
 }
 
 fn key_source(args: &Args) -> Result<KeyArg, Failure> {

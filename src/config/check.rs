@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::choices::KeySource;
+use super::choices::{Dnssec, KeySource};
 use super::problem::Place;
 use super::values::ConstituencySource;
-use super::{Config, List, Name};
+use super::{Config, Delivery, List, Name};
 use crate::address::EmailAddress;
 
 /// Local parts that go to the postmaster's mailbox in every domain (RFC 2142).
@@ -250,6 +250,30 @@ pub(super) fn files(config: &Config, at: &Place<'_>) {
         );
     }
     certificates(config, &at.child("tls").child("certificate"));
+    proofs(&config.delivery, &at.child("delivery"));
+}
+
+/// By what other servers prove who they are.
+fn proofs(delivery: &Delivery, at: &Place<'_>) {
+    if let Some(file) = &delivery.trusted_certificates
+        && readable(file, at, "trusted_certificates")
+        && let Err(error) = crate::tls::trusted_roots(Some(file))
+    {
+        let help =
+            "put certificates in PEM into it, or remove the line to trust the system's alone";
+        at.problem("trusted_certificates", error.to_string(), help);
+    }
+    let anchor = delivery.trust_anchor.as_ref();
+    if let Some(file) = anchor.filter(|_| delivery.dnssec == Dnssec::Validate)
+        && readable(file, at, "trust_anchor")
+        && !crate::dns::is_trust_anchor(file)
+    {
+        at.problem(
+            "trust_anchor",
+            format!("{} holds no DNSKEY record that can be read", file.display()),
+            "put the root zone's DNSKEY records into it, or remove the line to use those that are built in",
+        );
+    }
 }
 
 fn readable(path: &Path, at: &Place<'_>, key: &str) -> bool {

@@ -17,7 +17,8 @@ section! {
     pub struct Delivery {
         /// DNS servers to ask, each if the one before doesn't answer. If empty, those of the system.
         resolver: Vec<SocketAddr> = default(Vec::new()),
-        /// Fixed routes instead of MX look-ups: a domain, "*.domain" or "*", and where its mail goes.
+        /// Fixed routes instead of MX look-ups: a domain, "*.domain" or "*", and where its mail goes. "*" doesn't cover the
+        /// party's own domains: mail to them comes in by its own port 25, unless a route names them.
         route: BTreeMap<String, HostPort> = map(("*", "127.0.0.1:2525")),
         /// The name to say in EHLO. If not set, the host name. It should be what the sending address's PTR record says.
         ehlo: Option<Domain> = optional("mail.party.example"),

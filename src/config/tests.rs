@@ -405,6 +405,20 @@ fn load(dir: &tempfile::TempDir, text: &str) -> Result<Config, ConfigErrors> {
 fn files_are_looked_at() {
     let (dir, text) = with_files();
     load(&dir, &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let base = dir.path().display().to_string();
+    let with = |name: &str, file: &str| format!("{text}\n[delivery]\n{name} = \"{base}/{file}\"\n");
+    let certificates = with("trusted_certificates", "mail.pem");
+    load(&dir, &certificates).unwrap_or_else(|errors| panic!("{errors}"));
+    let key = "delivery.trusted_certificates";
+    let refused_file = |name, file, key, why| refused(load(&dir, &with(name, file)), key, why);
+    refused_file("trusted_certificates", "none.pem", key, "can't be read");
+    refused_file("trusted_certificates", "seats.csv", key, "no certificate");
+    let key = "delivery.trust_anchor";
+    refused_file("trust_anchor", "none.key", key, "can't be read");
+    refused_file("trust_anchor", "seats.csv", key, "no DNSKEY record");
+    let anchor = ". 172800 IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==\n";
+    std::fs::write(dir.path().join("anchor.key"), anchor).unwrap();
+    load(&dir, &with("trust_anchor", "anchor.key")).unwrap_or_else(|errors| panic!("{errors}"));
     refused(
         load(&dir, &text.replace("root.key", "none.key")),
         "key.file",

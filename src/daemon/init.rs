@@ -130,6 +130,79 @@ pub fn config_text(answers: &Answers) -> Result<String, InitError> {
     Ok(text)
 }
 
+impl Answers {
+    /// Answers that are good, in whose place others are put.
+    fn example() -> Self {
+        Self {
+            domain: "party.example".into(),
+            hostname: "mail.party.example".into(),
+            party: "The Example Party".into(),
+            postal_address: "1 High Street, Leeds LS1 1AA".into(),
+            key: "credential".into(),
+        }
+    }
+}
+
+/// Which answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// [`Answers::domain`].
+    Domain,
+    /// [`Answers::hostname`].
+    Hostname,
+    /// [`Answers::party`].
+    Party,
+    /// [`Answers::postal_address`].
+    PostalAddress,
+}
+
+/// Looks at one answer as the configuration will.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn check_answer(which: Answer, text: &str) -> Result<(), (String, String)> {
+    let mut answers = Answers::example();
+    *match which {
+        Answer::Domain => &mut answers.domain,
+        Answer::Hostname => &mut answers.hostname,
+        Answer::Party => &mut answers.party,
+        Answer::PostalAddress => &mut answers.postal_address,
+    } = text.to_owned();
+    // It would end the text that it is put into.
+    if matches!(which, Answer::Domain | Answer::Hostname)
+        && crate::address::Domain::parse(text).is_err()
+    {
+        let help = "write a full name, as in party.example or mail.party.example";
+        return Err(("this is no domain name".to_owned(), help.to_owned()));
+    }
+    let wrong = match config_text(&answers) {
+        Ok(_) => return Ok(()),
+        Err(InitError::Config(errors)) => errors,
+        Err(error) => return Err((error.to_string(), String::new())),
+    };
+    let first = wrong.problems().first();
+    Err(first.map_or_else(Default::default, |one| {
+        (one.message.clone(), one.help.clone())
+    }))
+}
+
+/// Of the answers that were given once more: those that the configuration has otherwise, and stay unused.
+pub fn answered_otherwise(given: &[(&'static str, Option<&str>)], config: &Config) -> Vec<String> {
+    let unused = given.iter().filter_map(|(flag, text)| {
+        let text = (*text)?;
+        let has = match *flag {
+            "--domain" => config.domain().as_str(),
+            "--hostname" => config.hostname.as_str(),
+            "--party" => &config.party.name,
+            "--postal-address" => &config.party.postal_address,
+            "--key" => config.key.source.as_str(),
+            _ => return None,
+        };
+        (has != text).then(|| format!("{flag}: the configuration has {}", quoted(has)))
+    });
+    unused.collect()
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

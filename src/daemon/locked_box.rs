@@ -7,16 +7,17 @@
 
 mod file;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use self::file::{NOFOLLOW, append, read, sync_directory};
+use self::file::{Counted, NOFOLLOW, append, read, sync_directory};
 
 use crate::vault::{BoxError, SealTo, Vault};
 
@@ -69,6 +70,8 @@ struct Inner {
     appending: Mutex<Tail>,
     /// Changed under `appending` alone.
     gate: watch::Sender<Gate>,
+    /// What was counted of files: they only grow, and none is read twice to be counted.
+    counted: Mutex<HashMap<u64, Counted>>,
 }
 
 /// What is known of the file that is appended to.
@@ -136,6 +139,7 @@ impl LockedBox {
             directory: directory.into(),
             appending: Mutex::default(),
             gate: watch::Sender::new(Gate::Locked),
+            counted: Mutex::default(),
         }))
     }
 
@@ -259,11 +263,33 @@ impl LockedBox {
         fs::metadata(self.withdrawals()).is_ok_and(|file| file.len() > FILE_MAX / 2)
     }
 
-    /// How many wait.
+    /// How many wait. Only what came since the last time is read: anybody may ask.
     pub fn waiting(&self) -> u64 {
+        let before = std::mem::take(&mut *self.counted());
         let files = self.begin_with(TAKEN).into_iter();
-        let count = |path: PathBuf| read(&path).map_or(0, |found| found.boxes.len() as u64);
-        files.chain([self.withdrawals()]).map(count).sum()
+        let mut now = HashMap::new();
+        for path in files.chain([self.withdrawals()]) {
+            let Ok(about) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let known = before.get(&about.ino()).copied();
+            let known = known.filter(|known| known.seen <= about.len());
+            let mut counted = known.unwrap_or_default();
+            if counted.seen < about.len() {
+                let _ = counted.go_on(&path);
+            }
+            now.insert(about.ino(), counted);
+        }
+        let waiting = now.values().map(|counted| counted.frames).sum();
+        *self.counted() = now;
+        waiting
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashMap<u64, Counted>> {
+        self.0
+            .counted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin_with(&self, name: &str) -> Vec<PathBuf> {
@@ -388,6 +414,8 @@ impl LockedBox {
                 .map_err(fail)?;
             sync_directory(&self.0.directory).map_err(fail)?;
         }
+        // Another file may get its number.
+        self.counted().clear();
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(fail(error)),

@@ -456,6 +456,21 @@ mod tests {
         settings.needs_restart(&started)
     }
 
+    #[tokio::test]
+    async fn mail_to_our_own_domains_comes_in_by_our_own_door() {
+        let mut config = Config::example();
+        (
+            config.delivery.trust_anchor,
+            config.delivery.trusted_certificates,
+        ) = (None, None);
+        let settings = Settings::new(config, Date::constant(2026, 11, 21)).expect("is sound");
+        let door = "127.0.0.1:25".parse().expect("an address");
+        let network = settings.network(Some(door), &Trust::default());
+        let network = network.expect("is sound");
+        let found = network.router.find(settings.config.domain(), false).await;
+        assert_eq!(found.expect("is routed").targets[0].addresses, [door]);
+    }
+
     #[test]
     fn a_restart_is_asked_for_only_where_it_is_needed() {
         assert!(after(|_| {}).is_empty());

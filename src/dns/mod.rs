@@ -20,4 +20,4 @@ pub use self::error::{Hitch, LookupError};
 pub use self::mx::{MailHosts, MxHost, Shuffle};
 pub use self::reach::is_public;
 pub use self::resolver::{Resolver, ResolverSettings};
-pub use self::secure::{Dnssec, ProvenAddresses, ProvenHosts, SecureResolver};
+pub use self::secure::{Dnssec, ProvenAddresses, ProvenHosts, SecureResolver, is_trust_anchor};

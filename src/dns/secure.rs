@@ -241,6 +241,19 @@ fn shown(name: &Name) -> Box<str> {
     text.trim_end_matches('.').into()
 }
 
+/// Whether a file can be the trust anchor.
+pub fn is_trust_anchor(file: &Path) -> bool {
+    anchors(file).is_ok()
+}
+
+fn anchors(file: &Path) -> Result<TrustAnchors, LookupError> {
+    let anchors = TrustAnchors::from_file(file).map_err(|_| LookupError::Anchor)?;
+    match anchors.is_empty() {
+        true => Err(LookupError::Anchor),
+        false => Ok(anchors),
+    }
+}
+
 fn validating(
     settings: &ResolverSettings,
     anchor: Option<&Path>,
@@ -251,11 +264,7 @@ fn validating(
     // The aliases on the way have to be proven too.
     options.preserve_intermediates = true;
     if let Some(file) = anchor {
-        let anchors = TrustAnchors::from_file(file).map_err(|_| LookupError::Anchor)?;
-        if anchors.is_empty() {
-            return Err(LookupError::Anchor);
-        }
-        builder = builder.with_trust_anchor(Arc::new(anchors));
+        builder = builder.with_trust_anchor(Arc::new(anchors(file)?));
     }
     builder.build().map_err(|_| LookupError::Setup)
 }
@@ -347,4 +356,32 @@ async fn told(
 fn data(records: &[Record]) -> Vec<Record> {
     let is_data = |record: &&Record| record.record_type() != RecordType::RRSIG;
     records.iter().filter(is_data).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_good_as_its_worst_record() {
+        let judge = |proofs: &[Proof]| {
+            let records = proofs.iter().map(|proof| {
+                let address = RData::A(std::net::Ipv4Addr::LOCALHOST.into());
+                let mut record = Record::from_rdata(Name::root(), 60, address);
+                record.proof = *proof;
+                record
+            });
+            judged(records.collect()).map(|answer| answer.secure)
+        };
+        let (good, unsigned) = (Proof::Secure, Proof::Insecure);
+        assert_eq!(judge(&[good, good]), Ok(true));
+        assert_eq!(judge(&[good, unsigned]), Ok(false));
+        assert_eq!(judge(&[unsigned]), Ok(false));
+        assert_eq!(judge(&[]), Ok(false), "nothing proves nothing");
+        for doubtful in [Proof::Bogus, Proof::Indeterminate] {
+            for beside in [good, unsigned] {
+                assert_eq!(judge(&[beside, doubtful]), Err(LookupError::Bogus));
+            }
+        }
+    }
 }

@@ -238,6 +238,28 @@ mod tests {
         }
     }
 
+    /// In a mail each of whose parts says something false of itself.
+    #[test]
+    fn a_stop_is_heard_from_text_that_is_not_what_it_claims_to_be() {
+        for (header, body) in [
+            ("", &b"Stop\r\n\r\nSi\xe2n\r\n"[..]),
+            (
+                "Content-Type: text/plain; charset=x-unheard-of\r\n",
+                b"Stop\r\n",
+            ),
+            (
+                "Content-Type: text/plain; charset=utf-8\r\n",
+                b"Stop\r\n\r\nSi\xe2n\r\n",
+            ),
+            ("Content-Transfer-Encoding: base64\r\n", b"Please stop.\r\n"),
+            ("Content-Transfer-Encoding: x-unheard-of\r\n", b"Stop\r\n"),
+        ] {
+            let header = format!("MIME-Version: 1.0\r\n{header}");
+            let mail = [&mail(&header, ""), body].concat();
+            assert!(glance(&mail).says_stop, "{header}");
+        }
+    }
+
     #[test]
     fn the_nearest_message_is_answered_first() {
         let seen = glance(&mail(

@@ -120,12 +120,19 @@ pub fn usable(records: Vec<Tlsa>) -> Vec<Tlsa> {
 }
 
 /// What a server has to show: a certificate that one of these records matches.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Dane {
     /// At least one, all [`usable`].
     records: Vec<Tlsa>,
     /// The names of which a certificate under a trust anchor has to bear one (RFC 7672 §3.2.2).
     names: Vec<Box<str>>,
+}
+
+/// Its names tell the domain, which may be one person's.
+impl std::fmt::Debug for Dane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dane(..)")
+    }
 }
 
 impl Dane {

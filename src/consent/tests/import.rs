@@ -499,6 +499,28 @@ async fn a_damaged_import_is_named_and_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn an_import_that_is_damaged_once_agreed_to_holds_up_no_other() {
+    let party = Party::new().await;
+    let rows = |who| format!("{HEADER}{}", row(who, "news"));
+    let spoilt = import(&party, &rows("ann@x.example"), "").await.batch;
+    let whole = import(&party, &rows("bob@x.example"), "").await.batch;
+    for batch in [&spoilt, &whole] {
+        let approved = party.consent.approve_import(batch, &second()).await;
+        assert_eq!(approved.expect("approves"), 1);
+    }
+    let put = Step::PutSetting(Setting {
+        name: format!("consent.import.{spoilt}").into(),
+        value: b"{}".to_vec().into(),
+    });
+    let _ = party
+        .store
+        .change(Change::new().then(put))
+        .await
+        .expect("writes");
+    assert_eq!(party.one_mail("challenge").await.to, "bob@x.example");
+}
+
+#[tokio::test]
 async fn a_card_is_a_sign_up_with_its_batch() {
     let party = Party::new().await;
     let card = Card {

@@ -51,6 +51,41 @@ fn the_answers_stand_in_the_configuration_and_nothing_of_the_examples() {
     assert!(matches!(config_text(&bad), Err(InitError::Config(_))));
 }
 
+#[test]
+fn each_answer_is_looked_at_by_itself() {
+    for (which, good, bad) in [
+        (Answer::Domain, "leedsfirst.example", "leeds first"),
+        (Answer::Hostname, "post.leedsfirst.example", "-post-"),
+        (Answer::Party, "Leeds \"First\"", ""),
+        (
+            Answer::PostalAddress,
+            "5 Kirkgate, Leeds LS2 7AA",
+            "nowhere",
+        ),
+    ] {
+        assert_eq!(check_answer(which, good), Ok(()), "{good}");
+        let (why, next) = check_answer(which, bad).expect_err(bad);
+        assert!(!why.is_empty() && !next.is_empty(), "{bad}: {why} {next}");
+    }
+}
+
+#[test]
+fn what_the_configuration_has_otherwise_is_named() {
+    let text = config_text(&answers("file")).expect("a configuration");
+    let config = Config::parse(&text, None).expect("parses");
+    let given = [
+        ("--domain", Some("leedsfirst.example")),
+        ("--hostname", Some("other.leedsfirst.example")),
+        ("--party", None),
+        ("--key", Some("passphrase")),
+    ];
+    let expected = [
+        "--hostname: the configuration has \"post.leedsfirst.example\"",
+        "--key: the configuration has \"file\"",
+    ];
+    assert_eq!(answered_otherwise(&given, &config), expected);
+}
+
 #[tokio::test]
 async fn each_step_can_be_repeated() {
     let directory = tempfile::tempdir().expect("a directory");

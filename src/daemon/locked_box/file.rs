@@ -2,7 +2,7 @@
 //! while it was written) was never answered, so it is left out. It knows nothing of what is in the boxes.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub(super) rest: Vec<u8>,
     /// How many bytes the whole frames take.
     pub(super) whole: u64,
+    /// How many bytes were read.
+    read: u64,
 }
 
 /// A sealed withdrawal as it stands in the file.
@@ -28,6 +30,33 @@ pub(super) fn frame(sealed: &[u8]) -> Vec<u8> {
     // A box is some hundred bytes longer than what is in it, which is capped.
     let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes()[..], sealed].concat()
+}
+
+/// How many withdrawals were counted in a file, and how far.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// Whole frames.
+    pub(super) frames: u64,
+    /// How many bytes they take.
+    whole: u64,
+    /// How long the file was.
+    pub(super) seen: u64,
+}
+
+impl Counted {
+    /// Counts what came since.
+    pub(super) fn go_on(&mut self, path: &Path) -> io::Result<()> {
+        let mut file = File::options()
+            .read(true)
+            .custom_flags(NOFOLLOW)
+            .open(path)?;
+        file.seek(io::SeekFrom::Start(self.whole))?;
+        let found = Found::of(file)?;
+        self.seen = self.whole + found.read;
+        self.frames += found.boxes.len() as u64;
+        self.whole += found.whole;
+        Ok(())
+    }
 }
 
 /// Reads a file of withdrawals. Half a frame at its end, which a crash left, was never answered and is left out.
@@ -38,25 +67,35 @@ pub(super) fn read(path: &Path) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         Err(error) => return Err(error),
     };
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX + u64::from(FRAME_MAX))
-        .read_to_end(&mut bytes)?;
-    let mut found = Found::default();
-    let mut rest = bytes.as_slice();
-    while let Some((head, behind)) = rest.split_first_chunk::<4>() {
-        let length = u32::from_be_bytes(*head);
-        if length == 0 || length > FRAME_MAX {
-            found.rest = rest.to_vec();
-            break;
-        }
-        let Some((sealed, behind)) = behind.split_at_checked(length as usize) else {
-            break;
+    Found::of(file)
+}
+
+impl Found {
+    /// What stands in a file from here on.
+    fn of(file: File) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        file.take(FILE_MAX + u64::from(FRAME_MAX))
+            .read_to_end(&mut bytes)?;
+        let mut found = Self {
+            read: bytes.len() as u64,
+            ..Self::default()
         };
-        found.boxes.push(sealed.to_vec());
-        found.whole += 4 + u64::from(length);
-        rest = behind;
+        let mut rest = bytes.as_slice();
+        while let Some((head, behind)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(*head);
+            if length == 0 || length > FRAME_MAX {
+                found.rest = rest.to_vec();
+                break;
+            }
+            let Some((sealed, behind)) = behind.split_at_checked(length as usize) else {
+                break;
+            };
+            found.boxes.push(sealed.to_vec());
+            found.whole += 4 + u64::from(length);
+            rest = behind;
+        }
+        Ok(found)
     }
-    Ok(found)
 }
 
 /// Appends a frame behind the last whole one, and syncs.

@@ -1,6 +1,6 @@
 //! Tests of the box for a locked vault.
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
@@ -33,6 +33,36 @@ async fn apply(locked: &LockedBox, vault: &Vault) -> (Applied, Vec<String>) {
         .await
         .expect("applies");
     (applied, heard.into_inner().expect("no panic"))
+}
+
+#[tokio::test]
+async fn those_that_wait_are_counted_without_reading_them_again() {
+    let (locked, vault, directory) = boxed();
+    assert_eq!(locked.waiting(), 0);
+    for count in 1..4 {
+        keep(&locked, "one").await.expect("keeps");
+        assert_eq!(locked.waiting(), count);
+    }
+    // What was counted isn't looked at any more: damage to it changes no count.
+    let path = directory.path().join("locked-withdrawals");
+    let kept = fs::read(&path).expect("is there");
+    let file = File::options().write(true).open(&path).expect("opens");
+    (&file).write_all(&[0; 4]).expect("spoils it");
+    assert_eq!(locked.waiting(), 3);
+    (&file).rewind().expect("goes back");
+    (&file).write_all(&kept[..4]).expect("mends it");
+    keep(&locked, "two").await.expect("keeps");
+    assert_eq!(locked.waiting(), 4);
+    apply(&locked, &vault).await;
+    assert_eq!(locked.waiting(), 0);
+    keep(&locked, "three").await.expect("keeps");
+    assert_eq!(
+        locked.waiting(),
+        1,
+        "another file, perhaps by the same number"
+    );
+    let again = LockedBox::in_directory(directory.path());
+    assert_eq!(again.waiting(), 1, "after a restart");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! were put aside.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ pub(super) type Session = Encrypted<TcpStream>;
 
 /// Where parcels go that may share a connection: those that ask for more than others have connections of their own, and
 /// failures too; and a letter never waits behind a mailing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Destination {
     pub(super) domain: Domain,
     pub(super) wish: TlsWish,
@@ -36,6 +37,13 @@ pub(super) struct Destination {
 impl Key for Destination {
     fn is_metered(&self) -> bool {
         self.bulk
+    }
+}
+
+/// A domain may be one person's, so it isn't shown.
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Destination({:?})", self.wish)
     }
 }
 
@@ -51,11 +59,17 @@ impl Destination {
 
 /// What makes two parked connections interchangeable. What the server had to prove is part of it, so that a connection
 /// made with less never serves for more.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Line {
     pub(super) destination: Destination,
     pub(super) server: ServerName<'static>,
     pub(super) policy: TlsPolicy,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line({:?})", self.destination)
+    }
 }
 
 /// A parcel with its letter: ready to go.
@@ -339,5 +353,27 @@ impl Desk {
             .into_iter()
             .flatten()
             .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_where_mail_goes() {
+        let domain = Domain::parse("jo.example").expect("a domain");
+        let destination = Destination {
+            domain,
+            wish: TlsWish::Usual,
+            bulk: false,
+        };
+        let line = Line {
+            destination: destination.clone(),
+            server: ServerName::try_from("mx.jo.example").expect("a name"),
+            policy: TlsPolicy::Verified,
+        };
+        let shown = format!("{destination:?} {line:?}");
+        assert!(!shown.contains("example"), "{shown}");
     }
 }

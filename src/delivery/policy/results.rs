@@ -39,7 +39,7 @@ impl PolicyKind {
 }
 
 /// The policy that a connection was held to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FoundPolicy {
     /// Which.
     pub kind: PolicyKind,
@@ -47,6 +47,13 @@ pub struct FoundPolicy {
     pub lines: Vec<String>,
     /// The servers that it names.
     pub mx: Vec<String>,
+}
+
+/// Its lines name servers, which tell the domain; that may be one person's, so nothing of it is shown.
+impl fmt::Debug for FoundPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FoundPolicy({})", self.kind.name())
+    }
 }
 
 impl FoundPolicy {
@@ -121,7 +128,7 @@ impl From<FetchError> for ResultType {
 }
 
 /// One connection, or one that never came to be because of a policy.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TlsAttempt<'a> {
     /// The domain that mail goes to.
     pub domain: &'a Domain,
@@ -135,6 +142,13 @@ pub struct TlsAttempt<'a> {
     pub failure: Option<ResultType>,
 }
 
+impl fmt::Debug for TlsAttempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = self.failure.map(ResultType::name);
+        write!(f, "TlsAttempt({:?}, {failure:?})", self.policy)
+    }
+}
+
 /// Whoever wants to know what came of connections.
 pub trait TlsResults: Send + Sync + fmt::Debug {
     /// Takes note of a connection. It must not wait.
@@ -142,7 +156,7 @@ pub trait TlsResults: Send + Sync + fmt::Debug {
 }
 
 /// Connections of one day to one domain under one kind of policy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Row {
     day: Date,
     /// None for those that were too many.
@@ -151,7 +165,7 @@ struct Row {
 }
 
 /// What came of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Connections that were as the policy asks.
     pub successes: u64,
@@ -159,11 +173,23 @@ pub struct Tally {
     pub failures: BTreeMap<(ResultType, Option<Box<str>>), u64>,
 }
 
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failures: u64 = self.failures.values().sum();
+        write!(f, "Tally({} good, {failures} failed)", self.successes)
+    }
+}
+
 /// Counts in memory, of today and yesterday.
-#[derive(Debug)]
 pub struct TlsTally {
     clock: Clock,
     rows: Mutex<BTreeMap<Row, Tally>>,
+}
+
+impl fmt::Debug for TlsTally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsTally(..)")
+    }
 }
 
 impl TlsTally {

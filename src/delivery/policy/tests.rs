@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::results::{
+    FoundPolicy, PolicyKind, ResultType, Tally, TlsAttempt, TlsResults as _, TlsTally,
+};
 use super::*;
 use crate::delivery::sts::{Mode, Policy};
 use crate::dns::{Hitch, LookupError};
-use crate::tls::Tlsa;
+use crate::tls::{Dane, Tlsa};
 
 const HOST: &str = "mx.example";
 
@@ -174,6 +177,11 @@ fn requiretls_needs_proof_of_whom() {
         ..Case::bare()
     };
     assert_eq!(bare.decide(), Err(Doubt::RequireTls));
+    let encrypted = Case {
+        require: Some(Require::Encrypted),
+        ..bare.clone()
+    };
+    assert_eq!(encrypted.decide(), Err(Doubt::RequireTls));
     let testing = Case {
         sts: Some(sts(Mode::Testing, HOST)),
         ..bare.clone()
@@ -191,6 +199,35 @@ fn requiretls_needs_proof_of_whom() {
     assert_eq!(proven.decide(), Ok(TlsPolicy::Verified));
     let dane = records(3);
     assert!(Case { dane, ..bare }.is_dane());
+}
+
+#[test]
+fn nothing_shows_whose_servers_they_are() {
+    let found = FoundPolicy {
+        kind: PolicyKind::Sts,
+        lines: vec!["mx: mx.jo.example".into()],
+        mx: vec!["mx.jo.example".into()],
+    };
+    let attempt = TlsAttempt {
+        domain: &Domain::parse("jo.example").unwrap(),
+        policy: &found,
+        host: Some("mx.jo.example"),
+        address: None,
+        failure: Some(ResultType::CertificateExpired),
+    };
+    let tally = TlsTally::new(crate::clock::Clock::system());
+    tally.note(&attempt);
+    let counted = Tally {
+        successes: 1,
+        failures: [((ResultType::TlsaInvalid, Some("mx.jo.example".into())), 1)].into(),
+    };
+    let policy = sts(Mode::Enforce, "mx.jo.example");
+    let dane = Dane::new(
+        vec![Tlsa::new(3, 1, 1, vec![7; 32])],
+        vec!["mx.jo.example".into()],
+    );
+    let shown = format!("{found:?} {attempt:?} {tally:?} {counted:?} {policy:?} {dane:?}");
+    assert!(!shown.contains("example"), "{shown}");
 }
 
 #[test]

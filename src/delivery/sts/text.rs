@@ -76,7 +76,7 @@ pub enum Mode {
 }
 
 /// A policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// What it asks for.
     pub mode: Mode,
@@ -84,6 +84,14 @@ pub struct Policy {
     pub max_age: u64,
     /// The names of the domain's mail servers, in lower case; `*.` stands for one label.
     pub mx: Vec<String>,
+}
+
+/// The servers that it names tell the domain, which may be one person's.
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (servers, days) = (self.mx.len(), self.max_age / 86_400);
+        write!(f, "Policy({:?}, {servers} servers, {days} days)", self.mode)
+    }
 }
 
 /// The policy is not as the RFC has it.

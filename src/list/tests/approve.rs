@@ -363,6 +363,9 @@ async fn the_page_of_a_link_says_that_the_list_is_gone_and_nothing_is_approved()
     world.room.reload(without).unwrap();
     let page = world.room.approval_page(&token).await.unwrap().unwrap();
     assert!(!page.configured);
+    // The page itself hears it through the door's own port.
+    let shown = crate::web::Approvals::look(&world.room, &token).await;
+    assert!(!shown.unwrap().unwrap().configured);
     let refused = world.room.decide_by_link(&token, Decision::Approve).await;
     assert!(
         matches!(refused, Err(ListError::NotConfigured(_))),

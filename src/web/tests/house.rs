@@ -68,8 +68,13 @@ struct Nowhere {
 impl LockedWithdrawals for Nowhere {
     fn keep(
         &self,
-        _: Zeroizing<Vec<u8>>,
+        withdrawal: Zeroizing<Vec<u8>>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + '_>> {
+        let withdrawal = LockedWithdrawal::from_bytes(&withdrawal).expect("reads");
+        assert!(
+            withdrawal.at.is_some(),
+            "when it was pressed is kept with it"
+        );
         let kept = match self.filling {
             true => Ok(()),
             false => Err(NotKept::Failed("no room".to_owned())),

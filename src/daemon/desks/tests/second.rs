@@ -6,7 +6,7 @@ use crate::consent::ImportState;
 use crate::control::api::subscriber::{
     Agree, Export, Find, Import, Imported, Refuse, RowVerdict, Waiting, WaitingReport,
 };
-use crate::store::Scope;
+use crate::store::{Scope, Setting};
 use crate::vault::{StreamKey, StreamOpener};
 use clap::Parser as _;
 
@@ -143,6 +143,39 @@ async fn an_import_that_is_refused_is_erased_and_its_suppressions_stay() {
     assert_eq!(last.verb, "subscriber import cancel");
     assert_eq!(last.actor, world.actor("ben").id().to_string());
     assert_eq!(last.reason.as_deref(), Some("wrong file"));
+}
+
+#[tokio::test]
+async fn a_damaged_import_is_named_where_others_wait_and_can_be_taken_away() {
+    let world = World::new().await;
+    let mut codes = Vec::new();
+    for who in ["jo@elector.example", "bo@elector.example"] {
+        let rows = format!("{HEADER}{}", row(&world, who));
+        let brought = bring(&world, Some("address\n"), &rows, false).await;
+        codes.push(brought.expect("takes").1.code.expect("waits"));
+    }
+    let name = format!("consent.import.{}", codes[0]);
+    let value = b"{}".to_vec().into();
+    let name = name.into();
+    done(
+        &world.rooms.store,
+        Step::PutSetting(Setting { name, value }),
+    )
+    .await;
+    let waits = waiting(&world).await;
+    let of = |code: &str| waits.iter().find(|one| one.code == code).expect("waits");
+    assert_eq!(of(&codes[1]).by, "ada");
+    let said = of(&codes[0]).detail.as_deref().expect("says why");
+    assert!(said.starts_with("damaged"), "{said}");
+    world.am("ben");
+    let refuse = Refuse {
+        code: codes[0].clone(),
+        reason: "damaged".into(),
+    };
+    world.ask(&refuse).await.expect("takes it away");
+    let waits = waiting(&world).await;
+    let left: Vec<_> = waits.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(left, [codes[1].as_str()]);
 }
 
 #[tokio::test]

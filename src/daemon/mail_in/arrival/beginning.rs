@@ -1,8 +1,9 @@
 //! The beginning of a mail: its header, and as much of its body as says what it asks of us. It is held until it is whole,
-//! looked at once, and forgotten while the rest still comes.
+//! looked at once, and forgotten while the rest still comes. What is held of it counts in the byte budget.
 
 use crate::mailbox::glance::{Glance, glance};
 use crate::message::trace::count_received;
+use crate::store::{NoRoom, Room};
 
 /// The longest header that is looked at.
 const HEADER: usize = 256 * 1024;
@@ -16,35 +17,47 @@ pub(super) enum Beginning {
         bytes: Vec<u8>,
         /// Where the body begins, once that came.
         body_at: Option<usize>,
+        /// Its room in the byte budget.
+        room: Room,
     },
     /// It was looked at.
     Seen(Seen),
 }
 
 /// What was seen.
+#[derive(Default)]
 pub(super) struct Seen {
     pub(super) glance: Glance,
     /// Through how many servers it has come.
     pub(super) hops: usize,
 }
 
-impl Default for Beginning {
-    fn default() -> Self {
+impl Beginning {
+    /// Nothing of it came yet.
+    pub(super) fn within(room: Room) -> Self {
         Self::Held {
             bytes: Vec::new(),
             body_at: None,
+            room,
         }
     }
-}
 
-impl Beginning {
     /// Takes the next bytes of the mail.
-    pub(super) fn take(&mut self, new: &[u8]) {
-        let Self::Held { bytes, body_at } = self else {
-            return;
+    ///
+    /// # Errors
+    /// [`NoRoom`] if the byte budget is used up: looked at in part, a mail might be misheard.
+    pub(super) fn take(&mut self, new: &[u8]) -> Result<(), NoRoom> {
+        let Self::Held {
+            bytes,
+            body_at,
+            room,
+        } = self
+        else {
+            return Ok(());
         };
         let before = bytes.len();
         bytes.extend_from_slice(&new[..new.len().min(HEADER + BODY - before)]);
+        room.hold(bytes.capacity())?;
         if body_at.is_none() {
             let from = before.saturating_sub(3);
             let found = memchr::memmem::find(&bytes[from..], b"\r\n\r\n");
@@ -55,11 +68,12 @@ impl Beginning {
             bytes.truncate(enough);
             *self = Self::Seen(Seen::of(bytes));
         }
+        Ok(())
     }
 
-    /// What was seen: the mail has no more.
-    pub(super) fn end(self) -> Seen {
-        match self {
+    /// What was seen: the mail has no more. Asked again, it has seen nothing.
+    pub(super) fn end(&mut self) -> Seen {
+        match std::mem::replace(self, Self::Seen(Seen::default())) {
             Self::Held { bytes, .. } => Seen::of(&bytes),
             Self::Seen(seen) => seen,
         }
@@ -80,8 +94,10 @@ mod tests {
     use super::*;
 
     fn taken(mail: &[u8], pieces: usize) -> Beginning {
-        let mut beginning = Beginning::default();
-        mail.chunks(pieces).for_each(|piece| beginning.take(piece));
+        let mut beginning = Beginning::within(Room::of(1 << 20));
+        for piece in mail.chunks(pieces) {
+            beginning.take(piece).expect("there is room");
+        }
         beginning
     }
 
@@ -90,11 +106,23 @@ mod tests {
         let quote = "> quoted\r\n".repeat(40_000);
         let mail = format!("Received: x\r\nSubject: Re: May\r\n\r\nStop\r\n\r\n{quote}");
         for pieces in [1, 7, 4096, mail.len()] {
-            let beginning = taken(mail.as_bytes(), pieces);
+            let mut beginning = taken(mail.as_bytes(), pieces);
             assert!(matches!(beginning, Beginning::Seen(_)), "{pieces}");
             let seen = beginning.end();
             assert!(seen.glance.says_stop && seen.hops == 1, "{pieces}");
         }
+    }
+
+    #[test]
+    fn a_long_beginning_needs_room_and_gives_it_back() {
+        let line = format!("X: {}\r\n", "y".repeat(1_000)).into_bytes();
+        let mut beginning = Beginning::within(Room::of(2 * 64 * 1024));
+        let mut held = (0..200).map(|_| beginning.take(&line));
+        assert_eq!(held.find(Result::is_err), Some(Err(NoRoom)));
+        let mut short = Beginning::within(Room::of(2 * 64 * 1024));
+        short.take(&line).expect("most headers cost nothing");
+        let seen = taken(&b"X: y\r\n".repeat(100_000), 65_536);
+        assert!(matches!(seen, Beginning::Seen(_)), "it holds no room");
     }
 
     #[test]

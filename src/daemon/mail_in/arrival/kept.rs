@@ -6,7 +6,7 @@ use super::mail::Mail;
 use crate::id::EntryId;
 use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
 use crate::smtp::server::Refusal;
-use crate::store::{Body, BodyWriter};
+use crate::store::{Body, BodyWriter, Room};
 
 /// The longest header that a mail program of the staff's may write.
 const LONGEST_HEADER: usize = 256 * 1024;
@@ -16,6 +16,8 @@ pub(super) struct Kept {
     writer: BodyWriter,
     /// The header of a staff member's mail, until it is whole and can be rewritten.
     header: Option<Vec<u8>>,
+    /// That header's room in the byte budget.
+    room: Room,
     /// Bytes above 127 were seen.
     pub(super) eight_bit: bool,
     /// The header says `TLS-Required: No` (RFC 8689 §5).
@@ -33,6 +35,7 @@ impl Kept {
         Ok(Self {
             writer,
             header: mail.known.submitted_by.map(|_| Vec::new()),
+            room: mail.rooms.store.room(),
             eight_bit: false,
             relaxes_tls: false,
         })
@@ -49,6 +52,9 @@ impl Kept {
         if header.len() > LONGEST_HEADER {
             return Err(verdict::header_too_long());
         }
+        self.room
+            .hold(header.capacity())
+            .map_err(|_| verdict::no_room())?;
         if memchr::memmem::find(&header[from..], b"\r\n\r\n").is_some() {
             self.pass_header_on(mail).await?;
         }
@@ -75,7 +81,9 @@ impl Kept {
         };
         mail.check_writers(&header)?;
         self.relaxes_tls = relaxes_tls(&header);
-        self.write(&mail.rewritten(&header)?).await
+        self.write(&mail.rewritten(&header)?).await?;
+        self.room = mail.rooms.store.room();
+        Ok(())
     }
 }
 

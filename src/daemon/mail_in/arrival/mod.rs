@@ -72,9 +72,10 @@ impl Arrival {
             None if mail.bound.is_kept() => Bytes::Kept(Kept::begin(&mail, judged).await?),
             None => Bytes::Dropped,
         };
+        let beginning = Beginning::within(mail.rooms.store.room());
         Ok(Self {
             mail,
-            beginning: Beginning::default(),
+            beginning,
             checking,
             bytes,
             place,
@@ -94,7 +95,7 @@ impl Arrival {
 
 impl Body for Arrival {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.beginning.take(bytes);
+        self.beginning.take(bytes).map_err(|_| verdict::no_room())?;
         if let Bytes::Post(post) = &mut self.bytes {
             return post.take(bytes);
         }
@@ -109,7 +110,7 @@ impl Body for Arrival {
     }
 
     async fn finish(mut self) -> Result<Accepted, Refusal> {
-        let seen = std::mem::take(&mut self.beginning).end();
+        let seen = self.beginning.end();
         if seen.hops > MOST_HOPS {
             return Err(verdict::loops());
         }
