@@ -34,6 +34,11 @@ impl Record for ReportRecord {
     const PURPOSE: Purpose = Purpose::Setting;
 }
 
+/// The key is that of domains, so that an old recovery sheet still holds all keys; no domain begins so.
+fn column(name: &[u8]) -> Vec<u8> {
+    [b"report\0", name].concat()
+}
+
 /// A report's row.
 #[derive(Debug, Clone)]
 pub struct ReportRow {
@@ -48,7 +53,7 @@ impl ReportRow {
     /// The row of a report that is known by this name: who sent it, and their id of it.
     pub fn new(vault: &Vault, name: &[u8], kept_until: Timestamp, record: ReportRecord) -> Self {
         Self {
-            index: vault.index(IndexColumn::Report, name),
+            index: vault.index(IndexColumn::DomainName, &column(name)),
             kept_until,
             record,
         }
@@ -98,7 +103,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] if the table can't be read.
     pub async fn has_report(&self, name: &[u8]) -> Result<bool, StoreError> {
-        for index in self.vault.index_all(IndexColumn::Report, name) {
+        for index in self.vault.index_all(IndexColumn::DomainName, &column(name)) {
             let row = sqlx::query("SELECT 1 FROM report WHERE report_index = $1")
                 .bind(index.as_bytes().as_slice())
                 .fetch_optional(&self.readers)

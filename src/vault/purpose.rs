@@ -105,8 +105,6 @@ coded! {
         MailboxName = 12, "mailbox-name";
         /// A mailing and a subscriber: the id of that copy.
         Copy = 13, "copy";
-        /// Who sent a report, and their id of it.
-        Report = 14, "report";
     }
 }
 

@@ -9,6 +9,7 @@ use super::desk::{Destination, Line, Session};
 use super::failure::Failure;
 use crate::delivery::policy::results::{ResultType, TlsAttempt};
 use crate::delivery::policy::{Approach, Doubt, Plan, Planner, TlsWish};
+use crate::delivery::route::Origin;
 use crate::smtp::client::{Authentication, ClientError, Dialer, Phase, TlsFailure};
 
 /// A connection to a destination.
@@ -178,7 +179,12 @@ impl Attempt<'_> {
         self.note(approach, Some(address), failure);
     }
 
+    /// What goes where the configuration says tells nothing of the domain's own servers, and a report on TLS nothing at
+    /// all (RFC 8460 §3).
     fn note(&self, approach: &Approach, address: Option<IpAddr>, failure: Option<ResultType>) {
+        if approach.target.origin == Origin::Static || self.to.wish == TlsWish::Report {
+            return;
+        }
         self.planner.results.note(&TlsAttempt {
             domain: &self.to.domain,
             policy: &approach.found,
