@@ -104,6 +104,8 @@ id_types! {
     RequestId;
     /// Work that a public page or mail left for a worker.
     IntakeId;
+    /// What came of a day's connections to one domain.
+    TlsDayId;
 }
 
 impl From<StaffId> for MailboxId {

@@ -13,7 +13,7 @@
 //! | top | [`cli`] (one file per noun, a thin client), [`daemon`] (builds the parts, starts and stops them) |
 //! | doors | [`smtp`] (server and client), [`web`] (the elector's pages), [`control`] (the CLI's socket) |
 //! | rooms | [`consent`] (ask, confirm, withdraw), [`list`] (mailings), [`mailbox`], [`staff`] |
-//! | post room | [`zone`] (what we publish in DNS, and whether it's there), [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
+//! | post room | [`zone`] (what we publish in DNS, and whether it's there), [`report`] (reports between servers), [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
 //! | ground | [`store`] (all SQL), [`vault`] (keys, sealing), [`audit`] (Merkle logs), [`config`], [`net`], [`dns`], [`tls`], [`template`] (the words), [`address`], [`clock`], [`id`] |
 //!
 //! `docs/design.md` says what must always be true and which test fails when it isn't.
@@ -33,6 +33,7 @@ pub mod list;
 pub mod mailbox;
 pub mod message;
 pub mod net;
+pub mod report;
 pub mod smtp;
 pub mod staff;
 pub mod store;

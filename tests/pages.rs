@@ -677,6 +677,7 @@ async fn a_withdrawal_that_comes_while_the_vault_is_being_opened_takes_effect() 
         rooms: Rooms {
             consent: pages.consent.clone(),
             approvals: Arc::new(support::OneMailing),
+            reports: pages.reports(),
         },
     });
     let web = Web::new(WebParts {

@@ -16,7 +16,11 @@ use hustings::control::api::store::Verify;
 use hustings::daemon::sandbox::leak::Secrets;
 use hustings::daemon::sandbox::peer::Post;
 use hustings::daemon::sandbox::stage::{OFFICE, free_ports};
-use hustings::store::{Change, Intake, IntakeRecord, MailingState, Step, StsRecord, StsRow};
+use hustings::id::TlsDayId;
+use hustings::store::{
+    Change, Intake, IntakeRecord, MailingState, ReportRecord, ReportRow, Step, Store, StsRecord,
+    StsRow, TlsDayRecord, TlsDayRow,
+};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
@@ -128,10 +132,30 @@ async fn lived() -> Spawned {
     };
     let put = Change::new()
         .then(Step::PutIntake(Intake::new(due, record)))
-        .then(Step::PutStsPolicy(StsRow::new(store.vault(), due, policy)));
+        .then(Step::PutStsPolicy(StsRow::new(store.vault(), due, policy)))
+        .then_all(reports(&store, due));
     let _ = store.change(put).await.unwrap();
     drop(store);
     party.into_spawned().await
+}
+
+/// Of reports between servers.
+fn reports(store: &Store, due: jiff::Timestamp) -> [Step; 2] {
+    let record = ReportRecord {
+        received_at: due,
+        report: Value::Null,
+    };
+    let day = TlsDayRow {
+        id: TlsDayId::random(),
+        due_at: due,
+        record: TlsDayRecord {
+            domain: Domain::parse("elsewhere.example").unwrap(),
+            day: jiff::civil::date(2026, 11, 21),
+            results: Value::Null,
+        },
+    };
+    let report = ReportRow::new(store.vault(), b"a report", due, record);
+    [Step::PutTlsDay(day), Step::PutReport(report)]
 }
 
 async fn database(party: &Spawned) -> SqliteConnection {
@@ -365,6 +389,8 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
         ("ledger", "due_at = 1"),
         ("bounce", "copy_id = zeroblob(16)"),
         ("sts_policy", "due_at = due_at + 1"),
+        ("tls_day", "due_at = due_at + 1"),
+        ("report", "kept_until = kept_until + 1"),
         ("wording", "digest = zeroblob(32)"),
         ("setting", "name = 'another'"),
         ("log_leaf", "leaf = zeroblob(32)"),

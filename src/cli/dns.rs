@@ -6,7 +6,8 @@ use super::context::{Context, Sinks, json_line};
 use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::dns::{
-    Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, RotateDkim, Rotated,
+    Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, Reports, RotateDkim,
+    Rotated,
 };
 
 /// What the party publishes in DNS
@@ -45,6 +46,23 @@ enum DnsCommand {
     /// List the DKIM keys: what each signs, since when, and what is to be done with its record
     #[command(after_help = "Examples:\n  hustings dns dkim")]
     Dkim,
+    /// Show what other servers report: who sends mail in the party's name and does it pass, and how TLS on the way here fared
+    ///
+    /// What fails comes first. Reports on mail (DMARC) come to dmarc@ each domain, reports on TLS (TLSRPT) to the address that
+    /// `dns records` lists; both are kept for 90 days. A network is an IPv4 /24 or an IPv6 /56. Anybody can send a report:
+    /// "unproven" are those of whom nobody knows whether they are who they say. Reports tell to whose servers mail went, so
+    /// that only admins see them.
+    #[command(
+        after_help = "Examples:\n  hustings dns reports\n  hustings dns reports --days 7 --domain party.example\n  hustings dns reports --json | jq 'select(.passes == false)'"
+    )]
+    Reports {
+        /// Of this domain alone
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// Of the last days alone
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: Option<u32>,
+    },
     /// Make new DKIM keys, and print the records to publish
     ///
     /// Nothing is signed with them before their records are seen at the domain's own name servers; that is looked at every
@@ -84,6 +102,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         DnsCommand::Dkim => context
             .print_rows(&Dkim {}, "There is no key.", keys)
             .map(drop),
+        DnsCommand::Reports { domain, days } => {
+            let ask = Reports {
+                domain: domain.clone(),
+                days: *days,
+            };
+            super::dns_reports::run(&ask, context)
+        }
         DnsCommand::RotateDkim {
             domain,
             stream,

@@ -23,6 +23,7 @@ mod config;
 mod consent;
 mod context;
 mod dns;
+mod dns_reports;
 pub mod init;
 mod init_dns;
 mod key;

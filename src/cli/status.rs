@@ -4,7 +4,7 @@ use super::context::Context;
 use super::style::{Style, Tone, clean, field, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
-use crate::control::api::service::{DoorReport, LockState, Status, StatusReport};
+use crate::control::api::service::{DoorReport, LockState, ReportWork, Status, StatusReport};
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,9 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         }
         lines.push(("mailings", mailings));
         lines.push(("staff", work.staff.to_string()));
+        if let Some(reports) = &work.reports {
+            lines.push(("reports", reports_of(reports)));
+        }
     }
     if report.waiting_withdrawals != Count::Exactly(0) {
         let waiting = match report.waiting_withdrawals {
@@ -63,6 +66,21 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
             style.paint("warning:", Tone::Warning),
             clean(warning)
         );
+    }
+    text
+}
+
+fn reports_of(work: &ReportWork) -> String {
+    let mut text = format!("{} kept, {} sent", work.kept, work.sent);
+    if work.given_up > 0 {
+        text += &format!(", {} that nobody took", work.given_up);
+    }
+    if !work.tls_failures.is_empty() {
+        let failures = work.tls_failures.iter();
+        let failures: Vec<_> = failures
+            .map(|(kind, count)| format!("{} {count}", clean(kind)))
+            .collect();
+        text += &format!("; TLS on the way out: {}", failures.join(", "));
     }
     text
 }

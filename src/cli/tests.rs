@@ -182,6 +182,12 @@ fn status_locked_and_unlocked() {
         mailings_running: 1,
         mailings_held: 2,
         staff: 4,
+        reports: Some(service::ReportWork {
+            kept: 12,
+            sent: 5,
+            given_up: 1,
+            tls_failures: [("starttls-not-supported".to_owned(), 2)].into(),
+        }),
     });
     insta::assert_snapshot!(
         "status-unlocked",
@@ -536,6 +542,56 @@ fn dns_records() -> Vec<dns_api::RecordReport> {
             Some("signs list mail no more; take it away"),
         ),
     ]
+}
+
+#[test]
+fn what_others_report() {
+    let mail = dns_api::SourceReport {
+        about: "mail".into(),
+        domain: "party.example".into(),
+        count: 7,
+        from: "2026-11-20".into(),
+        to: "2026-11-21".into(),
+        reporters: vec!["far.example".into(), "near\u{1b}[31m.example".into()],
+        network: Some("203.0.113.0/24".into()),
+        author: Some("party.example".into()),
+        spf: Some(false),
+        dkim: Some(false),
+        became: Some("quarantine".into()),
+        vouched: vec!["bulk.example".into()],
+        ..dns_api::SourceReport::default()
+    };
+    let own = dns_api::SourceReport {
+        passes: true,
+        own: true,
+        dkim: Some(true),
+        became: Some("none".into()),
+        vouched: vec!["party.example".into()],
+        to: "2026-11-20".into(),
+        ..mail.clone()
+    };
+    let tls = dns_api::SourceReport {
+        about: "tls".into(),
+        domain: "party.example".into(),
+        count: 3,
+        from: "2026-11-20".into(),
+        to: "2026-11-20".into(),
+        reporters: vec!["far.example".into()],
+        unproven: true,
+        policy: Some("sts".into()),
+        result: Some("certificate-expired".into()),
+        host: Some("mail.party.example".into()),
+        ..dns_api::SourceReport::default()
+    };
+    let rows = [mail, tls, own];
+    let text = dns_reports::table(&rows, PLAIN);
+    assert!(!text.contains('\u{1b}'));
+    insta::assert_snapshot!("dns-reports", both(&rows.to_vec(), &text));
+    let reported = dns_api::Reported { dmarc: 2, tls: 1 };
+    assert_eq!(
+        dns_reports::said(&reported),
+        "\n2 reports on mail (DMARC), 1 report on TLS.\n"
+    );
 }
 
 #[test]

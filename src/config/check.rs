@@ -13,7 +13,7 @@ use crate::address::EmailAddress;
 /// Local parts that go to the postmaster's mailbox in every domain (RFC 2142).
 pub(super) const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
 /// Local parts that mean something to us and can name no list or mailbox.
-const RESERVED: [&str; 2] = ["mailer-daemon", "subscribe"];
+const RESERVED: [&str; 3] = ["mailer-daemon", "subscribe", "dmarc"];
 
 /// Checks that need more than one section.
 pub(super) fn between_sections(config: &Config, at: &Place<'_>) {

@@ -60,6 +60,8 @@ section! {
         mta_sts_port: u32 = default(443),
         /// Whether DNS may lead to private addresses. Only a laboratory wants true.
         private_networks: bool = default(false),
+        /// Tell other domains once a day how TLS on the way to them fared, if they ask for it in DNS (TLSRPT, RFC 8460).
+        tls_reports: bool = default(true),
         /// What the servers of a domain ("*.domain": of all below it) have to show, whatever it asks for itself. "verified":
         /// a certificate that is good for the server's name, or the one in DNS (DANE); "dane": the one in DNS alone;
         /// "encrypted": neither, for a domain whose own policy is broken. Without an entry the domain decides, by DANE or

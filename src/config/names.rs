@@ -24,7 +24,7 @@ section! {
         dmarc: DmarcPolicy = default(DmarcPolicy::Quarantine),
         /// The id of the MTA-STS policy, if one is served at mta-sts.DOMAIN. Nothing is published if not set.
         mta_sts: Option<Name> = optional("v20261121"),
-        /// Where other servers may post their reports on TLS. Nothing is published if not set.
+        /// Where other servers may post their reports on TLS. If not set, at the pages: /tls-reports.
         tls_reports: Option<WebAddress> = optional("https://mail.party.example/tls-reports"),
         /// Whether settings for mail programs are served at autoconfig.DOMAIN.
         autoconfig: bool = default(false),

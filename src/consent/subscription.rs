@@ -177,7 +177,8 @@ impl Consent {
     }
 
     /// The same for a mail of this room, as it stands in the queue with its kind: a challenge goes only while its request
-    /// waits, the others only to somebody who is subscribed. Mail of other kinds goes.
+    /// waits, the others only to somebody who is subscribed. Mail of
+    /// other kinds goes, but to nobody who said never again.
     ///
     /// # Errors
     /// [`ConsentError::Store`]: nothing may be handed over then.
@@ -188,10 +189,14 @@ impl Consent {
     ) -> Result<Departing, ConsentError> {
         let person = Person::of(self.vault(), to);
         let place = self.gate().depart(person.index());
-        if !letter::KINDS.contains(&kind) {
-            return Ok(Departing::Go(place));
-        }
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
+        if !letter::KINDS.contains(&kind) {
+            // Not a letter of this room's: but who never wants to hear of us again doesn't.
+            return Ok(match suppressions.never_again() {
+                true => Departing::Gone,
+                false => Departing::Go(place),
+            });
+        }
         let wanted = match kind {
             letter::CHALLENGE => {
                 let now = self.clock().now();

@@ -185,6 +185,11 @@ impl PartyHouse {
         }
         if let Some(rooms) = self.cell.get() {
             self.cell.close();
+            if let Some(reporter) = &rooms.reporter
+                && let Err(error) = reporter.save().await
+            {
+                tracing::warn!(%error, "what came of TLS lately could not be written down, and is lost");
+            }
             rooms.store.close().await;
         }
     }
@@ -306,6 +311,9 @@ impl PartyHouse {
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
         self.spawn(rooms.names.clone().run());
+        if let Some(reporter) = rooms.reporter.clone() {
+            self.spawn(reporter.run());
+        }
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
     }
@@ -400,7 +408,12 @@ impl House for PartyHouse {
         let door = self.mail_door.get().copied();
         let network = self.settings.load().network(door, &rooms.trust);
         let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
-        rooms.fetch_by(network.planner.sts.clone());
+        rooms.go_by(&network);
+        if let Some(tally) = rooms.trust.tally()
+            && let Err(error) = tally.load(&rooms.store).await
+        {
+            tracing::warn!(%error, "what came of TLS today can't be read; it is counted anew");
+        }
         self.write_record(&rooms).await;
         say_gone_lists(&rooms);
         Ok(Built { rooms, network })
@@ -424,6 +437,7 @@ impl House for PartyHouse {
         self.web.open(web::Rooms {
             consent: rooms.consent.clone(),
             approvals: Arc::new(rooms.mailings.clone()),
+            reports: rooms.reports.clone(),
         });
         self.open_desk(&rooms);
         self.start_work(&rooms, network);

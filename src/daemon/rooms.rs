@@ -8,7 +8,7 @@ use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
-use crate::delivery::engine::{Bell, EngineView};
+use crate::delivery::engine::{Bell, EngineView, Network};
 use crate::delivery::pace::PaceBook;
 use crate::delivery::queue::MailQueue;
 use crate::delivery::schedule::Schedule;
@@ -16,6 +16,8 @@ use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
+use crate::report::sender::Road;
+use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
 use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
@@ -47,6 +49,10 @@ pub struct Rooms {
     pub bell: Bell,
     /// What other servers have to prove, and what came of it.
     pub trust: Trust,
+    /// What other servers tell us.
+    pub reports: Reports,
+    /// What we tell other domains; none without somebody who counts.
+    pub reporter: Option<Reporter>,
     policies: ArcSwapOption<StsPolicies>,
     /// How fast providers get copies.
     pub pace: PaceBook,
@@ -85,7 +91,15 @@ impl Rooms {
     /// Puts the rooms together.
     pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
         let staff = &settings.config.staff;
+        let trust = Trust::new(&store, &clock);
+        let reporter = trust.tally().map(|tally| {
+            let (store, clock) = (store.clone(), clock.clone());
+            let bell = parts.bell.clone();
+            Reporter::new(store, clock, tally.clone(), bell, settings.reporter())
+        });
         Self {
+            reports: Reports::new(store.clone(), clock.clone(), settings.ours()),
+            reporter,
             checks: ArcSwap::from_pointee(parts.checks),
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
@@ -102,7 +116,7 @@ impl Rooms {
             bell: parts.bell,
             pace: parts.pace,
             engine: OnceLock::new(),
-            trust: Trust::new(&store, &clock),
+            trust,
             policies: ArcSwapOption::empty(),
             store,
             clock,
@@ -114,6 +128,10 @@ impl Rooms {
         self.checks.store(Arc::new(checks));
         self.pace.set(settings.pace());
         self.names.reload(settings.config.clone());
+        self.reports.reload(settings.ours());
+        if let Some(reporter) = &self.reporter {
+            reporter.reload(settings.reporter());
+        }
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;
         self.wrong_passwords
@@ -128,9 +146,13 @@ impl Rooms {
         self.policies.load_full()
     }
 
-    /// Takes the way to policies of a new configuration.
-    pub(super) fn fetch_by(&self, policies: Option<StsPolicies>) {
+    /// Takes the way to others of a new configuration: to their policies, and to where they want reports.
+    pub(super) fn go_by(&self, network: &Network) {
+        let policies = network.planner.sts.clone();
         self.policies.store(policies.map(Arc::new));
+        if let Some(reporter) = &self.reporter {
+            reporter.go_by(Road::of(network));
+        }
     }
 
     /// The configuration in force.

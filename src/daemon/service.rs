@@ -228,6 +228,7 @@ pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
         Ok(_) => work,
         Err(_) => Work {
             queued: None,
+            reports: None,
             ..work
         },
     }

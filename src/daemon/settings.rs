@@ -18,7 +18,7 @@ use crate::consent::constituency::{Constituencies, Constituency};
 use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLetters};
 use crate::delivery::destination::Limits;
 use crate::delivery::engine::{EngineSettings, Network};
-use crate::delivery::policy::results::{NoResults, TlsResults, TlsTally};
+use crate::delivery::policy::results::{NoResults, TlsResults};
 use crate::delivery::policy::{Overrides, Planner, Require};
 use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
 use crate::delivery::schedule::Schedule;
@@ -26,11 +26,15 @@ use crate::delivery::signing::{Selectors, Signing, Stream};
 use crate::delivery::sts::{Fetcher, StsCache};
 use crate::dns::{Dnssec, Resolver, ResolverSettings, SecureResolver};
 use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace, Standing};
+use crate::report::write::Author;
+use crate::report::{DMARC_REPORTS, Ours, ReporterSettings, TlsTally};
 use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
 use crate::staff::Premises;
 use crate::store::Store;
 use crate::template::{Lang, Templates, Text, Tongues};
 use crate::tls::trusted_roots;
+
+use super::names::addresses;
 use pages::{least_age, party, purpose, templates};
 
 /// What can be wrong with a configuration that reads well, found when the rooms are told.
@@ -72,6 +76,11 @@ pub fn premises(config: &Config) -> Premises {
             premises = premises.taken(&address, format!("the list {key}"));
         }
         premises = premises.taken(&list.from, format!("the list {key}"));
+    }
+    for domain in &config.domains {
+        if let Ok(address) = EmailAddress::from_parts(DMARC_REPORTS, domain) {
+            premises = premises.taken(&address, "DMARC reports".to_owned());
+        }
     }
     premises
 }
@@ -222,6 +231,29 @@ impl Settings {
     /// When mail is tried again, and for how long.
     pub fn schedule(&self) -> Schedule {
         schedule(&self.config)
+    }
+
+    /// What is ours, as far as reports of others speak of it.
+    pub fn ours(&self) -> Ours {
+        Ours {
+            domains: self.config.domains.clone(),
+            addresses: addresses(&self.config),
+        }
+    }
+
+    /// Who tells other domains of TLS on the way to them.
+    pub fn reporter(&self) -> ReporterSettings {
+        let config = &self.config;
+        ReporterSettings {
+            on: config.delivery.tls_reports,
+            author: Author {
+                organization: config.party.name.clone(),
+                submitter: config.domain().clone(),
+                contact: self.postmaster(),
+            },
+            host: config.hostname.clone(),
+            own: config.domains.clone(),
+        }
     }
 
     /// The address that notices come from.

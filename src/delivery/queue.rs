@@ -21,7 +21,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::enqueue::{StaffMail, queue_service_mail, queue_staff_mail};
+pub use self::enqueue::{
+    StaffMail, TLS_REPORT, queue_report_mail, queue_service_mail, queue_staff_mail,
+};
 pub use self::wanted::{AlwaysWanted, StillWanted, Wanted};
 
 use self::notice::End;

@@ -10,6 +10,7 @@ use crate::address::{Domain, EmailAddress, MatchForm};
 use crate::config::Config;
 use crate::consent::constituency::Constituencies;
 use crate::id::{CopyId, MailboxId};
+use crate::report::DMARC_REPORTS;
 use crate::staff::Roll;
 use crate::vault::{CopyTokenKind, Index, ListTag, Vault};
 
@@ -49,6 +50,8 @@ pub enum Destination {
     },
     /// A copy came back.
     Returned(CopyId),
+    /// It is a report on mail in our name, and nothing else.
+    Reports,
 }
 
 /// Why mail can't go to an address.
@@ -144,6 +147,9 @@ impl Directory {
         let local = address.local().to_lowercase();
         if ROLES.contains(&local.as_str()) {
             return Ok(Destination::Mailbox(self.postmaster));
+        }
+        if local == DMARC_REPORTS {
+            return Ok(Destination::Reports);
         }
         let (name, detail) = match local.split_once('+') {
             Some((name, detail)) => (name, Some(detail)),

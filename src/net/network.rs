@@ -28,6 +28,17 @@ impl From<IpAddr> for Network {
     }
 }
 
+/// As in `192.0.2.0/24`: for what is about servers, never for who came to a page.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.0 {
+            IpAddr::V4(_) => IPV4_PREFIX,
+            IpAddr::V6(_) => IPV6_PREFIX,
+        };
+        write!(f, "{}/{prefix}", self.0)
+    }
+}
+
 /// Says nothing of where somebody is.
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,17 +12,19 @@ use super::mailbox::{self, Bounce, Entry};
 use super::mailing::Mailing;
 use super::message::{self, OwnMessage};
 use super::queue::{self, Queued};
+use super::report::{self, ReportRow};
 use super::request::{self, Challenge, Request};
 use super::setting::{self, Setting};
 use super::staff::Staff;
 use super::sts_policy::{self, StsRow};
 use super::subscriber::{self, Subscriber};
 use super::suppression::Suppression;
+use super::tls_day::{self, TlsDayRow};
 use super::wording::Wording;
 use super::writer::{Tx, Write};
 use super::{Store, StoreError};
 use crate::id::{
-    EntryId, IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId,
+    EntryId, IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId, TlsDayId,
 };
 use crate::vault::Index;
 
@@ -109,6 +111,16 @@ pub enum Step {
     PutStsPolicy(StsRow),
     /// Forgets one.
     RemoveStsPolicy(Index),
+    /// Writes what came of a day's connections to a domain.
+    PutTlsDay(TlsDayRow),
+    /// That day is reported, or given up.
+    RemoveTlsDay(TlsDayId),
+    /// Forgets days whose reports were due before.
+    ForgetTlsDays(Timestamp),
+    /// Keeps a report of others, unless it is there.
+    PutReport(ReportRow),
+    /// Forgets reports whose time is over.
+    ForgetReports(Timestamp),
     /// Writes a mailing as its next version.
     PutMailing(Mailing),
     /// Writes ledger rows for copies that have none yet.
@@ -337,6 +349,11 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::RemoveQueued(id) => queue::remove(*id, tx).await,
         Step::PutStsPolicy(row) => row.put(tx).await,
         Step::RemoveStsPolicy(index) => sts_policy::remove(index, tx).await,
+        Step::PutTlsDay(row) => row.put(tx).await,
+        Step::RemoveTlsDay(id) => tls_day::remove(*id, tx).await,
+        Step::ForgetTlsDays(before) => tls_day::forget(*before, tx).await,
+        Step::PutReport(row) => row.put(tx).await,
+        Step::ForgetReports(now) => report::forget(*now, tx).await,
         Step::PutMailing(mailing) => mailing.put(tx).await,
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
         Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,

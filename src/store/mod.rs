@@ -25,6 +25,7 @@ mod open;
 mod page;
 mod queue;
 mod record;
+mod report;
 mod request;
 mod rows;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod subscriber;
 mod suppression;
 #[cfg(test)]
 mod tests;
+mod tls_day;
 mod verify;
 mod wording;
 mod writer;
@@ -69,6 +71,7 @@ pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
 pub use queue::{MailClass, Needs, QueueRecord, Queued, TlsWish};
+pub use report::{ReportRecord, ReportRow};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
@@ -77,6 +80,7 @@ pub use staff::{Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};
+pub use tls_day::{TlsDayRecord, TlsDayRow};
 pub use verify::{Finding, Verification};
 pub use wording::{Wording, WordingRecord};
 pub use writer::Health;

@@ -51,6 +51,11 @@ fn migrations() -> Vec<Migration> {
             "sts policy",
             include_str!("../../migrations/0002_sts_policy.sql"),
         ),
+        one(
+            3,
+            "reports",
+            include_str!("../../migrations/0003_reports.sql"),
+        ),
     ]
 }
 

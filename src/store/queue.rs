@@ -41,6 +41,16 @@ pub enum TlsWish {
     Required,
     /// Encrypted, and the recipient domain's own wishes don't matter (`TLS-Required: No`, RFC 8689 §5).
     Relaxed,
+    /// As relaxed as that, and no report tells of it: a report on TLS itself, which has to get there although TLS fails
+    /// (RFC 8460 §3).
+    Report,
+}
+
+impl TlsWish {
+    /// Encryption is enough, whatever the recipient's domain asks for.
+    pub const fn is_relaxed(self) -> bool {
+        matches!(self, Self::Relaxed | Self::Report)
+    }
 }
 
 /// What a queued mail's row holds.

@@ -214,6 +214,18 @@ const TABLES: &[Table] = &[
         open: |vault, row| open_record::<super::StsRecord>(vault, row, &[int(row, 1)?]),
     },
     Table {
+        name: "tls_day",
+        sql: "SELECT id, due_at, sealed FROM tls_day ORDER BY id",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::TlsDayRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
+        name: "report",
+        sql: "SELECT report_index, kept_until, sealed FROM report ORDER BY report_index",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::ReportRecord>(vault, row, &[int(row, 1)?]),
+    },
+    Table {
         name: "mailing",
         sql: "SELECT id, message_id, version, sealed FROM mailing ORDER BY id",
         name_row: by_id,

@@ -7,6 +7,7 @@
 //! | `door` | sockets, TLS and time around the pages |
 //! | `guard` | limits before every page, headers behind it, a line in the log |
 //! | `sign_up`, `confirm`, `withdraw`, `approve` | one page each, with what is posted from it |
+//! | `tls_reports` | where other servers post their reports on TLS |
 //! | `locked` | withdrawals that come while the vault is locked |
 //! | `site` | what the pages show that comes from the config |
 
@@ -24,6 +25,7 @@ mod site;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod tls_reports;
 mod withdraw;
 
 use std::convert::Infallible;
@@ -43,6 +45,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::consent::{Consent, FormVersion};
+use crate::report::Reports;
 use crate::template::{Lang, NoticeKind, Visit};
 
 pub use answer::{Asked, page, retry_later};
@@ -53,6 +56,7 @@ pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};
 pub use network::Networks;
 pub use site::{Site, SiteParts, by_nation};
 pub use stamp::{StampError, Stamps, Words};
+pub use tls_reports::TLS_REPORTS;
 
 /// Requests that are worked on at once; beyond them the pages answer 503. With the limits of a form this bounds the
 /// memory that strangers can take.
@@ -88,6 +92,8 @@ pub struct Rooms {
     pub consent: Consent,
     /// The list room, as far as the pages need it.
     pub approvals: Arc<dyn Approvals>,
+    /// Reports of other servers.
+    pub reports: Reports,
 }
 
 /// What every page handler has.
@@ -103,6 +109,7 @@ pub struct Web {
     signups: ArcSwap<Networks>,
     locked: Arc<dyn LockedWithdrawals>,
     locked_posts: Networks,
+    reports: tls_reports::Limits,
 }
 
 /// The site and the rooms as they are at one moment: a page is made from one house from top to bottom.
@@ -165,6 +172,7 @@ impl Web {
             signups: ArcSwap::from_pointee(Networks::new(parts.signups_per_network, HOUR)),
             locked: parts.locked,
             locked_posts: Networks::new(LOCKED_AN_HOUR, HOUR),
+            reports: tls_reports::Limits::default(),
         })
     }
 
@@ -266,7 +274,8 @@ pub fn pages(web: Arc<Web>) -> Router {
             "/n/{token}",
             get(withdraw::never_form).post(withdraw::never_post),
         )
-        .route("/a/{token}", get(approve::form).post(approve::post));
+        .route("/a/{token}", get(approve::form).post(approve::post))
+        .route(TLS_REPORTS, tls_reports::route());
     serve(handlers, web)
 }
 

@@ -559,3 +559,49 @@ async fn a_sign_up_is_worked_on_though_its_visitor_has_gone() {
     }
     working.abort();
 }
+
+fn report(kind: &str, body: impl Into<Body>) -> Request {
+    let mut request = request(Method::POST, TLS_REPORTS, body);
+    let kind = kind.parse().expect("a field");
+    request.headers_mut().insert(header::CONTENT_TYPE, kind);
+    request
+}
+
+#[tokio::test]
+async fn reports_on_tls_are_taken_and_nothing_else() {
+    use crate::report::tls::tests::RFC;
+    use crate::report::unpack::tests::gzip;
+
+    let (web, _directory) = house::open(site()).await;
+    let (gzipped, json) = ("application/tlsrpt+gzip", "application/tlsrpt+json");
+    let other = RFC.replace("company-y.example", "elsewhere.example");
+    let bomb = gzip(&vec![b' '; 9 << 20]);
+    let large = vec![b' '; crate::report::MOST_PACKED + 1];
+    let cases = [
+        (gzipped, gzip(RFC.as_bytes()), 200),
+        ("Application/TLSRPT+json; charset=utf-8", RFC.into(), 200),
+        (gzipped, RFC.into(), 400),
+        (json, gzip(RFC.as_bytes()), 400),
+        (json, other.into(), 400),
+        (json, "{}".into(), 400),
+        (gzipped, bomb, 400),
+        (json, large, 413),
+        ("application/json", RFC.into(), 415),
+    ];
+    for (kind, body, expected) in cases {
+        let (answer, text) = ask_of(pages(Arc::clone(&web)), report(kind, body)).await;
+        assert_eq!(answer.status().as_u16(), expected, "{kind}: {text}");
+        assert!(text.lines().count() == 1, "a program reads it: {text}");
+    }
+    let (answer, _) = ask_of(pages(Arc::clone(&web)), fetch(TLS_REPORTS)).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    for _ in 0..20 {
+        ask_of(pages(Arc::clone(&web)), report(json, "{}")).await;
+    }
+    let (answer, _) = ask_of(pages(web), report(json, RFC)).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+
+    let (answer, _) = ask_of(pages(house::locked(site())), report(json, RFC)).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -492,7 +492,7 @@ fn the_whole_set() {
         "mail.party.example. IN CAA 0 issue \"ca.example\"",
         "party.example. IN MX 10 mail.party.example.",
         "party.example. IN TXT \"v=spf1 mx include:spf.helper.example -all\"",
-        "_dmarc.party.example. IN TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@party.example\"",
+        "_dmarc.party.example. IN TXT \"v=DMARC1; p=quarantine; rua=mailto:dmarc@party.example\"",
         "_mta-sts.party.example. IN TXT \"v=STSv1; id=20261121\"",
         "mta-sts.party.example. IN CNAME mail.party.example.",
         "_smtp._tls.party.example. IN TXT \"v=TLSRPTv1; rua=https://mail.party.example/tls-reports\"",

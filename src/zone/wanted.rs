@@ -6,6 +6,7 @@ use super::{Act, Need, Topic, Wanted};
 use crate::address::Domain;
 use crate::delivery::signing::{KeyRecord, Phase, Stream};
 use crate::dns::{Data, reverse_name};
+use crate::report::DMARC_REPORTS;
 
 /// A service that mail programs look for (RFC 6186, RFC 8314).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +186,7 @@ fn keys(facts: &Facts, domain: &Domain) -> Vec<Wanted> {
 
 fn policies(facts: &Facts, domain: &Domain) -> Vec<Wanted> {
     let dmarc = format!(
-        "v=DMARC1; p={}; rua=mailto:postmaster@{domain}",
+        "v=DMARC1; p={}; rua=mailto:{DMARC_REPORTS}@{domain}",
         facts.dmarc
     );
     let mut all = vec![

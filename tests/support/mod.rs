@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod chance;
+pub mod collector;
 pub mod disk;
 pub mod mailing;
 pub mod memory;

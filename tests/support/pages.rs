@@ -17,6 +17,7 @@ use hustings::config::Config;
 use hustings::consent::{Consent, IntakeWorker};
 use hustings::daemon::settings::Settings;
 use hustings::net::admission::ConnectionLimits;
+use hustings::report::{Ours, Reports};
 use hustings::store::{Files, LockedStore, Store};
 use hustings::template::Text;
 use hustings::tls::{self, Certificates, SelfMadeCa};
@@ -227,7 +228,12 @@ impl Pages {
         self.web.open(Rooms {
             consent: self.consent.clone(),
             approvals: Arc::new(OneMailing),
+            reports: self.reports(),
         });
+    }
+
+    pub fn reports(&self) -> Reports {
+        Reports::new(self.store.clone(), self.clock.clone(), Ours::default())
     }
 
     pub fn directory(&self) -> PathBuf {

@@ -273,6 +273,16 @@ async fn never_again_stops_even_challenges_and_voids_what_waits() {
         .depart_mail("challenge", &address("ben@elector.example"))
         .await;
     assert!(matches!(departing.expect("reads"), Departing::Gone));
+    // Nor does mail of other rooms go there.
+    let depart = async |who: &str| {
+        let who = address(who);
+        let departing = party.consent.depart_mail("tls-report", &who).await;
+        departing.expect("reads")
+    };
+    let departing = depart("ben@elector.example").await;
+    assert!(matches!(departing, Departing::Gone));
+    let departing = depart("cat@elector.example").await;
+    assert!(matches!(departing, Departing::Go(_)));
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! What the party publishes in DNS. All of it is public, and told to any member of staff.
+//! What the party publishes in DNS: all of it is public, and told to any member of staff. And what other servers report
+//! because of it: which says to whose servers mail went, and is for admins.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -127,4 +128,64 @@ pub struct Rotated {
     pub switched: Vec<String>,
     /// Records that were not seen, and why.
     pub waiting: Vec<String>,
+}
+
+/// `dns reports`: what other servers tell us.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reports {
+    /// Of this domain alone.
+    pub domain: Option<String>,
+    /// Of so many days alone.
+    pub days: Option<u32>,
+}
+ask!(Reports, "dns reports", Needs::Role(Role::Admin), rows SourceReport, answer Reported);
+
+/// Mail in our name, or connections to us, that fared alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// `mail` (DMARC) or `tls` (TLSRPT).
+    pub about: String,
+    /// The domain of ours.
+    pub domain: String,
+    /// Whether it is as it should be.
+    pub passes: bool,
+    /// How many mails or connections.
+    pub count: u64,
+    /// The first day (UTC).
+    pub from: String,
+    /// The last.
+    pub to: String,
+    /// Who tells, the first few.
+    pub reporters: Vec<String>,
+    /// Somebody tells it of whom nobody knows whether they are who they say.
+    pub unproven: bool,
+    /// Of mail: from which network; none if it is all that were too many.
+    pub network: Option<String>,
+    /// Of mail: whether it is this machine.
+    pub own: bool,
+    /// Of mail: the domain in From.
+    pub author: Option<String>,
+    /// Of mail: whether SPF passed, aligned.
+    pub spf: Option<bool>,
+    /// Of mail: whether DKIM passed, aligned.
+    pub dkim: Option<bool>,
+    /// Of mail: what became of it: `none`, `quarantine`, `reject`.
+    pub became: Option<String>,
+    /// Of mail: whose SPF or DKIM passed, aligned or not.
+    pub vouched: Vec<String>,
+    /// Of connections: under which policy: `sts`, `tlsa`, `no-policy-found`.
+    pub policy: Option<String>,
+    /// Of connections: how they failed.
+    pub result: Option<String>,
+    /// Of connections: at which server of ours.
+    pub host: Option<String>,
+}
+
+/// How many reports that was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// On mail in our name.
+    pub dmarc: u64,
+    /// On TLS.
+    pub tls: u64,
 }

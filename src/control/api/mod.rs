@@ -26,6 +26,7 @@ pub const ALL: &[&str] = &[
     "dns check",
     "dns dkim",
     "dns records",
+    "dns reports",
     "dns rotate-dkim",
     "key backup",
     "list show",

@@ -1,5 +1,7 @@
 //! The service as a whole: status, unlock, lock, reload, the sandbox's clock.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,22 @@ pub struct Work {
     pub mailings_held: u64,
     /// Live staff accounts.
     pub staff: u64,
+    /// Reports between servers; for admins alone, as one more or less may tell to whom mail went.
+    #[serde(default)]
+    pub reports: Option<ReportWork>,
+}
+
+/// Reports between servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportWork {
+    /// Those of others that are kept.
+    pub kept: u64,
+    /// Ours that were sent since the start.
+    pub sent: u64,
+    /// Ours that nobody took for a day, since the start.
+    pub given_up: u64,
+    /// Connections to others that were not as they ask for, yesterday and today, by how they failed.
+    pub tls_failures: BTreeMap<String, u64>,
 }
 
 /// What `status` says.

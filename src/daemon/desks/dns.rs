@@ -27,7 +27,7 @@ fn failed<A: Ask>(error: &NamesError) -> Failure {
 }
 
 /// A domain of ours, as it was typed.
-fn own<A: Ask>(rooms: &Rooms, domain: Option<&str>) -> Result<Option<Domain>, Failure> {
+pub(super) fn own<A: Ask>(rooms: &Rooms, domain: Option<&str>) -> Result<Option<Domain>, Failure> {
     let Some(text) = domain else { return Ok(None) };
     let what = || format!("can't do \"{}\"", A::NAME);
     let domain =

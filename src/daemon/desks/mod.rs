@@ -6,7 +6,7 @@
 //! | `list` | `list show` |
 //! | `subscriber/` | `subscriber …`: look, enter a card, erase, count, import, export, agree |
 //! | `consent` | `consent show`, `consent bundle` |
-//! | `dns` | `dns …` |
+//! | `dns`, `reports` | `dns …` |
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
 //! | `mailbox` | `mailbox list` |
@@ -23,6 +23,7 @@ mod list;
 mod mailbox;
 mod mailing;
 mod queue;
+mod reports;
 mod subscriber;
 #[cfg(test)]
 pub(super) mod tests;
@@ -44,6 +45,7 @@ use list::ListDesk;
 use mailbox::MailboxDesk;
 use mailing::MailingDesk;
 use queue::QueueDesk;
+use reports::ReportsDesk;
 use subscriber::SubscriberDesk;
 
 /// Adds everything that the rooms of an unlocked vault answer. What the service as a whole answers, and `key backup`, is
@@ -92,6 +94,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::dns::Check, _>(&dns)
         .on::<api::dns::Dkim, _>(&dns)
         .on::<api::dns::RotateDkim, _>(&dns)
+        .on::<api::dns::Reports, _>(&Arc::new(ReportsDesk(rooms.clone())))
         .on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)

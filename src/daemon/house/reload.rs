@@ -109,7 +109,7 @@ impl PartyHouse {
         let settings = checked.settings;
         let mut warnings = Vec::new();
         if let Some(rooms) = self.cell.get() {
-            rooms.fetch_by(checked.network.planner.sts.clone());
+            rooms.go_by(&checked.network);
             let letters = Arc::new(settings.letters());
             let consent = rooms.consent.reload(settings.consent(), letters);
             consent.await.map_err(|error| fail(&error))?;

@@ -6,10 +6,12 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::consent::Consent;
-use crate::control::api::service::Work;
+use crate::control::api::service::{ReportWork, Work};
 use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
+use crate::delivery::queue::TLS_REPORT;
+use crate::report::Reporter;
 use crate::store::MailingState;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -59,6 +61,9 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         {
             tracing::error!(%error, "MTA-STS policies could not be looked after; tried again tomorrow");
         }
+        if let Err(error) = rooms.reports.forget().await {
+            tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");
+        }
         clock.sleep(DAY).await;
     }
 }
@@ -77,7 +82,30 @@ pub(super) async fn work(rooms: &Rooms) -> Work {
         mailings_running: count(MailingState::Sending),
         mailings_held: count(MailingState::Held),
         staff: rooms.staff.roll().live().count() as u64,
+        reports: reports(rooms).await,
     }
+}
+
+async fn reports(rooms: &Rooms) -> Option<ReportWork> {
+    let sent = rooms.reporter.as_ref().map(Reporter::counts);
+    let sent = sent.unwrap_or_default();
+    let failures = rooms.trust.tally().map(|tally| tally.failures());
+    let failures = failures.unwrap_or_default().into_iter();
+    Some(ReportWork {
+        kept: rooms.reports.count().await.ok()?,
+        sent: sent.posted + sent.mailed,
+        given_up: sent.given_up + unsent(rooms),
+        tls_failures: failures
+            .map(|(kind, count)| (kind.to_owned(), count))
+            .collect(),
+    })
+}
+
+/// Mails with reports that didn't get there.
+fn unsent(rooms: &Rooms) -> u64 {
+    let counts = rooms.queue.counts().into_iter();
+    let lost = counts.filter(|((kind, outcome), _)| kind == TLS_REPORT && *outcome != "delivered");
+    lost.map(|(_, count)| count).sum()
 }
 
 #[cfg(test)]

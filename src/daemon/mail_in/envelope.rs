@@ -20,6 +20,8 @@ pub(super) struct Bound {
     pub(super) withdrawals: Vec<(ListTag, Index)>,
     pub(super) returned: Vec<CopyId>,
     pub(super) outside: Vec<EmailAddress>,
+    /// It is, or should be, a report on mail in our name.
+    pub(super) reports: bool,
 }
 
 impl Bound {
@@ -49,6 +51,7 @@ impl Bound {
             }
             Ok(Destination::Withdrawal { list, who }) => self.withdrawals.push((list, who)),
             Ok(Destination::Returned(copy)) => self.returned.push(copy),
+            Ok(Destination::Reports) => self.reports = true,
             Err(verdict::Unknown::NotHere(NotHere::OtherDomain)) => {
                 if let ForwardPath::Mailbox(mailbox) = path {
                     self.add_outside(read(mailbox).map_err(|unknown| unknown.refusal(true))?);
@@ -73,13 +76,14 @@ impl Bound {
 
     /// Whether it matters who wrote it. What came to a signed address alone proves itself.
     pub(super) fn is_judged(&self) -> bool {
-        !self.mailboxes.is_empty() || !self.subscribe.is_empty()
+        !self.mailboxes.is_empty() || !self.subscribe.is_empty() || self.reports
     }
 
     /// What may not go together: a list with anything else, and too many people outside (design §1.7).
     pub(super) fn check(&self, outside_at_most: u32) -> Result<(), Refusal> {
         let people = self.mailboxes.len() + self.outside.len() + self.subscribe.len();
-        let others = people + self.withdrawals.len() + self.returned.len();
+        let others =
+            people + self.withdrawals.len() + self.returned.len() + usize::from(self.reports);
         if self.lists.len() > 1 || (!self.lists.is_empty() && others > 0) {
             return Err(verdict::list_goes_alone());
         }

@@ -268,6 +268,42 @@ pub(super) fn too_many_sign_ups() -> Refusal {
     )
 }
 
+/// What came to the address for reports and is none.
+pub(super) fn no_report(error: &crate::report::TakeError) -> Refusal {
+    use crate::report::TakeError;
+    match error {
+        TakeError::Store(error) => store(error),
+        TakeError::TooMany => refuse(
+            450,
+            (4, 7, 1),
+            "Too many reports came in a day, please try again tomorrow",
+        ),
+        TakeError::BrokeOff => Refusal::try_later(),
+        error => {
+            let text = plain(&format!(
+                "This address takes DMARC reports alone: {error}; write to postmaster instead"
+            ));
+            Refusal::new(Reply::new(550, (5, 6, 0), text))
+        }
+    }
+}
+
+pub(super) fn too_big_for_a_report() -> Refusal {
+    refuse(
+        552,
+        (5, 3, 4),
+        "Too big for a DMARC report, of which 2 MiB are taken",
+    )
+}
+
+pub(super) fn suspect_report() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Neither SPF nor DKIM vouches for the author's domain, whose DMARC policy asks to be wary",
+    )
+}
+
 pub(super) fn several_authors() -> Refusal {
     refuse(
         550,

@@ -23,7 +23,7 @@ pub fn facts(config: &Config, keys: Vec<KeyRecord>, pairs: &[Pair]) -> Facts {
         keys,
         dmarc: dns.dmarc.as_str(),
         mta_sts: dns.mta_sts.as_ref().map(ToString::to_string),
-        tls_reports: dns.tls_reports.as_ref().map(ToString::to_string),
+        tls_reports: tls_reports(config),
         served_keys: served.filter_map(Pair::public_key_digest).collect(),
         services: services(config),
         autoconfig: dns.autoconfig,
@@ -31,8 +31,17 @@ pub fn facts(config: &Config, keys: Vec<KeyRecord>, pairs: &[Pair]) -> Facts {
     }
 }
 
+/// Where others may post their reports on TLS: where the configuration says, or at our own pages. It has to be HTTPS (RFC
+/// 8460 §3), which a laboratory's may not be.
+fn tls_reports(config: &Config) -> Option<String> {
+    let own = || format!("{}{}", config.pages_url(), crate::web::TLS_REPORTS);
+    let url = config.dns.tls_reports.as_ref();
+    let url = url.map_or_else(own, ToString::to_string);
+    url.starts_with("https://").then_some(url)
+}
+
 /// This machine's public addresses, as far as the configuration knows them.
-fn addresses(config: &Config) -> Vec<IpAddr> {
+pub(in crate::daemon) fn addresses(config: &Config) -> Vec<IpAddr> {
     let dns = &config.dns.addresses;
     if !dns.is_empty() {
         return dns.clone();

@@ -23,6 +23,7 @@ use crate::list::{NotInOrder, Standing};
 use crate::tls::Certificates;
 use crate::zone::{Asked, Facts, Finding, Looks as _, Wanted, judge, published, red, wanted};
 
+pub(super) use facts::addresses;
 pub use facts::facts;
 pub use look::Look;
 

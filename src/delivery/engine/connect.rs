@@ -200,7 +200,12 @@ impl Attempt<'_> {
         self.note(approach, Some(address), failure);
     }
 
+    /// What goes where the configuration says tells nothing of the domain's own servers, and a report on TLS nothing at
+    /// all (RFC 8460 §3).
     fn note(&self, approach: &Approach, address: Option<IpAddr>, failure: Option<ResultType>) {
+        if approach.target.origin == Origin::Static || self.to.wish == TlsWish::Report {
+            return;
+        }
         self.planner.results.note(&TlsAttempt {
             domain: &self.to.domain,
             policy: &approach.found,

@@ -65,7 +65,7 @@ pub fn decide(known: &Known<'_>) -> Result<TlsPolicy, Doubt> {
     match known.require {
         // The admin's word goes before everybody's, but for a sender who wants more.
         Some(Require::Encrypted) => return for_wish(known, TlsPolicy::Opportunistic),
-        None if known.wish == TlsWish::Relaxed => return Ok(TlsPolicy::Opportunistic),
+        None if known.wish.is_relaxed() => return Ok(TlsPolicy::Opportunistic),
         _ => {}
     }
     let dane = match known.dane {

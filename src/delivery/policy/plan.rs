@@ -84,10 +84,10 @@ impl Planner {
     ) -> Result<Plan, RouteError> {
         let require = self.overrides.of(domain);
         // Who wants encryption alone gets what DNS says, signed or not: the way out of a zone with broken signatures.
-        let relaxed = require.is_none() && wish == TlsWish::Relaxed;
+        let relaxed = require.is_none() && wish.is_relaxed();
         let proven = require != Some(Require::Encrypted);
         let found = router.find(domain, proven).await.inspect_err(|error| {
-            if *error == RouteError::Lookup(LookupError::Bogus) {
+            if *error == RouteError::Lookup(LookupError::Bogus) && wish != TlsWish::Report {
                 self.note_dnssec(domain);
             }
         })?;
@@ -96,7 +96,7 @@ impl Planner {
             // A route of the configuration's is nobody's MX.
             Some(sts) if require.is_none() && !relaxed && !is_static => {
                 let known = sts.of(domain).await;
-                if let Some(fault) = known.fault {
+                if let Some(fault) = known.fault.filter(|_| wish != TlsWish::Report) {
                     self.note_fetch(domain, known.policy.as_deref(), fault.into());
                 }
                 known.policy

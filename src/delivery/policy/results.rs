@@ -1,29 +1,26 @@
 //! What came of each connection, in the terms of TLS reports (RFC 8460 §4.3): which policy, which server, how it ended.
-//! Whoever sends reports takes it from here.
+//! Whoever sends reports listens here.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
-use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::address::Domain;
-use crate::clock::Clock;
 use crate::delivery::sts::FetchError;
 use crate::tls::CertificateFault;
 
-/// Rows counted at once; what goes beyond is counted without its domain.
-const MOST: usize = 10_000;
-
 /// Which policy a connection was held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PolicyKind {
     /// DANE.
     Tlsa,
     /// MTA-STS.
     Sts,
     /// None was found.
+    #[serde(rename = "no-policy-found")]
     None,
 }
 
@@ -68,7 +65,8 @@ impl FoundPolicy {
 }
 
 /// How a connection failed (RFC 8460 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum ResultType {
     StarttlsNotSupported,
@@ -155,16 +153,7 @@ pub trait TlsResults: Send + Sync + fmt::Debug {
     fn note(&self, attempt: &TlsAttempt<'_>);
 }
 
-/// Connections of one day to one domain under one kind of policy.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Row {
-    day: Date,
-    /// None for those that were too many.
-    domain: Option<Domain>,
-    kind: PolicyKind,
-}
-
-/// What came of them.
+/// What came of a day's connections to one domain.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Connections that were as the policy asks.
@@ -177,81 +166,6 @@ impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failures: u64 = self.failures.values().sum();
         write!(f, "Tally({} good, {failures} failed)", self.successes)
-    }
-}
-
-/// Counts in memory, of today and yesterday.
-pub struct TlsTally {
-    clock: Clock,
-    rows: Mutex<BTreeMap<Row, Tally>>,
-}
-
-impl fmt::Debug for TlsTally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsTally(..)")
-    }
-}
-
-impl TlsTally {
-    /// Nothing counted yet.
-    pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            rows: Mutex::default(),
-        }
-    }
-
-    fn today(&self) -> Date {
-        self.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
-    }
-
-    /// What came of connections to a domain on a day.
-    pub fn of(&self, day: Date, domain: &Domain, kind: PolicyKind) -> Tally {
-        let row = Row {
-            day,
-            domain: Some(domain.clone()),
-            kind,
-        };
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.get(&row).cloned().unwrap_or_default()
-    }
-
-    /// Failures of today and yesterday by kind, without domains: for `status`.
-    pub fn failures(&self) -> BTreeMap<&'static str, u64> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = BTreeMap::new();
-        for ((kind, _), count) in rows.values().flat_map(|tally| &tally.failures) {
-            *counts.entry(kind.name()).or_default() += count;
-        }
-        counts
-    }
-}
-
-impl TlsResults for TlsTally {
-    fn note(&self, attempt: &TlsAttempt<'_>) {
-        let today = self.today();
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.retain(|row, _| (today - row.day).get_days().abs() <= 1);
-        let mut row = Row {
-            day: today,
-            domain: Some(attempt.domain.clone()),
-            kind: attempt.policy.kind,
-        };
-        let full = rows.len() >= MOST;
-        if full && !rows.contains_key(&row) {
-            row.domain = None;
-        }
-        let tally = rows.entry(row).or_default();
-        match attempt.failure {
-            None => tally.successes += 1,
-            Some(kind) => {
-                let host = attempt.host.filter(|_| tally.failures.len() < 100);
-                *tally
-                    .failures
-                    .entry((kind, host.map(Into::into)))
-                    .or_default() += 1;
-            }
-        }
     }
 }
 

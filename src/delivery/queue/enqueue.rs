@@ -25,6 +25,33 @@ pub fn queue_service_mail(
     bytes: &[u8],
     now: Timestamp,
 ) -> Vec<Step> {
+    let ends = end(schedule, MailKind::Service, now);
+    service(vault, kind, recipient, bytes, TlsWish::Usual, [now, ends])
+}
+
+/// The kind of a report on TLS.
+pub const TLS_REPORT: &str = "tls-report";
+
+/// Queues a report on TLS, until `ends`. It has to get there although TLS fails, so that encryption is enough for it.
+pub fn queue_report_mail(
+    vault: &Vault,
+    recipient: &EmailAddress,
+    bytes: &[u8],
+    now: Timestamp,
+    ends: Timestamp,
+) -> Vec<Step> {
+    let wish = TlsWish::Report;
+    service(vault, TLS_REPORT, recipient, bytes, wish, [now, ends])
+}
+
+fn service(
+    vault: &Vault,
+    kind: &str,
+    recipient: &EmailAddress,
+    bytes: &[u8],
+    tls: TlsWish,
+    [now, ends]: [Timestamp; 2],
+) -> Vec<Step> {
     let record = MessageRecord {
         received_at: now,
         size: 0,
@@ -40,13 +67,13 @@ pub fn queue_service_mail(
             reverse_path: None,
             recipient: recipient.clone(),
             queued_at: now,
-            expires_at: end(schedule, MailKind::Service, now),
+            expires_at: ends,
             attempts: 0,
             last_failure: None,
             delay_told: false,
             needs: needs_of(recipient, bytes),
             prefix: None,
-            tls: TlsWish::Usual,
+            tls,
         },
     );
     vec![Step::PutMessage(message), Step::PutQueued(queued)]

@@ -7,26 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::text::{MAX_POLICY, Policy, PolicyError};
 use crate::address::Domain;
+use crate::delivery::https::{ExchangeError, exchange};
 use crate::delivery::route::Reach;
 use crate::dns::{LookupError, Resolver, is_public};
 use crate::tls::CertificateFault;
 
 /// The longest that a fetch may take; §3.3 speaks of a minute.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest that one address may take to answer.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// Why there is no policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -111,58 +106,30 @@ impl Fetcher {
     }
 
     async fn get(&self, address: SocketAddr, host: &str) -> Result<Bytes, FetchError> {
-        let unreachable = |error: std::io::Error| FetchError::Unreachable(error.kind());
-        let stream = timeout(CONNECT, TcpStream::connect(address))
-            .await
-            .map_err(|_| FetchError::TimedOut)?
-            .map_err(unreachable)?;
-        let Some(tls) = &self.tls else {
-            return Err(FetchError::Certificate(CertificateFault::Untrusted));
-        };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| FetchError::Lookup(LookupError::NoSuchDomain))?;
-        let stream = TlsConnector::from(tls.clone())
-            .connect(name, stream)
-            .await
-            .map_err(|error| of_handshake(&error))?;
-        let broken = |_: hyper::Error| FetchError::Unreachable(ErrorKind::ConnectionReset);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
         let request = Request::get("/.well-known/mta-sts.txt")
             .header(HOST, host)
             .header(USER_AGENT, "hustings")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(Bytes::new()))
             .map_err(|_| FetchError::Lookup(LookupError::NoSuchDomain))?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(broken)?;
-            if response.status() != StatusCode::OK {
-                return Err(FetchError::Status(response.status().as_u16()));
-            }
-            if !is_plain_text(response.headers().get(CONTENT_TYPE)) {
-                return Err(FetchError::ContentType);
-            }
-            let body = Limited::new(response.into_body(), MAX_POLICY)
-                .collect()
-                .await;
-            Ok(body.map_err(|_| FetchError::Body)?.to_bytes())
-        };
-        // The connection ends with the answer, whatever else its other end would like to say.
-        tokio::pin!(answer);
-        tokio::select! {
-            answer = &mut answer => answer,
-            _ = connection => answer.await,
+        let answer = exchange(self.tls.as_ref(), address, host, request, MAX_POLICY).await?;
+        if answer.status != StatusCode::OK {
+            return Err(FetchError::Status(answer.status.as_u16()));
         }
+        if !is_plain_text(answer.headers.get(CONTENT_TYPE)) {
+            return Err(FetchError::ContentType);
+        }
+        answer.body.ok_or(FetchError::Body)
     }
 }
 
-fn of_handshake(error: &std::io::Error) -> FetchError {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls.and_then(CertificateFault::of) {
-        Some(fault) => FetchError::Certificate(fault),
-        None => FetchError::Unreachable(error.kind()),
+impl From<ExchangeError> for FetchError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Name => Self::Lookup(LookupError::NoSuchDomain),
+            ExchangeError::Unreachable(kind) => Self::Unreachable(kind),
+            ExchangeError::TimedOut => Self::TimedOut,
+            ExchangeError::Certificate(fault) => Self::Certificate(fault),
+        }
     }
 }
 

@@ -58,6 +58,8 @@ const OVERSIGNED: [&str; 14] = [
 ];
 /// Fields that are oversigned in a list copy, and signed elsewhere only as often as they occur.
 const LIST_FIELDS: [&str; 3] = ["List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"];
+/// Fields of a report on TLS (RFC 8460 §5.3), signed where they occur.
+const REPORT_FIELDS: [&str; 2] = ["TLS-Report-Domain", "TLS-Report-Submitter"];
 
 /// When a signature is made, and until when it holds. Times are arguments: a repeated copy is byte-alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,5 +269,6 @@ fn select<'f>(fields: &[&'f [u8]], set: HeaderSet) -> (Vec<&'static str>, Vec<&'
     LIST_FIELDS
         .into_iter()
         .for_each(|name| take(name, set == HeaderSet::ListCopy));
+    REPORT_FIELDS.into_iter().for_each(|name| take(name, false));
     (names, signed)
 }

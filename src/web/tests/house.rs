@@ -110,15 +110,17 @@ pub(super) async fn open(site: Site) -> (Arc<Web>, TempDir) {
     let vault = Vault::from_ring(KeyRing::generate());
     let store = store.expect("opens").unlock(vault, 1 << 20).await;
     let settings = settings(&site);
-    let consent = Consent::open(
-        store.expect("unlocks"),
-        Clock::system(),
-        settings,
-        Arc::new(NoLetters),
-    );
+    let store = store.expect("unlocks");
+    let ours = crate::report::Ours {
+        domains: vec![Domain::parse("company-y.example").expect("a domain")],
+        addresses: Vec::new(),
+    };
+    let reports = Reports::new(store.clone(), Clock::system(), ours);
+    let consent = Consent::open(store, Clock::system(), settings, Arc::new(NoLetters));
     let rooms = Rooms {
         consent: consent.await.expect("the room opens"),
         approvals: Arc::new(OneMailing),
+        reports,
     };
     let web = locked(site);
     web.open(rooms);

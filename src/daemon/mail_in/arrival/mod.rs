@@ -7,6 +7,7 @@
 //! | `beginning` | the header and the first of the body, held until they were looked at |
 //! | `kept` | the bytes of a mail that is kept, on their way into sealed chunks |
 //! | `post` | a mail that is to become a mailing |
+//! | `report` | a mail that is to be a report on mail in our name |
 //! | `asked` | what a mail asks of us, beside being kept: to be subscribed, to be left alone |
 //! | `commit` | the one transaction in which a mail is taken |
 
@@ -16,6 +17,7 @@ mod commit;
 mod kept;
 mod mail;
 mod post;
+mod report;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use beginning::Beginning;
 use kept::Kept;
 use mail::Mail;
 use post::Post;
+use report::Report;
 
 /// A mail that is being received.
 pub struct Arrival {
@@ -40,6 +43,8 @@ pub struct Arrival {
     /// What is found out about a stranger's mail.
     checking: Option<Checking>,
     bytes: Bytes,
+    /// The whole mail once more, if a report should be in it.
+    report: Option<Report>,
     /// A staff member's mail counts among those of the day.
     place: Option<SendPlace>,
 }
@@ -74,6 +79,7 @@ impl Arrival {
         };
         let beginning = Beginning::within(mail.rooms.store.room());
         Ok(Self {
+            report: Report::of(&mail),
             mail,
             beginning,
             checking,
@@ -99,6 +105,9 @@ impl Body for Arrival {
         if let Bytes::Post(post) = &mut self.bytes {
             return post.take(bytes);
         }
+        if let Some(report) = &mut self.report {
+            report.take(bytes)?;
+        }
         let bytes = match &mut self.checking {
             Some(checking) => checking.take(bytes)?,
             None => bytes,
@@ -122,6 +131,9 @@ impl Body for Arrival {
         self.mail.withdraw().await?;
         let mut stop = self.mail.stop_by_reply(&glance).await?;
         let checked = self.check().await?;
+        if let Some(report) = self.report.take() {
+            report.submit(&self.mail, checked.as_ref()).await?;
+        }
         match &checked {
             Some(checked) if checked.junk && !self.mail.bound.is_kept() => {
                 return Err(verdict::suspect_request());

@@ -1,0 +1,379 @@
+//! Takes reports of others in, keeps them for a while, and forgets them. Anybody can send one, and nobody can prove that
+//! what it says is so: they are advice, and there is an end to how many are kept.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::dmarc::DmarcReceived;
+use super::tls::{TlsReceived, Unfit};
+use super::unpack::{UnpackError, attached, gunzip};
+use crate::address::Domain;
+use crate::clock::Clock;
+use crate::store::{Change, ReportRecord, ReportRow, Step, Store, StoreError};
+
+/// How long a report is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// The largest report that is taken, as it comes.
+pub const MOST_PACKED: usize = 1 << 20;
+/// What one may unpack to.
+const MOST_UNPACKED: usize = 8 << 20;
+/// Reports that anybody could have written and that are taken in a day, and kept at once. Of those whose sender is proven,
+/// twice as many.
+const A_DAY: u64 = 300;
+const AT_ONCE: u64 = 5_000;
+/// Rows that are read at once.
+const PAGE: u32 = 100;
+
+/// A report that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Kept {
+    /// On TLS on the way to us.
+    Tls(TlsReceived),
+    /// On mail in our name.
+    Dmarc(DmarcReceived),
+}
+
+/// A report, and when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReport {
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub report: Kept,
+}
+
+/// What became of a report that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on the disk.
+    Kept,
+    /// It was there already.
+    Again,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// It can't be unpacked.
+    #[error("the report can't be unpacked: {0}")]
+    Packed(#[from] UnpackError),
+    /// It can't be read, or isn't about us.
+    #[error("the report can't be used: {0}")]
+    Unfit(#[from] Unfit),
+    /// There is none in the mail.
+    #[error("there is no report in the mail")]
+    None,
+    /// There are too many today.
+    #[error("too many reports came in a day; more are taken tomorrow")]
+    TooMany,
+    /// The store.
+    #[error("the report could not be kept: {0}; look at `hustings status`")]
+    Store(#[from] StoreError),
+    /// Reading it broke off.
+    #[error("reading the report broke off; the log says where; report this")]
+    BrokeOff,
+}
+
+/// What is ours.
+#[derive(Debug, Clone, Default)]
+pub struct Ours {
+    /// The party's domains.
+    pub domains: Vec<Domain>,
+    /// This machine's addresses, as far as they're known.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// The reports of others. Clones are the same desk.
+#[derive(Clone)]
+pub struct Reports(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    ours: ArcSwap<Ours>,
+    /// One is unpacked at a time: it may take a few megabytes.
+    one: Semaphore,
+}
+
+impl std::fmt::Debug for Reports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reports(..)")
+    }
+}
+
+impl Reports {
+    /// The desk over this store.
+    pub fn new(store: Store, clock: Clock, ours: Ours) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            ours: ArcSwap::from_pointee(ours),
+            one: Semaphore::new(1),
+        }))
+    }
+
+    /// Takes what is ours by a new configuration.
+    pub fn reload(&self, ours: Ours) {
+        self.0.ours.store(Arc::new(ours));
+    }
+
+    /// Takes a report on TLS, as it was posted.
+    ///
+    /// # Errors
+    /// [`TakeError`]: nothing was kept.
+    pub async fn take_tls(&self, body: Vec<u8>, gzipped: bool) -> Result<Taken, TakeError> {
+        let ours = self.0.ours.load_full();
+        let read = move || {
+            let json = match gzipped {
+                true => gunzip(&body, MOST_UNPACKED)?,
+                false => body,
+            };
+            let report = TlsReceived::read(&json, |domain| ours.domains.contains(domain))?;
+            Ok(Kept::Tls(report))
+        };
+        self.take(read, false).await
+    }
+
+    /// Takes a DMARC report out of a mail. `proven` is whether SPF or DKIM vouches for the mail's author.
+    ///
+    /// # Errors
+    /// [`TakeError`]: nothing was kept.
+    pub async fn take_dmarc(&self, mail: Vec<u8>, proven: bool) -> Result<Taken, TakeError> {
+        let ours = self.0.ours.load_full();
+        let read = move || {
+            let is_ours = |domain: &Domain| ours.domains.contains(domain);
+            let is_own = |address| ours.addresses.contains(&address);
+            let mut unfit = None;
+            let found = attached(&mail, MOST_UNPACKED, |file| {
+                let read = DmarcReceived::read(file, is_ours, is_own);
+                // What is no report at all says less than a report about others does.
+                read.map_err(|error| {
+                    if unfit != Some(Unfit::NotOurs) {
+                        unfit = Some(error);
+                    }
+                })
+                .ok()
+            });
+            match (found?, unfit) {
+                (Some(report), _) => Ok(Kept::Dmarc(DmarcReceived { proven, ..report })),
+                (None, Some(unfit)) => Err(unfit.into()),
+                (None, None) => Err(TakeError::None),
+            }
+        };
+        self.take(read, proven).await
+    }
+
+    async fn take(
+        &self,
+        read: impl FnOnce() -> Result<Kept, TakeError> + Send + 'static,
+        proven: bool,
+    ) -> Result<Taken, TakeError> {
+        let inner = &*self.0;
+        let _one = inner.one.acquire().await.map_err(|_| TakeError::BrokeOff)?;
+        let read = tokio::task::spawn_blocking(read);
+        let report = read.await.map_err(|_| TakeError::BrokeOff)??;
+        let name = report.name();
+        if inner.store.has_report(&name).await? {
+            return Ok(Taken::Again);
+        }
+        let now = inner.clock.now();
+        let until = now.saturating_add(KEPT).unwrap_or(Timestamp::MAX);
+        let yesterday = until.saturating_sub(DAY).unwrap_or(until);
+        let times = if proven { 2 } else { 1 };
+        if inner.store.count_reports(yesterday).await? >= A_DAY * times
+            || inner.store.count_reports(now).await? >= AT_ONCE * times
+        {
+            return Err(TakeError::TooMany);
+        }
+        let record = ReportRecord {
+            received_at: now,
+            // It is plain data.
+            report: serde_json::to_value(&report).unwrap_or_default(),
+        };
+        let row = ReportRow::new(inner.store.vault(), &name, until, record);
+        let _ = inner
+            .store
+            .change(Change::new().then(Step::PutReport(row)))
+            .await?;
+        Ok(Taken::Kept)
+    }
+
+    /// Goes over all reports that are kept.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if they can't be read.
+    pub async fn each(&self, mut look: impl FnMut(KeptReport)) -> Result<(), StoreError> {
+        let (store, now) = (&self.0.store, self.0.clock.now());
+        let mut after = None;
+        loop {
+            let page = store.reports_after(after, PAGE).await?;
+            let live = page.rows.into_iter().filter(|row| row.kept_until > now);
+            for row in live {
+                if let Ok(report) = serde_json::from_value(row.record.report) {
+                    let received_at = row.record.received_at;
+                    look(KeptReport {
+                        received_at,
+                        report,
+                    });
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// How many are kept.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if they can't be counted.
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        self.0.store.count_reports(self.0.clock.now()).await
+    }
+
+    /// Forgets those whose time is over.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: they are still there, and told to nobody.
+    pub async fn forget(&self) -> Result<(), StoreError> {
+        let step = Step::ForgetReports(self.0.clock.now());
+        let _ = self.0.store.change(Change::new().then(step)).await?;
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// What it is known by: its sender's id of it, and what it says, so that nobody who guesses an id keeps the true report
+    /// out.
+    fn name(&self) -> Vec<u8> {
+        let (kind, reporter, id) = match self {
+            Self::Tls(report) => ("tls", &report.reporter, &report.id),
+            Self::Dmarc(report) => ("dmarc", &report.reporter, &report.id),
+        };
+        let said = serde_json::to_vec(self).unwrap_or_default();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &said);
+        let mut name = format!("{kind}\0{reporter}\0{id}\0").into_bytes();
+        name.extend_from_slice(digest.as_ref());
+        name
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::report::dmarc::tests::OLD;
+    use crate::report::tls::tests::RFC;
+    use crate::report::unpack::tests::{gzip, mail_with, zipped};
+    use crate::store::{Files, LockedStore};
+    use crate::vault::Vault;
+
+    pub(crate) async fn store(directory: &std::path::Path) -> Store {
+        let locked = LockedStore::open(Files::in_directory(directory)).await;
+        locked
+            .unwrap()
+            .unlock(Vault::for_tests(), 1 << 20)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) fn clock() -> Clock {
+        Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap())
+    }
+
+    async fn desk(directory: &std::path::Path, clock: &Clock) -> Reports {
+        let ours = Ours {
+            domains: ["party.example", "company-y.example"]
+                .map(|name| Domain::parse(name).unwrap())
+                .to_vec(),
+            addresses: vec!["192.0.2.7".parse().unwrap()],
+        };
+        Reports::new(store(directory).await, clock.clone(), ours)
+    }
+
+    async fn kept(desk: &Reports) -> Vec<Kept> {
+        let mut all = Vec::new();
+        desk.each(|one| all.push(one.report)).await.unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn a_report_is_kept_once_and_forgotten_in_time() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let packed = gzip(RFC.as_bytes());
+        assert_eq!(
+            desk.take_tls(packed.clone(), true).await.unwrap(),
+            Taken::Kept
+        );
+        let plain = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        assert_eq!(plain.unwrap(), Taken::Again);
+        let mail = mail_with("application/zip", "r.zip", &zipped(&[OLD.as_bytes()]));
+        assert_eq!(
+            desk.take_dmarc(mail.clone(), true).await.unwrap(),
+            Taken::Kept
+        );
+        assert_eq!(desk.take_dmarc(mail, true).await.unwrap(), Taken::Again);
+        assert_eq!(
+            (kept(&desk).await.len(), desk.count().await.unwrap()),
+            (2, 2)
+        );
+
+        clock.advance(KEPT - SignedDuration::from_secs(1)).unwrap();
+        desk.forget().await.unwrap();
+        assert_eq!(desk.0.store.count_reports(Timestamp::MIN).await.unwrap(), 2);
+        clock.advance(SignedDuration::from_secs(1)).unwrap();
+        assert!(kept(&desk).await.is_empty(), "told to nobody any more");
+        desk.forget().await.unwrap();
+        assert_eq!(desk.0.store.count_reports(Timestamp::MIN).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_report_is_refused() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let bomb = gzip(&vec![b' '; MOST_UNPACKED + 1]);
+        let tls = desk.take_tls(bomb.clone(), true).await;
+        assert!(matches!(tls, Err(TakeError::Packed(UnpackError::TooBig))));
+        let tls = desk.take_tls(b"{}".to_vec(), false).await;
+        assert!(matches!(tls, Err(TakeError::Unfit(Unfit::Unreadable))));
+        let dmarc = async |bytes: &[u8]| {
+            let mail = mail_with("application/gzip", "r.xml.gz", bytes);
+            desk.take_dmarc(mail, true).await
+        };
+        assert!(matches!(dmarc(&bomb).await, Err(TakeError::Packed(_))));
+        let other = OLD.replace("party.example", "other.example");
+        let other = dmarc(&gzip(other.as_bytes())).await;
+        assert!(matches!(other, Err(TakeError::Unfit(Unfit::NotOurs))));
+        let words = desk.take_dmarc(b"Subject: hello\r\n\r\nHello\r\n".to_vec(), true);
+        assert!(matches!(words.await, Err(TakeError::None)));
+        assert!(kept(&desk).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn there_is_an_end_to_what_anybody_could_have_written() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        for n in 0..A_DAY {
+            let json = RFC.replace("5065427c", &n.to_string()).into_bytes();
+            assert_eq!(desk.take_tls(json, false).await.unwrap(), Taken::Kept);
+        }
+        let one_more = RFC.replace("5065427c", "more").into_bytes();
+        let refused = desk.take_tls(one_more.clone(), false).await;
+        assert!(matches!(refused, Err(TakeError::TooMany)));
+        let mail = mail_with("application/gzip", "r.xml.gz", &gzip(OLD.as_bytes()));
+        let unproven = desk.take_dmarc(mail.clone(), false).await;
+        assert!(matches!(unproven, Err(TakeError::TooMany)));
+        assert_eq!(desk.take_dmarc(mail, true).await.unwrap(), Taken::Kept);
+        clock.advance(DAY).unwrap();
+        assert_eq!(desk.take_tls(one_more, false).await.unwrap(), Taken::Kept);
+    }
+}
