@@ -258,7 +258,13 @@ impl Flipped {
         let update = format!("UPDATE {} SET sealed = $1 WHERE sealed = $2", self.table);
         let update = sqlx::query(sqlx::AssertSqlSafe(update)).bind(to).bind(from);
         let done = update.execute(database).await.unwrap();
-        assert_eq!(done.rows_affected(), 1, "{} {} has changed", self.table, self.row);
+        assert_eq!(
+            done.rows_affected(),
+            1,
+            "{} {} has changed",
+            self.table,
+            self.row
+        );
     }
 
     async fn flip(&self, database: &mut SqliteConnection) {

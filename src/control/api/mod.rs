@@ -27,6 +27,7 @@ pub const ALL: &[&str] = &[
     "dns dkim",
     "dns records",
     "dns rotate-dkim",
+    "dns rotate-tls",
     "key backup",
     "list show",
     "lock",

@@ -92,6 +92,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::dns::Check, _>(&dns)
         .on::<api::dns::Dkim, _>(&dns)
         .on::<api::dns::RotateDkim, _>(&dns)
+        .on::<api::dns::RotateTls, _>(&dns)
         .on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)
