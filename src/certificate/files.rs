@@ -15,7 +15,7 @@ use crate::tls::{KeyKind, OwnKey, Pair, SelfMadeError};
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}; check tls.directory, and that it is the service's own", path = .path.display())]
-pub struct FileError {
+pub(super) struct FileError {
     path: PathBuf,
     source: io::Error,
 }

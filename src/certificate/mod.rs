@@ -36,7 +36,7 @@ use crate::store::{Change, ChangeOutcome, Setting, Step, Store, StoreError};
 use crate::tls::{Certificates, KeyKind, SelfMadeError};
 
 pub use self::book::NoPair;
-pub use self::files::{FileError, at_start};
+pub use self::files::at_start;
 pub use self::http::Http;
 pub use self::refusal::Refusal;
 pub use self::rotate::Rotation;
@@ -64,9 +64,6 @@ pub enum CertificateError {
     /// A key can't be served.
     #[error(transparent)]
     Pair(#[from] NoPair),
-    /// A file can't be written.
-    #[error(transparent)]
-    File(#[from] FileError),
     /// The act can't be logged.
     #[error(transparent)]
     Audit(#[from] NotCanonical),
@@ -120,6 +117,8 @@ pub struct OwnCertificates {
     changing: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
     trouble: Mutex<Option<Trouble>>,
+    /// Why the files are not what is served.
+    unwritten: Mutex<Option<String>>,
     hints: Mutex<HashMap<KeyKind, Hint>>,
     wake: Notify,
 }
@@ -162,6 +161,7 @@ impl OwnCertificates {
             changing: tokio::sync::Mutex::new(()),
             book: Mutex::new(book),
             trouble: Mutex::default(),
+            unwritten: Mutex::default(),
             hints: Mutex::default(),
             wake: Notify::new(),
         });
@@ -195,6 +195,12 @@ impl OwnCertificates {
     pub fn trouble(&self) -> Option<Trouble> {
         let trouble = self.trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the files for the locked time can't be written.
+    pub fn unwritten(&self) -> Option<String> {
+        let unwritten = self.unwritten.lock();
+        unwritten.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Names that the authority would not have, and why.
@@ -236,10 +242,18 @@ impl OwnCertificates {
         let directory = settings.directory.clone();
         let served = tokio::task::spawn_blocking(move || {
             let served = all_served(&live, &settings.names, now)?;
-            files::write(&directory, &served)?;
-            Ok::<_, CertificateError>(served)
+            let written = files::write(&directory, &served);
+            Ok::<_, CertificateError>((served, written))
         });
-        let served = served.await.map_err(|_| CertificateError::Stopped)??;
+        let (served, written) = served.await.map_err(|_| CertificateError::Stopped)??;
+        // What can't be written is missed while the vault is locked, and only then.
+        if let Err(error) = &written {
+            tracing::error!(%error, "certificates can't be kept for the locked time");
+        }
+        *self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = written.err().map(|error| error.to_string());
         self.served
             .put(served.into_iter().map(|one| one.pair).collect());
         Ok(())

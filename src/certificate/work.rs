@@ -120,6 +120,14 @@ impl OwnCertificates {
             }
             return Ok(());
         };
+        for kept in &self.book().live.keys {
+            self.ask_when(kept, acme).await;
+            if self.is_due(kept, acme, &settings.names, asked_for) {
+                self.renew(kept, acme, &settings.names).await?;
+                self.publish().await?;
+            }
+        }
+        // Last: what goes wrong with the next keys must not keep those in use from being renewed.
         let book = self.book();
         if book.may_switch(self.clock.now())
             && let Some(next) = &book.next
@@ -128,13 +136,6 @@ impl OwnCertificates {
                 self.renew(kept, acme, &settings.names).await?;
             }
             self.switch().await?;
-        }
-        for kept in &self.book().live.keys {
-            self.ask_when(kept, acme).await;
-            if self.is_due(kept, acme, &settings.names, asked_for) {
-                self.renew(kept, acme, &settings.names).await?;
-                self.publish().await?;
-            }
         }
         Ok(())
     }

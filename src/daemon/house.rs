@@ -502,7 +502,11 @@ impl House for PartyHouse {
         }
         HouseReport {
             doors,
-            certificates: certificates::report(&self.certificates, rooms_own),
+            certificates: certificates::report(
+                &self.certificates,
+                self.config().tls.source,
+                rooms_own,
+            ),
             refused: certificates::refused(&self.certificates),
             work,
             warnings,

@@ -37,7 +37,7 @@ impl Pebble {
         let at = |n: usize| SocketAddr::from(([127, 0, 0, 1], ports[n]));
         let config = format!(
             r#"{{"pebble": {{"listenAddress": "{}", "managementListenAddress": "{}", "certificate": "{}",
-                "privateKey": "{}", "httpPort": {http}, "tlsPort": {https}, "ocspResponderURL": "",
+                "privateKey": "{}", "httpPort": {http}, "tlsPort": {https}, "ocspResponderURL": "http://127.0.0.1:4002",
                 "externalAccountBindingRequired": false, "certificateValidityPeriod": 7776000}}}}"#,
             at(0),
             at(1),

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::rooms::Rooms;
 use crate::certificate::OwnCertificates;
+use crate::config::CertificateSource;
 use crate::control::api::service::{CertificateReport, RefusedReport};
 use crate::tls::{Certificates, Pair};
 
@@ -16,12 +17,12 @@ const DUE: SignedDuration = SignedDuration::from_hours(48);
 
 pub(super) fn report(
     served: &Certificates,
+    source: CertificateSource,
     own: Option<Arc<OwnCertificates>>,
 ) -> Vec<CertificateReport> {
-    let source = |pair: &Pair| match (&own, pair.is_self_signed()) {
-        (_, true) => "self-made",
-        (Some(own), _) if own.is_acme() => "acme",
-        _ => "files",
+    let source = |pair: &Pair| match source {
+        CertificateSource::Acme if pair.is_self_signed() => CertificateSource::SelfMade.as_str(),
+        source => source.as_str(),
     };
     let pairs = served.pairs();
     let one = |pair: &Pair| CertificateReport {
@@ -74,6 +75,11 @@ pub(super) fn warnings(
             trouble.refusal,
             trouble.since.strftime("%F %H:%M"),
             trouble.again_at.strftime("%F %H:%M")
+        ));
+    }
+    if let Some(why) = own.unwritten() {
+        all.push(format!(
+            "certificates can't be kept for when the vault is locked: {why}"
         ));
     }
     for (name, why) in own.left_out() {

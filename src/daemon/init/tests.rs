@@ -13,6 +13,7 @@ fn answers(key: &str) -> Answers {
         party: "Leeds \"First\"".into(),
         postal_address: "5 Kirkgate, Leeds LS2 7AA".into(),
         key: key.into(),
+        certificates: "files".into(),
     }
 }
 
@@ -180,7 +181,7 @@ fn certificates_come_from_where_one_says() {
     let config = |source: &str| {
         let mut answers = answers("file");
         answers.certificates = source.to_owned();
-        Config::parse(&config_text(&answers).unwrap(), None).unwrap()
+        Config::parse(&config_text(&answers).expect("a configuration"), None).expect("parses")
     };
     assert_eq!(config("files").tls.certificate.len(), 1);
     let acme = config("acme");
