@@ -13,13 +13,14 @@
 //! | top | [`cli`] (one file per noun, a thin client), [`daemon`] (builds the parts, starts and stops them) |
 //! | doors | [`smtp`] (server and client), [`web`] (the elector's pages), [`control`] (the CLI's socket) |
 //! | rooms | [`consent`] (ask, confirm, withdraw), [`list`] (mailings), [`mailbox`], [`staff`] |
-//! | post room | [`zone`] (what we publish in DNS, and whether it's there), [`report`] (reports between servers), [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
+//! | post room | [`certificate`] (our own keys and certificates), [`zone`] (what we publish in DNS, and whether it's there), [`report`] (reports between servers), [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
 //! | ground | [`store`] (all SQL), [`vault`] (keys, sealing), [`audit`] (Merkle logs), [`config`], [`net`], [`dns`], [`tls`], [`template`] (the words), [`address`], [`clock`], [`id`] |
 //!
 //! `docs/design.md` says what must always be true and which test fails when it isn't.
 
 pub mod address;
 pub mod audit;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;

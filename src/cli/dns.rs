@@ -7,7 +7,7 @@ use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::dns::{
     Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, Reports, RotateDkim,
-    Rotated,
+    RotateTls, Rotated, TlsRotation,
 };
 
 /// What the party publishes in DNS
@@ -85,6 +85,24 @@ enum DnsCommand {
         #[arg(long, value_name = "TEXT", conflicts_with = "now")]
         reason: Option<String>,
     },
+    /// Make the next keys for the certificates, and print their TLSA records to publish beside those that are there
+    ///
+    /// The keys are served once their records were seen at the domain's own name servers, and two TTLs are over, so that
+    /// nobody remembers the records without them; the authority has issued certificates for them by then. That is looked at
+    /// every three hours, and at once with --now. Renewals by themselves keep the keys, so this is only for when a key may
+    /// have leaked, or by habit once a year. For certificates from files, their maker does it.
+    #[command(
+        after_help = "Examples:\n  hustings dns rotate-tls --reason \"yearly\"\n  hustings dns rotate-tls --now"
+    )]
+    RotateTls {
+        /// Make none: look now whether the records of those that wait are published. Where no TLSA record is published at
+        /// all, the keys are served without
+        #[arg(long)]
+        now: bool,
+        /// Why; it stands in the audit log
+        #[arg(long, value_name = "TEXT", conflicts_with = "now")]
+        reason: Option<String>,
+    },
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -109,6 +127,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             };
             super::dns_reports::run(&ask, context)
         }
+        DnsCommand::RotateTls { now, reason } => rotate_tls(
+            &RotateTls {
+                now: *now,
+                reason: reason.clone(),
+            },
+            context,
+        ),
         DnsCommand::RotateDkim {
             domain,
             stream,
@@ -166,6 +191,46 @@ fn rotate(ask: &RotateDkim, context: &Context) -> Result<(), Failure> {
         return context.write(&json_line(&rotated)?);
     }
     context.write(&rotation(&records, &rotated, ask.now))
+}
+
+fn rotate_tls(ask: &RotateTls, context: &Context) -> Result<(), Failure> {
+    let mut records = Vec::new();
+    let sinks = Sinks {
+        row: &mut |row| {
+            records.push(row);
+            Ok(())
+        },
+        body: &mut |_| Ok(()),
+    };
+    let rotation = context.ask_into(ask, None, sinks)?;
+    if context.json {
+        for record in &records {
+            context.write(&json_line(record)?)?;
+        }
+        return context.write(&json_line(&rotation)?);
+    }
+    context.write(&tls_rotation(&records, &rotation))
+}
+
+pub(super) fn tls_rotation(records: &[RecordReport], rotation: &TlsRotation) -> String {
+    if records.is_empty() {
+        return "No new keys wait.\n".to_owned();
+    }
+    if let Some(at) = rotation.not_before {
+        let at = time(at);
+        return format!(
+            "The records were seen. The next keys are served from {at} on; keep the old records until then.\n"
+        );
+    }
+    let mut text = String::new();
+    if let Some(why) = &rotation.waiting {
+        text += &format!("Not yet: {}\n\n", clean(why));
+    }
+    text += "Publish these records beside those that are there. The next keys are served two TTLs after they were seen.\n\n";
+    for record in records {
+        text += &format!("{}\n", clean(&record.line));
+    }
+    text
 }
 
 pub(super) fn rotation(records: &[RecordReport], rotated: &Rotated, now: bool) -> String {

@@ -10,7 +10,7 @@ use super::context::{Context, write_out};
 use super::style::{Style, Tone, wrapped};
 use super::{init_dns, prompt};
 use crate::address::EmailAddress;
-use crate::config::{Config, KeySource};
+use crate::config::{CertificateSource, Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
 use crate::daemon::hardening;
 use crate::daemon::init::{self, Answer, Answers, InitError, NewRoot, Step};
@@ -46,6 +46,9 @@ pub struct Args {
     /// Bind the credential to this machine's TPM, so that it protects a stolen disk or snapshot as well
     #[arg(long)]
     tpm: bool,
+    /// Where the certificates come from
+    #[arg(long, value_name = "SOURCE")]
+    certificates: Option<CertificatesArg>,
     /// The login name of the first admin
     #[arg(long, value_name = "NAME")]
     admin: Option<String>,
@@ -72,6 +75,27 @@ enum KeyArg {
     File,
     /// Typed at `hustings unlock` after each start
     Passphrase,
+}
+
+/// Where the certificates come from
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CertificatesArg {
+    /// Let's Encrypt, asked by the service itself; this says that you agree to its terms of service
+    Acme,
+    /// Files that another program renews
+    Files,
+    /// The service itself: for DANE, or to begin with
+    SelfMade,
+}
+
+impl CertificatesArg {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acme => "acme",
+            Self::Files => "files",
+            Self::SelfMade => "self-made",
+        }
+    }
 }
 
 impl KeyArg {
@@ -207,6 +231,7 @@ fn answers(args: &Args) -> Result<Answers, Failure> {
         party: ask(party, "The party's registered name:")?,
         postal_address: ask(postal_address, "Its postal address, with the postcode:")?,
         key: key_source(args)?.as_str().to_owned(),
+        certificates: certificates(args)?.to_owned(),
     })
 }
 
@@ -233,6 +258,26 @@ fn ask(
             Err((why, next)) => println_note(&format!("{why}; {next}")),
         }
     }
+}
+
+const TERMS: &str = "https://letsencrypt.org/repository/";
+
+/// Files, as long as nobody is there to agree to an authority's terms.
+fn certificates(args: &Args) -> Result<&'static str, Failure> {
+    if let Some(certificates) = args.certificates {
+        return Ok(certificates.as_str());
+    }
+    if !prompt::somebody_there() {
+        return Ok(CertificatesArg::Files.as_str());
+    }
+    println_note(&format!(
+        "Certificates can come from Let's Encrypt, asked and renewed by the service itself: for that, ports 80 and 443 of this \
+         machine are reached from outside, and you agree to the terms at {TERMS} by choosing it."
+    ));
+    prompt::choose(
+        "Where shall the certificates come from?",
+        &["acme", "files", "self-made"],
+    )
 }
 
 fn key_source(args: &Args) -> Result<KeyArg, Failure> {
@@ -434,7 +479,13 @@ fn install(args: &Args, config: &Config, context: &Context) -> Result<(), Failur
             "Remove the line LoadCredentialEncrypted= from hustings.service: the key doesn't come from there.",
         );
     }
-    write_out(b"\nNext:\n  put the certificate's files where [[tls.certificate]] says\n  hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n")
+    let files = match config.tls.source {
+        CertificateSource::Files => {
+            "  put the certificate's files where [[tls.certificate]] says\n"
+        }
+        CertificateSource::Acme | CertificateSource::SelfMade => "",
+    };
+    write_out(format!("\nNext:\n{files}  hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n").as_bytes())
 }
 
 /// Gives database and key file to the service's user.

@@ -1,10 +1,12 @@
 //! `status`.
 
 use super::context::Context;
-use super::style::{Style, Tone, clean, field, time, toned};
+use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
-use crate::control::api::service::{DoorReport, LockState, ReportWork, Status, StatusReport};
+use crate::control::api::service::{
+    CertificateReport, DoorReport, LockState, RefusedReport, ReportWork, Status, StatusReport,
+};
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
 #[derive(Debug, clap::Args)]
@@ -60,10 +62,24 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         text += "\n";
         text += &doors(&report.doors, style);
     }
+    if !report.certificates.is_empty() {
+        text += "\n";
+        text += &certificates(&report.certificates, style);
+    }
+    if !report.refused.is_empty() {
+        text += "\n";
+        text += &refused(&report.refused, style);
+    }
     for warning in &report.warnings {
         text += &format!(
             "\n{} {}\n",
-            style.paint("warning:", Tone::Warning),
+            style.paint(
+                "warning:",
+                match warning.starts_with("RED:") {
+                    true => Tone::Bad,
+                    false => Tone::Warning,
+                }
+            ),
             clean(warning)
         );
     }
@@ -101,6 +117,41 @@ fn doors(doors: &[DoorReport], style: Style) -> String {
     });
     style.table(
         &["DOOR", "STATE", "ADDRESSES", "CONNECTIONS"],
+        rows.collect(),
+    )
+}
+
+fn certificates(certificates: &[CertificateReport], style: Style) -> String {
+    let rows = certificates.iter().map(|one| {
+        let tone = match one.source.as_str() {
+            "self-made" => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        vec![
+            field(&one.key),
+            toned(&one.source, tone),
+            field(one.names.join(", ")),
+            field(time(one.expires_at)),
+            optional(one.renews_at.map(time)),
+        ]
+    });
+    style.table(
+        &["CERTIFICATE", "FROM", "NAMES", "ENDS", "RENEWED"],
+        rows.collect(),
+    )
+}
+
+fn refused(refused: &[RefusedReport], style: Style) -> String {
+    let rows = refused.iter().map(|one| {
+        vec![
+            field(&one.door),
+            field(&one.reason),
+            field(one.times),
+            field(one.networks),
+        ]
+    });
+    style.table(
+        &["TLS REFUSED AT", "BECAUSE IT", "TIMES", "NETWORKS"],
         rows.collect(),
     )
 }

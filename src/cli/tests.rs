@@ -151,6 +151,8 @@ fn errors_name_the_thing_and_the_next_step_and_hold_no_escape() {
 #[test]
 fn status_locked_and_unlocked() {
     let mut report = service::StatusReport {
+        certificates: Vec::new(),
+        refused: Vec::new(),
         version: "0.1.0".into(),
         state: service::LockState::Locked,
         started_at: noon(),

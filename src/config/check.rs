@@ -220,6 +220,12 @@ fn places(config: &Config, at: &Place<'_>) {
         );
     }
     at.expect(
+        !config.tls.directory.starts_with(&config.data_dir),
+        "tls.directory",
+        "the directory of the TLS keys is inside the data directory: they would be in every backup",
+        "put it elsewhere, as in /var/lib/hustings-tls",
+    );
+    at.expect(
         config.data_dir != config.runtime_dir,
         "runtime_dir",
         "`runtime_dir` and `data_dir` are the same directory",

@@ -94,6 +94,34 @@ choices! {
         TrustAd = "trust-ad",
     } expected "\"validate\" or \"trust-ad\"";
 
+    /// Where the certificates come from.
+    CertificateSource {
+        /// Files that somebody else renews.
+        Files = "files",
+        /// An authority that is asked by ACME.
+        Acme = "acme",
+        /// Ourselves: good for whoever finds the key in DNS (DANE), or asks nobody.
+        SelfMade = "self-made",
+    } expected "\"files\", \"acme\" or \"self-made\"";
+
+    /// How an ACME authority looks whether a name is ours.
+    ChallengeKind {
+        /// It asks on port 80.
+        Http = "http-01",
+        /// It asks on the https port.
+        TlsAlpn = "tls-alpn-01",
+    } expected "\"http-01\" or \"tls-alpn-01\"";
+
+    /// What other servers shall do about our MTA-STS policy.
+    StsMode {
+        /// There is none.
+        Off = "off",
+        /// Report what doesn't keep to it.
+        Testing = "testing",
+        /// Keep to it.
+        Enforce = "enforce",
+    } expected "\"off\", \"testing\" or \"enforce\"";
+
     /// What the servers of a domain have to show.
     RequireTls {
         /// Encryption alone, whatever the domain asks for.

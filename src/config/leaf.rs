@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::choices::ChallengeKind;
 use super::declare::Leaf;
 use super::read::type_of;
 use super::values::{ByteSize, Colour, ConstituencySource, HostPort, Name, Period, WebAddress};
@@ -269,4 +270,5 @@ list_leaf! {
     SocketAddr, "a list of addresses and ports such as [\"0.0.0.0:25\", \"[::]:25\"]";
     IpAddr, "a list of IP addresses such as [\"192.0.2.1\", \"2001:db8::1\"]";
     Duration, "a list of times such as [\"5m\", \"1h\"]";
+    ChallengeKind, "a list of \"http-01\" and \"tls-alpn-01\"";
 }

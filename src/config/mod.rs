@@ -15,6 +15,7 @@ use declare::{Check, Section, section};
 use problem::{Place, Problems};
 use read::Reader;
 
+mod certificates;
 mod check;
 mod choices;
 mod declare;
@@ -31,19 +32,21 @@ mod service;
 mod syntax;
 mod values;
 
+pub use certificates::{Acme, CertificateFiles, Tls};
 pub use choices::{
-    Approval, Division, DmarcPolicy, Dnssec, KeySource, LogFormat, LogLevel, LogTarget, RequireTls,
+    Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, KeySource,
+    LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
 };
 pub use delivery::Delivery;
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};
-pub use names::Dns;
+pub use names::{Dns, MtaSts};
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};
 pub use service::{
-    CertificateFiles, Dkim, Incoming, Limits, Listen, ListenHttps, ListenSmtp, ListenSubmission,
-    ListenSubmissions, Log, Pages, RootKey, StaffLimits, Tls,
+    Dkim, Incoming, Limits, Listen, ListenHttp, ListenHttps, ListenSmtp, ListenSubmission,
+    ListenSubmissions, Log, Pages, RootKey, StaffLimits,
 };
 pub use values::{
     ByteSize, Colour, ConstituencySource, HostPort, Name, NotAName, Period, WebAddress,
@@ -95,6 +98,8 @@ section! {
         dkim: Dkim = section(),
         /// DNS records.
         dns: Dns = section(),
+        /// The party's own MTA-STS policy.
+        mta_sts: MtaSts = section(),
         /// Mail to other servers.
         delivery: Delivery = section(),
         /// Mail from other servers.
@@ -191,6 +196,31 @@ impl Config {
     /// The first of the party's domains: lists and service mail are at home there.
     pub fn domain(&self) -> &Domain {
         self.domains.first().unwrap_or(&self.hostname)
+    }
+
+    /// The host of the pages.
+    pub fn web_host(&self) -> Option<Domain> {
+        match &self.pages.url {
+            Some(url) => Domain::parse(url.host()).ok(),
+            None => Some(self.hostname.clone()),
+        }
+    }
+
+    /// The names that our certificates are for: this host first.
+    pub fn certificate_names(&self) -> Vec<Domain> {
+        let mut names = vec![self.hostname.clone()];
+        names.extend(self.web_host());
+        for domain in &self.domains {
+            if self.mta_sts.mode != StsMode::Off {
+                names.extend(Domain::parse(&format!("mta-sts.{domain}")).ok());
+            }
+            if self.dns.autoconfig {
+                names.extend(Domain::parse(&format!("autoconfig.{domain}")).ok());
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
     }
 
     /// Whether a domain is the party's own.

@@ -75,6 +75,10 @@ listener!(
     /// The pages: port 443.
     ListenHttps, 443, "https"
 );
+listener!(
+    /// Port 80: answers ACME authorities (HTTP-01), and sends everybody else to the front page over TLS.
+    ListenHttp, 80, "http"
+);
 
 section! {
     /// The doors. With hustings.socket, systemd opens the low ports and hands them over by name.
@@ -87,12 +91,14 @@ section! {
         submission: ListenSubmission = section(),
         /// The pages.
         https: ListenHttps = section(),
+        /// ACME, and the way to the pages.
+        http: ListenHttp = section(),
     }
 }
 
 impl Listen {
     /// Each listener's name here, its addresses and its socket's name.
-    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 4] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 5] {
         [
             ("smtp", &self.smtp.addresses, &self.smtp.fd),
             (
@@ -106,6 +112,7 @@ impl Listen {
                 &self.submission.fd,
             ),
             ("https", &self.https.addresses, &self.https.fd),
+            ("http", &self.http.addresses, &self.http.fd),
         ]
     }
 }
@@ -148,39 +155,6 @@ fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     let dual = matches!((a.ip(), b.ip()), (IpAddr::V6(v6), _) | (_, IpAddr::V6(v6)) if v6.is_unspecified());
     a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || (any && same_family) || dual)
 }
-
-section! {
-    /// Certificates. They're read again when the files change, and on `systemctl reload`.
-    pub struct Tls {
-        /// How often the files are looked at.
-        check_every: Duration = default(Duration::from_secs(60)),
-        /// Pairs of certificate and key. Two pairs for the same names, one ECDSA and one RSA, serve old peers as well.
-        certificate: Vec<CertificateFiles> = tables(),
-    }
-}
-
-impl Check for Tls {
-    fn check(&self, at: &Place<'_>) {
-        at.expect(
-            !self.certificate.is_empty(),
-            "",
-            "there's no certificate: nothing is served without TLS",
-            "add [[tls.certificate]] with the paths `chain` and `key`",
-        );
-    }
-}
-
-section! {
-    /// One certificate and its key.
-    pub struct CertificateFiles {
-        /// The certificate and those between it and the root, in PEM (`fullchain.pem`).
-        chain: PathBuf = required("/etc/hustings/tls/fullchain.pem"),
-        /// Its private key, in PEM, readable by the service alone.
-        key: PathBuf = required("/etc/hustings/tls/privkey.pem"),
-    }
-}
-
-impl Check for CertificateFiles {}
 
 section! {
     /// The pages.

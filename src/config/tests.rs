@@ -130,7 +130,9 @@ fn every_documented_key_parses_to_its_default() {
     ) = (None, None);
     config.incoming.blocklist = None;
     let dns = &mut config.dns;
-    (dns.mta_sts, dns.tls_reports, dns.probe) = (None, None, None);
+    (dns.tls_reports, dns.probe) = (None, None);
+    let acme = &mut config.tls.acme;
+    (acme.contact, acme.trusted_certificates) = (None, None);
     let list = config.list.get_mut("news").unwrap();
     (
         list.purpose_cy,

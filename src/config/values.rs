@@ -283,6 +283,14 @@ impl WebAddress {
         let rest = self.0.split_once("://").map_or(&*self.0, |(_, rest)| rest);
         rest.split('/').next().unwrap_or(rest)
     }
+
+    /// The host alone.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host)
+    }
 }
 
 impl FromStr for WebAddress {

@@ -1,5 +1,6 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod certificates;
 mod gone_lists;
 mod reload;
 mod work;
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ use super::rooms::{Rooms, RoomsCell};
 use super::service::{House, HouseReport, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
+use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
 use crate::config::{self, Config, FileDigest};
 use crate::consent::{Consent, IntakeWorker};
@@ -101,6 +102,7 @@ impl PartyHouse {
             signups_per_network: signups(limits),
             locked: Arc::new(parts.locked),
         });
+        web.host(parts.settings.hosted());
         let record = OnRecord::default();
         // Nothing waits yet, so there is room.
         let _ = record.note(
@@ -233,11 +235,13 @@ impl PartyHouse {
             .await
             .map_err(|error| say(&error))?;
         let signing = Arc::new(signing);
+        let own = self.own_certificates(&store, &settings).await;
         let names = Names::new(
             self.clock.clone(),
             settings.config.clone(),
             signing.clone(),
             self.certificates.clone(),
+            own.clone(),
         );
         let mailings = Mailings::open(
             store.clone(),
@@ -274,6 +278,7 @@ impl PartyHouse {
                 queue,
                 signing,
                 names,
+                certificates: own,
                 bell: self.bell.clone(),
                 pace,
                 checks,
@@ -281,6 +286,36 @@ impl PartyHouse {
         );
         rooms.consent.know_own(Arc::new(rooms.own_addresses()));
         Ok(Arc::new(rooms))
+    }
+
+    /// Our own certificates. What is wrong with them keeps no door shut: those of the last time are served.
+    async fn own_certificates(
+        &self,
+        store: &Store,
+        settings: &Settings,
+    ) -> Option<Arc<OwnCertificates>> {
+        let (store, served) = (store.clone(), self.certificates.clone());
+        let opened = match settings.certificates() {
+            Ok(None) => return None,
+            Ok(Some(settings)) => {
+                OwnCertificates::open(store, self.clock.clone(), served, settings)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match opened {
+            Ok(own) => Some(own),
+            Err(error) => {
+                tracing::error!(error, "certificates are not looked after");
+                let said = format!("certificates are not looked after: {error}");
+                self.found
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(said);
+                None
+            }
+        }
     }
 
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
@@ -313,6 +348,9 @@ impl PartyHouse {
         self.spawn(rooms.names.clone().run());
         if let Some(reporter) = rooms.reporter.clone() {
             self.spawn(reporter.run());
+        }
+        if let Some(own) = &rooms.certificates {
+            self.spawn(own.clone().run());
         }
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
@@ -456,12 +494,11 @@ impl House for PartyHouse {
             Some(rooms) => Some(work::work(rooms).await),
         };
         let mut warnings = Vec::new();
-        if let Some(ends) = self.certificates.expires() {
-            let left = ends.duration_since(self.clock.now());
-            if left < SignedDuration::from_hours(14 * 24) {
-                warnings.push(format!("a certificate ends on {}", ends.strftime("%F")));
-            }
-        }
+        warnings.extend(certificates::warnings(
+            &self.certificates,
+            rooms.as_deref(),
+            self.clock.now(),
+        ));
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
         warnings.extend_from_slice(&self.settings.load().faults);
         warnings.extend(little_room(&self.config().data_dir));
@@ -472,6 +509,7 @@ impl House for PartyHouse {
             warnings.extend(gone_lists::warnings(rooms, admin));
             warnings.extend(rooms.names.warnings());
         }
+        let rooms_own = rooms.as_ref().and_then(|rooms| rooms.certificates.clone());
         let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
         if broken > 0 {
             warnings.push(format!(
@@ -485,6 +523,12 @@ impl House for PartyHouse {
         }
         HouseReport {
             doors,
+            certificates: certificates::report(
+                &self.certificates,
+                self.config().tls.source,
+                rooms_own,
+            ),
+            refused: certificates::refused(&self.certificates),
             work,
             warnings,
         }

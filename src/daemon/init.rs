@@ -38,6 +38,8 @@ pub struct Answers {
     pub postal_address: String,
     /// Where the root key comes from: `credential`, `file` or `passphrase`.
     pub key: String,
+    /// Where the certificates come from: `files`, `acme` (whose terms were agreed to) or `self-made`.
+    pub certificates: String,
 }
 
 /// Whether a step did something.
@@ -126,6 +128,10 @@ pub fn config_text(answers: &Answers) -> Result<String, InitError> {
         )
         .replace("mail.party.example", &answers.hostname)
         .replace("party.example", &answers.domain);
+    let text = match answers.certificates.as_str() {
+        "files" => text,
+        source => without_files(&text, source),
+    };
     Config::parse(&text, None).map_err(InitError::Config)?;
     Ok(text)
 }
@@ -139,6 +145,7 @@ impl Answers {
             party: "The Example Party".into(),
             postal_address: "1 High Street, Leeds LS1 1AA".into(),
             key: "credential".into(),
+            certificates: "files".into(),
         }
     }
 }
@@ -201,6 +208,28 @@ pub fn answered_otherwise(given: &[(&'static str, Option<&str>)], config: &Confi
         (has != text).then(|| format!("{flag}: the configuration has {}", quoted(has)))
     });
     unused.collect()
+}
+
+/// The text with certificates that come from elsewhere. An authority's certificates let the party have an MTA-STS policy;
+/// one that only asks for reports does no harm.
+fn without_files(text: &str, source: &str) -> String {
+    let mut text = text.replace(
+        "#source = \"files\"",
+        &format!("source = {}", quoted(source)),
+    );
+    for key in [
+        "[[tls.certificate]]",
+        "chain = ",
+        "key = \"/etc/hustings/tls",
+    ] {
+        text = text.replace(&format!("\n{key}"), &format!("\n#{key}"));
+    }
+    if source == "acme" {
+        text = text
+            .replace("#terms_agreed = false", "terms_agreed = true")
+            .replace("#mode = \"off\"", "mode = \"testing\"");
+    }
+    text
 }
 
 fn quoted(text: &str) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::address::EmailAddress;
+use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
@@ -45,6 +46,8 @@ pub struct Rooms {
     pub signing: Arc<Signing>,
     /// What the party publishes in DNS.
     pub names: Arc<Names>,
+    /// Our own certificates; none if they come from files.
+    pub certificates: Option<Arc<OwnCertificates>>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// What other servers have to prove, and what came of it.
@@ -79,6 +82,8 @@ pub struct Parts {
     pub signing: Arc<Signing>,
     /// What the party publishes in DNS.
     pub names: Arc<Names>,
+    /// Our own certificates; none if they come from files.
+    pub certificates: Option<Arc<OwnCertificates>>,
     /// Rung when something was queued.
     pub bell: Bell,
     /// How fast providers get copies.
@@ -113,6 +118,7 @@ impl Rooms {
             queue: parts.queue,
             signing: parts.signing,
             names: parts.names,
+            certificates: parts.certificates,
             bell: parts.bell,
             pace: parts.pace,
             engine: OnceLock::new(),

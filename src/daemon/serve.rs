@@ -24,12 +24,15 @@ use super::service::{NobodyKnown, ServiceDesk};
 use super::settings::{Settings, SettingsError};
 use super::signals::{Asked, Signals};
 use super::{hardening, logging};
+use crate::certificate::at_start;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, FileDigest};
+use crate::config::{CertificateSource, Config, ConfigErrors, FileDigest};
 use crate::control::api::service::DoorReport;
 use crate::control::{self, Desk, Failure, Server};
 use crate::smtp::server::{Door as SmtpDoor, Role};
-use crate::tls::{Certificates, Door as TlsDoor, PairError, PairFiles, server_config};
+use crate::tls::{
+    Certificates, Door as TlsDoor, PairError, PairFiles, SelfMadeError, server_config,
+};
 use crate::web::Door as WebDoor;
 
 /// How long final dots that have left may take to be answered at a stop.
@@ -51,6 +54,9 @@ pub enum StartError {
         #[from]
         source: PairError,
     },
+    /// A certificate of our own.
+    #[error(transparent)]
+    SelfMade(#[from] SelfMadeError),
     /// The store or its keys.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
@@ -105,6 +111,8 @@ pub struct Doors {
     pub submission: Vec<SocketAddr>,
     /// The pages.
     pub https: Vec<SocketAddr>,
+    /// Port 80.
+    pub http: Vec<SocketAddr>,
     /// The pages without TLS, in the sandbox.
     pub plain: Vec<SocketAddr>,
     /// The control socket.
@@ -193,8 +201,10 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         starting.serve_plain(address).await?;
     }
     let doors = starting.doors;
-    let watched = certificates.clone().watch(config.tls.check_every, clock);
-    tasks.spawn(until(stop.clone(), watched));
+    if config.tls.source == CertificateSource::Files {
+        let watched = certificates.clone().watch(config.tls.check_every, clock);
+        tasks.spawn(until(stop.clone(), watched));
+    }
     Ok(Running {
         doors,
         house,
@@ -211,12 +221,24 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     }
 }
 
-fn certificates(config: &Config, now: Timestamp) -> Result<Arc<Certificates>, PairError> {
+fn certificates(config: &Config, now: Timestamp) -> Result<Arc<Certificates>, StartError> {
+    if config.tls.source != CertificateSource::Files {
+        let names: Vec<String> = config
+            .certificate_names()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        return Ok(Certificates::fixed(at_start(
+            &config.tls.directory,
+            &names,
+            now,
+        )?));
+    }
     let files = config.tls.certificate.iter().map(|pair| PairFiles {
         chain: pair.chain.clone(),
         key: pair.key.clone(),
     });
-    Certificates::open(files.collect(), now)
+    Ok(Certificates::open(files.collect(), now)?)
 }
 
 async fn keeper(config: &Config) -> Result<Arc<Keeper>, KeeperError> {
@@ -274,6 +296,7 @@ impl Starting<'_> {
                 "smtp" => self.serve_smtp(name, Role::Mx, listeners),
                 "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
                 "submission" => self.serve_smtp(name, Role::Submission, listeners),
+                "http" => self.serve_port_80(name, listeners),
                 _ => self.serve_pages(name, listeners),
             }
         }
@@ -284,6 +307,7 @@ impl Starting<'_> {
             "smtp" => &mut self.doors.smtp,
             "submissions" => &mut self.doors.submissions,
             "submission" => &mut self.doors.submission,
+            "http" => &mut self.doors.http,
             _ => &mut self.doors.https,
         }
     }
@@ -325,7 +349,8 @@ impl Starting<'_> {
         let host_name: Arc<str> = self.config.hostname.as_str().into();
         let limits = self.house.limits();
         let door = SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone())
-            .with_shared_limits(limits.mail());
+            .with_shared_limits(limits.mail())
+            .with_refusals(self.certificates.refusals().clone());
         let (door, admission) = (Arc::new(door), limits.admission(name));
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
@@ -336,7 +361,22 @@ impl Starting<'_> {
 
     fn serve_pages(&self, name: &'static str, listeners: Vec<TcpListener>) {
         let tls = server_config(self.certificates.clone(), TlsDoor::Https);
-        let door = Arc::new(WebDoor::https(self.house.web(), tls));
+        let door = Arc::new(
+            WebDoor::https(self.house.web(), tls)
+                .with_refusals(self.certificates.refusals().clone()),
+        );
+        let admission = self.house.limits().admission(name);
+        for listener in listeners {
+            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
+            self.tasks
+                .spawn(async move { door.listen(listener, admission, stop).await });
+        }
+    }
+
+    fn serve_port_80(&self, name: &'static str, listeners: Vec<TcpListener>) {
+        let challenges = self.certificates.challenges().clone();
+        let front = format!("{}/", self.config.pages_url());
+        let door = Arc::new(WebDoor::port_80(challenges, &front));
         let admission = self.house.limits().admission(name);
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());

@@ -12,8 +12,8 @@ use super::signals::DRAIN;
 use crate::clock::Clock;
 use crate::control::api::Count;
 use crate::control::api::service::{
-    ClockReading, DoorReport, Lock, LockState, Locking, Reload, Reloaded, SandboxClock, Status,
-    StatusReport, Unlock, Unlocked, Work,
+    CertificateReport, ClockReading, DoorReport, Lock, LockState, Locking, RefusedReport, Reload,
+    Reloaded, SandboxClock, Status, StatusReport, Unlock, Unlocked, Work,
 };
 use crate::control::handlers::{SheetSource, staff_failure};
 use crate::control::{Call, Class, Desk, Failure, Handle, SecretText, WhoIs};
@@ -25,6 +25,10 @@ use crate::store::{Health, Store};
 pub struct HouseReport {
     /// The doors.
     pub doors: Vec<DoorReport>,
+    /// The certificates in use.
+    pub certificates: Vec<CertificateReport>,
+    /// TLS handshakes that came to nothing.
+    pub refused: Vec<RefusedReport>,
     /// What it does; none while locked.
     pub work: Option<Work>,
     /// What an admin should see to.
@@ -270,6 +274,8 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
             key: self.keeper.source().protection().to_owned(),
             store,
             doors: house.doors,
+            certificates: house.certificates,
+            refused: house.refused,
             work: house.work,
             waiting_withdrawals: self.waiting(call.caller()),
             warnings,

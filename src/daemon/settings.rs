@@ -1,6 +1,7 @@
 //! From the configuration to what each room is told. Rooms don't read the configuration themselves, so that a reload
 //! swaps plain data, and a room can be tried without a file.
 
+mod hosted;
 mod pace;
 mod pages;
 
@@ -12,6 +13,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::address::EmailAddress;
+use crate::certificate::CertificateSettings;
 use crate::clock::Clock;
 use crate::config::{self, Approval, Config, List, Name};
 use crate::consent::constituency::{Constituencies, Constituency};
@@ -33,6 +35,7 @@ use crate::staff::Premises;
 use crate::store::Store;
 use crate::template::{Lang, Templates, Text, Tongues};
 use crate::tls::trusted_roots;
+use crate::web::Hosted;
 
 use super::names::addresses;
 use pages::{least_age, party, purpose, templates};
@@ -46,6 +49,9 @@ pub enum SettingsError {
     /// Mail to other servers.
     #[error("mail can't be sent with these settings: {0}")]
     Delivery(String),
+    /// Certificates.
+    #[error("certificates can't be asked for with these settings: {0}")]
+    Certificates(String),
 }
 
 /// Everything that is made from the configuration and not yet in a room.
@@ -256,6 +262,19 @@ impl Settings {
         }
     }
 
+    /// What programs fetch from us.
+    pub fn hosted(&self) -> Hosted {
+        hosted::hosted(&self.config)
+    }
+
+    /// How our own certificates are looked after; none if they come from files.
+    ///
+    /// # Errors
+    /// [`SettingsError::Certificates`] if the way to the authority can't be set up.
+    pub fn certificates(&self) -> Result<Option<CertificateSettings>, SettingsError> {
+        hosted::certificates(&self.config)
+    }
+
     /// The address that notices come from.
     pub fn postmaster(&self) -> EmailAddress {
         EmailAddress::from_parts("postmaster", self.config.domain())
@@ -371,7 +390,7 @@ impl Settings {
         look("data_dir", new.data_dir != old.data_dir);
         look("runtime_dir", new.runtime_dir != old.runtime_dir);
         look("key", shown(&new.key) != shown(&old.key));
-        look("tls", shown(&new.tls) != shown(&old.tls));
+        look("tls", restarts(&new.tls) != restarts(&old.tls));
         look("dkim", shown(&new.dkim) != shown(&old.dkim));
         look("log", shown(&new.log) != shown(&old.log));
         look("limits.buffers", new.limits.buffers != old.limits.buffers);
@@ -386,6 +405,12 @@ impl Settings {
     pub fn selectors(&self) -> Selectors {
         selectors(&self.config)
     }
+}
+
+/// What of the certificates can't be changed while they're served.
+fn restarts(tls: &config::Tls) -> String {
+    let watched = (&tls.certificate, tls.check_every);
+    format!("{:?} {:?} {watched:?}", tls.source, tls.directory)
 }
 
 /// What outlives the configuration when other servers have to prove who they are.

@@ -63,6 +63,18 @@ impl NameServer {
     pub async fn data(&self, name: &str, kind: Kind) -> Result<Vec<Data>, LookupError> {
         self.resolver.data(name, kind).await
     }
+
+    /// How long others may remember its records of this name and kind, in seconds.
+    pub async fn ttl(&self, name: &str, kind: Kind) -> Option<u32> {
+        let answer = self
+            .resolver
+            .look_up(name, kind.record_type())
+            .await
+            .ok()??;
+        let records = answer.answers().iter();
+        let own = records.filter(|record| record.record_type() == kind.record_type());
+        own.map(|record| record.ttl).max()
+    }
 }
 
 impl Resolver {

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::challenges::{Challenges, is_challenge};
 use super::pair::{Pair, PairError};
+use super::refused::Refusals;
 use crate::clock::Clock;
 
 /// The files of a pair.
@@ -36,6 +38,8 @@ pub enum Reloaded {
 pub struct Certificates {
     pairs: ArcSwap<Vec<Pair>>,
     watched: Mutex<Watched>,
+    challenges: Arc<Challenges>,
+    refusals: Arc<Refusals>,
 }
 
 #[derive(Default)]
@@ -83,15 +87,35 @@ impl Certificates {
         Ok(Arc::new(Self {
             pairs: ArcSwap::from_pointee(pairs),
             watched: Mutex::new(Watched { files, seen }),
+            challenges: Arc::default(),
+            refusals: Arc::default(),
         }))
     }
 
-    /// Pairs that come from no file: the sandbox's and the tests'.
+    /// Pairs that come from no file that others change: our own, and the tests'.
     pub fn fixed(pairs: Vec<Pair>) -> Arc<Self> {
         Arc::new(Self {
             pairs: ArcSwap::from_pointee(sorted(pairs)),
             watched: Mutex::default(),
+            challenges: Arc::default(),
+            refusals: Arc::default(),
         })
+    }
+
+    /// Serves these from the next handshake on, and watches no file.
+    pub fn put(&self, pairs: Vec<Pair>) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Watched::default();
+        self.pairs.store(Arc::new(sorted(pairs)));
+    }
+
+    /// Handshakes that came to nothing, at all doors.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// What an ACME authority is answered.
+    pub fn challenges(&self) -> &Arc<Challenges> {
+        &self.challenges
     }
 
     /// Reads the files again, changed or not (SIGHUP).
@@ -213,6 +237,19 @@ impl ResolvesServerCert for Certificates {
             .find(named)
             .or_else(|| candidates.next());
         pair.map(|pair| pair.certified().clone())
+    }
+}
+
+/// The certificates on the https port, where an ACME authority may ask for a name of ours.
+#[derive(Debug)]
+pub(super) struct WithChallenges(pub(super) Arc<Certificates>);
+
+impl ResolvesServerCert for WithChallenges {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match is_challenge(&hello) {
+            true => self.0.challenges.certificate(&hello),
+            false => self.0.resolve(hello),
+        }
     }
 }
 

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::dane::{Dane, DaneVerifier};
@@ -15,6 +17,16 @@ use super::dane::{Dane, DaneVerifier};
 /// is proven anew.
 pub fn verifying_client(verifier: Arc<WebPkiServerVerifier>) -> ClientConfig {
     client(super::provider(), verifier)
+}
+
+/// TLS in which these roots must vouch for the server's certificate and its name.
+///
+/// # Errors
+/// If there is no root.
+pub fn verified_client(roots: RootCertStore) -> Result<Arc<ClientConfig>, VerifierBuilderError> {
+    let roots = Arc::new(roots);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, super::provider()).build()?;
+    Ok(Arc::new(verifying_client(verifier)))
 }
 
 /// TLS in which the server's certificate must match TLSA records (RFC 7672).

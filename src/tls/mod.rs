@@ -4,6 +4,7 @@
 //!   client and reads them again when their files change.
 //! - [`server_config`] has what each door needs; [`encrypting_client`] encrypts without asking who answers,
 //!   [`verifying_client`] and [`dane_client`] insist on proof, by the [`trusted_roots`] or by TLSA records ([`Dane`]).
+//! - [`OwnKey`] is a key of ours that certificates are asked for; [`Challenges`] is what an ACME authority is answered.
 //! - [`SelfMadeCa`] makes certificates for the sandbox and for tests.
 //!
 //! Nothing here opens a socket.
@@ -13,19 +14,25 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::CryptoProvider;
 
 mod certificates;
+mod challenges;
 mod client;
 mod dane;
 mod fault;
+mod own_key;
 mod pair;
+mod refused;
 mod roots;
 mod self_made;
 mod server;
 
 pub use certificates::{Certificates, PairFiles, Reloaded};
-pub use client::{dane_client, encrypting_client, verifying_client};
+pub use challenges::{ACME_TLS, Answering, Challenges};
+pub use client::{dane_client, encrypting_client, verified_client, verifying_client};
 pub use dane::{Dane, Tlsa, usable};
 pub use fault::CertificateFault;
+pub use own_key::{KeyKind, OwnKey};
 pub use pair::{Pair, PairError};
+pub use refused::{Refusals, Refused, RefusedFor};
 pub use roots::{RootsError, trusted_roots};
 pub use rustls_pki_types as pki_types;
 pub use self_made::{SelfMadeCa, SelfMadeError};

@@ -150,6 +150,7 @@ const PRIVATE_KEY: &str = "private key";
 pub struct Pair {
     certified: Arc<CertifiedKey>,
     names: Vec<String>,
+    from: Timestamp,
     expires: Timestamp,
 }
 
@@ -172,6 +173,28 @@ impl Pair {
         (chain_path, chain_pem): (&Path, &[u8]),
         (key_path, key_pem): (&Path, &[u8]),
         now: Timestamp,
+    ) -> Result<Self, PairError> {
+        let pair = Self::undated((chain_path, chain_pem), (key_path, key_pem))?;
+        let path = || chain_path.to_owned();
+        if now > pair.expires {
+            return Err(PairError::Expired {
+                path: path(),
+                at: pair.expires,
+            });
+        }
+        if now < pair.from {
+            return Err(PairError::NotYetValid {
+                path: path(),
+                at: pair.from,
+            });
+        }
+        Ok(pair)
+    }
+
+    /// The same, whatever its dates.
+    pub(super) fn undated(
+        (chain_path, chain_pem): (&Path, &[u8]),
+        (key_path, key_pem): (&Path, &[u8]),
     ) -> Result<Self, PairError> {
         let chain = parse_chain(chain_path, chain_pem)?;
         let key = parse_key(key_path, key_pem)?;
@@ -196,23 +219,33 @@ impl Pair {
         };
         let certified = CertifiedKey::new(chain, key);
         check_match(&certified, chain_path, key_path)?;
-        if now > until {
-            return Err(PairError::Expired {
-                path: chain_path.to_owned(),
-                at: until,
-            });
-        }
-        if now < from {
-            return Err(PairError::NotYetValid {
-                path: chain_path.to_owned(),
-                at: from,
-            });
-        }
         Ok(Self {
             certified: Arc::new(certified),
             names,
+            from,
             expires: until,
         })
+    }
+
+    /// From when it is valid.
+    pub fn valid_from(&self) -> Timestamp {
+        self.from
+    }
+
+    /// The names it is for.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether its key is RSA, or else of a newer kind.
+    pub fn is_rsa(&self) -> bool {
+        self.preference() == 2
+    }
+
+    /// Whether it is signed by nobody but itself.
+    pub fn is_self_signed(&self) -> bool {
+        let leaf = X509Certificate::from_der(self.certificate());
+        leaf.is_ok_and(|(_, leaf)| leaf.subject() == leaf.issuer())
     }
 
     /// When the certificate ends.
@@ -223,6 +256,11 @@ impl Pair {
     /// Whether the certificate is for this name, as itself or by a wildcard (RFC 6125 §6.4.3: one label).
     pub fn is_for(&self, name: &Domain) -> bool {
         self.serves(name.as_str())
+    }
+
+    /// The same for a name that is a text.
+    pub fn serves_name(&self, name: &str) -> bool {
+        self.serves(name)
     }
 
     pub(super) fn serves(&self, name: &str) -> bool {

@@ -137,7 +137,7 @@ impl SelfMadeCa {
     }
 }
 
-fn params(
+pub(super) fn params(
     names: Vec<String>,
     common: &str,
     now: Timestamp,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 
-use super::certificates::Certificates;
+use super::certificates::{Certificates, WithChallenges};
+use super::challenges::ACME_TLS;
 
 /// Which door is asking for its TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Door {
     Mx,
     /// Ports 465 and 587.
     Submission,
-    /// Port 443: HTTP/2 and HTTP/1.1 by ALPN.
+    /// Port 443: HTTP/2 and HTTP/1.1 by ALPN; and TLS-ALPN-01, for ACME authorities.
     Https,
 }
 
@@ -24,11 +25,15 @@ pub enum Door {
 /// # Panics
 /// Never: AWS-LC has both versions.
 pub fn server_config(certificates: Arc<Certificates>, door: Door) -> Arc<ServerConfig> {
+    let resolver: Arc<dyn ResolvesServerCert> = match door {
+        Door::Https => Arc::new(WithChallenges(certificates)),
+        Door::Mx | Door::Submission => certificates,
+    };
     let mut config = ServerConfig::builder_with_provider(super::provider())
         .with_protocol_versions(super::VERSIONS)
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
-        .with_cert_resolver(certificates);
+        .with_cert_resolver(resolver);
     config.max_early_data_size = 0;
     match door {
         Door::Mx => {
@@ -36,7 +41,11 @@ pub fn server_config(certificates: Arc<Certificates>, door: Door) -> Arc<ServerC
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
         Door::Submission => {}
-        Door::Https => config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Door::Https => {
+            config.alpn_protocols = [b"h2".as_slice(), b"http/1.1", ACME_TLS]
+                .map(<[u8]>::to_vec)
+                .into();
+        }
     }
     Arc::new(config)
 }

@@ -597,3 +597,64 @@ fn nothing_shows_a_key() {
         "SelfMadeCa(..) Pair(..) Certificates(1)"
     );
 }
+
+#[test]
+fn the_key_exchange_holds_against_quantum_computers_where_the_client_can() {
+    use rustls::NamedGroup;
+    let ca = ca();
+    let certificates = Certificates::fixed(vec![ca.issue(&["mail.party.example"]).unwrap()]);
+    for door in [Door::Mx, Door::Submission, Door::Https] {
+        let server = server_config(certificates.clone(), door);
+        let group = |client: ClientConfig| {
+            let shaken = shake(Arc::new(client), server.clone(), "mail.party.example");
+            let (client, _) = shaken.unwrap();
+            client
+                .negotiated_key_exchange_group()
+                .map(|group| group.name())
+        };
+        assert_eq!(
+            group(trusting(&ca)),
+            Some(NamedGroup::X25519MLKEM768),
+            "{door:?}"
+        );
+        let mut older = (*provider()).clone();
+        older
+            .kx_groups
+            .retain(|group| group.name() != NamedGroup::X25519MLKEM768);
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der()).unwrap();
+        let older = ClientConfig::builder_with_provider(Arc::new(older))
+            .with_protocol_versions(VERSIONS)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        assert_eq!(group(older), Some(NamedGroup::X25519), "{door:?}");
+    }
+}
+
+#[test]
+fn an_authority_gets_the_certificate_that_is_for_it_and_nobody_else_does() {
+    let ca = ca();
+    let certificates = Certificates::fixed(vec![ca.issue(&["mail.party.example"]).unwrap()]);
+    let server = server_config(certificates.clone(), Door::Https);
+    let asking = |offers: &[&[u8]]| {
+        let mut client = (*encrypting_client()).clone();
+        client.alpn_protocols = offers.iter().map(|offer| offer.to_vec()).collect();
+        shake(Arc::new(client), server.clone(), "mail.party.example")
+    };
+    assert!(asking(&[ACME_TLS]).is_err(), "nobody asks for a name");
+    let answering = certificates
+        .challenges()
+        .answer_tls("Mail.Party.Example", &[7; 32])
+        .unwrap();
+    let (client, _) = asking(&[ACME_TLS]).unwrap();
+    assert_eq!(client.alpn_protocol(), Some(ACME_TLS));
+    let usual = certificates.pairs()[0].certificate().to_vec();
+    assert_ne!(served(&client), usual);
+    for offers in [&[b"h2".as_slice(), ACME_TLS][..], &[b"http/1.1"], &[]] {
+        let (client, _) = asking(offers).unwrap();
+        assert_eq!(served(&client), usual, "{offers:?}");
+    }
+    drop(answering);
+    assert!(asking(&[ACME_TLS]).is_err(), "it was seen");
+}

@@ -22,10 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use super::hosted::port_80;
 use super::{Peer, Web, pages};
 use crate::net::ConnectionId;
 use crate::net::admission::Admission;
 use crate::net::listen::{Accept, listen};
+use crate::tls::{ACME_TLS, Challenges, Refusals, RefusedFor};
 
 /// The largest head of a request, in bytes; also what is read ahead of a body.
 const HEAD: usize = 16 * 1024;
@@ -75,6 +77,7 @@ pub struct Door {
     router: Router,
     tls: Option<TlsAcceptor>,
     timeouts: Timeouts,
+    refusals: Arc<Refusals>,
 }
 
 impl Door {
@@ -84,6 +87,7 @@ impl Door {
             router: pages(Arc::clone(web)),
             tls: Some(TlsAcceptor::from(tls)),
             timeouts: Timeouts::default(),
+            refusals: Arc::default(),
         }
     }
 
@@ -91,6 +95,22 @@ impl Door {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
+    }
+
+    /// The same door, counting handshakes that come to nothing here.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// Port 80: answers certificate authorities, and sends everybody else to the front page over TLS.
+    pub fn port_80(challenges: Arc<Challenges>, front: &str) -> Self {
+        Self {
+            router: port_80(challenges, front),
+            tls: None,
+            timeouts: Timeouts::default(),
+            refusals: Arc::default(),
+        }
     }
 
     /// Serves a listener until `stop`, lets what is in progress end, and returns when all connections are closed.
@@ -128,6 +148,7 @@ impl Door {
             router: pages(Arc::clone(web)),
             tls: None,
             timeouts: Timeouts::default(),
+            refusals: Arc::default(),
         };
         Arc::new(door).listen(listener, admission, stop).await;
         Ok(())
@@ -141,9 +162,17 @@ impl Door {
         tokio::select! {
             () = stop.cancelled() => {}
             done = handshake => match done {
+                // An authority has seen what it wanted (TLS-ALPN-01).
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) => {}
                 Ok(Ok(stream)) => self.speak(stream, peer, stop).await,
-                Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                Err(_) => tracing::debug!("no TLS in time"),
+                Ok(Err(error)) => {
+                    self.refusals.count("https", RefusedFor::of(&error), peer);
+                    tracing::debug!(%error, "no TLS");
+                }
+                Err(_) => {
+                    self.refusals.count("https", RefusedFor::Stalled, peer);
+                    tracing::debug!("no TLS in time");
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Asked, Dressed, kind_of, notice, retry_later};
-use super::{LATER, ROBOTS, Web, headers};
+use super::{LATER, ROBOTS, Web, headers, hosted};
 use crate::template::NoticeKind;
 
 /// The longest address of a page, in bytes: the longest token with room to spare.
@@ -53,11 +53,13 @@ fn route_of(request: &Request) -> String {
     matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned())
 }
 
-/// While the vault is locked, only the way out is open; and the stylesheet, so that the answer can be read.
+/// While the vault is locked, only the way out is open; and the stylesheet, so that the answer can be read, and
+/// what programs fetch.
 fn is_shut(web: &Web, request: &Request) -> bool {
     let path = request.uri().path();
     let way_out = is_way_out(path);
-    let plain = path == ROBOTS || path == web.site().templates().style_path();
+    let plain = [ROBOTS, hosted::POLICY, hosted::SETTINGS].contains(&path)
+        || path == web.site().templates().style_path();
     web.is_locked() && !way_out && !plain
 }
 

@@ -5,6 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `door` | sockets, TLS and time around the pages |
+//! | `hosted` | what programs fetch; and port 80 |
 //! | `guard` | limits before every page, headers behind it, a line in the log |
 //! | `sign_up`, `confirm`, `withdraw`, `approve` | one page each, with what is posted from it |
 //! | `tls_reports` | where other servers post their reports on TLS |
@@ -18,6 +19,7 @@ mod door;
 mod form;
 mod guard;
 mod headers;
+mod hosted;
 mod locked;
 mod network;
 mod sign_up;
@@ -52,6 +54,7 @@ pub use answer::{Asked, page, retry_later};
 pub use approve::{Approvals, Asking, Decided, MailingToApprove, RoomTrouble};
 pub use door::{Door, NotLoopback, Timeouts};
 pub use form::{Fields, FormError, PostedSignUp, Scope};
+pub use hosted::Hosted;
 pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};
 pub use network::Networks;
 pub use site::{Site, SiteParts, by_nation};
@@ -110,6 +113,7 @@ pub struct Web {
     locked: Arc<dyn LockedWithdrawals>,
     locked_posts: Networks,
     reports: tls_reports::Limits,
+    hosted: ArcSwap<Hosted>,
 }
 
 /// The site and the rooms as they are at one moment: a page is made from one house from top to bottom.
@@ -173,6 +177,7 @@ impl Web {
             locked: parts.locked,
             locked_posts: Networks::new(LOCKED_AN_HOUR, HOUR),
             reports: tls_reports::Limits::default(),
+            hosted: ArcSwap::default(),
         })
     }
 
@@ -195,6 +200,11 @@ impl Web {
             let rooms = house.open.as_ref().map(|open| open.rooms.clone());
             House::new(Arc::clone(&site), rooms)
         });
+    }
+
+    /// Serves these to programs from now on.
+    pub fn host(&self, hosted: Hosted) {
+        self.hosted.store(Arc::new(hosted));
     }
 
     /// Another limit for sign-up forms an hour from one network. The counts begin anew.
@@ -285,6 +295,8 @@ fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
     handlers
         .route("/privacy", get(privacy_notice))
         .route(ROBOTS, get(robots))
+        .route(hosted::POLICY, get(hosted::policy))
+        .route(hosted::SETTINGS, get(hosted::settings))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(form::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(

@@ -5,12 +5,14 @@
 //! | `wanted` | the whole set for each domain, from what is configured and which keys sign |
 //! | `seen` | what is looked up, behind a port |
 //! | `judge` | wanted × seen → findings; pure |
+//! | `sts` | the party's own MTA-STS policy; pure |
 //! | `text` | the records that are texts: SPF, DKIM, DMARC and their kin; pure |
 //!
 //! It knows no resolver, store or clock, and what is done about a finding others decide.
 
 mod judge;
 mod seen;
+mod sts;
 mod text;
 mod wanted;
 
@@ -19,6 +21,7 @@ use crate::dns::{Data, Kind};
 
 pub use judge::{judge, published, red};
 pub use seen::{Answer, Asked, Looks, Reach, Reverse, Seen, Silent, look};
+pub use sts::OwnPolicy;
 pub use wanted::{Facts, ServiceFact, wanted};
 
 /// What a record is for.

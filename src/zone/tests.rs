@@ -53,6 +53,8 @@ fn facts() -> Facts {
         mta_sts: Some("20261121".into()),
         tls_reports: Some("https://mail.party.example/tls-reports".into()),
         served_keys: vec![[7; 32]],
+        next_keys: Vec::new(),
+        retired_keys: Vec::new(),
         services: vec![
             ServiceFact {
                 name: "submissions",

@@ -42,6 +42,10 @@ pub struct Facts {
     pub tls_reports: Option<String>,
     /// SHA-256 of the public keys that are served on port 25.
     pub served_keys: Vec<[u8; 32]>,
+    /// The same of the keys that are to be served next.
+    pub next_keys: Vec<[u8; 32]>,
+    /// The same of those that were served before.
+    pub retired_keys: Vec<[u8; 32]>,
     /// What mail programs look for.
     pub services: Vec<ServiceFact>,
     /// Whether settings for mail programs are served.
@@ -115,13 +119,24 @@ fn host(facts: &Facts) -> Vec<Wanted> {
     if !facts.domains.contains(&facts.ehlo) {
         all.push(record(Topic::Spf, None, &facts.ehlo, txt("v=spf1 a -all")));
     }
-    for key in &facts.served_keys {
-        let tlsa = Data::Tlsa([3, 1, 1], key.to_vec());
-        all.push(
-            record(Topic::Tlsa, None, format!("_25._tcp.{host}"), tlsa)
-                .noting("counts where the zone is signed (DNSSEC); publish a new one before the key changes"),
-        );
-    }
+    let tlsa = |key: &[u8; 32]| {
+        let data = Data::Tlsa([3, 1, 1], key.to_vec());
+        record(Topic::Tlsa, None, format!("_25._tcp.{host}"), data)
+    };
+    let counts =
+        "counts where the zone is signed (DNSSEC); publish a new one before the key changes";
+    all.extend(facts.served_keys.iter().map(|key| tlsa(key).noting(counts)));
+    let next =
+        "of the next key, which is served after it was seen here for two TTLs; keep the others";
+    all.extend(facts.next_keys.iter().map(|key| tlsa(key).noting(next)));
+    let old = |key| {
+        tlsa(key)
+            .with_act(Act::Remove)
+            .noting("of a key that is served no more; take it away")
+    };
+    let gone = facts.retired_keys.iter();
+    let gone = gone.filter(|key| !facts.served_keys.contains(key));
+    all.extend(gone.map(old));
     for issuer in &facts.caa {
         let caa = Data::Caa {
             critical: false,

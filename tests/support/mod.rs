@@ -10,6 +10,7 @@ pub mod mailing;
 pub mod memory;
 pub mod outside;
 pub mod party;
+pub mod pebble;
 pub mod policies;
 pub mod seed;
 pub mod zone;

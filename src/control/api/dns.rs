@@ -189,3 +189,22 @@ pub struct Reported {
     /// On TLS.
     pub tls: u64,
 }
+
+/// `dns rotate-tls`: new keys for the certificates.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RotateTls {
+    /// Makes none: looks whether the records of those that wait are published.
+    pub now: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(RotateTls, "dns rotate-tls", Needs::Role(Role::Admin), rows RecordReport, answer TlsRotation);
+
+/// How the rotation of TLS keys stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsRotation {
+    /// When the next keys are served, if their records were seen.
+    pub not_before: Option<Timestamp>,
+    /// Why they wait, if their records were not seen.
+    pub waiting: Option<String>,
+}

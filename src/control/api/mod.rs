@@ -28,6 +28,7 @@ pub const ALL: &[&str] = &[
     "dns records",
     "dns reports",
     "dns rotate-dkim",
+    "dns rotate-tls",
     "key backup",
     "list show",
     "lock",

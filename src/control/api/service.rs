@@ -53,6 +53,34 @@ pub struct DoorReport {
     pub connections: u64,
 }
 
+/// A certificate in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReport {
+    /// The names that it is for.
+    pub names: Vec<String>,
+    /// The kind of its key: `ecdsa`, `rsa`.
+    pub key: String,
+    /// Where it is from: `files`, `acme`, `self-made`.
+    pub source: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it's renewed, where the service does that by itself.
+    pub renews_at: Option<Timestamp>,
+}
+
+/// TLS handshakes that came to nothing, by door and reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedReport {
+    /// The door.
+    pub door: String,
+    /// Why, in words.
+    pub reason: String,
+    /// How often.
+    pub times: u64,
+    /// From how many networks.
+    pub networks: u64,
+}
+
 /// What the service does in the open vault; no numbers of people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
@@ -97,6 +125,12 @@ pub struct StatusReport {
     pub store: String,
     /// The doors.
     pub doors: Vec<DoorReport>,
+    /// The certificates in use.
+    #[serde(default)]
+    pub certificates: Vec<CertificateReport>,
+    /// TLS handshakes that came to nothing since the start.
+    #[serde(default)]
+    pub refused: Vec<RefusedReport>,
     /// What it does; none while locked.
     pub work: Option<Work>,
     /// Withdrawals that came while locked and wait for the unlock: the number for who may read the files it's counted from.

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use crate::address::Domain;
 use crate::audit::ActObject;
+use crate::certificate::OwnCertificates;
 use crate::control::api::dns::{
-    Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, RotateDkim, Rotated,
+    Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, RotateDkim, RotateTls,
+    Rotated, TlsRotation,
 };
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
-use crate::daemon::names::NamesError;
+use crate::daemon::names::{NamesError, TlsSettled};
 use crate::daemon::rooms::Rooms;
 use crate::delivery::signing::{KeyRecord, PairId, Phase, SigningError, Stream, Which};
+use crate::dns::Data;
 use crate::staff::Acts;
 use crate::zone::{Finding, Topic, Wanted, red};
 
@@ -215,5 +218,63 @@ impl Handle<RotateDkim> for DnsDesk {
             }
         }
         Ok(rotated)
+    }
+}
+
+impl DnsDesk {
+    /// Makes the next TLS keys, with the act in the log.
+    async fn make_tls(
+        &self,
+        own: &OwnCertificates,
+        ask: &RotateTls,
+        call: &Call<RotateTls>,
+    ) -> Result<(), Failure> {
+        let what = "can't make new TLS keys";
+        let acts = Acts::new(self.0.clock.clone());
+        let act = acts.act(call.caller(), RotateTls::NAME, None, ask.reason.as_deref());
+        let act = Acts::step(&act).map_err(|error| staff_failure(what, &error))?;
+        let made = own.rotate(act).await;
+        made.map_err(|error| Failure::from_error(Class::Failed, what, &error))
+    }
+}
+
+impl Handle<RotateTls> for DnsDesk {
+    async fn handle(
+        &self,
+        ask: RotateTls,
+        call: &mut Call<RotateTls>,
+    ) -> Result<TlsRotation, Failure> {
+        let Some(own) = self.0.names.own_certificates() else {
+            return Err(Failure::refused(
+                "can't make new TLS keys",
+                "certificates and keys come from files, which somebody else makes",
+                "publish the TLSA record of the new key before its files are put in place; or set tls.source = \"acme\"",
+            ));
+        };
+        let mut waiting = None;
+        if ask.now {
+            let settled = self.0.names.settle_tls(true).await;
+            let settled = settled.map_err(|error| failed::<RotateTls>(&error))?;
+            if let TlsSettled::Waiting(why) = settled {
+                waiting = Some(why);
+            }
+        } else {
+            self.make_tls(own, &ask, call).await?;
+        }
+        let rotation = own.rotation();
+        let digests = rotation.as_ref().map(|next| next.digests.clone());
+        for wanted in self.0.names.wanted() {
+            let Data::Tlsa(_, digest) = &wanted.data else {
+                continue;
+            };
+            let next = digests.iter().flatten().any(|one| one.as_slice() == digest);
+            if next {
+                call.row(&record(&wanted)).await?;
+            }
+        }
+        Ok(TlsRotation {
+            not_before: rotation.and_then(|next| next.not_before),
+            waiting,
+        })
     }
 }

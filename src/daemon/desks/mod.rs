@@ -95,6 +95,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::dns::Dkim, _>(&dns)
         .on::<api::dns::RotateDkim, _>(&dns)
         .on::<api::dns::Reports, _>(&Arc::new(ReportsDesk(rooms.clone())))
+        .on::<api::dns::RotateTls, _>(&dns)
         .on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)

@@ -120,7 +120,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
     let mut config = Config::example();
     config.dns.check = false;
     let none = crate::tls::Certificates::fixed(Vec::new());
-    let names = Names::new(clock.clone(), Arc::new(config), signing.clone(), none);
+    let names = Names::new(clock.clone(), Arc::new(config), signing.clone(), none, None);
     let mailings = Mailings::open(
         store.clone(),
         clock.clone(),
@@ -151,6 +151,7 @@ async fn build(store: Store, clock: Clock) -> Rooms {
         queue,
         signing,
         names,
+        certificates: None,
         bell,
         pace: PaceBook::default(),
         checks: Checks::new(&settings.config).expect("a resolver"),

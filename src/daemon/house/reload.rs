@@ -8,6 +8,7 @@ use super::super::mail_in::Checks;
 use super::super::on_record::Deed;
 use super::super::settings::Settings;
 use super::{PartyHouse, gone_lists, say_gone_lists, signups};
+use crate::certificate::CertificateSettings;
 use crate::config::{Config, FileDigest};
 use crate::control::Failure;
 use crate::control::api::service::Reloaded;
@@ -28,6 +29,7 @@ struct Checked {
     site: Site,
     network: Network,
     checks: Checks,
+    certificates: Option<CertificateSettings>,
 }
 
 impl PartyHouse {
@@ -98,6 +100,7 @@ impl PartyHouse {
             .reload(self.clock.now())
             .map_err(|error| fail(&error))?;
         Ok(Checked {
+            certificates: settings.certificates().map_err(|error| fail(&error))?,
             settings: Arc::new(settings),
             site,
             network,
@@ -119,6 +122,9 @@ impl PartyHouse {
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);
+            if let (Some(own), Some(as_set)) = (&rooms.certificates, checked.certificates) {
+                own.reload(as_set).await.map_err(|error| fail(&error))?;
+            }
             say_gone_lists(&rooms);
             warnings = gone_lists::warnings(&rooms, true);
         }
@@ -128,6 +134,7 @@ impl PartyHouse {
             engine.set_network(checked.network);
         }
         self.web.replace(checked.site);
+        self.web.host(settings.hosted());
         let limits = &settings.config.limits;
         self.limits.set(limits);
         self.web.limit_signups(signups(limits));

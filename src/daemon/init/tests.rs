@@ -13,6 +13,7 @@ fn answers(key: &str) -> Answers {
         party: "Leeds \"First\"".into(),
         postal_address: "5 Kirkgate, Leeds LS2 7AA".into(),
         key: key.into(),
+        certificates: "files".into(),
     }
 }
 
@@ -207,4 +208,22 @@ async fn the_passphrase_is_made_anew_from_the_sheet_and_another_sheet_opens_noth
     let store = super::keeper(&config).await.expect("opens");
     let store = store.unlock_with(&newest.root_key()).await;
     store.expect("opens with it").close().await;
+}
+
+#[test]
+fn certificates_come_from_where_one_says() {
+    use crate::config::{CertificateSource, StsMode};
+    let config = |source: &str| {
+        let mut answers = answers("file");
+        answers.certificates = source.to_owned();
+        Config::parse(&config_text(&answers).expect("a configuration"), None).expect("parses")
+    };
+    assert_eq!(config("files").tls.certificate.len(), 1);
+    let acme = config("acme");
+    assert_eq!(acme.tls.source, CertificateSource::Acme);
+    assert!(acme.tls.certificate.is_empty() && acme.tls.acme.terms_agreed);
+    assert_eq!(acme.mta_sts.mode, StsMode::Testing);
+    let own = config("self-made");
+    assert_eq!(own.tls.source, CertificateSource::SelfMade);
+    assert_eq!(own.mta_sts.mode, StsMode::Off);
 }

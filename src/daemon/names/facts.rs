@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::delivery::signing::KeyRecord;
 use crate::dns::is_public;
 use crate::tls::Pair;
-use crate::zone::{Facts, ServiceFact};
+use crate::zone::{Facts, OwnPolicy, ServiceFact};
 
 /// The facts. `pairs` are the certificates in use.
 pub fn facts(config: &Config, keys: Vec<KeyRecord>, pairs: &[Pair]) -> Facts {
@@ -22,9 +22,11 @@ pub fn facts(config: &Config, keys: Vec<KeyRecord>, pairs: &[Pair]) -> Facts {
         spf_include: dns.spf_include.clone(),
         keys,
         dmarc: dns.dmarc.as_str(),
-        mta_sts: dns.mta_sts.as_ref().map(ToString::to_string),
+        mta_sts: OwnPolicy::of(config).map(|policy| policy.id),
         tls_reports: tls_reports(config),
         served_keys: served.filter_map(Pair::public_key_digest).collect(),
+        next_keys: Vec::new(),
+        retired_keys: Vec::new(),
         services: services(config),
         autoconfig: dns.autoconfig,
         caa: dns.caa.clone(),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -68,6 +69,20 @@ impl Look {
             blocklists: config.dns.blocklists.clone(),
             probe: config.dns.probe.clone(),
         })
+    }
+
+    /// The same as [`Looks::ask`].
+    pub(super) async fn ask_all(&self, name: &str, kind: Kind) -> Asked {
+        self.ask(name, kind).await
+    }
+
+    /// For how long others may remember these records: the longest that one of the zone's name servers says.
+    pub(super) async fn ttl(&self, name: &str, kind: Kind) -> SignedDuration {
+        let mut longest = 0;
+        for server in self.servers(name).await.iter() {
+            longest = longest.max(server.ttl(name, kind).await.unwrap_or(0));
+        }
+        SignedDuration::from_secs(longest.into())
     }
 
     fn resolver(&self) -> &Resolver {

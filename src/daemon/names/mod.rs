@@ -4,6 +4,7 @@
 //! What is right, `zone` judges; which keys sign, `delivery::signing` decides.
 
 mod facts;
+mod keys;
 mod look;
 
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::address::Domain;
+use crate::certificate::{CertificateError, OwnCertificates};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::signing::{KeyRecord, PairId, Phase, Signing, SigningError, Which};
@@ -25,6 +27,7 @@ use crate::zone::{Asked, Facts, Finding, Looks as _, Wanted, judge, published, r
 
 pub(super) use facts::addresses;
 pub use facts::facts;
+pub use keys::TlsSettled;
 pub use look::Look;
 
 /// How often everything is looked up.
@@ -53,6 +56,9 @@ pub enum NamesError {
     /// The keys.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// The TLS keys.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
 }
 
 /// What a look came to.
@@ -79,6 +85,7 @@ pub struct Names {
     config: ArcSwap<Config>,
     signing: Arc<Signing>,
     certificates: Arc<Certificates>,
+    own: Option<Arc<OwnCertificates>>,
     looked: ArcSwapOption<Looked>,
     /// One look at a time: who comes meanwhile takes what it finds.
     looking: tokio::sync::Mutex<()>,
@@ -97,12 +104,14 @@ impl Names {
         config: Arc<Config>,
         signing: Arc<Signing>,
         certificates: Arc<Certificates>,
+        own: Option<Arc<OwnCertificates>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             clock,
             config: ArcSwap::new(config),
             signing,
             certificates,
+            own,
             looked: ArcSwapOption::empty(),
             looking: tokio::sync::Mutex::new(()),
         })
@@ -117,7 +126,12 @@ impl Names {
     fn facts(&self) -> Facts {
         let (config, now) = (self.config.load(), self.clock.now());
         let keys = self.signing.records(now);
-        facts(&config, keys, &self.certificates.pairs())
+        let mut facts = facts(&config, keys, &self.certificates.pairs());
+        if let Some(own) = &self.own {
+            facts.next_keys = own.rotation().map(|next| next.digests).unwrap_or_default();
+            facts.retired_keys = own.retired();
+        }
+        facts
     }
 
     /// The whole set of records.
@@ -180,6 +194,9 @@ impl Names {
             Err(error) => {
                 tracing::warn!(%error, "the DKIM keys could not be looked up; tried again in three hours")
             }
+        }
+        if let Err(error) = self.settle_tls(false).await {
+            tracing::warn!(%error, "the TLSA records could not be looked up; tried again in three hours");
         }
         if let Err(error) = self.look().await {
             tracing::warn!(%error, "the party's DNS records could not be looked up; tried again in three hours");
@@ -266,6 +283,7 @@ impl Names {
                 ));
             }
         }
+        all.extend(self.tls_warnings());
         all.extend(key_warnings(&self.keys(), self.clock.now()));
         all
     }

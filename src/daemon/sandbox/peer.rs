@@ -41,6 +41,11 @@ impl Trust {
         Ok(Self(Arc::new(config)))
     }
 
+    /// Asks nobody to prove anything, as most mail servers do.
+    pub fn anybody() -> Self {
+        Self(crate::tls::encrypting_client())
+    }
+
     /// For programs that speak TLS by themselves.
     pub fn config(&self) -> Arc<ClientConfig> {
         self.0.clone()

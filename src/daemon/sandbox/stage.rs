@@ -397,9 +397,9 @@ addresses = [{submission}]
 [listen.https]
 addresses = [{https}]
 
-[[tls.certificate]]
-chain = {chain}
-key = {pair}
+[listen.http]
+{http}
+{tls}
 
 [delivery]
 {outside}
@@ -430,8 +430,19 @@ to = "stderr"
         submissions = address(1),
         submission = address(2),
         https = address(3),
-        chain = at("tls/party.pem"),
-        pair = at("tls/party.key"),
+        // Nobody asks it for anything here, unless a story does.
+        http = match more("listen.http").as_str() {
+            "" => "addresses = []".to_owned(),
+            lines => lines.to_owned(),
+        },
+        tls = match more("tls").as_str() {
+            "" => format!(
+                "[[tls.certificate]]\nchain = {}\nkey = {}",
+                at("tls/party.pem"),
+                at("tls/party.key")
+            ),
+            lines => format!("[tls]\ndirectory = {}\n{lines}", at("kept-tls")),
+        },
         outside = match plan.routed {
             true => format!("route.\"*\" = {}", quoted(&plan.outside.to_string())),
             false => String::new(),

@@ -104,6 +104,7 @@ pub fn door(doors: &Doors, name: &'static str) -> Result<SocketAddr, StageError>
         "submissions" => &doors.submissions,
         "submission" => &doors.submission,
         "https" => &doors.https,
+        "http" => &doors.http,
         "plain" => &doors.plain,
         _ => return Err(StageError::NoDoor(name)),
     };

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::net::admission::Admission;
 use crate::net::listen::listen;
 use crate::smtp::reply::Reply;
+use crate::tls::{Refusals, RefusedFor};
 use wire::Wire;
 
 /// What those hear who come when there is no place.
@@ -41,6 +42,7 @@ pub struct Door<H> {
     clock: Clock,
     limits: Arc<ArcSwap<Limits>>,
     timeouts: Timeouts,
+    refusals: Arc<Refusals>,
 }
 
 /// Why a connection ended other than by agreement.
@@ -89,6 +91,7 @@ impl<H: Host> Door<H> {
             clock,
             limits: Arc::default(),
             timeouts: Timeouts::default(),
+            refusals: Arc::default(),
         }
     }
 
@@ -108,6 +111,12 @@ impl<H: Host> Door<H> {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
+    }
+
+    /// The same door, counting handshakes that come to nothing here.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
     }
 
     /// Serves a listener until `stop`, then lets each connection finish the mail in progress, and returns when all are
@@ -153,7 +162,7 @@ impl<H: Host> Door<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         if !self.host.in_service() {
-            return self.turn_away(socket, stop).await;
+            return self.turn_away(socket, client, stop).await;
         }
         let socket = if self.role.is_implicit_tls() {
             Some(socket)
@@ -161,7 +170,7 @@ impl<H: Host> Door<H> {
             self.secure(socket, stop).await
         };
         let Some(socket) = socket else { return };
-        let Some((stream, tls)) = self.handshake(socket, stop).await else {
+        let Some((stream, tls)) = self.handshake(socket, client, stop).await else {
             return;
         };
         let secured = Secured::new(connection, self.role, client, tls);
@@ -170,14 +179,14 @@ impl<H: Host> Door<H> {
     }
 
     /// Greets with 421 and closes; behind TLS where the client expects it.
-    async fn turn_away<S>(&self, socket: S, stop: &CancellationToken)
+    async fn turn_away<S>(&self, socket: S, client: IpAddr, stop: &CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let sorry = Refusal::not_in_service().into_reply();
         if !self.role.is_implicit_tls() {
             let _ = Wire::new(socket, self.timeouts).close(Some(&sorry)).await;
-        } else if let Some((stream, _)) = self.handshake(socket, stop).await {
+        } else if let Some((stream, _)) = self.handshake(socket, client, stop).await {
             let _ = Wire::new(stream, self.timeouts).close(Some(&sorry)).await;
         }
     }
@@ -239,10 +248,15 @@ impl<H: Host> Door<H> {
         }
     }
 
+    fn count(&self, reason: RefusedFor, client: IpAddr) {
+        self.refusals.count(self.role.as_str(), reason, client);
+    }
+
     /// A handshake that fails or stalls ends the connection; there is no way back to the clear.
     async fn handshake<S>(
         &self,
         socket: S,
+        client: IpAddr,
         stop: &CancellationToken,
     ) -> Option<(TlsStream<S>, TlsInfo)>
     where
@@ -260,10 +274,12 @@ impl<H: Host> Door<H> {
                 Some((stream, tls))
             }
             Ok(Err(reason)) => {
+                self.count(RefusedFor::of(&reason), client);
                 tracing::info!(%reason, "TLS handshake refused");
                 None
             }
             Err(_) => {
+                self.count(RefusedFor::Stalled, client);
                 tracing::info!(reason = "stalled", "TLS handshake refused");
                 None
             }
