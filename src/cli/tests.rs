@@ -306,11 +306,28 @@ fn subscribers() {
         "subscriber-waiting",
         both(&waiting, &subscriber::waiting_table(&waiting, PLAIN))
     );
+    let import = subscriber_api::Agreed {
+        verb: "subscriber import".into(),
+        by: "ada".into(),
+        reason: "moved from the old system".into(),
+        opens_with: None,
+        challenges: Some(subscriber_api::Challenges {
+            count: 1200,
+            per_day: 500,
+            until: at("2026-11-23T21:33:00Z"),
+        }),
+    };
+    let text = subscriber::agreed_text(&import, PLAIN);
+    assert!(
+        text.contains("1200 challenges go out, spaced evenly") && text.contains("2026-11-23 21:33"),
+        "{text}"
+    );
     let agreed = subscriber_api::Agreed {
         verb: "subscriber export".into(),
         by: "ada".into(),
         reason: "moving".into(),
         opens_with: Some(SecretText::new("abcd-efgh".to_owned())),
+        challenges: None,
     };
     insta::assert_snapshot!(
         "subscriber-agree",
