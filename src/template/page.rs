@@ -298,6 +298,8 @@ pub struct Approve<'a> {
     pub list: &'a Text,
     /// The subject.
     pub subject: &'a str,
+    /// The names of the constituencies it is narrowed to; none is the whole list.
+    pub audience: Option<&'a str>,
     /// How many recipients, as the approver may know it ("<5" under five).
     pub count: &'a str,
     /// The digest of the prepared bytes, in hexadecimal: the approval is bound to it.
