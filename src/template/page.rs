@@ -424,7 +424,9 @@ pub struct Privacy {
     pub minimum_age: u8,
     /// The lists: one purpose each.
     pub lists: Vec<ListPurpose>,
-    /// Who else handles the data, and for what.
+    /// Who else handles the data, and for what; empty while the party hasn't said.
+    /// Whether the party decided that it needs none. If neither is so, nothing is said of one.
+    pub no_dpo: bool,
     pub recipients: Vec<Text>,
     /// Where the data is held.
     pub location: Text,
@@ -435,6 +437,8 @@ pub struct Privacy {
     /// Path of the complaint form, where there is one.
     pub complaint_form: Option<String>,
     /// As in [`SignUp::ogl`].
+    /// Whether the party states that there are none. If neither is so, nothing is claimed.
+    pub no_transfers: bool,
     pub ogl: bool,
 }
 

@@ -130,13 +130,15 @@ pub(super) fn privacy() -> Privacy {
         date: Some("1 November 2026".to_owned()),
         ico_number: Some("ZA123456".to_owned()),
         dpo: Some("Ann Example, dpo@party.example".to_owned()),
+        no_dpo: false,
         minimum_age: 16,
         lists: lists
             .map(|(title, purpose)| ListPurpose { title, purpose })
             .collect(),
         recipients: vec![Text::english("Example Hosting Ltd, London: the server")],
-        location: Text::both("the United Kingdom", "y Deyrnas Unedig"),
+        location: Some(Text::both("the United Kingdom", "y Deyrnas Unedig")),
         transfers: None,
+        no_transfers: true,
         retention: Retention::default(),
         complaint_form: None,
         ogl: true,
@@ -251,9 +253,9 @@ fn approve(list: &Text) -> Approve<'_> {
     Approve {
         sender: "ann",
         list,
+        audience: Some("Leeds East, Clwyd East"),
         subject: "Rally <b>typed</b> & more",
         count: "<5",
-        audience: Some("Leeds East, Clwyd East"),
         digest: DIGEST,
         text: "Dear friend,\n\ncome to the rally.",
         designed: Some("Dear friend,\n\ncome to the grand rally."),
@@ -342,9 +344,9 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
         mail(&Approval {
             subject,
             list,
+            audience: Some("Leeds East, Clwyd East"),
             sender: "ann",
             count,
-            audience: Some("Leeds East, Clwyd East"),
             link,
             until,
         }),
