@@ -49,6 +49,14 @@ async fn an_ordinary_mail_program_writes_to_a_list_as_the_lists_identity() {
         assert_eq!(refused.code, 550, "{to}: {refused}");
         assert!(refused.to_string().contains("its list alone"), "{refused}");
     }
+    // What doesn't exist is said not to, whoever writes to it.
+    let part = party.submit_from(OFFICE, &["news+nowhere@party.example"], TO_THE_LIST);
+    let part = part.await.to_string();
+    assert!(part.contains("The list has no such part"), "{part}");
+    let nobody = party
+        .submit_from(OFFICE, &["nolist@party.example"], TO_THE_LIST)
+        .await;
+    assert!(nobody.to_string().starts_with("550 5.1.1"), "{nobody}");
     let stranger = party
         .submit_from("boss@bank.example", &[LIST], TO_THE_LIST)
         .await;

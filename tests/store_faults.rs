@@ -7,7 +7,8 @@ use std::path::Path;
 
 use hustings::id::{MailboxId, MessageId};
 use hustings::store::{
-    AcceptMessage, Entry, EntryRecord, Files, Health, LockedStore, MessageRecord, Store, StoreError,
+    AcceptMessage, Change, ChangeOutcome, Entry, EntryRecord, Files, Health, LockedStore,
+    MessageRecord, Store, StoreError,
 };
 use hustings::vault::{KeyRing, Vault};
 use jiff::Timestamp;
@@ -67,6 +68,13 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
         }
     }
     assert_eq!(refused, 1, "the disk never got full");
+    assert!(matches!(store.health(), Health::Refusing(StoreError::Full)));
+    // What is small enough goes on, and says nothing of the next mail.
+    let change = store
+        .change(Change::new())
+        .await
+        .expect("nothing is written");
+    assert_eq!(change, ChangeOutcome::Done);
     assert!(matches!(store.health(), Health::Refusing(StoreError::Full)));
 
     drop(ballast);

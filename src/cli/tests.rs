@@ -314,11 +314,28 @@ fn subscribers() {
         "subscriber-waiting",
         both(&waiting, &subscriber::waiting_table(&waiting, PLAIN))
     );
+    let import = subscriber_api::Agreed {
+        verb: "subscriber import".into(),
+        by: "ada".into(),
+        reason: "moved from the old system".into(),
+        opens_with: None,
+        challenges: Some(subscriber_api::Challenges {
+            count: 1200,
+            per_day: 500,
+            until: at("2026-11-23T21:33:00Z"),
+        }),
+    };
+    let text = subscriber::agreed_text(&import, PLAIN);
+    assert!(
+        text.contains("1200 challenges go out, spaced evenly") && text.contains("2026-11-23 21:33"),
+        "{text}"
+    );
     let agreed = subscriber_api::Agreed {
         verb: "subscriber export".into(),
         by: "ada".into(),
         reason: "moving".into(),
         opens_with: Some(SecretText::new("abcd-efgh".to_owned())),
+        challenges: None,
     };
     insta::assert_snapshot!(
         "subscriber-agree",
@@ -439,6 +456,31 @@ fn mailings() {
     let text = mailing::table(std::slice::from_ref(&stopped), PLAIN)
         + &mailing::preview_text(&stopped, PLAIN);
     insta::assert_snapshot!("mailing-stopped", both(&stopped, &text));
+    let mut part = mailing_report();
+    part.constituencies = Some(vec!["Aldershot".into()]);
+    for (audience, people) in [
+        (Count::Exactly(0), "nobody"),
+        (Count::Exactly(3), "3 people"),
+        (Count::Few, "<5 people"),
+    ] {
+        part.counts.audience = audience;
+        let asked = mailing::question(&part);
+        let named = format!(
+            " to news (Aldershot), {people}, \u{201c}{}\u{201d}",
+            part.subject
+        );
+        assert!(
+            asked.starts_with("mailing ") && asked.ends_with(&named),
+            "{asked}"
+        );
+    }
+    part.state = MailingState::Held;
+    part.counts.audience = Count::Exactly(0);
+    let said = mailing::preview_text(&part, PLAIN);
+    assert!(
+        said.contains("to news (Aldershot): held") && said.contains("would go to nobody"),
+        "{said}"
+    );
     let row = mailing_api::WatchRow {
         at: noon(),
         state: MailingState::Sending,

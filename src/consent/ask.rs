@@ -9,6 +9,7 @@ use super::pace::add;
 use super::person::Person;
 use super::{Consent, ConsentError, FormProblem, FormVersion, Lang, Live, WordingDigest};
 use crate::address::EmailAddress;
+use crate::audit::check_reason;
 use crate::store::{AskedFor, AskedList, Change, Channel, Intake, IntakeRecord, Step};
 
 /// A sign-up form as it was posted, with its fields read.
@@ -182,6 +183,8 @@ impl Consent {
         );
         if card.batch.trim().is_empty() {
             problems.push(FormProblem::BatchMissing);
+        } else if check_reason(&card.batch).is_err() {
+            problems.push(FormProblem::BatchAddress);
         }
         let asked = AskedFor {
             lists: live.ticked(&card.lists, language),

@@ -76,6 +76,8 @@ pub enum FormProblem {
     WordingChanged,
     /// A card that names no batch (law B13).
     BatchMissing,
+    /// A card whose batch holds a mail address: it stays in the evidence when the person is long erased.
+    BatchAddress,
     /// A card of a day to come.
     DateInFuture,
     /// A card of a day on which the texts in force were not shown yet: others stood on it.

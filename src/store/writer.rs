@@ -34,6 +34,13 @@ use crate::vault::Vault;
 const GROUP: usize = 256;
 /// How many writes may wait for the writer before callers wait to hand theirs over.
 const WAITING: usize = 512;
+/// How much more room than at the last refusal there must be before a full disk counts as mended: small writes fit where
+/// a mail doesn't.
+const MORE_ROOM: u64 = 4 << 20;
+/// Or for how long nothing may have been refused: what was deleted leaves room inside the database, too.
+const NOTHING_REFUSED: Duration = Duration::from_secs(10 * 60);
+/// How often a full disk is looked at while nothing is written.
+const ROOM_CHECK: Duration = Duration::from_secs(10);
 /// How long to wait before a sick store is looked at again.
 const RECHECK: Duration = Duration::from_secs(5);
 /// How long the traces of what was erased may stay in the write-ahead log while more is being erased.
@@ -244,6 +251,8 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     /// When a sick store may be looked at again; none if the connection was closed for another reason.
     recheck_at: Option<Instant>,
+    /// The last write that was refused for want of room.
+    full: Option<Full>,
     /// When the write-ahead log is emptied next, if something was erased since.
     scrub_at: Option<Instant>,
     scrubbed_at: Option<Instant>,
@@ -271,6 +280,7 @@ impl Writer {
             journal,
             connection: Some(connection),
             recheck_at: None,
+            full: None,
             scrub_at: None,
             scrubbed_at: None,
             shared: shared.clone(),
@@ -297,6 +307,10 @@ impl Writer {
                 }
                 () = until(self.scrub_at) => {
                     self.scrub().await;
+                    continue;
+                }
+                () = until(self.full.as_ref().map(|full| full.look_at)) => {
+                    self.look_for_room();
                     continue;
                 }
             };
@@ -359,19 +373,49 @@ impl Writer {
         }
     }
 
-    fn well(&self, writes: usize) {
+    fn well(&mut self, writes: usize) {
         self.shared.counters.groups.fetch_add(1, Ordering::Relaxed);
         self.shared
             .counters
             .writes
             .fetch_add(writes as u64, Ordering::Relaxed);
+        let quiet = |full: &Full| full.refused_at.elapsed() >= NOTHING_REFUSED;
+        if self.full.as_ref().is_some_and(quiet) {
+            self.full = None;
+        }
+        match self.full {
+            Some(_) => self.look_for_room(),
+            None => self.recovered(),
+        }
+    }
+
+    /// A write that fits is no proof that the next mail does: a full store stays so until there is clearly more room.
+    fn look_for_room(&mut self) {
+        let free = free_room(&self.files);
+        let Some(full) = &mut self.full else { return };
+        full.look_at = Instant::now() + ROOM_CHECK;
+        if free.is_some_and(|free| free >= full.free.saturating_add(MORE_ROOM)) {
+            self.full = None;
+            self.recovered();
+        }
+    }
+
+    fn recovered(&self) {
         if !matches!(**self.shared.health.load(), Health::Well) {
             tracing::info!("the store takes writes again");
             self.shared.health.store(Arc::new(Health::Well));
         }
     }
 
-    fn refuse(&self, group: &mut Group, error: &StoreError) {
+    fn refuse(&mut self, group: &mut Group, error: &StoreError) {
+        let now = Instant::now();
+        if matches!(error, StoreError::Full) {
+            self.full = Some(Full {
+                free: free_room(&self.files).unwrap_or(0),
+                refused_at: now,
+                look_at: now + ROOM_CHECK,
+            });
+        }
         if matches!(error, StoreError::Full | StoreError::ReadOnly) || error.needs_check() {
             if matches!(**self.shared.health.load(), Health::Well) {
                 tracing::error!(%error, "the store refuses writes");
@@ -440,6 +484,22 @@ impl Writer {
             .fetch_add(1, Ordering::Relaxed);
         Ok(connection)
     }
+}
+
+/// A write that was refused for want of room.
+struct Full {
+    /// How much was free then.
+    free: u64,
+    refused_at: Instant,
+    /// When it's looked at next, if nothing is written before.
+    look_at: Instant,
+}
+
+/// How much is free on the disk that holds the database.
+fn free_room(files: &Files) -> Option<u64> {
+    let database = files.database();
+    let disk = rustix::fs::statvfs(database.parent()?).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 async fn until(at: Option<Instant>) {

@@ -12,6 +12,7 @@ use crate::control::Failure;
 use crate::control::api::subscriber::{Import, Imported, RowVerdict};
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("who_left").required(true).args(["suppressions", "no_suppressions"])))]
 pub(super) struct File {
     /// The CSV file, or `-` for standard input
     #[arg(value_hint = ValueHint::FilePath)]
@@ -20,12 +21,12 @@ pub(super) struct File {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// The CSV file of those who left the old system
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "no_suppressions")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     suppressions: Option<PathBuf>,
     /// State that the old system has no list of those who left; it goes on the record
-    #[arg(long, conflicts_with = "suppressions")]
+    #[arg(long)]
     no_suppressions: bool,
-    /// Only say which rows would be taken; the suppression file is left alone
+    /// Only say which rows of both files would be taken; nobody is asked and nobody is suppressed
     #[arg(long)]
     dry_run: bool,
 }
@@ -91,13 +92,23 @@ pub(in crate::cli) fn imported_text(imported: &Imported, dry_run: bool) -> Strin
     );
     if imported.suppressed > 0 {
         text += &format!(
-            "In force from the suppression file: {}.\n",
+            "{} from the suppression file: {}.\n",
+            if dry_run {
+                "Would be in force"
+            } else {
+                "In force"
+            },
             counted(imported.suppressed, "row", "rows")
         );
     }
     if imported.outdated > 0 {
         text += &format!(
-            "Not in force: {}, since who is named there said yes here later.\n",
+            "{}: {}, since who is named there said yes here later.\n",
+            if dry_run {
+                "Would not be in force"
+            } else {
+                "Not in force"
+            },
             counted(imported.outdated, "row", "rows")
         );
     }

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::prompt;
-use crate::cli::style::{Style, Tone, clean, field, optional, time, toned};
+use crate::cli::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::subscriber::{Agree, Agreed, Refuse, Refused, Waiting, WaitingReport};
 
@@ -68,6 +68,14 @@ pub(in crate::cli) fn agreed_text(agreed: &Agreed, style: Style) -> String {
         clean(&agreed.by),
         clean(&agreed.reason)
     );
+    if let Some(challenges) = &agreed.challenges {
+        text += &format!(
+            "{}, spaced evenly over the day, at most {} in 24 hours; the last about {}. Nobody is subscribed before they confirm.\n",
+            counted(challenges.count, "challenge goes out", "challenges go out"),
+            challenges.per_day,
+            time(challenges.until)
+        );
+    }
     if let Some(phrase) = &agreed.opens_with {
         text += &format!(
             "The file opens with:\n\n    {}\n\nIt is shown this once. Keep it apart from the file.\n",

@@ -213,11 +213,25 @@ impl Consent {
         }
     }
 
-    /// Spreads an import's rows over the coming days.
-    async fn give_turns(&self, id: &str) -> Result<u64, ConsentError> {
+    /// How far apart the challenges of an import go out.
+    fn between_turns(&self) -> SignedDuration {
         let per_day = self.live().settings.limits.imported_per_day.max(1);
         let between = DAY.as_millis() / i128::from(per_day);
-        let between = SignedDuration::from_millis(i64::try_from(between).unwrap_or(i64::MAX));
+        SignedDuration::from_millis(i64::try_from(between).unwrap_or(i64::MAX))
+    }
+
+    /// When the last challenge of an import of so many rows goes out that was let go now, if nothing is in its way.
+    pub fn import_ends(&self, rows: u64) -> Timestamp {
+        let gaps = i32::try_from(rows.saturating_sub(1)).unwrap_or(i32::MAX);
+        add(
+            self.clock().now(),
+            self.between_turns().saturating_mul(gaps),
+        )
+    }
+
+    /// Spreads an import's rows over the coming days.
+    async fn give_turns(&self, id: &str) -> Result<u64, ConsentError> {
+        let between = self.between_turns();
         let mut turn = self.clock().now();
         self.each_row(id, |mut row| {
             if row.due_at != HELD {

@@ -91,6 +91,8 @@ pub struct Import {
     consent: Consent,
     by: By,
     batch: ImportBatch,
+    /// Nothing is to be done, but to say what would be.
+    trial: bool,
     people: Lines,
     suppressions: Lines,
     /// Who was seen, so that nobody stands there twice.
@@ -179,6 +181,7 @@ impl Consent {
             consent: self.clone(),
             by,
             batch,
+            trial: false,
             people: Lines::default(),
             suppressions: Lines::default(),
             seen: HashSet::new(),
@@ -363,13 +366,21 @@ impl Import {
         std::mem::take(&mut self.report.rejected)
     }
 
-    /// Ends the import as if it had never been begun, and says what would have been taken. The suppression file is not
-    /// to be fed then, since its rows are in force at once.
+    /// From now on this is a trial: the suppression file is read and judged, and nobody is suppressed. Ends with
+    /// [`Import::try_out`].
+    pub fn only_try(&mut self) {
+        self.trial = true;
+    }
+
+    /// Ends a trial as if it had never been begun, and says what would have been taken.
     ///
     /// # Errors
     /// As [`Import::finish`], but that nothing need be said of suppressions.
     pub async fn try_out(mut self) -> Result<ImportReport, ImportError> {
-        let ended = self.end_people().await;
+        let ended = match self.end_people().await {
+            Ok(()) => self.end_suppressions().await,
+            failed => failed,
+        };
         let report = self.report.clone();
         self.cancel().await?;
         ended.map(|()| report)

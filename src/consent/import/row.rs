@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::address::EmailAddress;
+use crate::audit::check_reason;
 use crate::consent::csv::Row;
 use crate::consent::wording::{CONSENT, WordingDigest, imported_lacks};
 use crate::consent::{ConsentSettings, Lang, Shown};
@@ -58,6 +59,15 @@ pub enum RowProblem {
     /// No batch.
     #[error("`batch` is empty: name the pile of cards or the export that the row came from")]
     NoBatch,
+    /// A batch that holds an address.
+    #[error(
+        "`batch` holds a mail address, and would stay in the evidence when that person is erased: name the pile of cards or \
+         the export"
+    )]
+    BatchAddress,
+    /// A statement in the other language.
+    #[error("`wording` is in {0} and `language` says otherwise: correct `language`")]
+    WordingLanguage(&'static str),
     /// Too young, or no number.
     #[error("`age` must be the age that was stated, at least the minimum age")]
     Age,
@@ -166,6 +176,9 @@ impl Judge<'_> {
         if batch.is_none() {
             return Err(RowProblem::NoBatch);
         }
+        if batch.is_some_and(|batch| check_reason(batch).is_err()) {
+            return Err(RowProblem::BatchAddress);
+        }
         let language = match row.get("language") {
             "" | "en" => Lang::En,
             "cy" => Lang::Cy,
@@ -220,7 +233,13 @@ impl Judge<'_> {
             (digest, None)
         } else {
             if let Some(lacks) = imported_lacks(text, &self.settings.party, language) {
-                return Err(RowProblem::NoConsent(lacks));
+                let other = language.other();
+                let is_other = imported_lacks(text, &self.settings.party, other).is_none();
+                return Err(match (is_other, other) {
+                    (false, _) => RowProblem::NoConsent(lacks),
+                    (true, Lang::En) => RowProblem::WordingLanguage("English"),
+                    (true, Lang::Cy) => RowProblem::WordingLanguage("Welsh"),
+                });
             }
             let named = lists.join(" ");
             let digest = WordingDigest::of(CONSENT, Some(&named), language, text);

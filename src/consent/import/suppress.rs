@@ -69,7 +69,7 @@ impl Import {
         for some in entries.chunks(AT_ONCE) {
             let all = some
                 .iter()
-                .map(|entry| self.consent.import_suppression(entry));
+                .map(|entry| self.consent.import_suppression(entry, self.trial));
             for done in join_all(all).await {
                 match done? {
                     true => self.report.suppressed += 1,
@@ -109,7 +109,7 @@ fn end_of_day(text: &str) -> Option<Timestamp> {
 
 impl Consent {
     /// Whether anything of it is in force: a later yes beats it, list by list.
-    async fn import_suppression(&self, entry: &Entry) -> Result<bool, ConsentError> {
+    async fn import_suppression(&self, entry: &Entry, trial: bool) -> Result<bool, ConsentError> {
         let person = Person::of(self.vault(), &entry.address);
         let subscriber = self.find_person(&person).await?;
         let fresher: Vec<_> = subscriber
@@ -119,7 +119,7 @@ impl Consent {
             .map(|one| one.list.clone())
             .collect();
         let scopes = self.scopes_of(&entry.lists, &fresher);
-        for scope in &scopes {
+        for scope in scopes.iter().filter(|_| !trial) {
             let reason = SuppressionReason::Imported;
             let withdrawal = Withdrawal::new(*scope, reason, WithdrawalChannel::Import);
             self.withdraw_indexes(&person.indexes, &withdrawal).await?;

@@ -443,6 +443,45 @@ async fn a_row_without_a_stated_age_leads_to_the_full_form() {
 }
 
 #[tokio::test]
+async fn a_trial_judges_both_files_and_does_nothing() {
+    let party = Party::new().await;
+    party.join("ann@x.example", &["news"]).await;
+    let mut trial = party.consent.begin_import(by("try")).await.expect("begins");
+    trial.only_try();
+    let left = "address,lists,date\nann@x.example,,\nno address,,\nbob@x.example,nolist,";
+    trial
+        .feed_suppressions(left.as_bytes())
+        .await
+        .expect("reads");
+    let header = "address,lists,channel,date,batch,age,wording,language\n";
+    let rows = format!(
+        "{header}eve@x.example,news,paper,2026-05-01,of ann@x.example,16,{WORDS},en\n\
+         dan@x.example,news,paper,2026-05-01,stall 7,16,{WORDS},cy\n\
+         cat@x.example,news,paper,2026-05-01,stall 7,16,{WORDS},en\n"
+    );
+    trial.feed(rows.as_bytes()).await.expect("reads");
+    let report = trial.try_out().await.expect("ends");
+    assert_eq!((report.taken, report.suppressed), (1, 1));
+    let why: Vec<_> = report
+        .rejected
+        .iter()
+        .map(|one| (one.line, &*one.why))
+        .collect();
+    for (line, needle) in [
+        (3, "suppression file: `address`"),
+        (4, "suppression file: `lists`"),
+        (2, "`batch` holds a mail address"),
+        (3, "`wording` is in English"),
+    ] {
+        let named = |(at, why): &(usize, &str)| *at == line && why.starts_with(needle);
+        assert!(why.iter().any(named), "{needle}: {why:?}");
+    }
+    assert_eq!(why.len(), 4, "{why:?}");
+    assert_eq!(party.live_on("ann@x.example").await, ["news"]);
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+}
+
+#[tokio::test]
 async fn an_import_can_be_given_up_and_one_that_nobody_approves_goes() {
     let party = Party::new().await;
     let rows = format!("{HEADER}{}", row("ann@x.example", "news"));
@@ -541,6 +580,13 @@ async fn a_card_is_a_sign_up_with_its_batch() {
                 ..card.clone()
             },
             FormProblem::BatchMissing,
+        ),
+        (
+            Card {
+                batch: "from bob@x.example".into(),
+                ..card.clone()
+            },
+            FormProblem::BatchAddress,
         ),
         (
             // The words in force were first shown at noon: another text stood on a card of the day before.

@@ -215,6 +215,20 @@ pub struct Agreed {
     pub reason: String,
     /// For an export, what opens the file: the second person holds it, so that neither reads it alone.
     pub opens_with: Option<SecretText>,
+    /// For an import, how its challenges go out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenges: Option<Challenges>,
+}
+
+/// How the challenges of an import go out: spaced evenly over the days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenges {
+    /// How many.
+    pub count: u64,
+    /// At most so many a day.
+    pub per_day: u32,
+    /// When the last one goes, if no other import is under way.
+    pub until: Timestamp,
 }
 
 /// `subscriber refuse`: an export or import that waits is not to be done. Whoever asked for it may take it back so.

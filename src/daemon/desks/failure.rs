@@ -43,6 +43,9 @@ const fn in_words(problem: FormProblem) -> &'static str {
         FormProblem::ConstituencyUnknown => "there is no such constituency",
         FormProblem::WordingChanged => "the words on it have changed",
         FormProblem::BatchMissing => "it names no batch",
+        FormProblem::BatchAddress => {
+            "the batch holds a mail address, and would stay in the log when that person is erased: name the pile of cards"
+        }
         FormProblem::DateInFuture => "its date is in the future",
         FormProblem::BeforeWording => {
             "the statement or notice in force was first shown after that day, so it isn't what stood on the card (bring it \

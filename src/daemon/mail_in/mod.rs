@@ -77,7 +77,13 @@ impl Host for MailIn {
     async fn recipient(&self, envelope: &Envelope, path: &ForwardPath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
         let staff = envelope.caller.staff;
-        let found = rooms.find(path);
+        let found = match rooms.find(path) {
+            // An address that leads nowhere is said to, whoever writes to it.
+            Err(unknown) if unknown != verdict::Unknown::NotHere(NotHere::OtherDomain) => {
+                return Err(unknown.refusal(staff.is_some()));
+            }
+            found => found,
+        };
         if let Some(staff) = staff {
             check_sender_towards(&rooms, envelope, staff, found.as_ref().ok())?;
         }

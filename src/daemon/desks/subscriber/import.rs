@@ -20,11 +20,14 @@ impl Handle<Import> for SubscriberDesk {
         let mut batch = batch.map_err(|error| failure::consent(WHAT, &error))?;
         let mut reading = Reading {
             suppressions: ask.suppression_bytes.unwrap_or(0),
-            leave_suppressions: ask.dry_run,
+            trial: ask.dry_run,
             suppressed: false,
             bytes: 0,
             refused: 0,
         };
+        if ask.dry_run {
+            batch.only_try();
+        }
         if ask.suppression_bytes.is_none() {
             batch.state_no_suppressions();
         }
@@ -53,8 +56,8 @@ impl Handle<Import> for SubscriberDesk {
 struct Reading {
     /// How many bytes of the suppression file are still to come.
     suppressions: u64,
-    /// Whether the suppression file is only passed over.
-    leave_suppressions: bool,
+    /// Whether nothing is done.
+    trial: bool,
     /// Whether rows of it may be in force.
     suppressed: bool,
     bytes: u64,
@@ -88,8 +91,8 @@ impl Reading {
         let first = usize::try_from(self.suppressions).unwrap_or(usize::MAX);
         let (left, people) = bite.split_at(bite.len().min(first));
         self.suppressions -= left.len() as u64;
-        if !left.is_empty() && !self.leave_suppressions {
-            self.suppressed = true;
+        if !left.is_empty() {
+            self.suppressed = !self.trial;
             batch.feed_suppressions(left).await?;
         }
         if people.is_empty() {

@@ -3,7 +3,9 @@
 use super::SubscriberDesk;
 use crate::audit::ActObject;
 use crate::consent::{ConsentError, ImportBatch, ImportState};
-use crate::control::api::subscriber::{Agree, Agreed, Refuse, Refused, Waiting, WaitingReport};
+use crate::control::api::subscriber::{
+    Agree, Agreed, Challenges, Refuse, Refused, Waiting, WaitingReport,
+};
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
 use crate::daemon::desks::{by, failure, name_of};
@@ -93,6 +95,7 @@ impl Handle<Agree> for SubscriberDesk {
                 by: pending.by,
                 reason: pending.reason,
                 opens_with: secret.map(SecretText::new),
+                challenges: None,
             }),
             Err(StaffError::NothingWaits) => self.agree_to_import(what, &code, call).await,
             Err(error) => Err(staff_failure(what, &error)),
@@ -112,12 +115,17 @@ impl SubscriberDesk {
         self.still_admin(what, batch.staff)?;
         let by = by(call.actor()?, Some(&batch.reason));
         let agreed = self.0.consent.approve_import(code, &by).await;
-        agreed.map_err(|error| failure(&error))?;
+        let count = agreed.map_err(|error| failure(&error))?;
         Ok(Agreed {
             verb: IMPORT.to_owned(),
             by: name_of(&self.0, batch.staff),
             reason: batch.reason,
             opens_with: None,
+            challenges: Some(Challenges {
+                count,
+                per_day: self.0.consent.settings().limits.imported_per_day,
+                until: self.0.consent.import_ends(count),
+            }),
         })
     }
 }
