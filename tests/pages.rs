@@ -555,6 +555,69 @@ async fn a_mail_to_subscribe_opens_the_full_form() {
 }
 
 #[tokio::test]
+async fn the_button_twice_and_a_body_that_is_empty_are_the_same_yes() {
+    let pages = Pages::start().await;
+    pages.sign_up("ann@far.example").await;
+    pages.work().await;
+    let link = pages.link_to("ann@far.example", "/c/").await;
+    for body in ["", "lang=en&constituency=", ""] {
+        let done = pages.post(&link, body).await;
+        assert_eq!(done.status, 200, "{body}");
+        assert!(done.text.contains("you are subscribed"));
+    }
+    assert_eq!(pages.subscribers().await, 1);
+    let people = pages.consent.audience("news", None, 9).await.unwrap();
+    let code = people.subscriptions[0].constituency().unwrap();
+    assert_eq!(code.as_str(), "E14001319", "what was given at the sign-up");
+    assert_eq!(
+        pages.get(&link).await.status,
+        404,
+        "a look shows nobody's lists"
+    );
+    let (front, last) = link.split_at(link.len() - 1);
+    let other = format!("{front}{}", if last == "a" { "b" } else { "a" });
+    assert_eq!(pages.post(&other, "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_page_with_one_button_shows_what_was_asked_for_since() {
+    let pages = Pages::start().await;
+    pages.sign_up("ann@far.example").await;
+    pages.work().await;
+    let link = pages.link_to("ann@far.example", "/c/").await;
+    assert!(pages.get(&link).await.text.contains("Was it you?"));
+    let ann = EmailAddress::parse("ann@far.example").unwrap();
+    pages
+        .consent
+        .subscribe_by_mail(ann, "appeals")
+        .await
+        .unwrap();
+    pages.work().await;
+    let form = pages.post(&link, "lang=en&constituency=E14001319").await;
+    assert_eq!((form.status, pages.subscribers().await), (200, 0));
+    assert!(form.text.contains("More than one request") && !form.text.contains("problem"));
+    let stamp = form.field("stamp");
+    pages.pass(SignedDuration::from_secs(5));
+    let body = format!("stamp={stamp}&list=appeals&age=yes&constituency=E14001319&lang=en");
+    let done = pages.post(&link, &body).await;
+    assert_eq!((done.status, pages.subscribers().await), (200, 1));
+}
+
+#[tokio::test]
+async fn a_way_out_that_is_none_is_not_said_to_have_expired() {
+    let pages = Pages::start().await;
+    let wrong = format!("/u/{}", "a".repeat(64));
+    for answer in [
+        pages.get(&wrong).await,
+        pages.post(&wrong, "scope=list").await,
+    ] {
+        assert_eq!(answer.status, 404);
+        assert!(answer.text.contains("never expire"), "{}", answer.text);
+        assert!(!answer.text.contains("has expired"));
+    }
+}
+
+#[tokio::test]
 async fn words_that_changed_are_read_again() {
     let pages = Pages::start().await;
     let stamp = pages.stamp().await;

@@ -11,6 +11,7 @@ use super::style::{clean, clean_lines, counted};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::control::api::service::Reload;
+use crate::daemon::config_warnings;
 use crate::template::Templates;
 
 /// The configuration
@@ -24,7 +25,8 @@ pub(super) struct Args {
 enum ConfigCommand {
     /// Say what is wrong with the configuration; works without the daemon
     ///
-    /// Names every mistake at once, with line, key and the next step. Also looks whether certificates and key files can be
+    /// Names every mistake at once, with line, key and the next step, and warns of what is missing without being wrong:
+    /// what the privacy notice has to say, and Welsh. Also looks whether certificates and key files can be
     /// read, and rehearses the party's own templates: run it as root or as the service's user, or with --without-files.
     #[command(
         after_help = "Examples:\n  hustings config check\n  hustings config check --config new.toml --without-files"
@@ -46,6 +48,9 @@ enum ConfigCommand {
 struct Checked {
     good: bool,
     problems: Vec<ProblemReport>,
+    /// What isn't wrong and still wants doing.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 /// One thing that is wrong, as JSON.
@@ -97,9 +102,14 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
             let checked = Checked {
                 good: true,
                 problems: Vec::new(),
+                warnings: config_warnings(&config, jiff::Timestamp::now()),
             };
             return context.print(&checked, |_| {
-                format!("{}: nothing is wrong.\n", global.config.display())
+                let mut text = format!("{}: nothing is wrong.\n", global.config.display());
+                for warning in &checked.warnings {
+                    text += &format!("Warning: {}\n", clean(warning));
+                }
+                text
             });
         }
         Err(errors) => errors,
@@ -117,6 +127,7 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
     let checked = Checked {
         good: false,
         problems: problems.collect(),
+        warnings: Vec::new(),
     };
     context.print(&checked, |_| format!("{errors}\n"))?;
     Err(Failure::failed(
@@ -145,6 +156,7 @@ fn check_templates(directory: &Path, context: &Context) -> Result<(), Failure> {
     let checked = Checked {
         good: false,
         problems: problems.collect(),
+        warnings: Vec::new(),
     };
     context.print(&checked, |_| {
         let faults = faults.iter();

@@ -12,7 +12,7 @@ use super::style::{Style, Tone, clean, clean_lines, field, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
 use crate::control::api::mailing::{
-    Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Watch, WatchRow,
+    Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Show, Watch, WatchRow,
 };
 use crate::store::MailingState;
 
@@ -118,10 +118,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             anyway,
             yes,
         } => {
-            prompt::confirm(&format!("approve mailing {mailing}"), *yes)?;
+            let seen = really("approve", mailing, "", *yes, context)?;
             let approve = Approve {
                 mailing: mailing.clone(),
-                digest: digest.clone(),
+                // What was asked about is what is approved.
+                digest: digest.clone().or(seen.map(|seen| seen.digest)),
                 anyway: *anyway,
             };
             context.print_answer(&approve, one)
@@ -144,13 +145,63 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             reason,
             yes,
         } => {
-            prompt::confirm(&format!("end mailing {mailing} for good"), *yes)?;
+            really("end", mailing, " for good", *yes, context)?;
             let cancel = Cancel {
                 mailing: mailing.clone(),
                 reason: reason.clone(),
             };
             context.print_answer(&cancel, one)
         }
+    }
+}
+
+/// Asks before a mailing goes or ends, in words that say which it is. The service is asked first: of what isn't there
+/// nobody is asked.
+fn really(
+    verb: &str,
+    mailing: &str,
+    end: &str,
+    yes: bool,
+    context: &Context,
+) -> Result<Option<MailingReport>, Failure> {
+    if yes || !prompt::somebody_there() {
+        prompt::confirm(&format!("{verb} mailing {mailing}{end}"), yes)?;
+        return Ok(None);
+    }
+    let ask = Show {
+        mailing: mailing.to_owned(),
+    };
+    let seen = context.ask(&ask)?;
+    prompt::confirm(&format!("{verb} {}{end}", question(&seen)), yes)?;
+    Ok(Some(seen))
+}
+
+/// A mailing as somebody is asked about it.
+pub(super) fn question(mailing: &MailingReport) -> String {
+    let people = match mailing.counts.audience {
+        Count::Exactly(0) => "nobody".to_owned(),
+        Count::Exactly(1) => "1 person".to_owned(),
+        count => format!("{count} people"),
+    };
+    format!(
+        "mailing {} to {}, {people}, \u{201c}{}\u{201d}",
+        short(&mailing.id.to_string()),
+        target(mailing),
+        clean(&mailing.subject)
+    )
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
+}
+
+/// The list, and the part of it that a mailing is narrowed to.
+fn target(mailing: &MailingReport) -> String {
+    match &mailing.constituencies {
+        Some(part) => clean(&format!("{} ({})", mailing.list, part.join(", "))),
+        None => clean(&mailing.list),
     }
 }
 
@@ -193,6 +244,13 @@ fn watch(mailing: &str, context: &Context) -> Result<(), Failure> {
     let ask = Watch {
         mailing: mailing.to_owned(),
     };
+    if !context.json {
+        let show = Show {
+            mailing: mailing.to_owned(),
+        };
+        let seen = context.ask(&show)?;
+        context.write(&format!("{}\n", capital(&question(&seen))))?;
+    }
     let mut show = |row: WatchRow| {
         if context.json {
             context.write(&json_line(&row)?)
@@ -270,13 +328,9 @@ fn state(state: MailingState, style: Style) -> String {
 pub(super) fn table(mailings: &[MailingReport], style: Style) -> String {
     let rows = mailings.iter().map(|mailing| {
         let (name, tone) = state_name(mailing.state);
-        let to = match &mailing.constituencies {
-            Some(constituencies) => format!("{} ({})", mailing.list, constituencies.join(", ")),
-            None => mailing.list.clone(),
-        };
         vec![
             toned(short(&mailing.id.to_string()), Tone::Strong),
-            field(to),
+            field(target(mailing)),
             toned(name, tone),
             field(&mailing.subject),
             field(&mailing.sender),
@@ -316,12 +370,21 @@ fn is_rounded(mailing: &MailingReport) -> bool {
 
 fn one(mailing: &MailingReport, style: Style) -> String {
     let mut text = format!(
-        "Mailing {} to {}: {}; {}.\n",
+        "Mailing {} to {}: {}; {}.\nSubject: {}\n",
         short(&mailing.id.to_string()),
-        clean(&mailing.list),
+        target(mailing),
         state(mailing.state, style),
-        progress(&mailing.counts)
+        progress(&mailing.counts),
+        clean(&mailing.subject)
     );
+    if mailing.state == MailingState::Held && mailing.counts.audience == Count::Exactly(0) {
+        let part = if mailing.constituencies.is_some() {
+            " in that part of it"
+        } else {
+            ""
+        };
+        text += &format!("Nobody is on the list{part} now: it would go to nobody.\n");
+    }
     if let Some(why) = &mailing.stopped {
         text += &format!("Stopped by the service: {}.\n", clean(why));
     }
@@ -333,11 +396,7 @@ fn one(mailing: &MailingReport, style: Style) -> String {
 
 pub(super) fn preview_text(mailing: &MailingReport, style: Style) -> String {
     let mut text = one(mailing, style);
-    text += &format!(
-        "Subject: {}\nDigest:  {}\n",
-        clean(&mailing.subject),
-        clean(&mailing.digest)
-    );
+    text += &format!("Digest:  {}\n", clean(&mailing.digest));
     if mailing.state == MailingState::Held && mailing.second_person {
         text += "Somebody else than its sender has to approve it.\n";
     }

@@ -448,6 +448,31 @@ fn mailings() {
     let text = mailing::table(std::slice::from_ref(&stopped), PLAIN)
         + &mailing::preview_text(&stopped, PLAIN);
     insta::assert_snapshot!("mailing-stopped", both(&stopped, &text));
+    let mut part = mailing_report();
+    part.constituencies = Some(vec!["Aldershot".into()]);
+    for (audience, people) in [
+        (Count::Exactly(0), "nobody"),
+        (Count::Exactly(3), "3 people"),
+        (Count::Few, "<5 people"),
+    ] {
+        part.counts.audience = audience;
+        let asked = mailing::question(&part);
+        let named = format!(
+            " to news (Aldershot), {people}, \u{201c}{}\u{201d}",
+            part.subject
+        );
+        assert!(
+            asked.starts_with("mailing ") && asked.ends_with(&named),
+            "{asked}"
+        );
+    }
+    part.state = MailingState::Held;
+    part.counts.audience = Count::Exactly(0);
+    let said = mailing::preview_text(&part, PLAIN);
+    assert!(
+        said.contains("to news (Aldershot): held") && said.contains("would go to nobody"),
+        "{said}"
+    );
     let row = mailing_api::WatchRow {
         at: noon(),
         state: MailingState::Sending,

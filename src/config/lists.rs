@@ -15,10 +15,12 @@ section! {
         /// What is sent, as it stands in the consent after "to send me": say what and how often. A change asks for a new
         /// wording, not for a new consent, as long as the purpose stays.
         purpose: String = required("news about our campaigns, about twice a month"),
-        /// The same in Welsh, for people in Welsh constituencies. If not set, English.
+        /// The same in Welsh, for people in Welsh constituencies. If not set, the whole consent is in English.
         purpose_cy: Option<String> = optional("newyddion am ein hymgyrchoedd, tua dwywaith y mis"),
         /// A sentence that is added to the consent, if there's something more to say.
         consent_extra: Option<String> = optional("Some of these mails ask for donations."),
+        /// The same in Welsh. If not set, the whole consent is in English.
+        consent_extra_cy: Option<String> = optional("Mae rhai o'r negeseuon hyn yn gofyn am roddion."),
         /// Whether people can sign up. If false, the list has no box on the page and its subscribers stay.
         open: bool = default(true),
         /// Whom its mail is from: an address that takes answers. It must be one of a mailbox, or `replies_to` says
@@ -55,6 +57,12 @@ impl Check for List {
                 "end it with a full stop",
             );
         }
+        at.expect(
+            self.consent_extra.is_some() || self.consent_extra_cy.is_none(),
+            "consent_extra_cy",
+            "`consent_extra_cy` is set and `consent_extra` is not: the consent would say more in one language",
+            "write the sentence in English, too",
+        );
         at.expect(
             self.max_size.bytes() >= 64 * 1024,
             "max_size",

@@ -30,8 +30,13 @@ section! {
         dpo: Option<String> = optional("A. Person, dpo@party.example"),
         /// If there is none: who decided so, when and why. `hustings status` asks for one of the two.
         dpo_decision: Option<String> = optional("Committee of 3 May 2026: under 5,000 subscribers, not large-scale"),
-        /// Where the server stands and who runs the machine: printed in the privacy notice.
-        hosting: String = required("United Kingdom (Example Hosting Ltd, London)"),
+        /// Where the server stands and who runs the machine: printed in the privacy notice. Until it's set the notice says
+        /// whom to ask, and `hustings status` asks for it.
+        hosting: Option<String> = optional("United Kingdom (Example Hosting Ltd, London)"),
+        /// Whether people's data leaves the United Kingdom: "none", or where it goes and by which safeguard (UK GDPR art
+        /// 44-49), as the privacy notice is to say it. A machine elsewhere is a transfer. Until it's set the notice claims
+        /// nothing, and `hustings status` asks for it.
+        transfers: Option<String> = optional("none"),
         /// The bank holidays that legal deadlines go by: "england-and-wales", "scotland" or "northern-ireland".
         division: Division = default(Division::EnglandAndWales),
         /// The colours of the pages.
@@ -44,12 +49,42 @@ impl Party {
     pub fn short_name(&self) -> &str {
         self.short_name.as_deref().unwrap_or(&self.name)
     }
+
+    /// Whether it is stated that no data leaves the United Kingdom.
+    pub fn states_no_transfers(&self) -> bool {
+        let stated = self.transfers.as_deref().map(str::trim);
+        stated.is_some_and(|text| text.eq_ignore_ascii_case("none"))
+    }
 }
 
 impl Check for Party {
     fn check(&self, at: &Place<'_>) {
         check_postal_address(at, "postal_address", &self.postal_address);
+        let hosting = self.hosting.as_deref();
+        at.expect(
+            !self.states_no_transfers() || hosting.is_some_and(names_united_kingdom),
+            "transfers",
+            match hosting {
+                Some(_) => "`transfers` is \"none\", but `hosting` doesn't say that the machine stands in the United Kingdom",
+                None => "`transfers` is \"none\", but `hosting` is not set",
+            },
+            "write into `hosting` that it stands in the United Kingdom, if it does; if it doesn't, write into `transfers` \
+             where the data goes and by which safeguard",
+        );
     }
+}
+
+/// Whether a text says "United Kingdom" or "UK", as words of their own.
+fn names_united_kingdom(text: &str) -> bool {
+    let words: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words.iter().any(|word| word == "uk")
+        || words
+            .windows(2)
+            .any(|pair| pair[0] == "united" && pair[1] == "kingdom")
 }
 
 section! {

@@ -132,12 +132,14 @@ fn every_documented_key_parses_to_its_default() {
     (
         list.purpose_cy,
         list.consent_extra,
+        list.consent_extra_cy,
         list.from_name,
         list.replies_to,
-    ) = (None, None, None, None);
+    ) = (None, None, None, None, None);
     let party = &mut config.party;
     (party.short_name, party.website, party.ico_registration) = (None, None, None);
     (party.ico_expires, party.dpo, party.dpo_decision) = (None, None, None);
+    (party.hosting, party.transfers) = (None, None);
     assert_eq!(config, example);
 }
 
@@ -292,7 +294,6 @@ fn everything_wrong_is_listed_at_once() {
         "postmaster",
         "party.name",
         "party.colours",
-        "party.hosting",
         "party.postal_address",
         "list.News",
         "list.News.title",
@@ -309,6 +310,31 @@ fn everything_wrong_is_listed_at_once() {
         keys.iter().filter(|key| *key == "delivery.retry").count(),
         2
     );
+}
+
+#[test]
+fn no_transfers_is_believed_of_a_machine_in_the_united_kingdom_alone() {
+    let with = |lines: &str| parse(&LEAST.replace("hosting = \"United Kingdom\"", lines));
+    for hosting in [
+        "United Kingdom (Hoster Ltd, London)",
+        "Hoster Ltd, York, UK",
+    ] {
+        let config = with(&format!("hosting = \"{hosting}\"\ntransfers = \"None\"")).unwrap();
+        assert!(config.party.states_no_transfers());
+    }
+    for lines in [
+        "hosting = \"Germany (Hetzner, Falkenstein)\"\ntransfers = \"none\"",
+        "hosting = \"Ukraine\"\ntransfers = \" NONE\"",
+        "transfers = \"none\"",
+    ] {
+        let errors = with(lines).unwrap_err();
+        assert_eq!(errors.problems()[0].key, "party.transfers", "{lines}");
+    }
+    let abroad = with(
+        "hosting = \"Germany\"\ntransfers = \"Germany, by the UK's adequacy regulations for the EEA\"",
+    );
+    assert!(!abroad.unwrap().party.states_no_transfers());
+    assert!(!with("").unwrap().party.states_no_transfers());
 }
 
 #[test]

@@ -22,8 +22,8 @@ use crate::vault::{ConfirmToken, Index, TokenHash};
 pub struct Confirmation {
     /// The keys of the lists that stay ticked; none means all that were asked for. The full form gives its own.
     pub lists: Option<Vec<String>>,
-    /// The constituency as it stands in the form now.
-    pub constituency: Option<Code>,
+    /// The constituency.
+    pub constituency: SeatChoice,
     /// The language in which the page was shown.
     pub language: Lang,
     /// Full form only: whether the statement of minimum age was ticked.
@@ -32,11 +32,20 @@ pub struct Confirmation {
     pub shown: Option<FormVersion>,
 }
 
+/// Which constituency was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatChoice {
+    /// None was posted: it stays what was asked for.
+    AsAsked,
+    /// The one that stands in the form now, or none.
+    Now(Option<Code>),
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum ConfirmOutcome {
-    /// Subscribed, on the disk.
+    /// Subscribed, on the disk; perhaps since a moment ago, by the same link.
     Subscribed(Vec<Confirmed<Subscription>>),
     /// The link is unknown, was used, or has expired; nobody is told which.
     LinkUnknown,
@@ -72,7 +81,10 @@ impl Consent {
         choice: &Confirmation,
     ) -> Result<Option<ConfirmOutcome>, ConsentError> {
         let Some((request, suppressions)) = self.live_request(hash).await? else {
-            return Ok(Some(ConfirmOutcome::LinkUnknown));
+            let made = self.confirmed_lately(hash).await?;
+            return Ok(Some(
+                made.map_or(ConfirmOutcome::LinkUnknown, ConfirmOutcome::Subscribed),
+            ));
         };
         let asked = match self.chosen(&request.record, choice) {
             Ok(asked) => asked,
@@ -92,6 +104,7 @@ impl Consent {
             asked,
         };
         let change = self.confirm_change(&mut making)?;
+        self.remember_confirmed(hash, &making.after.suppression_index, &making.asked.lists);
         if self.store().change(change).await? == ChangeOutcome::Conflict {
             return Ok(None);
         }
@@ -110,12 +123,23 @@ impl Consent {
     ) -> Result<AskedFor, Vec<FormProblem>> {
         let live = self.live();
         let mut chosen = request.asked.clone();
-        chosen.constituency = choice.constituency.map(|code| code.to_string());
+        let seat = match choice.constituency {
+            SeatChoice::AsAsked => None,
+            SeatChoice::Now(seat) => {
+                chosen.constituency = seat.map(|code| code.to_string());
+                seat
+            }
+        };
         if wants_full_form(request).is_some() {
-            self.choose_in_full(&live, &mut chosen, choice)?;
+            self.choose_in_full(&live, &mut chosen, choice, seat)?;
+            if chosen.entered_by.take().is_some() || request.again {
+                chosen.batch = None;
+                chosen.channel = Channel::Web;
+                chosen.asked_at = self.clock().now();
+            }
         } else {
             let known = |code| live.settings.constituencies.get(code).is_some();
-            if choice.constituency.is_some_and(|code| !known(code)) {
+            if seat.is_some_and(|code| !known(code)) {
                 return Err(vec![FormProblem::ConstituencyUnknown]);
             }
             if let Some(kept) = &choice.lists {
@@ -131,26 +155,21 @@ impl Consent {
         Ok(chosen)
     }
 
-    /// The full form: nothing of ours was shown before, so its boxes and words are the consent. After a card or an import
-    /// it is given on the web and now; what they say stays beside it as its [`Origin`].
+    /// The full form: nothing of ours was shown before, so its boxes and words are the consent. After a card, an import or
+    /// several sign-ups it is given on the web and now; what card and import say stays beside it as its [`Origin`].
     fn choose_in_full(
         &self,
         live: &Live,
         chosen: &mut AskedFor,
         choice: &Confirmation,
+        seat: Option<Code>,
     ) -> Result<(), Vec<FormProblem>> {
         let lists = choice.lists.clone().unwrap_or_default();
         let shown = choice
             .shown
             .clone()
             .unwrap_or_else(|| FormVersion(String::new()));
-        let problems = live.form_problems(
-            &lists,
-            choice.constituency,
-            choice.age_stated,
-            &shown,
-            choice.language,
-        );
+        let problems = live.form_problems(&lists, seat, choice.age_stated, &shown, choice.language);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -158,11 +177,6 @@ impl Consent {
         chosen.language = choice.language.tag().into();
         chosen.notice = live.wordings.notice(choice.language).digest.to_string();
         chosen.stated_age = Some(live.settings.minimum_age);
-        if chosen.entered_by.take().is_some() {
-            chosen.batch = None;
-            chosen.channel = Channel::Web;
-            chosen.asked_at = self.clock().now();
-        }
         Ok(())
     }
 

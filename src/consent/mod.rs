@@ -7,7 +7,7 @@
 //! | `ask` | what a form or a mail leaves for the worker: one sealed row, nothing is looked up |
 //! | `worker`, `pace` | which mail, if any, answers it, and when |
 //! | `own` | the party's own addresses, of which only the staff's are people's |
-//! | `confirm` | the button in the challenge's page: the consent, with its evidence |
+//! | `confirm`, `lately` | the button in the challenge's page: the consent, with its evidence; the same button again |
 //! | `withdraw`, `gate` | every way out, also inside a running mailing |
 //! | `stop` | a bare "stop" that proves nothing |
 //! | `subscription` | [`Confirmed<Subscription>`](Confirmed): the only thing a mailing may be sent to |
@@ -34,6 +34,7 @@ mod export;
 mod find;
 mod gate;
 mod import;
+mod lately;
 mod letter;
 mod own;
 mod pace;
@@ -56,7 +57,7 @@ pub use crate::template::{Heard, Lang, Text};
 pub use act::By;
 pub(crate) use act::act_step;
 pub use ask::{Card, SignUpForm};
-pub use confirm::{ConfirmOutcome, Confirmation};
+pub use confirm::{ConfirmOutcome, Confirmation, SeatChoice};
 pub use error::{ConsentError, FormProblem};
 pub use event::{
     ConfirmedEvent, ConsentEvent, Origin, PastConsent, PastWithdrawal, Tombstone, WithdrawalChannel,
@@ -95,6 +96,7 @@ struct Room {
     gate: DepartureGate,
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
+    lately: Mutex<lately::Lately>,
     own: OnceLock<Arc<dyn OwnAddresses>>,
     work: Notify,
     /// Counts commits, for whoever sends what they queued.
@@ -128,6 +130,7 @@ impl Consent {
             gate: DepartureGate::default(),
             tally,
             domains: Mutex::default(),
+            lately: Mutex::default(),
             own: OnceLock::new(),
             work: Notify::new(),
             posted: watch::Sender::new(0),

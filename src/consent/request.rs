@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::constituency::Code;
 use super::person::{Person, Suppressions};
 use super::{Consent, ConsentError, Heard, Lang, Text, WordingDigest};
-use crate::store::{AskedList, Request, RequestRecord};
+use crate::store::{AskedFor, AskedList, Request, RequestRecord};
 use crate::vault::{ConfirmToken, TokenHash};
 
 /// What the page behind a challenge's link shows. It doesn't name the address.
@@ -32,6 +32,8 @@ pub struct RequestedList {
     pub title: Text,
     /// The statement as it was shown when the box was ticked; none where the full form is to be shown.
     pub statement: Option<String>,
+    /// The language that it's written in: English, where the Welsh form has no Welsh for it.
+    pub statement_lang: Lang,
 }
 
 impl Consent {
@@ -60,12 +62,7 @@ impl Consent {
     async fn requested(&self, asked: &[AskedList]) -> Result<Vec<RequestedList>, ConsentError> {
         let mut lists = Vec::with_capacity(asked.len());
         for one in asked {
-            let Some(title) = self
-                .live()
-                .settings
-                .list(&one.list)
-                .map(|list| list.title.clone())
-            else {
+            let Some(list) = self.live().settings.list(&one.list).cloned() else {
                 continue;
             };
             let digest = one.wording.as_deref().and_then(WordingDigest::parse);
@@ -73,10 +70,17 @@ impl Consent {
                 None => None,
                 Some(digest) => self.store().wording(&digest.0).await?,
             };
+            let written = wording
+                .as_ref()
+                .map(|wording| match wording.text == list.statement.en {
+                    true => Lang::En,
+                    false => Lang::from_tag(&wording.language),
+                });
             lists.push(RequestedList {
                 key: one.list.clone(),
-                title,
+                title: list.title,
                 statement: wording.map(|wording| wording.text),
+                statement_lang: written.unwrap_or_default(),
             });
         }
         Ok(lists)
@@ -106,6 +110,34 @@ pub(super) fn wants_full_form(record: &RequestRecord) -> Option<Heard> {
         return Some(Heard::Import);
     }
     let lacks = asked.stated_age.is_none() || asked.lists.iter().any(|one| one.wording.is_none());
-    let entered = asked.entered_by.is_some();
-    lacks.then_some(if entered { Heard::Card } else { Heard::Mail })
+    let heard = if asked.entered_by.is_some() {
+        Heard::Card
+    } else if record.again {
+        Heard::Again
+    } else {
+        Heard::Mail
+    };
+    (lacks || record.again).then_some(heard)
+}
+
+/// The request as it is once something else was asked for at the same address before anybody confirmed: its page is the
+/// full form, so that nothing is consented to but what its reader saw and ticked, whoever asked. None if nothing else is
+/// asked for.
+pub(super) fn widened(waiting: &RequestRecord, asked: &AskedFor) -> Option<RequestRecord> {
+    let mut wide = waiting.clone();
+    let known = |one: &AskedList| waiting.asked.lists.iter().any(|old| old.list == one.list);
+    // What a card or an import asked for stands in the evidence as its own.
+    if waiting.asked.entered_by.is_none() {
+        let more = asked.lists.iter().filter(|one| !known(one));
+        wide.asked.lists.extend(more.cloned());
+    }
+    if asked.constituency.is_some() {
+        wide.asked.constituency.clone_from(&asked.constituency);
+    }
+    wide.asked.language.clone_from(&asked.language);
+    wide.again = true;
+    let same = asked.lists.iter().all(known)
+        && wide.asked.constituency == waiting.asked.constituency
+        && wide.asked.language == waiting.asked.language;
+    (!same).then_some(wide)
 }

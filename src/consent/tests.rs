@@ -247,7 +247,7 @@ impl Party {
     pub(super) fn choice(&self) -> Confirmation {
         Confirmation {
             lists: None,
-            constituency: Some(code("E14001063")),
+            constituency: SeatChoice::Now(Some(code("E14001063"))),
             language: Lang::En,
             age_stated: true,
             shown: Some(self.consent.form_version(Lang::En)),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::letter::Letter;
 use super::pace::{self, Pace, add};
 use super::person::{Person, Suppressions};
-use super::request::wants_full_form;
+use super::request::{wants_full_form, widened};
 use super::{ATTEMPTS, Consent, ConsentError};
 use crate::address::EmailAddress;
 use crate::store::{
@@ -201,16 +201,26 @@ impl Consent {
             return nothing;
         }
         let subscriber = self.find_person(&person).await?;
-        let already = subscriber.as_ref().filter(|one| on_all(one, &asked));
-        if already.is_some() && origin != Origin::Stranger {
+        let mut asked = asked;
+        if asked.constituency.is_none() {
+            let known = subscriber.as_ref().map(|one| &one.record.constituency);
+            asked.constituency = known.cloned().flatten();
+        }
+        let on_all = subscriber.as_ref().filter(|one| on_all(one, &asked));
+        if on_all.is_some() && origin != Origin::Stranger {
             return nothing;
         }
+        // Who signs up again with another constituency corrects it: that is asked about, as anything else is.
+        let already = on_all.filter(|one| one.record.constituency == asked.constituency);
         let counted = self.store().challenge(&person.form).await?;
         let (record, expires_at) = match pace::next(&counted.record, now) {
             Pace::Now(record, expires_at) if never => (pace::once(record, now), expires_at),
             Pace::Now(record, expires_at) => (record, expires_at),
             Pace::After(free) if origin != Origin::Stranger => return Ok(Decision::Later(free)),
-            Pace::After(_) | Pace::Silent => return nothing,
+            Pace::Silent if origin != Origin::Stranger => return nothing,
+            Pace::After(_) | Pace::Silent if already.is_some() => return nothing,
+            Pace::After(free) => return self.ask_with_the_last(&asked, &person, Some(free)).await,
+            Pace::Silent => return self.ask_with_the_last(&asked, &person, None).await,
         };
         if let Err(free) = self.take_place(&asked.address) {
             return Ok(Decision::Later(free));
@@ -236,6 +246,28 @@ impl Consent {
                 Err(error)
             }
         }
+    }
+
+    /// No further mail goes now: what the last one asks for is widened, so that its link leads to all of it. If it was
+    /// answered meanwhile, this waits for its own mail.
+    async fn ask_with_the_last(
+        &self,
+        asked: &AskedFor,
+        person: &Person,
+        free: Option<Timestamp>,
+    ) -> Result<Decision, ConsentError> {
+        let now = self.clock().now();
+        let Some(waiting) = self.store().request_of(&person.form, now).await? else {
+            return Ok(free.map_or(Decision::Nothing, Decision::Later));
+        };
+        let Some(record) = widened(&waiting.record, asked) else {
+            return Ok(Decision::Nothing);
+        };
+        // The row is another, so that whoever is confirming the old one at this moment finds it gone and looks again.
+        let (token, expires_at) = (waiting.token_hash, waiting.expires_at);
+        let wide = Request::new(self.vault(), token, expires_at, record);
+        let change = Change::new().require(Guard::RequestWaits(waiting.id));
+        Ok(Decision::Done(change.then(Step::PutRequest(wide))))
     }
 
     /// What may be asked: lists that are there and open. Who left a list comes back only by their own asking, so what
@@ -278,7 +310,11 @@ impl Consent {
         person: &Person,
         imported: bool,
     ) -> Result<Vec<Step>, ConsentError> {
-        let record = RequestRecord { asked, imported };
+        let record = RequestRecord {
+            asked,
+            imported,
+            again: false,
+        };
         let asked = &record.asked;
         let token = ConfirmToken::generate();
         let live = self.live();

@@ -4,11 +4,30 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::config::Party;
+use crate::config::{Config, Party};
 
 /// From how many days before the end of the registration on `status` reminds, and from when on it presses.
 const REMIND: i32 = 30;
 const PRESS: i32 = 7;
+
+/// What isn't wrong with a configuration and still wants doing: the reminders of the day, and Welsh that is missing.
+pub fn config_warnings(config: &Config, now: Timestamp) -> Vec<String> {
+    let mut all = reminders(&config.party, now);
+    for (key, list) in &config.list {
+        let lacks = match list {
+            list if list.purpose_cy.is_none() => "purpose_cy",
+            list if list.consent_extra.is_some() && list.consent_extra_cy.is_none() => {
+                "consent_extra_cy"
+            }
+            _ => continue,
+        };
+        all.push(format!(
+            "list.{}.{lacks} is not set: whoever reads the pages in Welsh is asked for their consent in English there",
+            key.as_str()
+        ));
+    }
+    all
+}
 
 /// The reminders of a day.
 pub(super) fn reminders(party: &Party, now: Timestamp) -> Vec<String> {
@@ -26,6 +45,20 @@ pub(super) fn reminders(party: &Party, now: Timestamp) -> Vec<String> {
         all.push(
             "neither party.dpo nor party.dpo_decision is set: name the data protection officer, or write down who decided \
              that none is needed, when and why (UK GDPR art 37)"
+                .to_owned(),
+        );
+    }
+    if party.hosting.is_none() {
+        all.push(
+            "party.hosting is not set: write down where the machine stands and who runs it, since the privacy notice has to \
+             say who receives the data (UK GDPR art 13(1)(e))"
+                .to_owned(),
+        );
+    }
+    if party.transfers.is_none() {
+        all.push(
+            "party.transfers is not set: write \"none\", or where data goes outside the United Kingdom and by which \
+             safeguard, since the privacy notice has to say it (UK GDPR art 13(1)(f))"
                 .to_owned(),
         );
     }
@@ -68,6 +101,8 @@ mod tests {
         party.ico_expires = None;
         party.dpo = None;
         party.dpo_decision = Some("Committee of 3 May 2026: under 5,000 subscribers".to_owned());
+        party.hosting = Some("United Kingdom (Example Hosting Ltd, London)".to_owned());
+        party.transfers = Some("none".to_owned());
         change(&mut party);
         party
     }
@@ -101,6 +136,46 @@ mod tests {
         let said = on("2026-11-21", &party(|party| party.ico_registration = None));
         assert!(
             said.len() == 1 && said[0].contains("data protection fee"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn welsh_that_is_missing_is_named() {
+        let warned = |change: fn(&mut crate::config::List)| {
+            let mut config = Config::example();
+            config.party = party(|_| {});
+            let list = config.list.values_mut().next().expect("a list");
+            list.purpose_cy = Some("newyddion".to_owned());
+            change(list);
+            config_warnings(&config, Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(warned(|_| {}), Vec::<String>::new());
+        for (change, named) in [
+            (
+                (|list| list.purpose_cy = None) as fn(&mut crate::config::List),
+                "purpose_cy",
+            ),
+            (
+                |list| list.consent_extra = Some("More.".to_owned()),
+                "consent_extra_cy",
+            ),
+        ] {
+            let said = warned(change);
+            assert!(said.len() == 1 && said[0].contains(named), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_notice_has_to_say_is_asked_for() {
+        let said = on("2026-11-21", &party(|party| party.hosting = None));
+        assert!(
+            said.len() == 1 && said[0].contains("party.hosting"),
+            "{said:?}"
+        );
+        let said = on("2026-11-21", &party(|party| party.transfers = None));
+        assert!(
+            said.len() == 1 && said[0].contains("party.transfers"),
             "{said:?}"
         );
     }

@@ -136,10 +136,10 @@ impl Settings {
     pub(super) fn statement(&self, list: &List) -> Text {
         let mut statement = self.templates.consent_statement(&purpose(list));
         if let Some(extra) = &list.consent_extra {
-            let more = |text: &str| format!("{text} {extra}");
+            let welsh = statement.cy.zip(list.consent_extra_cy.as_ref());
             statement = Text {
-                en: more(&statement.en),
-                cy: statement.cy.as_deref().map(more),
+                en: format!("{} {extra}", statement.en),
+                cy: welsh.map(|(text, extra)| format!("{text} {extra}")),
             };
         }
         statement

@@ -201,6 +201,20 @@ impl Mailings {
     }
 }
 
+impl Mailings {
+    /// A record with the counts of who would get it now, as long as it's held: people come and go meanwhile.
+    pub(super) fn as_of_now(&self, record: &MailingRecord) -> MailingRecord {
+        let mut record = record.clone();
+        if record.state == MailingState::Held {
+            let codes = record.constituencies.as_deref();
+            let expected = self.consent().count(&record.list, codes);
+            record.morning = self.consent().morning_count(&record.list, codes);
+            record.expected = expected;
+        }
+        record
+    }
+}
+
 /// How many a mailing goes to, as somebody may see it.
 pub(super) fn audience_for(record: &MailingRecord, admin: bool) -> MaskedCount {
     let count = if admin {

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use super::accept::{audience_for, hex};
 use super::running::Running;
 use super::settings::{ApprovalRule, Terms};
-use super::{ListError, MailingInfo, Mailings, sample};
+use super::{ListError, MailingInfo, Mailings, notice, sample};
 use crate::audit::{Act, ActObject, LogKind, NotCanonical};
 use crate::consent::MaskedCount;
 use crate::id::{MailingId, StaffId};
@@ -51,7 +51,9 @@ pub struct ApprovalView {
     pub sender: String,
     /// Its subject.
     pub subject: String,
-    /// How many it goes to.
+    /// The names of the constituencies that it is narrowed to; none is the whole list.
+    pub constituencies: Option<String>,
+    /// How many it would go to now.
     pub audience: MaskedCount,
     /// What it says and carries, as a reader gets it.
     pub reading: Reading,
@@ -141,7 +143,8 @@ impl Mailings {
             ),
             sender: self.name_of(record.sender),
             subject: record.subject.clone(),
-            audience: audience_for(record, approver.has(Role::Admin)),
+            constituencies: notice::part_of(&terms, record),
+            audience: audience_for(&self.as_of_now(record), approver.has(Role::Admin)),
             reading: Reading::of(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
             configured: list.is_some(),

@@ -12,7 +12,7 @@ use crate::message::compose::{Automatic, SystemMail, compose};
 use crate::message::segment::Prepared;
 use crate::staff::{Actor, Member};
 use crate::store::{
-    ApprovalLink, Entry, EntryRecord, Mailing, MessageRecord, OwnMessage, Role, Step,
+    ApprovalLink, Entry, EntryRecord, Mailing, MailingRecord, MessageRecord, OwnMessage, Role, Step,
 };
 use crate::template::{Approval, Mail, NotApproved, Preview, TemplateError, Text, Tongues};
 use crate::vault::ConfirmToken;
@@ -60,9 +60,11 @@ pub(super) fn not_approved(
         || Text::english(record.list.clone()),
         |list| list.title.clone(),
     );
+    let names = part_of(terms, record);
     let view = NotApproved {
         subject: &record.subject,
         list: &title,
+        audience: names.as_deref(),
     };
     let mail = terms.settings.templates.mail(Tongues::English, &view);
     let mail = mail.map_err(template)?;
@@ -81,8 +83,7 @@ fn preview(
     let record = &mailing.record;
     let copy = sample::copy(terms, prepared, record.created_at)?;
     let id = mailing.id.to_string();
-    let names = record.constituencies.as_deref();
-    let names = names.map(|codes| names_of(terms, codes));
+    let names = part_of(terms, record);
     let view = Preview {
         id: id.get(..SHORT).unwrap_or(&id),
         subject: &record.subject,
@@ -122,10 +123,12 @@ fn ask(
         bound: bound(&token, &record.digest),
         expires_at,
     });
+    let names = part_of(terms, record);
     let link = format!("{}/a/{}", terms.settings.base_url, token.to_text().as_str());
     let view = Approval {
         subject: &record.subject,
         list: &list.title,
+        audience: names.as_deref(),
         sender: sender.name(),
         count: &audience_for(record, approver.has(Role::Admin)).to_string(),
         link: &link,
@@ -223,6 +226,12 @@ fn attach(notice: &[u8], sample: &[u8]) -> Bytes {
     out.extend_from_slice(sample);
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     out.into()
+}
+
+/// The names of the constituencies that a mailing is narrowed to; none is the whole list.
+pub(super) fn part_of(terms: &Terms, record: &MailingRecord) -> Option<String> {
+    let codes = record.constituencies.as_deref();
+    codes.map(|codes| names_of(terms, codes))
 }
 
 fn names_of(terms: &Terms, codes: &[String]) -> String {

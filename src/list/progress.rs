@@ -125,7 +125,7 @@ impl Mailings {
         let books = running.books.write().await;
         let due = self.store().count_due_copies(running.id).await?;
         let mailing = running.now();
-        let record = &mailing.record;
+        let record = &self.as_of_now(&mailing.record);
         let now = self.clock().now();
         let (mut counts, copies, rate) = {
             let tally = running.tally();

@@ -1,5 +1,6 @@
-//! Sign-ups that wait for their confirmation, and how often each address was asked. A request is immutable: one live
-//! request for an address, one token for a request, gone after seven days (law B8).
+//! Sign-ups that wait for their confirmation, and how often each address was asked. One live request for an
+//! address, one token for a request, gone after seven days (law B8). What it holds doesn't change; another that takes its
+//! place may keep its token, and asks for the full form then.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct RequestRecord {
     /// An import brought it: what it says of a consent is where we have the address from, and no consent here.
     #[serde(default)]
     pub imported: bool,
+    /// Something else was asked for while it waited: its page is the full form.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl Record for RequestRecord {

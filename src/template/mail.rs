@@ -151,6 +151,8 @@ pub struct NotApproved<'a> {
     pub subject: &'a str,
     /// The list's title.
     pub list: &'a Text,
+    /// The names of the constituencies it was narrowed to; none is the whole list.
+    pub audience: Option<&'a str>,
 }
 
 impl MailView for NotApproved<'_> {
@@ -164,6 +166,8 @@ pub struct Approval<'a> {
     pub subject: &'a str,
     /// The list's title.
     pub list: &'a Text,
+    /// The names of the constituencies it is narrowed to; none is the whole list.
+    pub audience: Option<&'a str>,
     /// The staff name of the sender.
     pub sender: &'a str,
     /// The count as this reader may see it.

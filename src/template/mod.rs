@@ -258,12 +258,17 @@ impl Templates {
         rendered.map_err(|error| from_engine("the imprint", &error))
     }
 
-    /// The consent statement for a list, in both languages: the default wording, which becomes evidence.
+    /// The consent statement for a list, in both languages: the default wording, which becomes evidence. For a purpose
+    /// that has no Welsh it is in English alone: half a sentence in each language is nobody's consent.
     pub fn consent_statement(&self, purpose: &Text) -> Text {
-        self.wording("wording.consent", &|lang, place| match place {
+        let statement = self.wording("wording.consent", &|lang, place| match place {
             "purpose" => Some(purpose.get(lang).to_owned()),
             _ => None,
-        })
+        });
+        Text {
+            cy: statement.cy.filter(|_| purpose.cy.is_some()),
+            ..statement
+        }
     }
 
     /// The statement of minimum age, in both languages.

@@ -171,6 +171,8 @@ pub enum Heard {
     Card,
     /// By an import.
     Import,
+    /// By a sign-up, while another one waited.
+    Again,
 }
 
 /// The form behind the link of a challenge to which no consent of this form's went before: its POST is the consent.
@@ -296,6 +298,8 @@ pub struct Approve<'a> {
     pub sender: &'a str,
     /// The list's title.
     pub list: &'a Text,
+    /// The names of the constituencies it is narrowed to; none is the whole list.
+    pub audience: Option<&'a str>,
     /// The subject.
     pub subject: &'a str,
     /// How many recipients, as the approver may know it ("<5" under five).
@@ -336,6 +340,8 @@ pub enum NoticeKind {
     NotReady,
     /// A link that is unknown, used or expired: one page for all three.
     LinkUnknown,
+    /// A way out that isn't one of ours: those never expire.
+    WayOutUnknown,
     /// 404.
     NotFound,
     /// 503 while the vault is locked or the store is closed.
@@ -358,7 +364,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Inbox,
         Self::NeverDone,
         Self::Kept,
@@ -366,6 +372,7 @@ impl NoticeKind {
         Self::Refused,
         Self::NotReady,
         Self::LinkUnknown,
+        Self::WayOutUnknown,
         Self::NotFound,
         Self::Locked,
         Self::NotStopped,
@@ -418,16 +425,20 @@ pub struct Privacy {
     pub ico_number: Option<String>,
     /// Name and contact of the data protection officer.
     pub dpo: Option<String>,
+    /// Whether the party decided that it needs none. If neither is so, nothing is said of one.
+    pub no_dpo: bool,
     /// The age that the form asks people to state.
     pub minimum_age: u8,
     /// The lists: one purpose each.
     pub lists: Vec<ListPurpose>,
-    /// Who else handles the data, and for what.
+    /// Who else handles the data, and for what; empty while the party hasn't said.
     pub recipients: Vec<Text>,
-    /// Where the data is held.
-    pub location: Text,
-    /// Transfers out of the United Kingdom and their safeguard; `None` for none.
+    /// Where the data is held, once the party has said.
+    pub location: Option<Text>,
+    /// Transfers out of the United Kingdom and their safeguard.
     pub transfers: Option<Text>,
+    /// Whether the party states that there are none. If neither is so, nothing is claimed.
+    pub no_transfers: bool,
     /// How long what is kept.
     pub retention: Retention,
     /// Path of the complaint form, where there is one.

@@ -130,13 +130,15 @@ pub(super) fn privacy() -> Privacy {
         date: Some("1 November 2026".to_owned()),
         ico_number: Some("ZA123456".to_owned()),
         dpo: Some("Ann Example, dpo@party.example".to_owned()),
+        no_dpo: false,
         minimum_age: 16,
         lists: lists
             .map(|(title, purpose)| ListPurpose { title, purpose })
             .collect(),
         recipients: vec![Text::english("Example Hosting Ltd, London: the server")],
-        location: Text::both("the United Kingdom", "y Deyrnas Unedig"),
+        location: Some(Text::both("the United Kingdom", "y Deyrnas Unedig")),
         transfers: None,
+        no_transfers: true,
         retention: Retention::default(),
         complaint_form: None,
         ogl: true,
@@ -251,6 +253,7 @@ fn approve(list: &Text) -> Approve<'_> {
     Approve {
         sender: "ann",
         list,
+        audience: Some("Leeds East, Clwyd East"),
         subject: "Rally <b>typed</b> & more",
         count: "<5",
         digest: DIGEST,
@@ -333,10 +336,15 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             size: "12 KB",
             second_person: true,
         }),
-        mail(&NotApproved { subject, list }),
+        mail(&NotApproved {
+            subject,
+            list,
+            audience: Some("Leeds East"),
+        }),
         mail(&Approval {
             subject,
             list,
+            audience: Some("Leeds East, Clwyd East"),
             sender: "ann",
             count,
             link,

@@ -81,6 +81,11 @@ pub(super) fn link_unknown(site: &Site, lang: Lang) -> Response {
     notice(site, StatusCode::NOT_FOUND, lang, NoticeKind::LinkUnknown)
 }
 
+/// The page for a way out that isn't one of ours.
+pub(super) fn way_out_unknown(site: &Site, lang: Lang) -> Response {
+    notice(site, StatusCode::NOT_FOUND, lang, NoticeKind::WayOutUnknown)
+}
+
 /// A withdrawal could not be taken: the page says so, and that it must be asked for again.
 pub(super) fn not_stopped(
     site: &Site,

@@ -51,6 +51,8 @@ pub struct MailingToApprove {
     pub sender: String,
     /// The list's title.
     pub list: Text,
+    /// The names of the constituencies it is narrowed to; none is the whole list.
+    pub constituencies: Option<String>,
     /// The subject.
     pub subject: String,
     /// How many recipients, as this approver may know it.
@@ -81,6 +83,7 @@ impl Approvals for Mailings {
             Ok(view.map(|view| MailingToApprove {
                 sender: view.sender,
                 list: view.list,
+                constituencies: view.constituencies,
                 subject: view.subject,
                 count: view.audience.to_string(),
                 digest: view.digest,
@@ -141,6 +144,7 @@ async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Respo
     let view = Approve {
         sender: &mailing.sender,
         list: &mailing.list,
+        audience: mailing.constituencies.as_deref(),
         subject: &mailing.subject,
         count: &mailing.count,
         digest: &mailing.digest,

@@ -12,9 +12,11 @@ use super::answer::{Asked, link_unknown, page, trouble};
 use super::form::{Fields, PostedSignUp};
 use super::sign_up::{consent_problems, fresh_stamp, read_seat, told};
 use super::{Open, Web};
-use crate::consent::{ConfirmOutcome, Confirmation, Confirmed, RequestView, Subscription};
+use crate::consent::{
+    ConfirmOutcome, Confirmation, Confirmed, RequestView, SeatChoice, Subscription,
+};
 use crate::template::{
-    Confirm, FullForm, Lang, Problem, Requested, Subscribed, Text, Visit, WayOut,
+    Confirm, FullForm, Heard, Lang, Problem, Requested, Subscribed, Text, Visit, WayOut,
 };
 
 /// `GET /c/TOKEN`.
@@ -51,18 +53,28 @@ pub(super) async fn post(
     let lang = posted.lang;
     let request = match open.consent().open_request(&token).await {
         Ok(Some(request)) => request,
-        Ok(None) => return Ok(link_unknown(&open.site, lang)),
+        Ok(None) => return Ok(used(&open, &token, lang).await),
         Err(error) => return Ok(trouble(&open.site, lang, &error)),
     };
-    let again = |problems| {
+    let again = |problems: Vec<Problem>| {
+        let asked = request.constituency.filter(|_| !posted.has_constituency);
         let showing = Showing {
             lang,
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            constituency: posted.constituency.clone(),
+            status: match problems.is_empty() {
+                true => StatusCode::OK,
+                false => StatusCode::UNPROCESSABLE_ENTITY,
+            },
+            constituency: asked
+                .map_or_else(|| posted.constituency.clone(), |code| code.to_string()),
             problems,
         };
         show(&web, &open, &token, &request, showing)
     };
+    // The page with one button was open while something else was asked for: its reader is shown all of it first.
+    if request.full_form == Some(Heard::Again) && posted.stamp.is_empty() && posted.lists.is_empty()
+    {
+        return Ok(again(Vec::new()));
+    }
     let choice = match read(&web, &open, &posted, request.full_form.is_some()) {
         Ok(choice) => choice,
         Err(problems) => return Ok(again(problems)),
@@ -95,7 +107,10 @@ fn read(
     match constituency {
         Ok(constituency) if problems.is_empty() => Ok(Confirmation {
             lists: full.then(|| posted.lists.clone()),
-            constituency,
+            constituency: match posted.has_constituency {
+                true => SeatChoice::Now(constituency),
+                false => SeatChoice::AsAsked,
+            },
             language: posted.lang,
             age_stated: full && posted.age,
             shown: full.then(|| open.version(posted.lang)),
@@ -104,6 +119,15 @@ fn read(
             problems.extend(constituency.err());
             Err(problems)
         }
+    }
+}
+
+/// The answer to a link whose request doesn't wait (any more): the same again, if it was the button's second press.
+async fn used(open: &Open, token: &str, lang: Lang) -> Response {
+    match open.consent().confirmed_again(token).await {
+        Ok(Some(made)) => subscribed(open, lang, &made),
+        Ok(None) => link_unknown(&open.site, lang),
+        Err(error) => trouble(&open.site, lang, &error),
     }
 }
 
@@ -154,7 +178,7 @@ fn requested(request: &RequestView) -> Vec<Requested> {
         .map(|list| Requested {
             title: list.title.clone(),
             statement: list.statement.clone().unwrap_or_default(),
-            statement_lang: request.language,
+            statement_lang: list.statement_lang,
         })
         .collect()
 }

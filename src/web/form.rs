@@ -124,6 +124,8 @@ pub struct PostedSignUp {
     pub email: String,
     /// The code of a constituency, or nothing.
     pub constituency: String,
+    /// Whether a constituency, or none, was posted at all.
+    pub has_constituency: bool,
     /// The keys of the ticked lists, each once.
     pub lists: Vec<String>,
     /// Whether the statement of age was ticked.
@@ -151,6 +153,7 @@ impl PostedSignUp {
         Ok(Self {
             email: fields.one("email")?.trim().to_owned(),
             constituency: fields.one("constituency")?.to_owned(),
+            has_constituency: fields.all("constituency").next().is_some(),
             lists,
             age: fields.one("age")? == "yes",
             stamp: fields.one("stamp")?.to_owned(),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::answer::{link_unknown, not_stopped, notice};
+use super::answer::{not_stopped, notice, way_out_unknown};
 use super::{LATER, Open, Peer, Web};
 use crate::consent::{Consent, ConsentError, Extent, WithdrawalChannel, WithdrawalView};
 use crate::template::{Lang, NoticeKind};
@@ -144,7 +144,7 @@ pub(super) async fn open_or_keep(
     }
     let site = &web.site();
     if !may_be_token(&withdrawal.token) {
-        return ControlFlow::Break(link_unknown(site, lang));
+        return ControlFlow::Break(way_out_unknown(site, lang));
     }
     if web.locked.is_filling()
         && let Err(wait) = web.locked_posts.ask(peer.0)

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::answer::{Asked, link_unknown, not_stopped, notice, page};
+use super::answer::{Asked, not_stopped, notice, page, way_out_unknown};
 use super::form::{Fields, Scope};
 use super::locked::{self, LockedWithdrawal};
 use super::{LATER, Open, Peer, Web};
@@ -36,7 +36,7 @@ pub(super) async fn form(
         }
     };
     let Some(title) = title else {
-        return link_unknown(&site, asked.lang);
+        return way_out_unknown(&site, asked.lang);
     };
     let action = &format!("/u/{token}");
     let visit = Visit {
@@ -86,7 +86,7 @@ pub(super) async fn post(
                 &view,
             )
         }
-        Ok(Ok(None)) => link_unknown(&open.site, posted.lang),
+        Ok(Ok(None)) => way_out_unknown(&open.site, posted.lang),
         Ok(Err(error)) => not_stopped(&open.site, posted.lang, LATER, &error),
         Err(error) => not_stopped(&open.site, posted.lang, LATER, &error),
     }
@@ -106,7 +106,7 @@ pub(super) async fn never_form(
         None => (web.site(), locked::may_be_token(&token)),
     };
     if !known {
-        return link_unknown(&site, asked.lang);
+        return way_out_unknown(&site, asked.lang);
     }
     let action = &format!("/n/{token}");
     let visit = Visit {
@@ -141,7 +141,7 @@ pub(super) async fn never_post(
         .await;
     match done {
         Ok(Ok(Some(_))) => notice(&open.site, StatusCode::OK, lang, NoticeKind::NeverDone),
-        Ok(Ok(None)) => link_unknown(&open.site, lang),
+        Ok(Ok(None)) => way_out_unknown(&open.site, lang),
         Ok(Err(error)) => not_stopped(&open.site, lang, LATER, &error),
         Err(error) => not_stopped(&open.site, lang, LATER, &error),
     }

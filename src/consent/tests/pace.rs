@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_second_request_within_a_day_sends_nothing_and_answers_the_same() {
+async fn a_second_request_within_a_day_sends_nothing_and_is_in_the_first_ones_link() {
     let party = Party::new().await;
     party.ask("ann@elector.example", &["news"]).await;
     let first = party.one_mail("challenge").await;
@@ -18,10 +18,20 @@ async fn a_second_request_within_a_day_sends_nothing_and_answers_the_same() {
         .await
         .expect("reads")
         .expect("waits");
-    assert_eq!(
-        view.lists[0].key, "news",
-        "the first request is what it was"
+    let asked: Vec<_> = view.lists.iter().map(|list| &*list.key).collect();
+    assert_eq!(asked, ["news", "appeals"]);
+    assert_eq!(view.full_form, Some(Heard::Again));
+    // Who had the page of the first request open saw one list: its button is not a consent to both, nor to one.
+    let outcome = party.consent.confirm(
+        &first.token,
+        Confirmation {
+            shown: None,
+            age_stated: false,
+            ..party.choice()
+        },
     );
+    let refused = outcome.await.expect("answers");
+    assert!(matches!(refused, ConfirmOutcome::Refused(_)), "{refused:?}");
     party.pass(SignedDuration::from_hours(3));
     party.ask("ann@elector.example", &["appeals"]).await;
     let next = party.one_mail("challenge").await;
@@ -41,6 +51,96 @@ async fn a_second_request_within_a_day_sends_nothing_and_answers_the_same() {
             .expect("reads")
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_strangers_sign_up_keeps_nobody_from_their_own() {
+    let party = Party::new().await;
+    party.ask("ann@elector.example", &["news"]).await;
+    let mail = party.one_mail("challenge").await;
+    party.pass(SignedDuration::from_secs(1));
+    let mut own = party.form("Ann@elector.example", &["appeals"]);
+    own.constituency = Some(code("W07000112"));
+    party.consent.sign_up(own).await.expect("taken");
+    party.no_mail().await;
+    let view = party.consent.open_request(&mail.token).await;
+    let view = view.expect("reads").expect("waits");
+    assert_eq!(
+        view.constituency,
+        Some(code("W07000112")),
+        "what was said last"
+    );
+    party.tick(&mail.token, &["appeals"]).await;
+    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
+    let ConsentEvent::Confirmed(event) = &party.events().await[0] else {
+        panic!("a consent")
+    };
+    let shown = party
+        .consent
+        .wording("appeals", Lang::En)
+        .expect("in force");
+    assert_eq!(event.wording, shown.digest.to_string());
+    assert_eq!(event.asked_at, party.clock.now());
+}
+
+#[tokio::test]
+async fn however_often_an_address_is_signed_up_it_gets_one_mail_a_day() {
+    let party = Party::new().await;
+    for n in 0..50 {
+        let lists: &[&str] = if n % 2 == 0 {
+            &["news"]
+        } else {
+            &["appeals", "news"]
+        };
+        let mut form = party.form("ann@elector.example", lists);
+        form.constituency = (n % 3 == 0).then(|| code("W07000112"));
+        party.consent.sign_up(form).await.expect("taken");
+        party.work().await;
+    }
+    assert_eq!(party.outbox().await.len(), 1);
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    // After an answer of ours that was no challenge, what else is asked for comes the next day, and once.
+    party.join("ben@elector.example", &["news"]).await;
+    party.ask("ben@elector.example", &["news"]).await;
+    party.one_mail("already").await;
+    for _ in 0..20 {
+        party.ask("ben@elector.example", &["appeals"]).await;
+        party.no_mail().await;
+    }
+    party.pass(days(1));
+    assert_eq!(party.one_mail("challenge").await.to, "ben@elector.example");
+    party.no_mail().await;
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn signing_up_again_with_another_constituency_corrects_it() {
+    let party = Party::new().await;
+    let first = party.join("ann@elector.example", &["news"]).await;
+    let mut form = party.form("ann@elector.example", &["news"]);
+    form.constituency = Some(code("W07000112"));
+    party.consent.sign_up(form).await.expect("taken");
+    let mail = party.one_mail("challenge").await;
+    let choice = Confirmation {
+        constituency: SeatChoice::AsAsked,
+        ..party.choice()
+    };
+    let done = party.consent.confirm(&mail.token, choice).await;
+    let ConfirmOutcome::Subscribed(made) = done.expect("confirms") else {
+        panic!("subscribed")
+    };
+    assert_eq!(made[0].constituency(), Some(code("W07000112")));
+    assert_eq!(made[0].confirmed_at(), first[0].confirmed_at());
+    assert_eq!(party.events().await.len(), 2, "the evidence says so");
+    let stats = party.consent.stats().await.expect("counts");
+    assert_eq!(stats.on_list_in("news", &["E14001063".into()]), 0);
+    assert_eq!(stats.on_list_in("news", &["W07000112".into()]), 1);
+    // Without a constituency it's the sign-up of somebody who is subscribed, and changes nothing.
+    party.outbox().await;
+    let mut form = party.form("ann@elector.example", &["news"]);
+    form.constituency = None;
+    party.consent.sign_up(form).await.expect("taken");
+    party.one_mail("already").await;
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ async fn a_link_works_once_and_a_stranger_link_never() {
     party.ask("ann@elector.example", &["news"]).await;
     let mail = party.one_mail("challenge").await;
     party.confirm(&mail.token).await;
+    party.pass(SignedDuration::from_mins(60));
     for token in [&*mail.token, "", "x", &"a".repeat(52)] {
         assert_eq!(
             party.consent.open_request(token).await.expect("reads"),
@@ -106,6 +107,34 @@ async fn a_link_works_once_and_a_stranger_link_never() {
         assert_eq!(again, ConfirmOutcome::LinkUnknown);
     }
     assert_eq!(party.events().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_button_pressed_twice_is_answered_alike_and_done_once() {
+    let party = Party::new().await;
+    party.ask("ann@elector.example", &["news", "appeals"]).await;
+    let mail = party.one_mail("challenge").await;
+    let posts = (0..4).map(|_| party.consent.confirm(&mail.token, party.choice()));
+    for outcome in futures_util::future::join_all(posts).await {
+        let ConfirmOutcome::Subscribed(made) = outcome.expect("answers") else {
+            panic!("subscribed")
+        };
+        assert_eq!(made.len(), 2);
+    }
+    assert_eq!(party.events().await.len(), 2, "a consent for each list");
+    let welcome = party.one_mail("welcome").await;
+    party.pass(SignedDuration::from_mins(59));
+    let again = mail.token.to_uppercase();
+    let again = party.consent.confirmed_again(&again).await;
+    assert_eq!(again.expect("reads").expect("is known").len(), 2);
+    // It says what is: who left since isn't told otherwise.
+    party.out(&welcome.token, Extent::AllLists).await;
+    let left = party.consent.confirm(&mail.token, party.choice()).await;
+    assert_eq!(left.expect("answers"), ConfirmOutcome::LinkUnknown);
+    assert_eq!(
+        party.consent.confirmed_again("x").await.expect("reads"),
+        None
+    );
 }
 
 #[tokio::test]
@@ -165,7 +194,7 @@ async fn the_page_lets_constituency_and_lists_be_mended() {
         ),
         (
             Confirmation {
-                constituency: Some(code("E99999999")),
+                constituency: SeatChoice::Now(Some(code("E99999999"))),
                 ..party.choice()
             },
             FormProblem::ConstituencyUnknown,
@@ -181,7 +210,7 @@ async fn the_page_lets_constituency_and_lists_be_mended() {
     }
     let choice = Confirmation {
         lists: Some(vec!["appeals".into(), "never-asked".into()]),
-        constituency: Some(code("W07000112")),
+        constituency: SeatChoice::Now(Some(code("W07000112"))),
         ..party.choice()
     };
     let ConfirmOutcome::Subscribed(made) = party

@@ -86,6 +86,14 @@ pub struct Preview {
 }
 ask!(Preview, "mailing preview", Needs::Staff, answer MailingReport);
 
+/// A mailing as it stands, for whoever is about to do something with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Show {
+    /// Which, by the first digits of its id.
+    pub mailing: String,
+}
+ask!(Show, "mailing show", Needs::Staff, answer MailingReport);
+
 /// `mailing approve`. The list's rule says who may; the room decides. An approved mailing is on its way.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Approve {

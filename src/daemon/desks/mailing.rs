@@ -7,7 +7,7 @@ use super::{constituency_name, failure};
 use crate::consent::MaskedCount;
 use crate::control::api::Count;
 use crate::control::api::mailing::{
-    Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Watch, WatchRow,
+    Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Show, Watch, WatchRow,
 };
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
@@ -105,6 +105,15 @@ impl Handle<Preview> for MailingDesk {
         let preview = preview.map_err(|error| refusal::<Preview>(&error))?;
         call.send_body(&preview.message).await?;
         self.report::<Preview>(preview.info, call.actor()?).await
+    }
+}
+
+impl Handle<Show> for MailingDesk {
+    async fn handle(&self, ask: Show, call: &mut Call<Show>) -> Result<MailingReport, Failure> {
+        let id = self.find::<Show>(&ask.mailing, call).await?;
+        let info = self.0.mailings.show(id).await;
+        let info = info.map_err(|error| refusal::<Show>(&error))?;
+        self.report::<Show>(info, call.actor()?).await
     }
 }
 

@@ -94,6 +94,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::dns::RotateDkim, _>(&dns)
         .on::<api::mailing::List, _>(&mailing)
         .on::<api::mailing::Preview, _>(&mailing)
+        .on::<api::mailing::Show, _>(&mailing)
         .on::<api::mailing::Approve, _>(&mailing)
         .on::<api::mailing::Watch, _>(&mailing)
         .on::<api::mailing::Pause, _>(&mailing)

@@ -115,6 +115,7 @@ mod tests {
         let record = RequestRecord {
             asked,
             imported: false,
+            again: false,
         };
         let until = clock.now().saturating_add(expires).expect("a time");
         let token = TokenHash([u8::from(expires.is_zero()); 32]);

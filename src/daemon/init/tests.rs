@@ -45,6 +45,13 @@ fn the_answers_stand_in_the_configuration_and_nothing_of_the_examples() {
         assert_eq!(config.party.name, "Leeds \"First\"");
         assert_eq!(config.key.source.as_str(), key);
         assert!(!text.contains("\"party.example\""));
+        let party = &config.party;
+        assert_eq!(
+            (&party.hosting, &party.transfers),
+            (&None, &None),
+            "nobody said so"
+        );
+        assert_eq!((&party.dpo, &party.dpo_decision), (&None, &None));
     }
     let mut bad = answers("file");
     bad.postal_address = "nowhere".into();

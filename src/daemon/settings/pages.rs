@@ -33,6 +33,9 @@ impl Settings {
     pub(super) fn privacy(&self) -> Privacy {
         let config = &self.config;
         let party = &config.party;
+        let hosting = party.hosting.as_deref();
+        let stated = party.transfers.as_deref();
+        let stated = stated.filter(|_| !party.states_no_transfers());
         Privacy {
             date: Some(self.as_of.strftime("%-d %B %Y").to_string()),
             ico_number: party.ico_registration.clone(),
@@ -46,9 +49,14 @@ impl Settings {
                     purpose: purpose(list),
                 })
                 .collect(),
-            recipients: vec![self.templates.host(&party.hosting)],
-            location: Text::english(&party.hosting),
-            transfers: None,
+            no_dpo: party.dpo_decision.is_some(),
+            recipients: hosting
+                .map(|text| self.templates.host(text))
+                .into_iter()
+                .collect(),
+            location: hosting.map(Text::english),
+            transfers: stated.map(Text::english),
+            no_transfers: party.states_no_transfers(),
             retention: retention(config),
             complaint_form: None,
             ogl: self.constituencies.is_builtin() && !self.constituencies.is_empty(),

@@ -1,6 +1,7 @@
 //! Who may let a mailing go.
 
 use super::*;
+use crate::consent::MaskedCount;
 use crate::message::inspect::inspect;
 use crate::message::mime::{Limits, text};
 use crate::store::Guard;
@@ -468,4 +469,35 @@ async fn what_large_receivers_would_refuse_is_held_back_unless_somebody_says_so(
     let last = events.last().unwrap().event.as_ref().unwrap();
     let act: crate::audit::Act = serde_json::from_slice(&last.1).unwrap();
     assert_eq!((act.verb.as_str(), act.reason), ("mailing approve", None));
+}
+
+#[tokio::test]
+async fn whoever_approves_sees_which_part_and_who_is_there_now() {
+    let world = World::new().await;
+    for n in 0..3 {
+        world
+            .subscribe(&person(n), Some("E14001063"), &["news"])
+            .await;
+    }
+    // The counts in memory are made anew from what is stored.
+    let world = world.crash().await;
+    let part = Target::Constituencies(vec![Code::parse("E14001063").unwrap()]);
+    let held = world
+        .submit_as("ada", "news", part, &mail("news"))
+        .await
+        .unwrap();
+    let link = token(&world, "ben").await;
+    let text = world.mailbox("ben").await.concat();
+    assert!(text.contains("Constituencies: Aldershot"), "{text}");
+    let page = world.room.approval_page(&link).await.unwrap().unwrap();
+    assert_eq!(page.constituencies.as_deref(), Some("Aldershot"));
+    let admin = world.who("dee");
+    let count = || async { world.room.progress(held.id, &admin).await.unwrap() };
+    assert_eq!(count().await.waiting, MaskedCount::Exact(3));
+    for n in 0..3 {
+        world.withdraw(&person(n), "news").await;
+        let left = MaskedCount::Exact(2 - n as u64);
+        let now = count().await;
+        assert_eq!((now.audience, now.waiting), (left, left));
+    }
 }

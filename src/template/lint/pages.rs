@@ -280,7 +280,13 @@ fn privacy_items(party: &Party, lang: Lang, html: &Html) -> Verdict {
             purposes.iter().all(|p| words.contains(p)) && has(&["9(2)(a)", "6(1)(a)"]),
         ),
         ("the recipients", has(&[notice.recipients[0].get(lang)])),
-        ("transfers", has(&[notice.location.get(lang)])),
+        (
+            "transfers",
+            notice
+                .location
+                .as_ref()
+                .is_some_and(|text| has(&[text.get(lang)])),
+        ),
         ("how long data is kept", has(&["24", "35", "30"])),
         ("the rights", has(&[say("right to see", "hawl i weld")])),
         (

@@ -29,6 +29,7 @@ impl Approvals for OneMailing {
         let mailing = MailingToApprove {
             sender: "ann".to_owned(),
             list: Text::english("News"),
+            constituencies: Some("Aldershot".to_owned()),
             subject: "Rally <soon>".to_owned(),
             count: "fewer than 5".to_owned(),
             digest: "9f86d081".repeat(8),
