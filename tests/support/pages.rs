@@ -72,6 +72,7 @@ impl Approvals for OneMailing {
         let mailing = || MailingToApprove {
             sender: "ada".to_owned(),
             list: Text::english("News"),
+            constituencies: None,
             subject: "Meeting at the town hall".to_owned(),
             count: "1,204".to_owned(),
             digest: "9f86d081".repeat(8),
