@@ -136,7 +136,7 @@ impl SetUp<'_> {
         let path = &self.global.config;
         let config = match path.exists() {
             true => self.known_config()?,
-            false => self.from_nothing()?,
+            false => self.first_run()?,
         };
         if let Some(directory) = &self.args.runtime_dir {
             init::make_directory(&absolute(directory), 0o750).map_err(|error| failure(&error))?;
@@ -148,7 +148,7 @@ impl SetUp<'_> {
     }
 
     /// A first run: everything is asked for and checked, then made.
-    fn from_nothing(&self) -> Result<Config, Failure> {
+    fn first_run(&self) -> Result<Config, Failure> {
         let path = &self.global.config;
         ask::before_asking(self.args, true, true)?;
         let answers = ask::answers(self.args)?;
