@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use hustings::cli::{self, ColourChoice, Global, Programs, sandbox, serve};
-use hustings::control::Failure;
+use hustings::control::{Class, Failure};
 use hustings::daemon;
 use hustings::daemon::notify::Sockets;
 use hustings::daemon::sandbox::run::Options;
 use hustings::daemon::sandbox::walkthrough::Colours;
+use hustings::daemon::serve::StartError;
 
 /// The programs that aren't clients of the daemon.
 struct Daemon;
@@ -24,13 +25,7 @@ impl Programs for Daemon {
         })?;
         let runtime = runtime("run the service")?;
         let served = runtime.block_on(daemon::serve::run(&global.config, args.locked, sockets));
-        served.map_err(|error| {
-            Failure::failed(
-                "can't run the service",
-                error.to_string(),
-                "mend it and start again; `hustings config check` looks at the configuration",
-            )
-        })
+        served.map_err(|error| not_served(&error))
     }
 
     fn sandbox(&self, args: &sandbox::Args, global: &Global) -> Result<(), Failure> {
@@ -45,6 +40,24 @@ impl Programs for Daemon {
             port: args.port,
             colours,
         })
+    }
+}
+
+/// The error's own next step, or the one that mostly helps.
+fn not_served(error: &StartError) -> Failure {
+    let what = "can't run the service";
+    let failure = match error {
+        // Each of its mistakes has a next step of its own.
+        StartError::Config(_) => Failure::failed(what, error.to_string(), ""),
+        error => Failure::from_error(Class::Failed, what, error),
+    };
+    if !failure.next.is_empty() {
+        return failure;
+    }
+    Failure {
+        next: "mend it and start again; `sudo hustings config check` looks at the configuration"
+            .to_owned(),
+        ..failure
     }
 }
 

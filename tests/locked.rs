@@ -427,4 +427,31 @@ async fn a_lock_holds_over_a_restart_with_a_key_file_too() {
     assert_eq!(party.browser().get("/").await.unwrap().status, 200);
     party.stop().await;
     party.run(&[]).await;
+
+    // The log tells the same: what began, what opened, what ended it.
+    let log = fs::read_to_string(party.log()).unwrap();
+    let mut lines = log.lines();
+    for told in [
+        "the service starts version=",
+        "unlocked",
+        "a door is open door=\"smtp\"",
+        "a door is open door=\"https\"",
+        "lock: stops, and starts locked",
+        "stopping: as asked on the control socket",
+        "stopped",
+        "the service starts version=",
+        "locked: waits for hustings unlock",
+        "a door is open",
+        "stopping: a signal asked for it",
+        "stopped",
+        "locked: waits",
+        "unlocked",
+        "stopping: a signal",
+        "stopped",
+        "the service starts",
+        "unlocked",
+    ] {
+        assert!(lines.any(|line| line.contains(told)), "{told}\n{log}");
+    }
+    assert!(log.contains(" config="), "{log}");
 }

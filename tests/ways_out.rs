@@ -349,7 +349,7 @@ async fn the_staff_take_somebody_off_who_rang() {
         }
     };
     let (code, why) = withdraw("ann@x.example", &["--list", "gossip"]).await;
-    assert_eq!(code, Some(2), "{why}");
+    assert_eq!(code, Some(1), "{why}");
     assert!(why.contains("gossip") && why.contains("list show"), "{why}");
     assert_eq!(lists(&party, "ann@x.example").await, BOTH_SORTED);
     let (code, told) = withdraw("ann@x.example", &["--list", "news"]).await;

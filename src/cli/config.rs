@@ -8,10 +8,10 @@ use std::path::Path;
 use super::Global;
 use super::context::Context;
 use super::style::{clean, clean_lines, counted};
-use crate::config::Config;
+use crate::config::{Config, ConfigErrors, Problem};
 use crate::control::Failure;
 use crate::control::api::service::Reload;
-use crate::daemon::config_warnings;
+use crate::daemon::{config_warnings, init};
 use crate::template::Templates;
 
 /// The configuration
@@ -26,10 +26,11 @@ enum ConfigCommand {
     /// Say what is wrong with the configuration; works without the daemon
     ///
     /// Names every mistake at once, with line, key and the next step, and warns of what is missing without being wrong:
-    /// what the privacy notice has to say, and Welsh. Also looks whether certificates and key files can be
-    /// read, and rehearses the party's own templates: run it as root or as the service's user, or with --without-files.
+    /// what the privacy notice has to say, and Welsh. Also looks at the data directory, at certificates and key files,
+    /// and rehearses the party's own templates. What your Unix user may not look at is said to be not checked: sudo checks
+    /// all of it.
     #[command(
-        after_help = "Examples:\n  hustings config check\n  hustings config check --config new.toml --without-files"
+        after_help = "Examples:\n  sudo hustings config check\n  hustings config check --config new.toml --without-files"
     )]
     Check {
         /// Don't look at the files that the configuration names
@@ -51,6 +52,9 @@ struct Checked {
     /// What isn't wrong and still wants doing.
     #[serde(default)]
     warnings: Vec<String>,
+    /// What this Unix user may not look at.
+    #[serde(default)]
+    not_checked: Vec<ProblemReport>,
 }
 
 /// One thing that is wrong, as JSON.
@@ -89,61 +93,92 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
 }
 
 fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), Failure> {
+    let path = &global.config;
     let read = if without_files {
-        Config::load_without_files(&global.config)
+        Config::load_without_files(path)
     } else {
-        Config::load(&global.config)
+        Config::load(path)
     };
-    let errors = match read {
-        Ok(config) => {
-            if let Some(directory) = config.templates.as_deref().filter(|_| !without_files) {
-                check_templates(directory, context)?;
-            }
-            let checked = Checked {
-                good: true,
-                problems: Vec::new(),
-                warnings: config_warnings(&config, jiff::Timestamp::now()),
-            };
-            return context.print(&checked, |_| {
-                let mut text = format!("{}: nothing is wrong.\n", global.config.display());
-                for warning in &checked.warnings {
-                    text += &format!("Warning: {}\n", clean(warning));
-                }
-                text
-            });
-        }
-        Err(errors) => errors,
+    let warnings = read.as_ref().map_or_else(
+        |_| Vec::new(),
+        |config| config_warnings(config, jiff::Timestamp::now()),
+    );
+    let (unseen, wrong) = match read {
+        Ok(_) => (Vec::new(), None),
+        // For these two a file that can't be read is one that keeps the service from starting.
+        Err(errors) if is_root_or_service() => (Vec::new(), Some(errors)),
+        Err(errors) => errors.without_unseen(),
     };
-    let problems = errors.problems().iter().map(|problem| {
-        let place = errors.place(problem);
-        ProblemReport {
-            key: problem.key.clone(),
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
-            message: problem.message.clone(),
-            help: problem.help.clone(),
-        }
-    });
     let checked = Checked {
-        good: false,
-        problems: problems.collect(),
-        warnings: Vec::new(),
+        warnings,
+        good: wrong.is_none(),
+        problems: wrong.as_ref().map(problems).unwrap_or_default(),
+        not_checked: unseen.iter().map(|one| report(one, None)).collect(),
     };
-    context.print(&checked, |_| format!("{errors}\n"))?;
-    Err(Failure::failed(
-        format!("can't use {}", global.config.display()),
-        counted(
-            checked.problems.len() as u64,
-            "thing is wrong with it",
-            "things are wrong with it",
-        ),
-        "mend what is named above and check again",
-    ))
+    if let Some(errors) = wrong {
+        context.print(&checked, |_| format!("{errors}\n{}", not_checked(&unseen)))?;
+        return Err(Failure::failed(
+            format!("can't use {}", path.display()),
+            counted(
+                checked.problems.len() as u64,
+                "thing is wrong with it",
+                "things are wrong with it",
+            ),
+            "mend what is named above and check again",
+        ));
+    }
+    if !without_files && unseen.iter().all(|one| one.key != "templates") {
+        check_templates(path, context)?;
+    }
+    context.print(&checked, |_| {
+        let what = match unseen.is_empty() {
+            true => "nothing is wrong",
+            false => "nothing is wrong with what this Unix user can see",
+        };
+        format!("{}: {what}.\n{}", path.display(), not_checked(&unseen))
+    })
+}
+
+fn is_root_or_service() -> bool {
+    let me = rustix::process::geteuid();
+    me.is_root() || init::known_service_user().is_some_and(|(uid, _)| uid == me.as_raw())
+}
+
+fn problems(errors: &ConfigErrors) -> Vec<ProblemReport> {
+    let all = errors.problems().iter();
+    all.map(|problem| report(problem, errors.place(problem)))
+        .collect()
+}
+
+fn report(problem: &Problem, place: Option<(usize, usize)>) -> ProblemReport {
+    ProblemReport {
+        key: problem.key.clone(),
+        line: place.map(|(line, _)| line),
+        column: place.map(|(_, column)| column),
+        message: problem.message.clone(),
+        help: problem.help.clone(),
+    }
+}
+
+/// What this user may not look at, as the keys and the database of an installation are kept from its admins.
+fn not_checked(unseen: &[Problem]) -> String {
+    if unseen.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nNot checked as this user; run it as root or with sudo:\n".to_owned();
+    for one in unseen {
+        text += &format!("  {}: {}\n", clean(&one.key), clean(&one.message));
+    }
+    text
 }
 
 /// The party's own templates, rehearsed with sample data as the service does it.
-fn check_templates(directory: &Path, context: &Context) -> Result<(), Failure> {
-    let Err(faults) = Templates::check(directory) else {
+fn check_templates(config: &Path, context: &Context) -> Result<(), Failure> {
+    let Ok(Some(directory)) = Config::load_without_files(config).map(|config| config.templates)
+    else {
+        return Ok(());
+    };
+    let Err(faults) = Templates::check(&directory) else {
         return Ok(());
     };
     let problems = faults.iter().map(|fault| ProblemReport {
@@ -157,6 +192,7 @@ fn check_templates(directory: &Path, context: &Context) -> Result<(), Failure> {
         good: false,
         problems: problems.collect(),
         warnings: Vec::new(),
+        not_checked: Vec::new(),
     };
     context.print(&checked, |_| {
         let faults = faults.iter();

@@ -124,21 +124,25 @@ pub(super) fn table(events: &[EvidenceEvent], style: Style) -> String {
         rows.collect(),
     );
     for one in events.iter().flat_map(|event| &event.texts) {
-        text += &words(one);
+        text += &words(one, style);
     }
     text
 }
 
-/// A text as it was shown. Its lines are set in, so that none of them looks like one of ours.
-fn words(one: &EvidenceText) -> String {
+/// A text as it was shown, its lines broken where the terminal ends (as JSON it is what was signed, to the letter). They
+/// are set in, so that none of them looks like one of ours.
+fn words(one: &EvidenceText, style: Style) -> String {
     let what = match (one.kind.as_str(), &one.list) {
         ("notice", _) => "The privacy notice".to_owned(),
         (_, Some(list)) => format!("The statement for {list}"),
         (kind, None) => format!("The {kind}"),
     };
-    let lines: String = one.text.lines().map(|line| format!("  {line}\n")).collect();
+    let lines = one.text.lines();
+    let lines: String = lines
+        .map(|line| format!("  {}\n", style.prose(line, 2)))
+        .collect();
     format!(
-        "\n{what} ({}), first shown {}, SHA-256 {}:\n{lines}",
+        "\n{what} ({}), first shown {}\nSHA-256 {}:\n{lines}",
         one.language,
         time(one.first_shown),
         one.sha256

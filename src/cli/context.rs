@@ -205,6 +205,12 @@ pub(super) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
         })
 }
 
+/// Writes to standard error. Where that fails there is nobody left to tell; what the command does and its exit status stay.
+pub(super) fn write_note(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
 /// A value as one line of JSON.
 pub(super) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value)
@@ -265,7 +271,7 @@ impl Bar {
     fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => write_note(&format!("{text}\n")),
         }
     }
 

@@ -260,35 +260,38 @@ pub(super) fn rotation(records: &[RecordReport], rotated: &Rotated, now: bool) -
     text
 }
 
-/// The table, with a word on what is missing from it.
+/// The records, with a word on what is missing from it.
 fn listing(records: &[RecordReport], style: Style) -> String {
     let mut text = table(records, style);
     if !records.iter().any(|record| record.topic == "address") {
-        text += "\nA, AAAA and PTR records of this machine belong to it: set `dns.addresses` to have them listed.\n";
+        let note = "A, AAAA and PTR records of this machine belong to it: set `dns.addresses` to have them listed.";
+        text += &format!("\n{}\n", style.prose(note, 0));
     }
     text
 }
 
+/// Each record by itself. Its value has a line of its own, unbroken: it is there to be copied.
 pub(super) fn table(records: &[RecordReport], style: Style) -> String {
-    let rows = records.iter().map(|record| {
+    let blocks = records.iter().map(|record| {
         let tone = match record.act.as_str() {
             "publish" => Tone::Plain,
             "remove" => Tone::Warning,
             _ => Tone::Quiet,
         };
-        vec![
-            toned(&record.topic, Tone::Strong),
-            toned(&record.act, tone),
-            field(&record.name),
-            field(&record.kind),
-            field(&record.value),
-            optional(record.note.as_ref()),
-        ]
+        let mut text = format!(
+            "{}: {} {}\n  {}\n",
+            style.paint(&clean(&record.topic), Tone::Strong),
+            style.paint(&clean(&record.act), tone),
+            clean(&record.kind),
+            clean(&record.name),
+        );
+        text += &format!("  {}\n", clean(&record.value));
+        if let Some(note) = &record.note {
+            text += &format!("  ({})\n", style.prose(note, 3));
+        }
+        text
     });
-    style.table(
-        &["FOR", "DO", "NAME", "TYPE", "VALUE", "NOTE"],
-        rows.collect(),
-    )
+    blocks.collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn zone_file(records: &[RecordReport], _: Style) -> String {

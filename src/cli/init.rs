@@ -1,31 +1,36 @@
-//! `init`: asks the questions; the daemon's `init` does the work.
+//! `init`: asks the questions; the daemon's `init` does the work. All answers are checked before anything is made; what an
+//! earlier run left undone is noted beside the database, and is what the next one goes on with.
 
-use std::path::{Path, PathBuf};
+mod ask;
+mod differ;
+
+use std::cell::Cell;
+use std::path::PathBuf;
 
 use clap::{ValueEnum, ValueHint};
 
 use super::Global;
 use super::body::NewFile;
-use super::context::{Context, write_out};
+use super::context::{Context, write_note, write_out};
 use super::style::{Style, Tone, wrapped};
 use super::{init_dns, prompt};
-use crate::address::EmailAddress;
 use crate::config::{CertificateSource, Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
 use crate::daemon::hardening;
-use crate::daemon::init::{self, Answer, Answers, InitError, NewRoot, Step};
+use crate::daemon::init::{self, Due, FirstAdmin, InitError, NewRoot, Step};
 use crate::staff::NewAccount;
-use crate::vault::{KeySource as Source, RecoverySheet, check_passphrase};
+use crate::vault::{RecoverySheet, RootKey, check_passphrase};
 
 /// Where an encrypted credential lies, as hustings.service says.
 pub(super) const CREDENTIALS: &str = "/etc/credstore.encrypted";
 
 /// Set an installation up: configuration, keys, recovery sheet, first admin, units
 ///
-/// Asks what it isn't told. Each step can be repeated: what is there is kept. Stop the service first.
+/// Asks what it isn't told, and checks all of it before it makes anything. Each step can be repeated: what is there is kept,
+/// what an earlier run left undone is done. An answer that differs from what is there is refused. Stop the service first.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  sudo hustings init\n  hustings init --config ./h.toml --domain party.example --hostname mail.party.example --party \"The Example Party\" --postal-address \"1 High Street, Leeds LS1 1AA\" --key file --admin ada --admin-uid 1000 --sheet-to ./sheet.txt --no-units"
+    after_help = "Examples:\n  sudo hustings init\n  hustings init --config ./h.toml --data-dir ./data --runtime-dir ./run --key file --key-file ./root.key --domain party.example --hostname mail.party.example --party \"The Example Party\" --postal-address \"1 High Street, Leeds LS1 1AA\" --admin ada --admin-uid 1000 --sheet-to ./sheet.txt --no-units\n\nWhere things go:\n  configuration  --config, or /etc/hustings/hustings.toml\n  database       --data-dir, or /var/lib/hustings\n  control socket --runtime-dir, or /run/hustings (made by systemd)\n  root key       --key-file, or /etc/hustings/root.key; a credential in /etc/credstore.encrypted\n  units          --units, or /etc/systemd/system\nThe second example makes nothing outside of the directory that it is run in."
 )]
 pub struct Args {
     /// The party's mail domain
@@ -43,6 +48,15 @@ pub struct Args {
     /// Where the root key comes from
     #[arg(long, value_name = "SOURCE")]
     key: Option<KeyArg>,
+    /// Where the key file is written, with --key file; outside the data directory
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    key_file: Option<PathBuf>,
+    /// Where the database is made
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    data_dir: Option<PathBuf>,
+    /// Where the service makes its control socket
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    runtime_dir: Option<PathBuf>,
     /// Bind the credential to this machine's TPM, so that it protects a stolen disk or snapshot as well
     #[arg(long)]
     tpm: bool,
@@ -115,10 +129,25 @@ pub(super) fn guard_memory() {
     }
 }
 
+/// One run.
+struct SetUp<'a> {
+    args: &'a Args,
+    global: &'a Global,
+    context: &'a Context,
+    /// Whether something was named as made or kept.
+    told: Cell<bool>,
+}
+
 pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
     guard_memory();
-    let done = set_up(args, global, context);
-    if done.is_err() {
+    let set_up = SetUp {
+        args,
+        global,
+        context,
+        told: Cell::new(false),
+    };
+    let done = set_up.all();
+    if done.is_err() && set_up.told.get() {
         println_note(
             "What is named above as made or kept stays. Mend what is said below and run init again: it goes on where it stopped.",
         );
@@ -126,314 +155,298 @@ pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(),
     done
 }
 
-fn set_up(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
-    let path = &global.config;
-    let step = if path.exists() {
-        Step::WasThere
-    } else {
-        check_given(args)?;
-        init::write_config(path, &answers(args)?).map_err(|error| failure(&error))?
-    };
-    say(context, step, &format!("configuration {}", path.display()));
-    let config = Config::load_without_files(path).map_err(|errors| {
-        Failure::failed(
-            "can't use the configuration",
-            errors.to_string(),
-            "mend it, and run init again",
-        )
-    })?;
-    let has_store = context.run(async {
-        init::has_store(&config)
-            .await
-            .map_err(|error| failure(&error))
-    })?;
-    say_unused(args, &config, path, has_store);
-    if has_store {
-        say(context, Step::WasThere, "keys and database");
-        println_note(
-            "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. What belongs into DNS is shown by hustings dns records, and looked up by hustings dns check. While there is no account, root makes the first: hustings staff add NAME --address NAME@DOMAIN --role admin --uid UID.",
-        );
-        if config.key.source == KeySource::File {
-            show_records(&config, &make_root(args, &config, None)?, context)?;
+impl SetUp<'_> {
+    fn all(&self) -> Result<(), Failure> {
+        let path = &self.global.config;
+        let config = match path.exists() {
+            true => self.known_config()?,
+            false => self.first_run()?,
+        };
+        if let Some(directory) = &self.args.runtime_dir {
+            init::make_directory(&absolute(directory), 0o750).map_err(|error| failure(&error))?;
         }
-    } else {
-        new_store(args, &config, context)?;
+        if self.args.no_units {
+            return Ok(());
+        }
+        self.install(&config)
     }
-    if args.no_units {
-        return Ok(());
-    }
-    install(args, &config, context)
-}
 
-/// What goes into DNS; the keys for it are made with it.
-fn show_records(config: &Config, root: &NewRoot, context: &Context) -> Result<(), Failure> {
-    say(context, root.step, "DKIM keys");
-    init_dns::walk(config, root, context)
-}
+    /// A first run: everything is asked for and checked, then made.
+    fn first_run(&self) -> Result<Config, Failure> {
+        let path = &self.global.config;
+        ask::before_asking(self.args, true, true)?;
+        let answers = ask::answers(self.args)?;
+        let text = init::config_text(&answers).map_err(|error| failure(&error))?;
+        let config = Config::parse(&text, Some(path)).map_err(|errors| bad_config(&errors))?;
+        let first = self.newcomer(&config)?;
+        let step = init::write_config(path, &answers).map_err(|error| failure(&error))?;
+        self.say(step, &format!("configuration {}", path.display()));
+        self.new_store(&config, first)?;
+        Ok(config)
+    }
 
-impl Args {
-    /// What the configuration is made from, as far as it is given.
-    fn given(&self) -> [(Answer, &'static str, Option<&str>); 4] {
-        [
-            (Answer::Domain, "--domain", self.domain.as_deref()),
-            (Answer::Hostname, "--hostname", self.hostname.as_deref()),
-            (Answer::Party, "--party", self.party.as_deref()),
-            (
-                Answer::PostalAddress,
-                "--postal-address",
-                self.postal_address.as_deref(),
-            ),
-        ]
+    /// A later run, or one with a configuration that somebody brought.
+    fn known_config(&self) -> Result<Config, Failure> {
+        let path = &self.global.config;
+        let config = Config::load_without_files(path).map_err(|errors| bad_config(&errors))?;
+        let mut differ = differ::from_config(self.args, &config);
+        let there = self.wait(init::has_store(&config));
+        if !differ.is_empty() {
+            if matches!(there, Ok(true))
+                && let Ok(Some(root)) = self.root_at_hand(&config, false)
+                && let Ok(admin) = self.admin(&config, &root)
+            {
+                differ.extend(differ::from_admin(self.args, admin));
+            }
+            return Err(differ::refused(&differ, path));
+        }
+        match there? {
+            false => {
+                ask::before_asking(self.args, false, true)?;
+                let first = self.newcomer(&config)?;
+                self.say(Step::WasThere, &format!("configuration {}", path.display()));
+                self.new_store(&config, first)?;
+            }
+            true => self.go_on(&config)?,
+        }
+        Ok(config)
     }
-}
 
-/// Looks at what was given before anything is asked.
-fn check_given(args: &Args) -> Result<(), Failure> {
-    for (which, flag, given) in args.given() {
-        let checked = given.map_or(Ok(()), |given| init::check_answer(which, given));
-        checked.map_err(|(why, next)| Failure::misuse(format!("can't use {flag}"), why, next))?;
-    }
-    Ok(())
-}
-
-/// Says which options a repeated run has no use for.
-fn say_unused(args: &Args, config: &Config, path: &Path, has_store: bool) {
-    let mut given: Vec<_> = args.given().map(|(_, flag, given)| (flag, given)).into();
-    given.push(("--key", args.key.map(KeyArg::as_str)));
-    for unused in init::answered_otherwise(&given, config) {
-        println_note(&format!(
-            "Not used: {unused}. To change it, edit {}.",
-            path.display()
-        ));
-    }
-    if !has_store {
-        return;
-    }
-    for (flag, given) in [
-        ("--admin", args.admin.is_some()),
-        ("--admin-uid", args.admin_uid.is_some()),
-        ("--sheet-to", args.sheet_to.is_some()),
-        ("--tpm", args.tpm),
-    ] {
-        if given {
+    /// There is a database: what is due yet?
+    fn go_on(&self, config: &Config) -> Result<(), Failure> {
+        let due = init::due(config);
+        let kept = || {
+            let path = self.global.config.display();
+            self.say(Step::WasThere, &format!("configuration {path}"));
+            self.say(Step::WasThere, "keys and database");
+        };
+        let Some(root) = self.root_at_hand(config, due != Due::Nothing)? else {
+            kept();
+            println_note(LATER);
+            return Ok(());
+        };
+        let admin = self.admin(config, &root)?;
+        let differ = differ::from_admin(self.args, admin);
+        if !differ.is_empty() {
+            return Err(differ::refused(&differ, &self.global.config));
+        }
+        ask::before_asking_again(self.args, due == Due::Sheet, admin == FirstAdmin::Missing)?;
+        let account = match admin {
+            FirstAdmin::Missing => Some(ask::first_account(self.args, config)?),
+            FirstAdmin::Same | FirstAdmin::Another => None,
+        };
+        let sheet_to = match due {
+            Due::Sheet => self.sheet_file()?,
+            Due::Account | Due::Nothing => None,
+        };
+        kept();
+        if due == Due::Sheet {
+            let sheet = self.wait(init::sheet_again(config, &root))?;
+            self.take_sheet(config, &sheet, sheet_to)?;
+        } else if let Some(path) = &self.args.sheet_to {
             println_note(&format!(
-                "Not used: {flag}, since keys and database are there."
+                "The recovery sheet was taken already, so {} is not written. With the service running it is printed again by: hustings key backup",
+                path.display()
             ));
         }
-    }
-}
-
-fn answers(args: &Args) -> Result<Answers, Failure> {
-    let [domain, hostname, party, postal_address] = args.given();
-    Ok(Answers {
-        domain: ask(domain, "The party's mail domain:")?,
-        hostname: ask(hostname, "The full name of this machine (its MX record):")?,
-        party: ask(party, "The party's registered name:")?,
-        postal_address: ask(postal_address, "Its postal address, with the postcode:")?,
-        key: key_source(args)?.as_str().to_owned(),
-        certificates: certificates(args)?.to_owned(),
-    })
-}
-
-/// An answer that was given, or that is asked for until it is good.
-fn ask(
-    (which, flag, given): (Answer, &'static str, Option<&str>),
-    question: &str,
-) -> Result<String, Failure> {
-    if let Some(given) = given {
-        return Ok(given.to_owned());
-    }
-    if !prompt::somebody_there() {
-        return Err(Failure::misuse(
-            "can't set up",
-            format!("{flag} was not given, and nobody is there to ask"),
-            format!("add {flag}"),
-        ));
-    }
-    loop {
-        let typed = prompt::text(question, None)?;
-        let typed = typed.trim();
-        match init::check_answer(which, typed) {
-            Ok(()) => return Ok(typed.to_owned()),
-            Err((why, next)) => println_note(&format!("{why}; {next}")),
+        match account {
+            Some(account) => self.first_admin(config, &root, account)?,
+            None => {
+                self.done(config, Due::Nothing)?;
+                self.say(Step::WasThere, "first admin");
+                println_note(LATER);
+            }
         }
+        let root = NewRoot {
+            key: root,
+            params: None,
+            step: Step::WasThere,
+        };
+        self.show_records(config, &root)
+    }
+
+    /// The root key of a database that is there; none if it takes a passphrase that nobody needs to type now.
+    fn root_at_hand(&self, config: &Config, needed: bool) -> Result<Option<RootKey>, Failure> {
+        let args = self.args;
+        let needed = needed || args.admin.is_some() || args.admin_uid.is_some();
+        let passphrase = match config.key.source {
+            KeySource::File => None,
+            KeySource::Credential if needed => None,
+            KeySource::Passphrase if needed => Some(prompt::passphrase("Passphrase:")?),
+            KeySource::Credential | KeySource::Passphrase => return Ok(None),
+        };
+        let credential = credential(config);
+        let root = init::known_root(config, passphrase.as_ref(), &credential);
+        self.wait(root).map(Some)
+    }
+
+    fn admin(&self, config: &Config, root: &RootKey) -> Result<FirstAdmin, Failure> {
+        let (name, uid) = (self.args.admin.as_deref(), self.args.admin_uid);
+        self.wait(init::first_admin_is(config, root, name, uid))
+    }
+
+    /// Runs a step of the daemon's.
+    fn wait<T>(&self, step: impl Future<Output = Result<T, InitError>>) -> Result<T, Failure> {
+        self.context
+            .run(async { step.await.map_err(|error| failure(&error)) })
+    }
+
+    /// Who comes first, and where their sheet goes: known before there are keys.
+    fn newcomer(&self, config: &Config) -> Result<Newcomer, Failure> {
+        Ok(Newcomer {
+            account: ask::first_account(self.args, config)?,
+            sheet_to: self.sheet_file()?,
+            passphrase: match config.key.source {
+                KeySource::Passphrase => Some(prompt::new_passphrase(|text| {
+                    check_passphrase(text).map_err(|error| error.to_string())
+                })?),
+                KeySource::Credential | KeySource::File => None,
+            },
+        })
+    }
+
+    /// The file of the sheet, begun: what can't be written is known before there are keys.
+    fn sheet_file(&self) -> Result<Option<NewFile>, Failure> {
+        self.args
+            .sheet_to
+            .as_deref()
+            .map(NewFile::create)
+            .transpose()
+    }
+
+    /// Root key, key ring, recovery sheet, first admin.
+    fn new_store(&self, config: &Config, first: Newcomer) -> Result<(), Failure> {
+        let root = init::root_key(
+            config,
+            first.passphrase.as_ref(),
+            &credential(config),
+            self.args.tpm,
+        )
+        .map_err(|error| failure(&error))?;
+        let protection = crate::daemon::keeper::key_source(&config.key).protection();
+        self.say(root.step, protection);
+        let sheet = self.wait(init::make_store(config, &root))?;
+        let place = format!("keys and database in {}", config.data_dir.display());
+        self.say(Step::Done, &place);
+        if let Some(sheet) = sheet {
+            self.take_sheet(config, &sheet, first.sheet_to)?;
+        }
+        self.first_admin(config, &root.key, first.account)?;
+        self.show_records(config, &root)
+    }
+
+    fn take_sheet(
+        &self,
+        config: &Config,
+        sheet: &RecoverySheet,
+        to: Option<NewFile>,
+    ) -> Result<(), Failure> {
+        hand_over(sheet, to, self.context.style)?;
+        self.done(config, Due::Account)
+    }
+
+    /// Notes that only this is due yet.
+    fn done(&self, config: &Config, due: Due) -> Result<(), Failure> {
+        init::set_due(config, due).map_err(|error| failure(&error))
+    }
+
+    fn first_admin(
+        &self,
+        config: &Config,
+        root: &RootKey,
+        account: NewAccount,
+    ) -> Result<(), Failure> {
+        let issued = self.wait(init::first_admin(config, root, account))?;
+        if let Some(issued) = issued {
+            self.say(Step::Done, &format!("first admin {}", issued.name));
+            let password = issued.password.reveal();
+            let password = self.context.style.paint(password, Tone::Strong);
+            write_out(
+                format!(
+                    "Account:   {}\nPassword:  {password}\n\nThe password is shown this once.\n",
+                    issued.name
+                )
+                .as_bytes(),
+            )?;
+        }
+        self.done(config, Due::Nothing)
+    }
+
+    /// What goes into DNS; the keys for it are made with it.
+    fn show_records(&self, config: &Config, root: &NewRoot) -> Result<(), Failure> {
+        self.say(root.step, "DKIM keys");
+        init_dns::walk(config, root, self.context)
+    }
+
+    fn say(&self, step: Step, what: &str) {
+        let (word, tone) = match step {
+            Step::Done => ("made", Tone::Good),
+            Step::WasThere => ("kept", Tone::Quiet),
+        };
+        self.told.set(true);
+        let word = self.context.style.paint(word, tone);
+        println_note(&format!("{word}  {what}"));
+    }
+
+    /// Unit files, the service's user, and what is to be done by hand.
+    fn install(&self, config: &Config) -> Result<(), Failure> {
+        let units = &self.args.units;
+        let step = init::write_units(units).map_err(|error| failure(&error))?;
+        self.say(step, &format!("units in {}", units.display()));
+        if let Some((uid, gid)) = init::service_user().map_err(|error| failure(&error))? {
+            give_all(config, uid, gid)?;
+        }
+        if config.key.source != KeySource::Credential {
+            println_note(
+                "Remove the line LoadCredentialEncrypted= from hustings.service: the key doesn't come from there.",
+            );
+        }
+        let files = match config.tls.source {
+            CertificateSource::Files => FILES,
+            CertificateSource::Acme | CertificateSource::SelfMade => "",
+        };
+        write_out(format!("\nNext:\n{files}{NEXT}").as_bytes())
     }
 }
 
-const TERMS: &str = "https://letsencrypt.org/repository/";
+/// What a first run makes keys for.
+struct Newcomer {
+    account: NewAccount,
+    sheet_to: Option<NewFile>,
+    passphrase: Option<SecretText>,
+}
 
-/// Files, as long as nobody is there to agree to an authority's terms.
-fn certificates(args: &Args) -> Result<&'static str, Failure> {
-    if let Some(certificates) = args.certificates {
-        return Ok(certificates.as_str());
-    }
-    if !prompt::somebody_there() {
-        return Ok(CertificatesArg::Files.as_str());
-    }
-    println_note(&format!(
-        "Certificates can come from Let's Encrypt, asked and renewed by the service itself: for that, ports 80 and 443 of this \
-         machine are reached from outside, and you agree to the terms at {TERMS} by choosing it."
-    ));
-    prompt::choose(
-        "Where shall the certificates come from?",
-        &["acme", "files", "self-made"],
+const LATER: &str = "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. What belongs into DNS is shown by hustings dns records, and looked up by hustings dns check.";
+
+const FILES: &str = "  put the certificate's files where [[tls.certificate]] says\n";
+const NEXT: &str = "  sudo hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n";
+
+fn bad_config(errors: &crate::config::ConfigErrors) -> Failure {
+    Failure::failed(
+        "can't use the configuration",
+        errors.to_string(),
+        "mend it, and run init again",
     )
 }
 
-fn key_source(args: &Args) -> Result<KeyArg, Failure> {
-    if let Some(key) = args.key {
-        return Ok(key);
-    }
-    if !prompt::somebody_there() {
-        return Err(Failure::misuse(
-            "can't set up",
-            "--key was not given, and nobody is there to ask",
-            "add --key credential, file or passphrase",
-        ));
-    }
-    println_note(Source::ADVICE);
-    let chosen = prompt::choose(
-        "Where shall the root key come from?",
-        &["credential", "file", "passphrase"],
-    )?;
-    Ok(match chosen {
-        "file" => KeyArg::File,
-        "passphrase" => KeyArg::Passphrase,
-        _ => KeyArg::Credential,
-    })
+fn credential(config: &Config) -> PathBuf {
+    PathBuf::from(CREDENTIALS).join(&config.key.credential)
 }
 
-/// Root key, key ring, recovery sheet, first admin.
-fn new_store(args: &Args, config: &Config, context: &Context) -> Result<(), Failure> {
-    let account = first_account(args, config)?;
-    // Before anything is made: afterwards there would be keys without a sheet.
-    if args.sheet_to.is_none() && !prompt::somebody_there() {
-        return Err(Failure::misuse(
-            "can't set up",
-            "the recovery sheet must be taken by somebody, and nobody is there",
-            "add --sheet-to FILE, print the file, and delete it",
-        ));
-    }
-    let passphrase = match config.key.source {
-        KeySource::Passphrase => Some(prompt::new_passphrase(|text| {
-            check_passphrase(text).map_err(|error| error.to_string())
-        })?),
-        KeySource::Credential | KeySource::File => None,
-    };
-    let root = make_root(args, config, passphrase.as_ref())?;
-    say(
-        context,
-        root.step,
-        crate::daemon::keeper::key_source(&config.key).protection(),
-    );
-    let sheet = context.run(async {
-        init::make_store(config, &root)
-            .await
-            .map_err(|error| failure(&error))
-    })?;
-    say(
-        context,
-        Step::Done,
-        &format!("keys and database in {}", config.data_dir.display()),
-    );
-    if let Some(sheet) = sheet {
-        hand_over(&sheet, args.sheet_to.as_deref(), context.style)?;
-    }
-    let issued = context.run(async {
-        init::first_admin(config, &root.key, account)
-            .await
-            .map_err(|error| failure(&error))
-    })?;
-    if let Some(issued) = issued {
-        say(context, Step::Done, &format!("first admin {}", issued.name));
-        write_out(
-            format!(
-                "Account:   {}\nPassword:  {}\n\nThe password is shown this once.\n",
-                issued.name,
-                context.style.paint(issued.password.reveal(), Tone::Strong)
-            )
-            .as_bytes(),
-        )?;
-    }
-    show_records(config, &root, context)
-}
-
-fn make_root(
-    args: &Args,
-    config: &Config,
-    passphrase: Option<&SecretText>,
-) -> Result<NewRoot, Failure> {
-    let credential = PathBuf::from(CREDENTIALS).join(&config.key.credential);
-    init::root_key(config, passphrase, &credential, args.tpm).map_err(|error| failure(&error))
-}
-
-fn first_account(args: &Args, config: &Config) -> Result<NewAccount, Failure> {
-    let name = match &args.admin {
-        Some(name) => name.clone(),
-        None if prompt::somebody_there() => {
-            prompt::text("The login name of the first admin:", None)?
-        }
-        None => {
-            return Err(Failure::misuse(
-                "can't set up",
-                "--admin was not given, and nobody is there to ask",
-                "add --admin NAME and --admin-uid UID",
-            ));
-        }
-    };
-    crate::staff::check_name(&name).map_err(|error| {
-        Failure::from_error(
-            Class::Misuse,
-            format!("can't make the account {name}"),
-            &error,
-        )
-    })?;
-    let address = format!("{name}@{}", config.domain());
-    let address = EmailAddress::parse(&address).map_err(|error| {
-        Failure::from_error(Class::Misuse, "can't make the first address", &error)
-    })?;
-    Ok(NewAccount {
-        name,
-        addresses: vec![address],
-        roles: Vec::new(),
-        uid: admin_uid(args)?,
-    })
-}
-
-/// The Unix user of the first admin: told, the person behind sudo, or asked for.
-fn admin_uid(args: &Args) -> Result<Option<u32>, Failure> {
-    let known = args.admin_uid.or_else(behind_sudo);
-    if known.is_some() || !prompt::somebody_there() {
-        return Ok(known);
-    }
-    println_note(
-        "The command line knows people by their Unix user. Root is nobody, since anybody may have become it.",
-    );
-    loop {
-        let typed = prompt::text("The number of the admin's own Unix user (id -u):", None)?;
-        match typed.trim().parse() {
-            Ok(0) => println_note("That is root; give the number of a person's own account."),
-            Ok(uid) => return Ok(Some(uid)),
-            Err(_) => println_note("That is no number; `id -u NAME` shows it."),
-        }
-    }
-}
-
-/// The person behind sudo; root is nobody.
-fn behind_sudo() -> Option<u32> {
-    let uid = std::env::var("SUDO_UID").ok()?.parse().ok()?;
-    (uid != 0).then_some(uid)
+/// The service may be started anywhere.
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Shows the recovery sheet or writes it, and insists that it was taken.
 pub(super) fn hand_over(
     sheet: &RecoverySheet,
-    to: Option<&Path>,
+    to: Option<NewFile>,
     style: Style,
 ) -> Result<(), Failure> {
     let text = sheet.to_text(jiff::Timestamp::now());
-    if let Some(path) = to {
-        let mut file = NewFile::create(path)?;
+    if let Some(mut file) = to {
+        let path = file.path().to_owned();
         file.write(text.as_bytes())?;
         file.finish()?;
         println_note(&format!(
@@ -467,27 +480,6 @@ pub(super) fn hand_over(
     }
 }
 
-/// Unit files, the service's user, and what is to be done by hand.
-fn install(args: &Args, config: &Config, context: &Context) -> Result<(), Failure> {
-    let step = init::write_units(&args.units).map_err(|error| failure(&error))?;
-    say(context, step, &format!("units in {}", args.units.display()));
-    if let Some((uid, gid)) = init::service_user().map_err(|error| failure(&error))? {
-        give_all(config, uid, gid)?;
-    }
-    if config.key.source != KeySource::Credential {
-        println_note(
-            "Remove the line LoadCredentialEncrypted= from hustings.service: the key doesn't come from there.",
-        );
-    }
-    let files = match config.tls.source {
-        CertificateSource::Files => {
-            "  put the certificate's files where [[tls.certificate]] says\n"
-        }
-        CertificateSource::Acme | CertificateSource::SelfMade => "",
-    };
-    write_out(format!("\nNext:\n{files}  hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n").as_bytes())
-}
-
 /// Gives database and key file to the service's user.
 pub(super) fn give_all(config: &Config, uid: u32, gid: u32) -> Result<(), Failure> {
     init::give_to_service(&config.data_dir, uid, gid).map_err(|error| failure(&error))?;
@@ -497,17 +489,9 @@ pub(super) fn give_all(config: &Config, uid: u32, gid: u32) -> Result<(), Failur
     Ok(())
 }
 
-fn say(context: &Context, step: Step, what: &str) {
-    let (word, tone) = match step {
-        Step::Done => ("made", Tone::Good),
-        Step::WasThere => ("kept", Tone::Quiet),
-    };
-    println_note(&format!("{}  {what}", context.style.paint(word, tone)));
-}
-
 /// Notes go to standard error, so that the sheet and the password alone are on standard output.
 pub(super) fn println_note(text: &str) {
-    eprintln!("{}", wrapped(text));
+    write_note(&format!("{}\n", wrapped(text)));
 }
 
 pub(super) fn failure(error: &InitError) -> Failure {

@@ -83,6 +83,11 @@ fn restore(
     let config = Config::load_without_files(&global.config).map_err(|errors| {
         Failure::failed(what, errors.to_string(), "put the configuration back first")
     })?;
+    // Before the key is another: afterwards there would be nowhere for the new sheet.
+    let sheet_to = match config.key.source {
+        KeySource::Passphrase => sheet_to.map(NewFile::create).transpose()?,
+        KeySource::Credential | KeySource::File => None,
+    };
     let text = Zeroizing::new(read_small(sheet)?);
     let sheet = RecoverySheet::parse(&text)
         .map_err(|error| Failure::from_error(Class::Refused, what, &error))?;

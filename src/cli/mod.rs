@@ -9,6 +9,9 @@
 //! | standard output | what was asked for: tables for people, with `--json` one JSON object a line |
 //! | standard error | progress, notes, errors (with `--json` as a JSON object `{"error": …}`) |
 
+// They panic where nobody reads: `| head`, a full disk. `context::write_out` and `context::write_note` don't.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,7 +59,7 @@ pub use style::ColourChoice;
     about = "A mail server that only writes to people who said yes",
     long_about = "A mail server that only writes to people who said yes.\n\nOne binary and one sealed file are a small \
 party's whole mail system. Commands talk to the running service over a unix socket; it knows you by your Unix user.",
-    after_help = "Exit status: 0 done, 1 refused or failed, 2 misuse.\n\nTry it: hustings sandbox",
+    after_help = "Exit status:\n  0  done\n  1  refused or failed, as where what you name isn't there\n  2  misuse: what was typed can't be read or lacks something\n\nTry it: hustings sandbox",
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true
@@ -170,8 +173,8 @@ pub(crate) fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
         Command::Dns(args) => dns::run(args, &context),
         Command::Audit(args) => audit::run(args, &context),
         Command::Key(args) => key::run(args, global, &context),
-        Command::Completions(args) => shell::completions(args),
-        Command::Man(args) => shell::man(args),
+        Command::Completions(args) => shell::completions(args, &context),
+        Command::Man(args) => shell::man(args, &context),
     }
 }
 
@@ -183,11 +186,11 @@ fn complain(failure: &Failure, global: &Global) {
     }
     if global.json {
         if let Ok(text) = serde_json::to_string(&serde_json::json!({ "error": failure })) {
-            eprintln!("{text}");
+            context::write_note(&format!("{text}\n"));
         }
         return;
     }
-    eprint!("{}", complaint(failure, style::error_style(global.color)));
+    context::write_note(&complaint(failure, style::error_style(global.color)));
 }
 
 fn complaint(failure: &Failure, style: style::Style) -> String {

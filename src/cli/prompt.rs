@@ -84,7 +84,7 @@ pub(super) fn new_passphrase(
             Err(why) => {
                 let mut text = text;
                 text.zeroize();
-                eprintln!("{}", super::style::wrapped(&why));
+                super::init::println_note(&why);
             }
         }
     }
@@ -159,7 +159,7 @@ fn unanswered(what: &str, error: &InquireError) -> Failure {
         InquireError::OperationCanceled | InquireError::OperationInterrupted => Failure::refused(
             format!("did not get {what}"),
             "you stopped",
-            "nothing was changed",
+            "run it again when you're ready",
         ),
         other => Failure::failed(
             format!("can't ask for {what}"),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 use clap_complete::Shell;
 
-use super::context::write_out;
+use super::context::{Context, write_out};
 use crate::control::Failure;
 
-/// Write the completions for a shell
+/// Write the completions for a shell; there is no --json of it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hustings completions bash > /etc/bash_completion.d/hustings\n  hustings completions fish > ~/.config/fish/completions/hustings.fish"
@@ -18,7 +18,7 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Write the manual pages: one to standard output, or all to a directory
+/// Write the manual pages: one to standard output, or all to a directory; there is no --json of it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hustings man | man -l -\n  hustings man --to /usr/local/share/man/man1"
@@ -31,13 +31,27 @@ pub(super) struct ManArgs {
     to: Option<PathBuf>,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+/// Both are texts for other programs, and there is nothing to say in JSON.
+fn refuse_json(what: &str, context: &Context) -> Result<(), Failure> {
+    if !context.json {
+        return Ok(());
+    }
+    Err(Failure::misuse(
+        format!("can't write {what} as JSON"),
+        "it is a text of its own kind",
+        "leave --json out",
+    ))
+}
+
+pub(super) fn completions(args: &CompletionsArgs, context: &Context) -> Result<(), Failure> {
+    refuse_json("the completions", context)?;
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "hustings", &mut text);
     write_out(&text)
 }
 
-pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
+pub(super) fn man(args: &ManArgs, context: &Context) -> Result<(), Failure> {
+    refuse_json("a manual page", context)?;
     let mut root = super::command();
     root.build();
     if let Some(directory) = &args.to {

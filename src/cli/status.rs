@@ -17,6 +17,9 @@ pub(super) fn run(_: &Args, context: &Context) -> Result<(), Failure> {
     context.print_answer(&Status {}, text)
 }
 
+/// How wide the names at the left are.
+const LABEL: usize = 13;
+
 pub(super) fn text(report: &StatusReport, style: Style) -> String {
     let tone = match report.state {
         LockState::Unlocked => Tone::Good,
@@ -26,8 +29,8 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         ("state", style.paint(report.state.as_str(), tone)),
         ("version", clean(&report.version)),
         ("since", time(report.started_at)),
-        ("root key", clean(&report.key)),
-        ("store", clean(&report.store)),
+        ("root key", style.prose(&report.key, LABEL)),
+        ("store", style.prose(&report.store, LABEL)),
         ("you", clean(&report.you)),
     ];
     if let Some(work) = &report.work {
@@ -55,7 +58,7 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
     for (name, value) in lines {
         text += &format!(
             "{}{value}\n",
-            style.paint(&format!("{name:<13}"), Tone::Strong)
+            style.paint(&format!("{name:<LABEL$}"), Tone::Strong)
         );
     }
     if !report.doors.is_empty() {
@@ -80,7 +83,7 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
                     false => Tone::Warning,
                 }
             ),
-            clean(warning)
+            style.prose(warning, 9)
         );
     }
     text

@@ -72,6 +72,12 @@ impl Style {
         }
     }
 
+    /// Running text behind a label of so many columns; where nobody watches, the lines are as on a usual terminal.
+    pub(super) fn prose(self, text: &str, label: usize) -> String {
+        let width = usize::from(self.width.unwrap_or(80));
+        set(&clean(text), label, label, width.max(label + 20))
+    }
+
     /// A table of these rows.
     pub(super) fn table(self, head: &[&str], rows: Vec<Vec<Field>>) -> String {
         let mut table = Table::new();
@@ -208,14 +214,21 @@ const LINE: usize = 78;
 
 /// Running text in lines that no terminal breaks inside a word.
 pub(super) fn wrapped(text: &str) -> String {
+    set(text, 0, 0, LINE)
+}
+
+/// Running text whose first line begins `used` columns in, and the others `indent`, up to `width`. A word that is longer
+/// stays whole: it may be an address to be copied.
+fn set(text: &str, used: usize, indent: usize, width: usize) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut length = 0;
-    for word in text.split_whitespace() {
+    let mut length = used;
+    for (n, word) in text.split_whitespace().enumerate() {
         let next = word.chars().count();
-        if length > 0 && length + 1 + next > LINE {
+        if n > 0 && length + 1 + next > width {
             out.push('\n');
-            length = 0;
-        } else if length > 0 {
+            out.push_str(&" ".repeat(indent));
+            length = indent;
+        } else if n > 0 {
             out.push(' ');
             length += 1;
         }
@@ -263,6 +276,23 @@ mod tests {
         };
         let table = wide.table(&["NAME", "WHY"], vec![vec![field("ada"), field(long)]]);
         assert_eq!(table.lines().count(), 2, "{table}");
+    }
+
+    #[test]
+    fn prose_is_set_in_below_its_label() {
+        for (width, fits) in [(None, 80), (Some(50), 50)] {
+            let style = Style {
+                colour: false,
+                width,
+            };
+            let set = style.prose(&"protects the file ".repeat(12), 13);
+            let mut lines = set.lines();
+            assert!(lines.next().is_some_and(|first| first.len() + 13 <= fits));
+            assert!(
+                lines.clone().count() > 2
+                    && lines.all(|line| line.len() <= fits && line.starts_with(&" ".repeat(13)))
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Checks between sections, and of the files that the configuration names.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use rustix::fs::{Access, AtFlags};
+use rustix::io::Errno;
 
 use super::choices::{Dnssec, KeySource};
 use super::problem::Place;
@@ -247,16 +251,81 @@ pub(super) fn files(config: &Config, at: &Place<'_>) {
         readable(path, at, "constituencies");
     }
     if let Some(path) = &config.templates {
-        let is_dir = std::fs::metadata(path).is_ok_and(|meta| meta.is_dir());
-        at.expect(
-            is_dir,
-            "templates",
-            format!("`templates` names no directory: {}", path.display()),
-            "make the directory, or remove the line to use the built-in texts",
-        );
+        templates(path, at);
     }
     certificates(config, &at.child("tls").child("certificate"));
+    data_directory(&config.data_dir, at);
     proofs(&config.delivery, &at.child("delivery"));
+}
+
+fn templates(path: &Path, at: &Place<'_>) {
+    let shown = path.display();
+    match std::fs::read_dir(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => at.unseen(
+            "templates",
+            format!("`templates` can't be looked at: {shown}: {error}"),
+            "let the service's user read it",
+        ),
+        Err(_) => at.problem(
+            "templates",
+            format!("`templates` names no directory: {shown}"),
+            "make the directory, or remove the line to use the built-in texts",
+        ),
+    }
+}
+
+/// The service makes files in it, and no directory.
+fn data_directory(path: &Path, at: &Place<'_>) {
+    let shown = path.display();
+    let problem = |why: &str, help: String| {
+        at.problem(
+            "data_dir",
+            format!("the data directory {shown} {why}"),
+            help,
+        );
+    };
+    let owner = format!("give it to the service's user: chown -R hustings: {shown}");
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => {}
+        Ok(_) => {
+            return problem("is a file", "name a directory in `data_dir`".to_owned());
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return at.unseen(
+                "data_dir",
+                format!("the data directory {shown} can't be looked at: {error}"),
+                owner,
+            );
+        }
+        Err(error) => {
+            return problem(
+                &format!("is not there ({error})"),
+                "correct `data_dir`, mount what it lies on, or set a new party up: hustings init"
+                    .to_owned(),
+            );
+        }
+    }
+    let may = rustix::fs::accessat(
+        rustix::fs::CWD,
+        path,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    );
+    match may {
+        Err(Errno::ROFS) => problem(
+            "is on a file system that is mounted read-only",
+            "mount it to be written (mount -o remount,rw); `dmesg` says whether the disk is sick"
+                .to_owned(),
+        ),
+        Err(error @ Errno::ACCESS) => at.unseen(
+            "data_dir",
+            format!("the data directory {shown} can't be written by this Unix user: {error}"),
+            owner,
+        ),
+        // Also where the kernel can't say.
+        _ => {}
+    }
 }
 
 /// By what other servers prove who they are.
@@ -284,16 +353,18 @@ fn proofs(delivery: &Delivery, at: &Place<'_>) {
 
 fn readable(path: &Path, at: &Place<'_>, key: &str) -> bool {
     let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-    let wrong = match opened {
+    let wrong = match &opened {
         Ok(meta) if meta.is_file() => return true,
         Ok(_) => "it's no file".to_owned(),
         Err(error) => error.to_string(),
     };
-    at.problem(
-        key,
-        format!("{} can't be read: {wrong}", path.display()),
-        "check the path, and that the service's user may read it",
-    );
+    let message = format!("{} can't be read: {wrong}", path.display());
+    let help = "check the path, and that the service's user may read it";
+    if opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+        at.unseen(key, message, help);
+    } else {
+        at.problem(key, message, help);
+    }
     false
 }
 
@@ -321,8 +392,12 @@ fn certificates(config: &Config, at: &Place<'_>) {
             Err(error) => {
                 all_read = false;
                 let key = if error.is_about_key() { "key" } else { "chain" };
-                at.child(&n.to_string())
-                    .problem(key, error.to_string(), error.next_step());
+                let at = at.child(&n.to_string());
+                if error.is_forbidden() {
+                    at.unseen(key, error.to_string(), error.next_step());
+                } else {
+                    at.problem(key, error.to_string(), error.next_step());
+                }
             }
         }
     }

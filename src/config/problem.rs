@@ -21,6 +21,8 @@ pub struct Problem {
     pub message: String,
     /// The next step.
     pub help: String,
+    /// Whether it's only that this Unix user may not look.
+    pub unseen: bool,
     span: Option<Range<usize>>,
 }
 
@@ -47,6 +49,14 @@ impl ConfigErrors {
     /// The problems, in the order of the file.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Parts what this Unix user may not look at from what is wrong, which may be nothing.
+    pub fn without_unseen(mut self) -> (Vec<Problem>, Option<Self>) {
+        let (unseen, wrong) = self.problems.into_iter().partition(|one| one.unseen);
+        self.problems = wrong;
+        let wrong = !self.problems.is_empty();
+        (unseen, wrong.then_some(self))
     }
 
     /// Line and column of a problem, both from 1; `None` if it has no place of its own.
@@ -164,8 +174,17 @@ impl Problems {
             key: key.to_owned(),
             message,
             help,
+            unseen: false,
             span,
         });
+    }
+
+    /// Notes that something can't be looked at by this Unix user.
+    fn unseen(&self, key: &str, message: String, help: String) {
+        self.about(key, message, help);
+        if let Some(last) = self.found.borrow_mut().last_mut() {
+            last.unseen = true;
+        }
     }
 
     /// Notes a problem with a key, at its place or at that of the table it belongs to.
@@ -234,6 +253,13 @@ impl<'p> Place<'p> {
     /// Reports a problem with a key of this table (`""`: the table itself).
     pub(super) fn problem(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
         self.problems.about(&self.key(name), message, help);
+    }
+
+    /// Reports that something which a key of this table names can't be looked at: a problem for the service, and for
+    /// somebody who only checks none.
+    pub(super) fn unseen(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.problems
+            .unseen(&self.key(name), message.into(), help.into());
     }
 
     /// Reports a problem unless `holds`.

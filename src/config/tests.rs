@@ -411,13 +411,16 @@ fn with_files() -> (tempfile::TempDir, String) {
     )
     .unwrap();
     std::fs::write(dir.path().join("seats.csv"), "code,name,nation\n").unwrap();
+    std::fs::create_dir(dir.path().join("data")).unwrap();
     let base = dir.path().display().to_string();
     let text = LEAST
         .replace("/etc/hustings/tls/chain.pem", &format!("{base}/mail.pem"))
         .replace("/etc/hustings/tls/key.pem", &format!("{base}/mail.key"))
         .replace(
             "[party]",
-            &format!("constituencies = \"{base}/seats.csv\"\ntemplates = \"{base}\"\n[party]"),
+            &format!(
+                "data_dir = \"{base}/data\"\nconstituencies = \"{base}/seats.csv\"\ntemplates = \"{base}\"\n[party]"
+            ),
         )
         + &format!("\n[key]\nsource = \"file\"\nfile = \"{base}/root.key\"\n");
     (dir, text)
@@ -433,6 +436,10 @@ fn load(dir: &tempfile::TempDir, text: &str) -> Result<Config, ConfigErrors> {
 fn files_are_looked_at() {
     let (dir, text) = with_files();
     load(&dir, &text).unwrap_or_else(|errors| panic!("{errors}"));
+    for (name, why) in [("nodata", "is not there"), ("seats.csv", "is a file")] {
+        let elsewhere = text.replace("/data\"", &format!("/{name}\""));
+        refused(load(&dir, &elsewhere), "data_dir", why);
+    }
     let base = dir.path().display().to_string();
     let with = |name: &str, file: &str| format!("{text}\n[delivery]\n{name} = \"{base}/{file}\"\n");
     let certificates = with("trusted_certificates", "mail.pem");

@@ -1,7 +1,9 @@
 //! Setting a new installation up, step by step. Each step can be repeated: what is there is kept and said to be there.
 //! The command line asks the questions; what is done is done here.
 
+mod answers;
 mod dns;
+mod standing;
 mod units;
 
 use std::fs::{DirBuilder, File};
@@ -14,33 +16,20 @@ use zeroize::Zeroizing;
 
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
 use super::settings::premises;
+pub use answers::{Answers, check_domain, check_party, check_postal_address, config_text};
 pub use dns::{DnsStep, dns_steps};
+pub use standing::{
+    Due, FirstAdmin, check_account, due, first_admin_is, known_root, set_due, sheet_again,
+};
 pub use units::{UNITS, give_to_service, known_service_user, service_user, write_units};
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigErrors, annotated_toml};
+use crate::config::{self, Config, ConfigErrors};
 use crate::control::SecretText;
 use crate::delivery::signing::SigningError;
 use crate::staff::{Caller, Issued, NewAccount, StaffError, StaffRoom};
 use crate::store::StoreError;
 use crate::vault::{PassphraseParams, RecoverySheet, RootKey, RootKeyError};
-
-/// What the steps need to be told.
-#[derive(Debug, Clone)]
-pub struct Answers {
-    /// The party's mail domain.
-    pub domain: String,
-    /// The full name of this machine.
-    pub hostname: String,
-    /// The party's registered name.
-    pub party: String,
-    /// Its postal address, with the postcode.
-    pub postal_address: String,
-    /// Where the root key comes from: `credential`, `file` or `passphrase`.
-    pub key: String,
-    /// Where the certificates come from: `files`, `acme` (whose terms were agreed to) or `self-made`.
-    pub certificates: String,
-}
 
 /// Whether a step did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,135 +94,6 @@ pub enum InitError {
     /// The DKIM keys.
     #[error(transparent)]
     Signing(#[from] SigningError),
-}
-
-/// A text with the answers in place of the examples.
-///
-/// # Errors
-/// [`InitError::Config`] if an answer doesn't fit.
-pub fn config_text(answers: &Answers) -> Result<String, InitError> {
-    let text = annotated_toml()
-        .replace("\"The Example Party\"", &quoted(&answers.party))
-        .replace(
-            "\"1 High Street, Leeds LS1 1AA\"",
-            &quoted(&answers.postal_address),
-        )
-        .replace(
-            "#source = \"credential\"",
-            &format!("source = {}", quoted(&answers.key)),
-        )
-        .replace(
-            "#file = \"/etc/hustings/root.key\"",
-            "file = \"/etc/hustings/root.key\"",
-        )
-        .replace("mail.party.example", &answers.hostname)
-        .replace("party.example", &answers.domain);
-    let text = match answers.certificates.as_str() {
-        "files" => text,
-        source => without_files(&text, source),
-    };
-    Config::parse(&text, None).map_err(InitError::Config)?;
-    Ok(text)
-}
-
-impl Answers {
-    /// Answers that are good, in whose place others are put.
-    fn example() -> Self {
-        Self {
-            domain: "party.example".into(),
-            hostname: "mail.party.example".into(),
-            party: "The Example Party".into(),
-            postal_address: "1 High Street, Leeds LS1 1AA".into(),
-            key: "credential".into(),
-            certificates: "files".into(),
-        }
-    }
-}
-
-/// Which answer it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// [`Answers::domain`].
-    Domain,
-    /// [`Answers::hostname`].
-    Hostname,
-    /// [`Answers::party`].
-    Party,
-    /// [`Answers::postal_address`].
-    PostalAddress,
-}
-
-/// Looks at one answer as the configuration will.
-///
-/// # Errors
-/// What is wrong with it, and what to do.
-pub fn check_answer(which: Answer, text: &str) -> Result<(), (String, String)> {
-    let mut answers = Answers::example();
-    *match which {
-        Answer::Domain => &mut answers.domain,
-        Answer::Hostname => &mut answers.hostname,
-        Answer::Party => &mut answers.party,
-        Answer::PostalAddress => &mut answers.postal_address,
-    } = text.to_owned();
-    // It would end the text that it is put into.
-    if matches!(which, Answer::Domain | Answer::Hostname)
-        && crate::address::Domain::parse(text).is_err()
-    {
-        let help = "write a full name, as in party.example or mail.party.example";
-        return Err(("this is no domain name".to_owned(), help.to_owned()));
-    }
-    let wrong = match config_text(&answers) {
-        Ok(_) => return Ok(()),
-        Err(InitError::Config(errors)) => errors,
-        Err(error) => return Err((error.to_string(), String::new())),
-    };
-    let first = wrong.problems().first();
-    Err(first.map_or_else(Default::default, |one| {
-        (one.message.clone(), one.help.clone())
-    }))
-}
-
-/// Of the answers that were given once more: those that the configuration has otherwise, and stay unused.
-pub fn answered_otherwise(given: &[(&'static str, Option<&str>)], config: &Config) -> Vec<String> {
-    let unused = given.iter().filter_map(|(flag, text)| {
-        let text = (*text)?;
-        let has = match *flag {
-            "--domain" => config.domain().as_str(),
-            "--hostname" => config.hostname.as_str(),
-            "--party" => &config.party.name,
-            "--postal-address" => &config.party.postal_address,
-            "--key" => config.key.source.as_str(),
-            _ => return None,
-        };
-        (has != text).then(|| format!("{flag}: the configuration has {}", quoted(has)))
-    });
-    unused.collect()
-}
-
-/// The text with certificates that come from elsewhere. An authority's certificates let the party have an MTA-STS policy;
-/// one that only asks for reports does no harm.
-fn without_files(text: &str, source: &str) -> String {
-    let mut text = text.replace(
-        "#source = \"files\"",
-        &format!("source = {}", quoted(source)),
-    );
-    for key in [
-        "[[tls.certificate]]",
-        "chain = ",
-        "key = \"/etc/hustings/tls",
-    ] {
-        text = text.replace(&format!("\n{key}"), &format!("\n#{key}"));
-    }
-    if source == "acme" {
-        text = text
-            .replace("#terms_agreed = false", "terms_agreed = true")
-            .replace("#mode = \"off\"", "mode = \"testing\"");
-    }
-    text
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Writes the configuration, unless there is one.
@@ -410,8 +270,8 @@ fn decrypt_credential(name: &str, from: &Path) -> Result<RootKey, InitError> {
     RootKey::from_clear(&clear).ok_or_else(|| there(&"it holds no root key"))
 }
 
-/// Makes the store and its key ring, unless they're there. The sheet is given only when they were made now: afterwards
-/// `hustings key backup` prints it.
+/// Makes the store and its key ring, unless they're there. The sheet is given only when they were made now; until it was
+/// taken that is noted as [due](Due).
 ///
 /// # Errors
 /// [`InitError`].
@@ -420,10 +280,18 @@ pub async fn make_store(
     root: &NewRoot,
 ) -> Result<Option<RecoverySheet>, InitError> {
     make_directory(&config.data_dir, 0o700)?;
+    // First: whatever ends us behind this, there are no keys without a sheet that nobody is told of.
+    let before = due(config);
+    set_due(config, Due::Sheet)?;
     match create_ring(&config.data_dir, &root.key, root.params.clone()).await {
         Ok(ring) => Ok(Some(RecoverySheet::new(&root.key, &ring))),
-        Err(KeeperError::AlreadySetUp) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            set_due(config, before)?;
+            match error {
+                KeeperError::AlreadySetUp => Ok(None),
+                error => Err(error.into()),
+            }
+        }
     }
 }
 

@@ -335,6 +335,17 @@ impl Keeper {
         }
     }
 
+    /// The root key that opens the ring, for the set-up.
+    ///
+    /// # Errors
+    /// A [`KeeperError`], also if the key that was got is another.
+    pub async fn root_from(&self, passphrase: Option<&SecretText>) -> Result<RootKey, KeeperError> {
+        let file = RingFile::parse(&self.wrapped.lock().await).ok_or(KeeperError::Damaged)?;
+        let root = self.root_key(file.params.as_ref(), passphrase).await?;
+        KeyRing::unwrap(&root, &file.wrapped)?;
+        Ok(root)
+    }
+
     /// The recovery sheet of an open vault. The root key is got anew: the daemon doesn't keep it. One tries at a time, and
     /// a wrong passphrase takes as long as at an unlock.
     ///

@@ -134,6 +134,8 @@ where
 {
     tracing_subscriber::fmt::layer()
         .with_ansi(false)
+        // It would be said on standard error, by a macro that panics where that is what can't be written.
+        .log_internal_errors(false)
         .fmt_fields(DefaultFields::new())
         .event_format(Line(head))
         .with_writer(to)
@@ -146,6 +148,7 @@ where
 {
     tracing_subscriber::fmt::layer()
         .json()
+        .log_internal_errors(false)
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(true)

@@ -23,6 +23,8 @@
 //! | `init` | sets a new installation up, step by step |
 //! | `sandbox` | a world of its own to try it in |
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod adapters;
 pub mod desks;
 pub mod door_limits;

@@ -27,7 +27,7 @@ use super::{hardening, logging};
 use crate::certificate::at_start;
 use crate::clock::Clock;
 use crate::config::{CertificateSource, Config, ConfigErrors, FileDigest};
-use crate::control::api::service::DoorReport;
+use crate::control::api::service::{DoorReport, LockState};
 use crate::control::{self, Desk, Failure, Server};
 use crate::smtp::server::{Door as SmtpDoor, Role};
 use crate::tls::{
@@ -196,6 +196,9 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
             .await
             .map_err(StartError::Unlock)?;
     }
+    if keeper.state() == LockState::Locked {
+        tracing::info!("locked: waits for hustings unlock");
+    }
     starting.serve_doors(bound);
     if let Some(address) = options.plain_pages {
         starting.serve_plain(address).await?;
@@ -292,6 +295,8 @@ impl Starting<'_> {
 
     fn serve_doors(&self, bound: Vec<Bound>) {
         for (name, listeners) in bound {
+            // Where it listens stands in the configuration; no address is logged, not even our own.
+            tracing::info!(door = name, sockets = listeners.len(), "a door is open");
             match name {
                 "smtp" => self.serve_smtp(name, Role::Mx, listeners),
                 "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
@@ -454,6 +459,12 @@ pub async fn run(path: &Path, stay_locked: bool, sockets: Sockets) -> Result<(),
     let (digest, config) = Config::load_for_record(path);
     let config = config.map_err(|errors| StartError::Config(Box::new(errors)))?;
     logging::start(&config.log);
+    let shown = digest.as_ref().map(FileDigest::to_string);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = shown.as_deref().unwrap_or("unknown"),
+        "the service starts"
+    );
     let warnings = hardening::harden();
     let clock = Clock::system();
     let settings = Settings::new(config, date_of(path, &clock))?;
@@ -477,9 +488,15 @@ pub async fn run(path: &Path, stay_locked: bool, sockets: Sockets) -> Result<(),
     }));
     loop {
         tokio::select! {
-            () = running.wait() => break,
+            () = running.wait() => {
+                tracing::info!("stopping: as asked on the control socket");
+                break;
+            }
             asked = signals.next() => match asked {
-                Asked::Stop => break,
+                Asked::Stop => {
+                    tracing::info!("stopping: a signal asked for it (SIGTERM or SIGINT)");
+                    break;
+                }
                 Asked::Reload => reload(&running.house).await,
             },
         }
@@ -487,6 +504,7 @@ pub async fn run(path: &Path, stay_locked: bool, sockets: Sockets) -> Result<(),
     notify::stopping();
     let stop = running.stop.clone();
     signals.drain(&stop, running.stop()).await;
+    tracing::info!("stopped");
     Ok(())
 }
 

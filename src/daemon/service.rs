@@ -129,6 +129,10 @@ impl<H: House> ServiceDesk<H> {
             Ok(applied) => {
                 opening.opened();
                 super::notify::status("unlocked");
+                tracing::info!(
+                    withdrawals = applied.applied,
+                    "unlocked: what came while locked was applied"
+                );
                 Ok(Unlocked {
                     already: false,
                     applied_withdrawals: applied.applied,
@@ -313,6 +317,7 @@ impl<H: House> Handle<Lock> for ServiceDesk<H> {
         self.keeper
             .lock()
             .map_err(|error| keeper_failure(what, &error))?;
+        tracing::info!(caller = %call.caller().for_log(), "lock: stops, and starts locked");
         self.house.stop();
         Ok(Locking {
             within_seconds: DRAIN.as_secs(),

@@ -71,12 +71,6 @@ pub struct Settings {
 /// The party's domains, and the addresses in them that belong to lists and role mailboxes.
 pub fn premises(config: &Config) -> Premises {
     let mut premises = Premises::new(config.domains.iter().cloned());
-    for (name, mailbox) in &config.mailbox {
-        premises = premises.mailbox(name.as_str());
-        for address in &mailbox.addresses {
-            premises = premises.taken(address, format!("the mailbox {name}"));
-        }
-    }
     for (key, list) in &config.list {
         if let Some(address) = config.list_address(key) {
             premises = premises.taken(&address, format!("the list {key}"));
@@ -86,6 +80,13 @@ pub fn premises(config: &Config) -> Premises {
     for domain in &config.domains {
         if let Ok(address) = EmailAddress::from_parts(DMARC_REPORTS, domain) {
             premises = premises.taken(&address, "DMARC reports".to_owned());
+        }
+    }
+    // Last: the sender of a list is mostly a mailbox, and is better known as that.
+    for (name, mailbox) in &config.mailbox {
+        premises = premises.mailbox(name.as_str());
+        for address in &mailbox.addresses {
+            premises = premises.taken(address, format!("the mailbox {name}"));
         }
     }
     premises

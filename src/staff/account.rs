@@ -102,6 +102,16 @@ pub fn check_name(name: &str) -> Result<(), StaffError> {
 }
 
 impl NewAccount {
+    /// Checks all that can be told of a first admin before there is a database.
+    ///
+    /// # Errors
+    /// A [`StaffError`].
+    pub fn check(&self, premises: &Premises) -> Result<(), StaffError> {
+        let mut account = self.clone();
+        account.roles = vec![Role::Admin];
+        account.checked(premises).map(drop)
+    }
+
     /// Checks all that can be told without a look at other accounts, and puts the roles in order.
     pub(super) fn checked(mut self, premises: &Premises) -> Result<Self, StaffError> {
         check_name(&self.name)?;

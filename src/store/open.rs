@@ -83,6 +83,17 @@ impl Files {
         self.directory.join("journal")
     }
 
+    /// Whether nobody has the store open just now; nothing is made or changed by the look.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], or why it can't be told.
+    pub async fn refuse_in_use(&self) -> Result<(), StoreError> {
+        if !self.lock().exists() {
+            return Ok(());
+        }
+        DirectoryLock::take(self).await.map(drop)
+    }
+
     /// The lock that keeps a second daemon out.
     fn lock(&self) -> PathBuf {
         self.directory.join("lock")

@@ -116,6 +116,11 @@ impl PairError {
         }
     }
 
+    /// Whether it's only that this Unix user may not read the file.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
+    }
+
     /// What to do about it.
     pub fn next_step(&self) -> &'static str {
         match self {

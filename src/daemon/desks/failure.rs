@@ -9,18 +9,23 @@ use crate::list::ListError;
 pub(super) fn consent(what: impl Into<String>, error: &ConsentError) -> Failure {
     if let ConsentError::Form(problems) = error {
         let why: Vec<_> = problems.iter().map(|one| in_words(*one)).collect();
-        return Failure::misuse(what, why.join(", "), "mend it and try again");
+        let (why, next) = (why.join(", "), "mend it and try again");
+        let not_there = [FormProblem::ListsUnknown, FormProblem::ConstituencyUnknown];
+        return match problems.iter().all(|one| not_there.contains(one)) {
+            true => Failure::refused(what, why, next),
+            false => Failure::misuse(what, why, next),
+        };
     }
     Failure::from_error(class(error), what, error)
 }
 
 const fn class(error: &ConsentError) -> Class {
     match error {
-        ConsentError::UnknownList(_)
-        | ConsentError::NoReason
-        | ConsentError::OddReason
-        | ConsentError::Form(_) => Class::Misuse,
-        ConsentError::SecondPerson | ConsentError::UnknownImport(_) => Class::Refused,
+        ConsentError::NoReason | ConsentError::OddReason | ConsentError::Form(_) => Class::Misuse,
+        // What is named and isn't there is no misuse: who types it can't know.
+        ConsentError::SecondPerson
+        | ConsentError::UnknownImport(_)
+        | ConsentError::UnknownList(_) => Class::Refused,
         ConsentError::Event(NotCanonical::AddressInReason) => Class::Misuse,
         ConsentError::Store(_)
         | ConsentError::Busy

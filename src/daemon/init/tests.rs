@@ -14,6 +14,9 @@ fn answers(key: &str) -> Answers {
         postal_address: "5 Kirkgate, Leeds LS2 7AA".into(),
         key: key.into(),
         certificates: "files".into(),
+        data_dir: None,
+        runtime_dir: None,
+        key_file: None,
     }
 }
 
@@ -57,41 +60,103 @@ fn the_answers_stand_in_the_configuration_and_nothing_of_the_examples() {
     let mut bad = answers("file");
     bad.postal_address = "nowhere".into();
     assert!(matches!(config_text(&bad), Err(InitError::Config(_))));
-}
 
-#[test]
-fn each_answer_is_looked_at_by_itself() {
-    for (which, good, bad) in [
-        (Answer::Domain, "leedsfirst.example", "leeds first"),
-        (Answer::Hostname, "post.leedsfirst.example", "-post-"),
-        (Answer::Party, "Leeds \"First\"", ""),
-        (
-            Answer::PostalAddress,
-            "5 Kirkgate, Leeds LS2 7AA",
-            "nowhere",
-        ),
-    ] {
-        assert_eq!(check_answer(which, good), Ok(()), "{good}");
-        let (why, next) = check_answer(which, bad).expect_err(bad);
-        assert!(!why.is_empty() && !next.is_empty(), "{bad}: {why} {next}");
-    }
-}
-
-#[test]
-fn what_the_configuration_has_otherwise_is_named() {
-    let text = config_text(&answers("file")).expect("a configuration");
+    let elsewhere = Answers {
+        hostname: "mail.party.example.org".into(),
+        party: "party.example".into(),
+        data_dir: Some("/srv/party.example/data".into()),
+        runtime_dir: Some("/srv/run".into()),
+        key_file: Some("/srv/root \"key\"".into()),
+        ..answers("file")
+    };
+    let text = config_text(&elsewhere).expect("a configuration");
     let config = Config::parse(&text, None).expect("parses");
-    let given = [
-        ("--domain", Some("leedsfirst.example")),
-        ("--hostname", Some("other.leedsfirst.example")),
-        ("--party", None),
-        ("--key", Some("passphrase")),
-    ];
-    let expected = [
-        "--hostname: the configuration has \"post.leedsfirst.example\"",
-        "--key: the configuration has \"file\"",
-    ];
-    assert_eq!(answered_otherwise(&given, &config), expected);
+    assert_eq!(config.hostname.as_str(), "mail.party.example.org");
+    assert_eq!(config.party.name, "party.example");
+    assert_eq!(config.data_dir, Path::new("/srv/party.example/data"));
+    assert_eq!(config.runtime_dir, Path::new("/srv/run"));
+    assert_eq!(config.key_file(), Path::new("/srv/root \"key\""));
+}
+
+#[test]
+fn each_answer_is_checked_by_itself() {
+    for bad in ["", "not a domain", "mail", "-post-", "a..b", "a\"b.example"] {
+        assert!(check_domain(bad).is_err(), "{bad:?}");
+    }
+    assert_eq!(check_domain("leedsfirst.example"), Ok(()));
+    for bad in ["", "  "] {
+        assert!(check_party(bad).is_err_and(|why| !why.is_empty()));
+        assert!(check_postal_address(bad).is_err_and(|why| !why.is_empty()));
+    }
+    let why = check_postal_address("nowhere").expect_err("no postcode");
+    assert!(why.contains("postcode"), "{why}");
+    assert_eq!(check_party("Leeds \"First\""), Ok(()));
+    assert_eq!(check_postal_address("5 Kirkgate, Leeds LS2 7AA"), Ok(()));
+}
+
+#[test]
+fn an_account_is_checked_before_there_is_a_database() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = config(directory.path(), "file");
+    check_account(&config, &ada()).expect("good");
+    let why = |account: NewAccount| {
+        let refused = check_account(&config, &account).expect_err("refused");
+        refused.to_string()
+    };
+    let office = EmailAddress::parse("office@leedsfirst.example").expect("an address");
+    let taken = why(NewAccount {
+        addresses: vec![office],
+        ..ada()
+    });
+    assert!(taken.contains("the mailbox office"), "{taken}");
+    let root = why(NewAccount {
+        uid: Some(0),
+        ..ada()
+    });
+    assert!(root.contains("root"), "{root}");
+}
+
+#[tokio::test]
+async fn what_was_broken_off_is_known() {
+    for source in ["file", "passphrase"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path(), source);
+        let phrase = SecretText::new("correct horse battery staple, thrice".to_owned());
+        let phrase = (source == "passphrase").then_some(phrase);
+        let nowhere = Path::new("/nonexistent");
+        let root = root_key(&config, phrase.as_ref(), nowhere, false).expect("a key");
+        let sheet = make_store(&config, &root).await.expect("makes");
+        assert_eq!(due(&config), Due::Sheet);
+        assert!(make_store(&config, &root).await.expect("keeps").is_none());
+        assert_eq!(due(&config), Due::Sheet, "still");
+        let known = known_root(&config, phrase.as_ref(), nowhere)
+            .await
+            .expect("is there");
+        assert!(known.is(&root.key));
+        let again = sheet_again(&config, &known).await.expect("again");
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        assert!(sheet.expect("new").to_text(at) == again.to_text(at));
+        set_due(&config, Due::Account).expect("notes");
+        assert_eq!(due(&config), Due::Account);
+        let first = async |name, uid| {
+            first_admin_is(&config, &known, Some(name), uid)
+                .await
+                .expect("looks")
+        };
+        assert_eq!(first("ada", Some(1001)).await, FirstAdmin::Missing);
+        first_admin(&config, &known, ada()).await.expect("adds");
+        set_due(&config, Due::Nothing).expect("notes");
+        assert_eq!(due(&config), Due::Nothing);
+        assert_eq!(first("ada", None).await, FirstAdmin::Same);
+        assert_eq!(first("ada", Some(7)).await, FirstAdmin::Another);
+        assert_eq!(first("bob", None).await, FirstAdmin::Another);
+        // A key that was lost is not made anew.
+        if source == "file" {
+            fs::remove_file(config.key_file()).expect("removes");
+            assert!(known_root(&config, None, nowhere).await.is_err());
+            assert!(!config.key_file().exists());
+        }
+    }
 }
 
 #[tokio::test]

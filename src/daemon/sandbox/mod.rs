@@ -2,6 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `directory` | whose directory it is: its own, one that was kept, or nobody else's |
 //! | `stage` | sets a party up from nothing in a directory of its own |
 //! | `world` | the stage, the world outside and the daemon, put together |
 //! | `outside`, `inbox` | an SMTP host that stands for every other domain, and what it has received |
@@ -17,6 +18,7 @@
 
 pub mod browser;
 pub mod caller;
+mod directory;
 pub mod inbox;
 pub mod inbox_page;
 pub mod leak;

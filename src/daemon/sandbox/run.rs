@@ -1,12 +1,16 @@
-//! The command `sandbox`: puts the world together, says where to click, and waits for Ctrl-C; or does the whole story.
+//! The command `sandbox`: puts the world together, says where to click, and waits to be told to
+//! stop; or does the whole story. What it made for itself is taken away in the end, whatever the end was.
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::caller;
 use super::inbox_page::{Detour, InboxPage};
@@ -16,6 +20,7 @@ use super::world::World;
 use crate::config::LogLevel;
 use crate::control::Failure;
 use crate::daemon::logging;
+use crate::daemon::signals::Signals;
 
 /// How to run it.
 #[derive(Debug, Clone)]
@@ -30,69 +35,131 @@ pub struct Options {
     pub colours: Colours,
 }
 
-/// Runs the sandbox until Ctrl-C, or the walkthrough to its end.
+/// Runs the sandbox until Ctrl-C or another signal that ends programs, or the walkthrough to its end. What it made for
+/// itself is taken away, however it ends.
 ///
 /// # Errors
-/// Why it could not, or which step did not hold.
+/// Why it could not, which step did not hold, or that it was stopped before its end.
 pub fn run(options: &Options) -> Result<(), Failure> {
+    let throwaway = |name: &str| {
+        let place = tempfile::Builder::new().prefix(name).tempdir();
+        place.map_err(|error| failed(&error))
+    };
+    let log = throwaway("hustings-log-")?;
+    let place = match &options.directory {
+        Some(_) => None,
+        None => Some(throwaway("hustings-")?),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| failed(&error))?;
-    let ran = runtime.block_on(in_runtime(options));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    let directory = options.directory.as_deref();
+    let directory = directory.or(place.as_ref().map(TempDir::path));
+    let ran = runtime.block_on(in_runtime(options, directory, log.path()));
+    // What still runs writes to its files until it ends.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    place.into_iter().chain([log]).for_each(clear);
     ran
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Failure {
-    Failure::failed(
-        "can't run the sandbox",
-        error.to_string(),
-        "free the ports or the directory it names, or leave --port and --directory out",
-    )
+/// Takes a directory away. A thread of SQLite's may be putting a file there just now.
+fn clear(place: TempDir) {
+    let path = place.keep();
+    for _ in 0..40 {
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            _ => return,
+        }
+    }
+    say(&format!(
+        "{} could not be taken away; delete it.",
+        path.display()
+    ));
 }
 
-async fn in_runtime(options: &Options) -> Result<(), Failure> {
-    let log = Log::start().map_err(|error| failed(&error))?;
-    let world = World::open(options.directory.clone(), options.port)
-        .await
-        .map_err(|error| failed(&error))?;
-    if options.walkthrough {
-        return walk(world, options.colours, Some(&log.path()))
-            .await
-            .map_err(|broken| {
-                Failure::failed(
-                    "the walkthrough did not hold",
-                    broken.to_string(),
-                    "report what it printed",
-                )
-            });
+/// A line for the person. A terminal that has gone wants to hear nothing, and what there is to do is done all the same.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    let text = error.to_string();
+    match text.rsplit_once("; ") {
+        Some((why, next)) => Failure::failed(CANT, why, next),
+        None => Failure::failed(
+            CANT,
+            text,
+            "free the ports or the directory it names, or leave --port and --directory out",
+        ),
     }
-    stay(world, options.colours, log.path())
+}
+
+const CANT: &str = "can't run the sandbox";
+
+async fn in_runtime(
+    options: &Options,
+    directory: Option<&Path>,
+    log: &Path,
+) -> Result<(), Failure> {
+    let told = told().map_err(|error| failed(&error))?;
+    let log = log.join("log");
+    let file = File::create(&log).map_err(|error| failed(&error))?;
+    logging::start_into(LogLevel::Debug, file);
+    let opening = World::open(directory.map(Path::to_owned), options.port);
+    let world = tokio::select! {
+        world = opening => world.map_err(|error| failed(&error))?,
+        () = told.cancelled() => return Err(stopped()),
+    };
+    if options.walkthrough {
+        let walked = tokio::select! {
+            walked = walk(world, options.colours, Some(&log)) => walked,
+            () = told.cancelled() => return Err(stopped()),
+        };
+        return walked.map_err(|broken| {
+            Failure::failed(
+                "the walkthrough did not hold",
+                broken.to_string(),
+                "report what it printed",
+            )
+        });
+    }
+    stay(world, options.colours, &log, &told)
         .await
         .map_err(|error| failed(&error))
 }
 
-/// The daemon's log, in a file of its own beside the throwaway directory: a terminal is for what to click.
-struct Log {
-    place: tempfile::TempDir,
+/// Cancelled by the first signal that ends programs: Ctrl-C, SIGTERM, or SIGHUP of a terminal that was closed. From now
+/// on none of them ends this one by itself.
+fn told() -> io::Result<CancellationToken> {
+    let mut signals = Signals::listen()?;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    tokio::spawn(async move {
+        // Whatever a service would do on it, here each one ends.
+        let _ = signals.next().await;
+        tell.cancel();
+        std::future::pending::<()>().await;
+    });
+    Ok(told)
 }
 
-impl Log {
-    fn start() -> io::Result<Self> {
-        let place = tempfile::Builder::new().prefix("hustings-log-").tempdir()?;
-        let log = Self { place };
-        let file = File::create(log.path())?;
-        logging::start_into(LogLevel::Debug, file);
-        Ok(log)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.place.path().join("log")
-    }
+fn stopped() -> Failure {
+    Failure::refused(
+        CANT,
+        "it was told to stop before its end",
+        "run it again when you're ready",
+    )
 }
 
-async fn stay(world: World, colours: Colours, log: PathBuf) -> Result<(), StageError> {
+async fn stay(
+    world: World,
+    colours: Colours,
+    log: &Path,
+    told: &CancellationToken,
+) -> Result<(), StageError> {
     let plain = format!("http://{}", world.door("plain")?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let detour = Detour {
@@ -100,9 +167,9 @@ async fn stay(world: World, colours: Colours, log: PathBuf) -> Result<(), StageE
         to: plain.clone(),
     };
     let page = InboxPage::start(listener, world.outside.inbox().clone(), detour)?;
-    println!("{}", guide(&world, &plain, &page.url(), &log, colours)?);
-    tokio::signal::ctrl_c().await?;
-    println!("Stopping.");
+    say(&guide(&world, &plain, &page.url(), log, colours)?);
+    told.cancelled().await;
+    say("Stopping.");
     drop(page);
     drop(world.stop().await);
     Ok(())

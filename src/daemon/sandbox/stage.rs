@@ -7,22 +7,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use tempfile::TempDir;
-
 use super::caller::{Socket, person};
+use super::directory::{Directory, DirectoryError};
 use super::peer::Trust;
 use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::control::api::staff::{Add, Password};
 use crate::control::{Failure, SecretText};
-use crate::daemon::init::{self, InitError};
+use crate::daemon::init::{self, Due, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
 use crate::daemon::settings::{Settings, SettingsError};
 use crate::staff::{NewAccount, Role};
+use crate::store::Files;
 use crate::tls::{SelfMadeCa, SelfMadeError};
+use jiff::Timestamp;
 
 /// The party's mail domain.
 pub const DOMAIN: &str = "party.example";
@@ -41,6 +41,9 @@ pub enum StageError {
     /// A file or directory.
     #[error("the sandbox's directory can't be prepared: {0}")]
     Io(#[from] io::Error),
+    /// The directory is not for us.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] SelfMadeError),
@@ -103,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// The ports from this one on.
+    /// The ports from this one on; the command line keeps it so low that there are five.
     pub fn ports_from(mut self, first: Option<u16>) -> Self {
         if let Some(first) = first {
             self.ports = [0, 1, 2, 3, 4].map(|n| first.saturating_add(n));
@@ -138,11 +141,6 @@ pub fn free_ports() -> io::Result<[u16; 5]> {
     Ok(ports)
 }
 
-enum Place {
-    Throwaway(TempDir),
-    Kept(PathBuf),
-}
-
 /// Somebody of the staff.
 #[derive(Clone)]
 pub struct Person {
@@ -162,7 +160,7 @@ impl std::fmt::Debug for Person {
 
 /// A party that is set up and not started.
 pub struct Stage {
-    place: Place,
+    place: Directory,
     config: Config,
     ports: [u16; 5],
     trust: Trust,
@@ -175,14 +173,15 @@ impl Stage {
     /// # Errors
     /// A [`StageError`] with what could not be made.
     pub async fn set(plan: Plan) -> Result<Self, StageError> {
+        // Nothing is written before the directory is known for ours alone.
         let place = match &plan.directory {
-            Some(directory) => {
-                fs::create_dir_all(directory)?;
-                Place::Kept(fs::canonicalize(directory)?)
-            }
-            None => Place::Throwaway(tempfile::Builder::new().prefix("hustings-").tempdir()?),
+            Some(directory) => Directory::kept(directory).await?,
+            None => Directory::throwaway()?,
         };
         let root = place.path().to_owned();
+        // A daemon may have been started on it by hand.
+        let data = Files::in_directory(root.join("data"));
+        data.refuse_in_use().await.map_err(InitError::from)?;
         // The second person may be another Unix user: they pass through, and can read nothing but the socket.
         fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
         for (name, mode) in [("keys", 0o700), ("tls", 0o700), ("data", 0o700)] {
@@ -201,6 +200,8 @@ impl Stage {
         let key = init::root_key(&config, passphrase, &root.join("keys/credential"), false)?;
         init::make_store(&config, &key).await?;
         let approver = first_admin(&config, &key.key).await?;
+        // Nobody needs the sheet of a sandbox.
+        init::set_due(&config, Due::Nothing)?;
         Ok(Self {
             place,
             config,
@@ -309,15 +310,6 @@ impl Stage {
             address,
             password: made.password.reveal().to_owned(),
         })
-    }
-}
-
-impl Place {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Throwaway(directory) => directory.path(),
-            Self::Kept(directory) => directory,
-        }
     }
 }
 
@@ -495,6 +487,48 @@ mod tests {
         drop(Stage::set(plan.clone()).await.unwrap());
         let again = Stage::set(plan).await.unwrap();
         assert!(again.approver().password.is_empty());
+    }
+
+    /// What a directory holds: names, modes and contents.
+    fn held(directory: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let about = entry.metadata().unwrap();
+            if about.is_dir() {
+                all.extend(held(&entry.path()));
+            }
+            let bytes = fs::read(entry.path()).unwrap_or_default();
+            all.push((entry.path(), about.permissions().mode(), bytes));
+        }
+        all.sort();
+        all
+    }
+
+    #[tokio::test]
+    async fn a_directory_in_use_or_of_somebody_else_is_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut plan = Plan::new("127.0.0.1:2525".parse().unwrap());
+        let used = directory.path().join("used");
+        plan.directory = Some(used.clone());
+        let running = Stage::set(plan.clone()).await.unwrap();
+        let before = held(&used);
+        let refused = Stage::set(plan.clone()).await.err().unwrap().to_string();
+        assert!(refused.contains("in use"), "{refused}");
+        assert_eq!(held(&used), before);
+        drop(running);
+
+        let foreign = directory.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        fs::set_permissions(&foreign, fs::Permissions::from_mode(0o750)).unwrap();
+        fs::write(foreign.join("hustings.toml"), "a party's own").unwrap();
+        plan.directory = Some(foreign.clone());
+        let before = held(&foreign);
+        let refused = Stage::set(plan).await.err().unwrap().to_string();
+        assert!(refused.contains("not a sandbox's"), "{refused}");
+        assert_eq!(held(&foreign), before);
+        let mode = fs::metadata(&foreign).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o750);
     }
 
     #[test]

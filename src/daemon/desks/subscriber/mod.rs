@@ -81,7 +81,7 @@ impl SubscriberDesk {
         let settings = self.0.consent.settings();
         match settings.constituencies.find(text) {
             Ok(found) => Ok(found.constituency.code()),
-            Err(error) => Err(Failure::from_error(Class::Misuse, what, &error)),
+            Err(error) => Err(Failure::from_error(Class::Refused, what, &error)),
         }
     }
 }

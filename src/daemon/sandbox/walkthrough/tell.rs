@@ -5,6 +5,9 @@ use std::time::Instant;
 
 /// The longest line of a transcript; more is cut.
 const WIDEST: usize = 110;
+/// How wide what is told is, and how far in the lines below a step are.
+const COLUMNS: usize = 80;
+const INDENT: usize = 6;
 
 /// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,10 @@ impl Teller {
     pub(super) fn broke(&mut self, title: &str, why: &str) {
         let cross = self.colours.paint("✗", "31;1");
         self.tell(&cross, title);
-        self.print(&format!("      {}\n", self.colours.paint(&cut(why), "31")));
+        for part in broken(&cut(why)) {
+            let part = self.colours.paint(&part, "31");
+            self.print(&format!("{:INDENT$}{part}\n", ""));
+        }
     }
 
     fn tell(&self, mark: &str, title: &str) {
@@ -91,7 +97,9 @@ impl Teller {
             self.colours.dim(&took)
         );
         for line in &self.seen {
-            text += &format!("      {}\n", self.colours.dim(line));
+            for part in broken(line) {
+                text += &format!("{:INDENT$}{}\n", "", self.colours.dim(&part));
+            }
         }
         self.print(&text);
     }
@@ -118,6 +126,33 @@ fn cut(line: &str) -> String {
     }
 }
 
+/// A line in parts that fit; the parts behind the first are set in.
+fn broken(line: &str) -> Vec<String> {
+    let room = COLUMNS - INDENT - 2;
+    let all: Vec<char> = line.chars().collect();
+    if all.len() <= room + 2 {
+        return vec![line.to_owned()];
+    }
+    let mut parts = Vec::new();
+    let mut rest = all.as_slice();
+    while !rest.is_empty() {
+        let most = if parts.is_empty() { room + 2 } else { room };
+        let (mut here, _) = rest.split_at(most.min(rest.len()));
+        // At a space, if there is one not too far back.
+        if here.len() < rest.len()
+            && let Some(space) = here.iter().rposition(|one| *one == ' ')
+            && space > room / 2
+        {
+            here = &here[..=space];
+        }
+        let text: String = here.iter().collect();
+        let set_in = if parts.is_empty() { "" } else { "  " };
+        parts.push(format!("{set_in}{}", text.trim_end()));
+        rest = &rest[here.len()..];
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +162,17 @@ mod tests {
         assert_eq!(cut("a\x1b[1m\nb"), "a [1m b");
         assert_eq!(cut(&"é".repeat(200)).chars().count(), WIDEST + 1);
         assert_eq!(Colours(false).strong("x"), "x");
+        let line = cut(&"word ".repeat(40));
+        let parts = broken(&line);
+        assert!(parts.len() > 1);
+        assert!(
+            parts
+                .iter()
+                .all(|one| one.chars().count() + INDENT <= COLUMNS)
+        );
+        assert_eq!(
+            broken(&"x".repeat(111)).concat().replace(' ', ""),
+            "x".repeat(111)
+        );
     }
 }
