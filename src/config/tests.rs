@@ -126,6 +126,7 @@ fn every_documented_key_parses_to_its_default() {
         config.delivery.trusted_certificates,
     ) = (None, None);
     config.incoming.blocklist = None;
+    config.limits.disk_reserve = None;
     let dns = &mut config.dns;
     (dns.mta_sts, dns.tls_reports, dns.probe) = (None, None, None);
     let list = config.list.get_mut("news").unwrap();

@@ -6,7 +6,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::address::EmailAddress;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{ByteSize, Config};
 use crate::consent::Consent;
 use crate::delivery::engine::Bell;
 use crate::delivery::queue::MailQueue;
@@ -15,6 +15,7 @@ use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
+use crate::net::{Loads, Network};
 use crate::smtp::path::{ForwardPath, Mailbox};
 use crate::staff::{StaffRoom, WrongPasswords};
 use crate::store::Store;
@@ -50,6 +51,8 @@ pub struct Rooms {
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
+    /// Mail that is coming in, and not yet whole.
+    under_way: Arc<Loads<Network>>,
     directory: Arc<ArcSwap<Directory>>,
     config: ArcSwap<Config>,
 }
@@ -80,6 +83,10 @@ impl Rooms {
         let staff = &settings.config.staff;
         Self {
             checks: ArcSwap::from_pointee(parts.checks),
+            under_way: {
+                let (most, largest) = under_way(&settings.config);
+                Loads::new(most, largest)
+            },
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
             wrong_passwords: WrongPasswords::new(
@@ -103,6 +110,10 @@ impl Rooms {
     /// Takes the addresses, limits and checks of a new configuration.
     pub fn reload(&self, settings: &Settings, checks: Checks) {
         self.checks.store(Arc::new(checks));
+        let (most, largest) = under_way(&settings.config);
+        self.under_way.set(most, largest);
+        let reserve = settings.config.limits.disk_reserve;
+        self.store.keep_free(reserve.map(ByteSize::bytes));
         self.names.reload(settings.config.clone());
         self.staff.reload(settings.premises());
         let staff = &settings.config.staff;
@@ -131,6 +142,11 @@ impl Rooms {
     /// What mail from strangers goes through.
     pub(super) fn checks(&self) -> Arc<Checks> {
         self.checks.load_full()
+    }
+
+    /// How much mail is coming in, and may.
+    pub(super) fn under_way(&self) -> &Arc<Loads<Network>> {
+        &self.under_way
     }
 
     /// The largest mail that a list takes, in octets.
@@ -172,6 +188,12 @@ impl Rooms {
             }
         }
     }
+}
+
+/// How much mail may be coming in at once, and how much of it one is.
+fn under_way(config: &Config) -> (u64, u64) {
+    let limits = &config.limits;
+    (limits.unfinished.bytes(), limits.message_size.bytes())
 }
 
 fn directory(store: &Store, settings: &Settings) -> Directory {

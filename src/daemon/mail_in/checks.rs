@@ -42,6 +42,8 @@ pub struct Checks {
     patience: Duration,
     blocklist: Option<Domain>,
     networks: Pace<Network>,
+    /// By the [`Checks::UNIT`].
+    octets: Pace<Network>,
     /// By a hash of sender and network that another process would not make. Anybody may claim to be a sender: what comes
     /// from one network shuts nobody out who sends from another.
     senders: Pace<u64>,
@@ -51,6 +53,9 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// In what steps the bytes of an hour are counted.
+    pub(super) const UNIT: u64 = 64 * 1024;
+
     /// The checks that a configuration asks for.
     ///
     /// # Errors
@@ -62,12 +67,14 @@ impl Checks {
         let each = incoming.patience / 3;
         let resolver = Resolver::new(ResolverSettings::for_verdicts(servers, each))?;
         let many = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let units = u32::try_from(incoming.size_per_network.bytes() / Self::UNIT);
         Ok(Self {
             lookups: Arc::new(Lookups(resolver)),
             verify: incoming.verify,
             patience: incoming.patience,
             blocklist: incoming.blocklist.clone(),
             networks: Pace::new(many(incoming.mails_per_network), HOUR),
+            octets: Pace::new(many(units.unwrap_or(u32::MAX)), HOUR),
             senders: Pace::new(many(incoming.mails_per_sender), HOUR),
             hasher: RandomState::new(),
             host: config.hostname.as_str().to_owned(),
@@ -99,6 +106,12 @@ impl Checks {
             Some(list) if self.is_listed(client, list).await => Err(verdict::on_a_blocklist(list)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a network may send another [`Checks::UNIT`] in this hour.
+    pub(super) fn may_send_more(&self, network: &Network) -> Result<(), Refusal> {
+        let asked = self.octets.ask(network);
+        asked.map_err(|_| verdict::too_much_from_network())
     }
 
     async fn is_listed(&self, client: IpAddr, list: &Domain) -> bool {
@@ -313,6 +326,22 @@ mod tests {
         assert!(asked(stranger[0], "<bob@good.example>").await);
         assert!(asked(own, "<ann@good.example>").await);
         assert!(asked(own, "<>").await);
+    }
+
+    #[tokio::test]
+    async fn a_network_sends_so_much_in_an_hour_and_no_more() {
+        let mut config = Config::example();
+        config.incoming.size_per_network = crate::config::ByteSize::mib(1);
+        let checks = Checks::new(&config).unwrap();
+        let [here, there] = ["192.0.2.1", "198.51.100.1"].map(|ip: &str| {
+            let ip: IpAddr = ip.parse().unwrap();
+            Network::from(ip)
+        });
+        let taken = (0..32).filter(|_| checks.may_send_more(&here).is_ok());
+        assert_eq!(taken.count(), 16);
+        let refused = checks.may_send_more(&here).unwrap_err();
+        assert_eq!(refused.into_reply().code(), 450);
+        checks.may_send_more(&there).unwrap();
     }
 
     #[test]

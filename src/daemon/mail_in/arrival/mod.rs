@@ -23,6 +23,7 @@ use std::sync::Arc;
 use super::super::rooms::Rooms;
 use super::checks::{Checked, Checking};
 use super::envelope::Bound;
+use super::toll::Toll;
 use super::verdict;
 use crate::message::trace::MOST_HOPS;
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
@@ -36,6 +37,7 @@ use post::Post;
 /// A mail that is being received.
 pub struct Arrival {
     mail: Mail,
+    toll: Toll,
     beginning: Beginning,
     /// What is found out about a stranger's mail.
     checking: Option<Checking>,
@@ -60,6 +62,7 @@ impl Arrival {
         envelope: &Envelope,
         bound: Bound,
     ) -> Result<Self, Refusal> {
+        let toll = Toll::of(&rooms, &envelope.caller);
         let mail = Mail::of(rooms, envelope, bound);
         let place = mail.place()?;
         let judged = mail.known.submitted_by.is_none() && mail.bound.is_judged();
@@ -74,6 +77,7 @@ impl Arrival {
         };
         Ok(Self {
             mail,
+            toll,
             beginning: Beginning::default(),
             checking,
             bytes,
@@ -94,6 +98,7 @@ impl Arrival {
 
 impl Body for Arrival {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.toll.take(bytes.len())?;
         self.beginning.take(bytes);
         if let Bytes::Post(post) = &mut self.bytes {
             return post.take(bytes);
