@@ -623,7 +623,13 @@ async fn on_a_full_disk_mail_is_put_off_nothing_is_sent_and_nothing_lost() {
         return;
     };
     let place = disk.path().join("party");
-    let party = Party::start_as(|plan| plan.directory = Some(place)).await;
+    // Without a reserve, so that mail fills it to the last byte.
+    let party = Party::start_as(|plan| {
+        plan.directory = Some(place);
+        plan.more
+            .push(("limits", "disk_reserve = \"0 MiB\"".into()));
+    })
+    .await;
     let data = party.stage.data().to_owned();
     // A mail waits for its next try.
     party.outside.refuse(At::Mail, "451 4.7.1 come back later");

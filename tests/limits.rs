@@ -39,6 +39,66 @@ async fn a_days_mail_has_its_limit_and_a_restart_does_not_forget_it() {
     assert_eq!(party.submit(outside, MAIL).await.code, 250);
 }
 
+/// A stranger's conversation up to the middle of a mail of this many lines.
+async fn half_sent(party: &Party, lines: usize) -> Dialogue {
+    let mut mx = party.mx().await;
+    let rcpt = format!("RCPT TO:<{OFFICE}>");
+    for (command, code) in [
+        ("MAIL FROM:<jo@elsewhere.example>", 250),
+        (rcpt.as_str(), 250),
+        ("DATA", 354),
+    ] {
+        assert_eq!(mx.command(command).await.unwrap().code, code, "{command}");
+    }
+    let line = [&[b'x'; 1022][..], b"\r\n"].concat();
+    mx.raw(b"From: jo@elsewhere.example\r\n\r\n").await.unwrap();
+    mx.raw(&line.repeat(lines)).await.unwrap();
+    mx
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_network_half_sends_is_bounded_and_gone_when_it_hangs_up() {
+    let limits = "unfinished = \"64 MiB\"\nmessage_size = \"8 MiB\"".to_owned();
+    let party = Party::start_with(vec![("limits", limits)]).await;
+    // A quarter is one network's: 16 MiB.
+    let mut half = Vec::new();
+    for _ in 0..5 {
+        half.push(half_sent(&party, 3 << 10).await);
+    }
+    // What the sockets still hold is not counted yet, and what is refused of it no more.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let mut last = half_sent(&party, 3 << 10).await;
+        let answer = last.command("\r\n.").await.unwrap();
+        if answer.code == 452 {
+            break;
+        }
+        assert_eq!(answer.code, 250, "{answer}");
+        assert!(std::time::Instant::now() < deadline, "nothing is bounded");
+        half.push(half_sent(&party, 3 << 10).await);
+    }
+    let staff = party.submit(&[OFFICE], MAIL).await;
+    assert_eq!(staff.code, 250, "the staff have room of their own: {staff}");
+    drop(half);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let mut again = half_sent(&party, 3 << 10).await;
+        let answer = again.command("\r\n.").await.unwrap();
+        if answer.code == 250 {
+            break;
+        }
+        assert_eq!(answer.code, 452, "{answer}");
+        assert!(std::time::Instant::now() < deadline, "it is never gone");
+    }
+    let database = party.stage.data().join("hustings.db");
+    let size = std::fs::metadata(&database).unwrap().len();
+    assert!(
+        size < 40 << 20,
+        "{} MiB: freed pages are used again",
+        size >> 20
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_new_limits_and_says_what_waits_for_a_restart() {
     let party = Spawned::start().await;

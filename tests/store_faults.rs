@@ -1,5 +1,5 @@
-//! What the store does on a sick disk: a full one, a read-only one. Nothing that was accepted is lost, what can't be
-//! accepted is refused as temporary, and the store takes writes again by itself.
+//! What the store does on a sick disk: one that mail filled up, a full one, a read-only one. Nothing that was accepted is
+//! lost, what can't be accepted is refused as temporary, and the store takes writes again by itself.
 
 mod support;
 
@@ -7,10 +7,11 @@ use std::path::Path;
 
 use hustings::id::{MailboxId, MessageId};
 use hustings::store::{
-    AcceptMessage, Change, ChangeOutcome, Entry, EntryRecord, Files, Health, LockedStore,
-    MessageRecord, Store, StoreError,
+    AcceptMessage, Change, ChangeOutcome, Entry, EntryRecord, Files, Health, JournalEntry,
+    LockedStore, MessageRecord, Scope, Step, Store, StoreError, Suppressed, Suppression,
+    SuppressionReason,
 };
-use hustings::vault::{KeyRing, Vault};
+use hustings::vault::{IndexColumn, KeyRing, Vault};
 use jiff::Timestamp;
 use support::disk::{Ballast, SmallDisk};
 
@@ -52,6 +53,8 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
     };
     let vault = Vault::from_ring(KeyRing::generate());
     let store = open(disk.path(), &vault).await;
+    // Without a reserve, so that mail fills it to the last byte.
+    store.keep_free(Some(0));
     let mut kept = vec![accept(&store, 10_000).await.expect("there is room")];
 
     let ballast = Ballast::fill(disk.path());
@@ -91,6 +94,68 @@ async fn a_full_disk_refuses_for_now_and_loses_nothing() {
             .expect("what was accepted is there");
     }
     assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
+/// Mail and half-sent mail fill a disk up to its reserve, and everybody can still leave.
+#[tokio::test]
+async fn mail_fills_no_disk_so_far_that_a_withdrawal_has_no_room() {
+    let Some(disk) = SmallDisk::mount("96m") else {
+        return;
+    };
+    let vault = Vault::from_ring(KeyRing::generate());
+    let store = open(disk.path(), &vault).await;
+    let space = || store.space().expect("the system tells");
+    let mut half_sent = Vec::new();
+    let refused = 'full: loop {
+        if let Err(error) = accept(&store, 3 << 20).await {
+            break error;
+        }
+        // More of them would wait for the byte budget.
+        if half_sent.len() == 4 {
+            continue;
+        }
+        let mut writer = store.begin_body().await.expect("begins");
+        for _ in 0..48 {
+            if let Err(error) = writer.write(&[7; 64 * 1024]).await {
+                break 'full error;
+            }
+        }
+        half_sent.push(writer);
+    };
+    assert!(matches!(refused, StoreError::Reserved { .. }), "{refused}");
+    assert!(matches!(store.health(), Health::Well));
+    let left = space();
+    println!("{} of {} MiB are left", left.left >> 20, left.reserve >> 20);
+    assert!(left.left > left.reserve / 2, "{left:?}");
+    for number in 0..2_000_u32 {
+        let leaves = withdrawal(&vault, number);
+        let done = store.change(leaves).await;
+        assert_eq!(done.expect("has room"), ChangeOutcome::Done);
+    }
+    // What was half sent is given up, and makes room for mail.
+    drop(half_sent);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while accept(&store, 1 << 20).await.is_err() {
+        assert!(std::time::Instant::now() < deadline, "{:?}", space());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// What a withdrawal writes: a suppression, and the journal.
+fn withdrawal(vault: &Vault, number: u32) -> Change {
+    let index = vault.index(IndexColumn::Suppression, &number.to_be_bytes());
+    let (scope, reason) = (Scope::All, SuppressionReason::Withdrawn);
+    let at = Timestamp::UNIX_EPOCH;
+    let mut row = Suppression::none(index);
+    row.record.scopes.push(Suppressed { scope, at, reason });
+    Change::new()
+        .then(Step::PutSuppression(row))
+        .then(Step::Journal(JournalEntry::Suppressed {
+            at,
+            index,
+            scope,
+            reason,
+        }))
 }
 
 #[tokio::test]

@@ -222,6 +222,8 @@ section! {
         mails_per_network: u32 = default(1_000),
         /// Mails an hour from one sender's address in one network; for the next its server hears 450.
         mails_per_sender: u32 = default(200),
+        /// Mail in an hour from one network, in all; for what comes beyond it hears 450.
+        size_per_network: ByteSize = default(ByteSize::mib(1024)),
         /// A DNS blocklist: mail from the addresses on it is refused. None is asked by default: whoever runs it learns who
         /// writes to the party, and can keep anybody out.
         blocklist: Option<Domain> = optional("zen.blocklist.example"),
@@ -245,6 +247,14 @@ impl Check for Incoming {
             1_000_000,
         );
         between(at, "mails_per_sender", self.mails_per_sender, 1, 1_000_000);
+        let size = self.size_per_network;
+        let (least, most) = (ByteSize::mib(256), ByteSize::mib(1 << 20));
+        at.expect(
+            size >= least && size <= most,
+            "size_per_network",
+            format!("`size_per_network` is {size}: expected {least} to {most}"),
+            format!("write a size from \"{least}\" to \"{most}\""),
+        );
     }
 }
 
@@ -255,6 +265,12 @@ section! {
         message_size: ByteSize = default(ByteSize::mib(35)),
         /// Memory for mail on its way in and out, all connections together.
         buffers: ByteSize = default(ByteSize::mib(64)),
+        /// Mail that is coming in and not yet whole, on the disk, all connections together. One network may have a quarter,
+        /// all but the staff three quarters; for what comes beyond a server hears 452.
+        unfinished: ByteSize = default(ByteSize::mib(512)),
+        /// Room on the disk that mail leaves free, so that people can always withdraw: with less, mail hears 452. If not set,
+        /// a twentieth of the disk, but 256 MiB at least and 1 GiB at most (of a tiny disk a quarter).
+        disk_reserve: Option<ByteSize> = optional("512 MiB"),
         /// Connections at once, per door.
         connections: u32 = default(400),
         /// Connections at once from one network.
@@ -275,6 +291,7 @@ impl Check for Limits {
         let sizes = [
             ("message_size", self.message_size, 1, 200),
             ("buffers", self.buffers, 8, 4_096),
+            ("unfinished", self.unfinished, 64, 65_536),
         ];
         for (name, size, least, most) in sizes {
             at.expect(

@@ -129,6 +129,7 @@ fn every_documented_key_parses_to_its_default() {
         config.delivery.trusted_certificates,
     ) = (None, None);
     config.incoming.blocklist = None;
+    config.limits.disk_reserve = None;
     let dns = &mut config.dns;
     (dns.tls_reports, dns.probe) = (None, None);
     let acme = &mut config.tls.acme;

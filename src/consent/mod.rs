@@ -48,7 +48,9 @@ mod withdraw;
 mod wording;
 mod worker;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
@@ -79,11 +81,15 @@ pub use wording::{FormVersion, Shown, WordingDigest, WordingFault, Wordings};
 pub use worker::{IntakeWorker, Worked};
 
 use crate::clock::Clock;
+use crate::net;
 use crate::store::{Change, ChangeOutcome, Store};
-use crate::vault::Vault;
+use crate::vault::{Index, Vault};
 
 /// How often a change is tried anew when others changed the same rows.
 const ATTEMPTS: usize = 16;
+/// How often a day a withdrawal that changes nothing is written all the same.
+const REPEATS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+const REPEATS_IN: Duration = Duration::from_secs(86_400);
 
 /// The consent room. Clones are the same room.
 #[derive(Clone)]
@@ -97,6 +103,8 @@ struct Room {
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
     lately: Mutex<lately::Lately>,
+    /// Withdrawals that change nothing, by whom they are of.
+    repeats: net::Pace<Index>,
     own: OnceLock<Arc<dyn OwnAddresses>>,
     work: Notify,
     /// Counts commits, for whoever sends what they queued.
@@ -131,6 +139,7 @@ impl Consent {
             tally,
             domains: Mutex::default(),
             lately: Mutex::default(),
+            repeats: net::Pace::new(REPEATS, REPEATS_IN),
             own: OnceLock::new(),
             work: Notify::new(),
             posted: watch::Sender::new(0),
@@ -190,6 +199,10 @@ impl Consent {
 
     fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    fn repeats(&self) -> &net::Pace<Index> {
+        &self.0.repeats
     }
 
     fn tally(&self) -> &stats::Tally {

@@ -8,6 +8,8 @@ use crate::address::{EmailAddress, MatchForm};
 use crate::store::{Guard, Scope, Step, Store, Suppressed, Suppression, SuppressionReason};
 use crate::vault::{Index, IndexColumn, Vault};
 
+const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
 /// The suppression indexes of one person, of every generation of the key, the newest first.
 #[derive(Clone)]
 pub(super) struct Person {
@@ -95,6 +97,20 @@ impl Suppressions {
         scopes
             .filter(|one| is_never(std::slice::from_ref(one)))
             .any(|one| now < add_time(one.at, SILENCE))
+    }
+
+    /// Whether this suppression stands in the row of each of these indexes already. "Never again" begins a rest anew, at
+    /// most once a day.
+    pub(super) fn hold(&self, indexes: &[Index], new: &Suppressed) -> bool {
+        let stands = |one: &Suppressed| {
+            one.scope == new.scope
+                && (new.reason != SuppressionReason::NeverAgain
+                    || (one.reason == new.reason && new.at < add_time(one.at, DAY)))
+        };
+        indexes.iter().all(|index| {
+            let mut rows = self.0.iter().filter(|row| row.index == *index);
+            rows.any(|row| row.record.scopes.iter().any(stands))
+        })
     }
 
     /// Adds a suppression to each row; answers the steps that write them.

@@ -271,6 +271,7 @@ impl Consent {
             at: withdrawal.asked_at(self.clock().now()),
             reason: withdrawal.reason,
         };
+        let mut repeats = withdrawal.act.is_none() && suppressions.hold(&persons, &entry);
         change = change
             .then_all(suppressions.add(&entry))
             .then_all(persons.iter().map(|index| journal(*index, &entry)));
@@ -279,11 +280,20 @@ impl Consent {
         let mut after = None;
         if let Found::Subscriber(before) = &before {
             let left = self.without(before, withdrawal.scope);
-            change = change.then_all(self.leave(before, &left, withdrawal, mailings)?);
+            let steps = self.leave(before, &left, withdrawal, mailings)?;
+            repeats &= steps.is_empty();
+            change = change.then_all(steps);
             after = Some(left);
         }
         if withdrawal.reason == SuppressionReason::NeverAgain {
-            change = change.then_all(self.forget_pending(&persons).await?);
+            let pending = self.forget_pending(&persons).await?;
+            repeats &= pending.is_empty();
+            change = change.then_all(pending);
+        }
+        // Whoever has a link could press it for ever, and the journal never gets shorter. What is pressed again is written
+        // again a few times, which is as much work for everybody; beyond that it says what it said before.
+        if repeats && self.repeats().ask(&indexes[0]).is_err() {
+            return Ok(Some(persons));
         }
         if let Some(act) = &withdrawal.act {
             change = change.then(super::act_step(act)?);

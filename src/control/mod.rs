@@ -28,6 +28,7 @@ mod failure;
 mod frame;
 pub mod handlers;
 mod hello;
+mod places;
 mod secret_text;
 mod server;
 #[cfg(test)]

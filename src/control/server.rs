@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +19,7 @@ use super::desk::Desk;
 use super::failure::{Class, Failure};
 use super::frame::{Frame, FrameError, Kind};
 use super::hello::Hello;
+use super::places::Places;
 use crate::staff::Caller;
 
 /// How many frames may wait for a slow client before the handler waits.
@@ -27,7 +28,7 @@ const WAITING: usize = 16;
 /// How many may ask at once and how long each may take to say or read something.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; one more is told so and closed.
+    /// Connections at once, of which one user has a part; one more is told so and closed.
     pub connections: usize,
     /// For greeting and request.
     pub greeting: Duration,
@@ -96,7 +97,7 @@ pub struct Server {
     /// Whether requests that no handler answers are so because of the lock.
     locked: std::sync::atomic::AtomicBool,
     limits: Limits,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Server {
@@ -106,7 +107,7 @@ impl Server {
             desk: ArcSwap::from_pointee(desk),
             who: ArcSwap::from_pointee(Box::new(who)),
             locked: true.into(),
-            places: Arc::new(Semaphore::new(limits.connections)),
+            places: Places::new(limits.connections),
             limits,
         })
     }
@@ -152,9 +153,10 @@ impl Server {
         let (reader, writer) = stream.into_split();
         let (out, frames) = mpsc::channel(WAITING);
         let writing = tokio::spawn(write_frames(writer, frames, self.limits.writing));
-        let last = match self.places.try_acquire() {
-            Err(_) => Err(busy(self.limits.connections)),
-            Ok(_place) => self.conversation(reader, out.clone(), caller).await,
+        let stranger = matches!(caller, Caller::Nobody { .. });
+        let last = match self.places.take(peer.uid(), stranger) {
+            None => Err(busy()),
+            Some(_place) => self.conversation(reader, out.clone(), caller).await,
         };
         let last = match last {
             Ok(answer) => Some(answer),
@@ -248,10 +250,10 @@ fn bad(error: &FrameError) -> Failure {
     Failure::from_error(Class::Misuse, "can't read the request", error)
 }
 
-fn busy(places: usize) -> Failure {
+fn busy() -> Failure {
     Failure::failed(
         "can't take the request",
-        format!("{places} commands are being answered already"),
+        "too many commands are being answered already, of yours or of all",
         "wait a moment and try again",
     )
 }

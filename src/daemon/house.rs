@@ -26,7 +26,7 @@ use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
 use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
-use crate::config::{self, Config, FileDigest};
+use crate::config::{self, ByteSize, Config, FileDigest};
 use crate::consent::{Consent, IntakeWorker};
 use crate::control::api::key;
 use crate::control::api::service::{DoorReport, Reloaded};
@@ -38,7 +38,7 @@ use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
 use crate::list::Mailings;
 use crate::staff::StaffRoom;
-use crate::store::{Change, Health, Store, StoreError};
+use crate::store::{Change, Health, Space, Store, StoreError};
 use crate::tls::Certificates;
 use crate::web::{self, LockedWithdrawal, Web, WebParts};
 
@@ -378,6 +378,16 @@ impl PartyHouse {
         });
     }
 
+    fn little_room(&self, rooms: Option<&Rooms>) -> Option<String> {
+        let config = self.config();
+        let reserve = config.limits.disk_reserve.map(ByteSize::bytes);
+        let space = match rooms {
+            Some(rooms) => rooms.store.space(),
+            None => Space::of(&config.data_dir, reserve),
+        };
+        little_room(&config.data_dir, space?)
+    }
+
     fn open_desk(&self, rooms: &Arc<Rooms>) {
         let (Some((server, desk)), Some(service)) = (self.control.get(), self.service.get()) else {
             return;
@@ -411,19 +421,22 @@ fn dialled(mut door: SocketAddr) -> SocketAddr {
     door
 }
 
-/// With less room than this, mail may be put off any moment.
+/// With less room than this, or twice the reserve, mail may be put off any moment.
 const LITTLE_ROOM: u64 = 128 << 20;
 
-/// Said before the disk is full, and while it is: small writes may go on when large ones don't.
-fn little_room(data: &Path) -> Option<String> {
-    let disk = rustix::fs::statvfs(data).ok()?;
-    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
-    (left < LITTLE_ROOM).then(|| {
+/// Said before there is too little room for mail, and while there is.
+fn little_room(data: &Path, space: Space) -> Option<String> {
+    let (data, left, reserve) = (data.display(), space.left >> 20, space.reserve >> 20);
+    if space.is_short() {
+        return Some(format!(
+            "mail is refused: less than the reserve of {reserve} MiB (limits.disk_reserve) is free on the disk that holds \
+             {data}, {left} MiB; it is put off (nothing is lost) until there is room, withdrawals go on"
+        ));
+    }
+    (space.left < LITTLE_ROOM.max(space.reserve.saturating_mul(2))).then(|| {
         format!(
-            "the disk that holds {} is nearly full: {} MiB are left; when it's full, mail is put off (nothing is lost) until \
-             there is room",
-            data.display(),
-            left >> 20
+            "the disk that holds {data} is nearly full: {left} MiB are left; with less than {reserve} MiB, mail is put off \
+             (nothing is lost) until there is room"
         )
     })
 }
@@ -441,6 +454,8 @@ impl House for PartyHouse {
         let what = "can't open the rooms";
         let next = "look at the log, mend it and try again: hustings unlock";
         self.look_at_logs(&store).await;
+        let reserve = self.config().limits.disk_reserve;
+        store.keep_free(reserve.map(ByteSize::bytes));
         let rooms = self.build_rooms(store).await;
         let rooms = rooms.map_err(|error| Failure::failed(what, error, next))?;
         let door = self.mail_door.get().copied();
@@ -501,7 +516,7 @@ impl House for PartyHouse {
         ));
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
         warnings.extend_from_slice(&self.settings.load().faults);
-        warnings.extend(little_room(&self.config().data_dir));
+        warnings.extend(self.little_room(rooms.as_deref()));
         warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
         if let Some(rooms) = &rooms {
             warnings.extend_from_slice(rooms.signing.broken());

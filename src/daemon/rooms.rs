@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::address::EmailAddress;
 use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{ByteSize, Config};
 use crate::consent::Consent;
 use crate::delivery::engine::{Bell, EngineView, Network};
 use crate::delivery::pace::PaceBook;
@@ -17,6 +17,7 @@ use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
+use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
@@ -64,6 +65,8 @@ pub struct Rooms {
     /// Wrong passwords, by network.
     pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
+    /// Mail that is coming in, and not yet whole.
+    under_way: Arc<Loads<net::Network>>,
     directory: Arc<ArcSwap<Directory>>,
     config: ArcSwap<Config>,
 }
@@ -106,6 +109,10 @@ impl Rooms {
             reports: Reports::new(store.clone(), clock.clone(), settings.ours()),
             reporter,
             checks: ArcSwap::from_pointee(parts.checks),
+            under_way: {
+                let (most, largest) = under_way(&settings.config);
+                Loads::new(most, largest)
+            },
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
             wrong_passwords: WrongPasswords::new(
@@ -133,6 +140,10 @@ impl Rooms {
     pub fn reload(&self, settings: &Settings, checks: Checks) {
         self.checks.store(Arc::new(checks));
         self.pace.set(settings.pace());
+        let (most, largest) = under_way(&settings.config);
+        self.under_way.set(most, largest);
+        let reserve = settings.config.limits.disk_reserve;
+        self.store.keep_free(reserve.map(ByteSize::bytes));
         self.names.reload(settings.config.clone());
         self.reports.reload(settings.ours());
         if let Some(reporter) = &self.reporter {
@@ -169,6 +180,11 @@ impl Rooms {
     /// What mail from strangers goes through.
     pub(super) fn checks(&self) -> Arc<Checks> {
         self.checks.load_full()
+    }
+
+    /// How much mail is coming in, and may.
+    pub(super) fn under_way(&self) -> &Arc<Loads<net::Network>> {
+        &self.under_way
     }
 
     /// The largest mail that a list takes, in octets.
@@ -210,6 +226,12 @@ impl Rooms {
             }
         }
     }
+}
+
+/// How much mail may be coming in at once, and how much of it one is.
+fn under_way(config: &Config) -> (u64, u64) {
+    let limits = &config.limits;
+    (limits.unfinished.bytes(), limits.message_size.bytes())
 }
 
 fn directory(store: &Store, settings: &Settings) -> Directory {

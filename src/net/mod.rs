@@ -1,11 +1,13 @@
-//! Who gets in over TCP: the accept loop and the connection limits of every door. Ground: it knows no protocol.
+//! Who gets in over TCP: the accept loop and the limits of every door. Ground: it knows no protocol.
 
 pub mod admission;
 mod connection;
 pub mod listen;
+mod load;
 mod network;
 mod pace;
 
 pub use connection::ConnectionId;
+pub use load::{Load, Loads, Overload};
 pub use network::Network;
 pub use pace::Pace;

@@ -39,6 +39,20 @@ impl Premises {
         self
     }
 
+    /// A user name without a domain of the party's.
+    pub(super) fn without_own_domain<'u>(&self, user: &'u str) -> &'u str {
+        match user.rsplit_once('@') {
+            Some((name, domain)) if self.domains.iter().any(|own| own.as_str() == domain) => name,
+            _ => user,
+        }
+    }
+
+    /// A name that has no domain, in each of the party's.
+    pub(super) fn in_own_domains(&self, name: &str) -> impl Iterator<Item = String> {
+        let own = self.domains.iter().filter(move |_| !name.contains('@'));
+        own.map(move |domain| format!("{name}@{domain}"))
+    }
+
     /// Checks that there is such a role mailbox.
     pub(super) fn check_mailbox(&self, name: &str) -> Result<(), StaffError> {
         if self.mailboxes.contains(name) {

@@ -113,11 +113,20 @@ impl StaffRoom {
     }
 
     /// What a password or proof is checked against, and whose it is. For a name that is unknown, revoked or without a
-    /// password it is a verifier that nothing fits, the same each time, and nobody.
+    /// password it is a verifier that nothing fits, the same each time, and nobody. A name and the same name in a domain of
+    /// the party's are one, for those who have an account and for those who haven't: else their salts would tell.
     pub fn credentials(&self, user: &str) -> (Verifier, Option<StaffId>) {
         let roll = self.roll();
-        let dummy = Verifier::dummy(&self.0.dummy, &normalised(user));
-        match roll.by_login(user) {
+        let premises = self.0.premises.load();
+        let user = normalised(user);
+        let name = premises.without_own_domain(&user);
+        let dummy = Verifier::dummy(&self.0.dummy, name);
+        let spelt = || premises.in_own_domains(name);
+        let found = roll
+            .by_login(&user)
+            .or_else(|| roll.by_login(name))
+            .or_else(|| spelt().find_map(|address| roll.by_login(&address)));
+        match found {
             Some(member) => match &member.verifier {
                 Some(verifier) => (verifier.clone(), Some(member.id)),
                 None => (dummy, None),

@@ -2,7 +2,11 @@
 //!
 //! A small message is one chunk, written in the same transaction that accepts it. A larger one is *staged*: its chunks
 //! are committed as they come, under a row that belongs to nobody, and the transaction that accepts the message takes
-//! them over. Staged rows whose connection went away are dropped, at the latest when the store is opened again.
+//! them over. Staged rows whose connection went away are dropped at once, a piece at a time: freed pages are overwritten,
+//! and that many at once would make the write-ahead log as long as all of them. Their pages are used again by the next
+//! mail; the file doesn't shrink.
+//!
+//! A body takes no room that is kept in [`super::reserve`].
 
 use std::sync::Arc;
 
@@ -121,7 +125,7 @@ struct Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if self.staged {
-            self.handle.write_if_room(DropStaged { id: self.id });
+            self.handle.forget(self.id);
         }
     }
 }
@@ -200,6 +204,7 @@ impl BodyWriter {
 
     async fn stage(&mut self) -> Result<(), StoreError> {
         let chunk = SealedChunk::seal(&self.vault, self.staging.id, self.next, false, &self.buffer);
+        self.staging.handle.shared.reserve.take(CHUNK as u64)?;
         self.next += 1;
         self.buffer.clear();
         let opens = !std::mem::replace(&mut self.staging.staged, true);
@@ -288,23 +293,32 @@ pub(super) async fn insert_chunks(
     .await
 }
 
-/// Forgets a staged body whose sender went away.
-pub(super) struct DropStaged {
-    id: MessageId,
-}
+/// How many chunks of a staged body are forgotten in one transaction.
+const PIECE: u64 = 32;
 
-impl Write for DropStaged {
-    type Outcome = ();
-
-    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<()>, StoreError> {
-        for write in writes {
-            sqlx::query("DELETE FROM message WHERE id = $1 AND staged = 1")
-                .bind(write.id.as_bytes().as_slice())
-                .execute(&mut *tx.connection)
-                .await?;
-        }
-        Ok(vec![(); writes.len()])
+/// Forgets a piece of a staged body whose sender went away. Answers whether that was all of it. What was taken over
+/// meanwhile stays.
+pub(super) async fn forget_piece(
+    id: &[u8],
+    connection: &mut sqlx::sqlite::SqliteConnection,
+) -> Result<bool, StoreError> {
+    let forgotten = sqlx::query(
+        "DELETE FROM chunk WHERE message_id = $1 AND idx IN
+             (SELECT idx FROM chunk WHERE message_id = $1 ORDER BY idx DESC LIMIT $2)
+         AND EXISTS (SELECT 1 FROM message WHERE id = $1 AND staged = 1)",
+    )
+    .bind(id)
+    .bind(PIECE.cast_signed())
+    .execute(&mut *connection)
+    .await?;
+    if forgotten.rows_affected() >= PIECE {
+        return Ok(false);
     }
+    sqlx::query("DELETE FROM message WHERE id = $1 AND staged = 1")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(true)
 }
 
 /// Drops what was being received when the daemon last stopped. Answers how many bodies that were. What is somebody's is
@@ -312,16 +326,20 @@ impl Write for DropStaged {
 pub(super) async fn sweep_staged(
     connection: &mut sqlx::sqlite::SqliteConnection,
 ) -> Result<u64, StoreError> {
-    let swept = sqlx::query(
-        "DELETE FROM message WHERE staged = 1
+    let rows = sqlx::query(
+        "SELECT id FROM message WHERE staged = 1
             AND NOT EXISTS (SELECT 1 FROM entry WHERE message_id = message.id)
             AND NOT EXISTS (SELECT 1 FROM bounce WHERE message_id = message.id)
             AND NOT EXISTS (SELECT 1 FROM queue WHERE message_id = message.id)
             AND NOT EXISTS (SELECT 1 FROM mailing WHERE message_id = message.id)",
     )
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(swept.rows_affected())
+    for row in &rows {
+        let id: &[u8] = row.try_get(0)?;
+        while !forget_piece(id, connection).await? {}
+    }
+    Ok(rows.len() as u64)
 }
 
 /// Gives a body out, chunk by chunk. It holds no transaction between chunks.
@@ -386,9 +404,11 @@ impl Store {
     /// Begins a body. Waits while the byte budget is used up.
     ///
     /// # Errors
-    /// [`StoreError::Stopped`] if the store is being closed, or why the store refuses writes at present.
+    /// [`StoreError::Stopped`] if the store is being closed, [`StoreError::Reserved`] if too little room is left, or why
+    /// the store refuses writes at present.
     pub async fn begin_body(&self) -> Result<BodyWriter, StoreError> {
         self.check_health()?;
+        self.writer.shared.reserve.take(CHUNK as u64)?;
         Ok(BodyWriter {
             _share: self.budget.body().await?,
             staging: Staging {

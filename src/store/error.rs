@@ -13,6 +13,19 @@ pub enum StoreError {
         "the disk that holds the store is full; free some space and mail is taken again by itself"
     )]
     Full,
+    /// Mail would take room that is kept for withdrawals and for what became of mail.
+    #[error(
+        "less than the reserve is free on the disk that holds the store ({} of {} MiB): mail is put off, withdrawals go on; \
+         free some space, or lower limits.disk_reserve",
+        left >> 20,
+        reserve >> 20
+    )]
+    Reserved {
+        /// What is left, in bytes.
+        left: u64,
+        /// What mail must leave, in bytes.
+        reserve: u64,
+    },
     /// The store's files can't be written.
     #[error(
         "the store can't be written: its file system or files are read-only; check the mount and the owner of the data directory"

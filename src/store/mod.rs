@@ -27,6 +27,7 @@ mod queue;
 mod record;
 mod report;
 mod request;
+mod reserve;
 mod rows;
 #[cfg(test)]
 mod schema;
@@ -75,6 +76,7 @@ pub use report::{ReportRecord, ReportRow};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
+pub use reserve::Space;
 pub use setting::{NamedSetting, Setting};
 pub use staff::{Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
@@ -233,6 +235,16 @@ impl Store {
             counters.writes.load(Ordering::Relaxed),
             counters.groups.load(Ordering::Relaxed),
         )
+    }
+
+    /// Keeps so many bytes of the disk free of mail; none for what fits the disk.
+    pub fn keep_free(&self, bytes: Option<u64>) {
+        self.writer.shared.reserve.set(bytes);
+    }
+
+    /// How much room there is; none if the system doesn't tell.
+    pub fn space(&self) -> Option<Space> {
+        self.writer.shared.reserve.space()
     }
 
     /// How often something was looked up since the store was opened.

@@ -26,6 +26,9 @@ const READERS: u32 = 4;
 /// How many KiB of pages each connection may keep in memory.
 const CACHE_KIB: u32 = 2048;
 
+/// The size of a page in bytes.
+const PAGE: u32 = 8192;
+
 /// How long a statement waits for a lock of SQLite's.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -141,7 +144,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .page_size(8192)
+        .page_size(PAGE)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -278,6 +281,25 @@ pub(super) async fn scrub(connection: &mut SqliteConnection) -> Result<bool, Sto
         .execute(&mut *connection)
         .await?;
     Ok(busy?.try_get::<i64, _>(0)? == 0)
+}
+
+/// The bytes of the pages in the database that nothing stands on: they are used before the file grows.
+///
+/// # Errors
+/// A [`StoreError`] if they can't be counted.
+pub(super) async fn free_pages(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query("PRAGMA freelist_count")
+        .fetch_one(connection)
+        .await?;
+    let pages = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+    Ok(pages.saturating_mul(PAGE.into()))
+}
+
+/// How long the write-ahead log is.
+pub(super) fn log_length(files: &Files) -> u64 {
+    let mut path = files.database().into_os_string();
+    path.push("-wal");
+    std::fs::metadata(path).map_or(0, |about| about.len())
 }
 
 /// Asks SQLite whether the file is whole. Takes time in proportion to its size; run after a failed write.

@@ -10,6 +10,7 @@
 //! - While the journal can't be written nothing else is either: nobody may be written to who could not leave.
 //! - What was erased leaves the write-ahead log too, soon afterwards.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,13 +22,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::StoreError;
-use super::body::{DropStaged, StageChunk};
+use super::body::{self, StageChunk};
 use super::change::{Change, ChangeOutcome};
 use super::journal::{Journal, JournalEntry, Mark};
 use super::ledger::RecordOutcomes;
 use super::message::AcceptMessage;
 use super::open::{self, Files};
+use super::reserve::Reserve;
 use super::setting;
+use crate::id::MessageId;
 use crate::vault::Vault;
 
 /// How many writes one group takes at most.
@@ -47,6 +50,12 @@ const RECHECK: Duration = Duration::from_secs(5);
 const BETWEEN_SCRUBS: Duration = Duration::from_secs(10);
 /// How soon it is tried again while somebody reads.
 const READ_MEANWHILE: Duration = Duration::from_millis(500);
+
+/// How often the files are measured while there is much to write.
+const BETWEEN_MEASURES: Duration = Duration::from_secs(1);
+/// From which length on the write-ahead log is cut. SQLite brings it into the database from 8 MiB on, and writes it from
+/// its beginning again; it is longer after a large group, or while somebody read.
+const LONG_LOG: u64 = 32 << 20;
 
 /// What a write needs while it runs inside the group's transaction.
 pub(super) struct Tx<'a> {
@@ -144,7 +153,7 @@ macro_rules! kinds {
 
         $(impl Submit for $kind {
             fn into_job(self, done: oneshot::Sender<Result<Self::Outcome, StoreError>>) -> AnyJob {
-                AnyJob(Job::$kind(Ticket { write: self, done }))
+                AnyJob(Work::Write(Job::$kind(Ticket { write: self, done })))
             }
         })*
 
@@ -179,11 +188,15 @@ kinds! {
     outcomes: RecordOutcomes,
     staged: StageChunk,
     accepted: AcceptMessage,
-    dropped: DropStaged,
 }
 
-/// A write of any kind with its waiting caller.
-pub(super) struct AnyJob(Job);
+/// A write of any kind with its waiting caller, or a staged body that is to be forgotten.
+pub(super) struct AnyJob(Work);
+
+enum Work {
+    Write(Job),
+    Forget(MessageId),
+}
 
 /// A write that can be handed to the writer.
 pub(super) trait Submit: Write {
@@ -216,6 +229,7 @@ pub(super) struct Counters {
 pub(super) struct Shared {
     pub(super) health: ArcSwap<Health>,
     pub(super) counters: Counters,
+    pub(super) reserve: Reserve,
 }
 
 /// The handle with which writes are handed over.
@@ -236,10 +250,17 @@ impl Handle {
         outcome.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Hands a write over without waiting, if there is room; for clean-up that the next start would do as well.
-    pub(super) fn write_if_room<W: Submit>(&self, write: W) {
-        let (done, _) = oneshot::channel();
-        let _ = self.jobs.try_send(write.into_job(done));
+    /// Forgets a staged body, after all that was handed over of it. Nobody waits for that.
+    pub(super) fn forget(&self, id: MessageId) {
+        let full = match self.jobs.try_send(AnyJob(Work::Forget(id))) {
+            Err(mpsc::error::TrySendError::Full(job)) => job,
+            // Once the writer is gone, the next start does it.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let jobs = self.jobs.clone();
+            runtime.spawn(async move { jobs.send(full).await });
+        }
     }
 }
 
@@ -256,6 +277,11 @@ pub(super) struct Writer {
     /// When the write-ahead log is emptied next, if something was erased since.
     scrub_at: Option<Instant>,
     scrubbed_at: Option<Instant>,
+    /// Staged bodies that are to be forgotten, and when that goes on.
+    forgotten: VecDeque<MessageId>,
+    forget_at: Option<Instant>,
+    /// When the files were last measured.
+    measured_at: Option<Instant>,
     shared: Arc<Shared>,
 }
 
@@ -273,6 +299,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             health: ArcSwap::from_pointee(Health::Well),
             counters: Counters::default(),
+            reserve: Reserve::of(&files.directory),
         });
         let writer = Self {
             files,
@@ -283,6 +310,9 @@ impl Writer {
             full: None,
             scrub_at: None,
             scrubbed_at: None,
+            forgotten: VecDeque::new(),
+            forget_at: None,
+            measured_at: None,
             shared: shared.clone(),
         };
         (
@@ -313,13 +343,87 @@ impl Writer {
                     self.look_for_room();
                     continue;
                 }
+                () = until(self.forget_at) => {
+                    self.forget_piece().await;
+                    continue;
+                }
             };
             if taken == 0 {
                 return self.connection;
             }
             let mut group = Group::default();
-            jobs.drain(..).for_each(|AnyJob(job)| group.push(job));
-            self.commit(group).await;
+            for AnyJob(work) in jobs.drain(..) {
+                match work {
+                    Work::Write(job) => group.push(job),
+                    Work::Forget(id) => {
+                        self.forgotten.push_back(id);
+                        self.forget_at.get_or_insert_with(Instant::now);
+                    }
+                }
+            }
+            if group.len() > 0 {
+                self.commit(group).await;
+                self.measure(false).await;
+            }
+        }
+    }
+
+    /// Forgets a piece of what nobody will accept, between the writes of others.
+    async fn forget_piece(&mut self) {
+        self.forget_at = None;
+        let Some(id) = self.forgotten.front().copied() else {
+            return;
+        };
+        let forgotten = match self.connection.take() {
+            // A sick store is looked at by whoever wants something of it.
+            None => Err(StoreError::Stopped),
+            Some(mut connection) => {
+                let forgotten = body::forget_piece(id.as_bytes(), &mut connection).await;
+                let sick = matches!(&forgotten, Err(error) if error.needs_check());
+                if sick {
+                    self.recheck_at = Some(Instant::now() + RECHECK);
+                } else {
+                    self.connection = Some(connection);
+                }
+                forgotten
+            }
+        };
+        let next = match forgotten {
+            Ok(all) => {
+                if all {
+                    self.forgotten.pop_front();
+                }
+                Instant::now()
+            }
+            Err(error) => {
+                tracing::debug!(%error, "what was half received could not be dropped; tried again");
+                Instant::now() + RECHECK
+            }
+        };
+        if !self.forgotten.is_empty() {
+            self.forget_at = Some(next);
+        }
+        self.measure(self.forgotten.is_empty()).await;
+    }
+
+    /// Measures the files, at once or now and then: how many pages are free, and whether the write-ahead log grew long. It
+    /// is cut then: it would stay as long as it ever was.
+    async fn measure(&mut self, at_once: bool) {
+        let now = Instant::now();
+        let due = self
+            .measured_at
+            .is_none_or(|at| now > at + BETWEEN_MEASURES);
+        let connection = self.connection.as_mut();
+        let Some(connection) = connection.filter(|_| due || at_once) else {
+            return;
+        };
+        self.measured_at = Some(now);
+        match open::free_pages(connection).await {
+            Ok(bytes) => self.shared.reserve.set_free_pages(bytes),
+            Err(error) => tracing::debug!(%error, "the free pages could not be counted"),
+        }
+        if open::log_length(&self.files) > LONG_LOG {
+            self.plan_scrub();
         }
     }
 

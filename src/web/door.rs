@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use super::hosted::port_80;
-use super::{Peer, Web, pages};
+use super::{Peer, UnclearHost, Web, pages};
 use crate::net::ConnectionId;
 use crate::net::admission::Admission;
 use crate::net::listen::{Accept, listen};
@@ -186,6 +186,9 @@ impl Door {
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             let request = {
                 request.extensions_mut().insert(Peer(peer));
+                if !is_host_clear(&request) {
+                    request.extensions_mut().insert(UnclearHost);
+                }
                 request.map(Body::new)
             };
             let held = Held::new(open.clone());
@@ -239,6 +242,12 @@ impl Door {
     }
 }
 
+/// Two hosts are refused, and HTTP/1.1 without one. Which one it is doesn't matter: there is one site here.
+fn is_host_clear<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
+}
+
 /// One request in progress on a connection.
 struct Held(watch::Sender<usize>);
 
@@ -267,6 +276,28 @@ async fn idle(mut requests: watch::Receiver<usize>, limit: Duration) {
         };
         if ended {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_is_named() {
+        let clear = |version, hosts: &[&str]| {
+            let mut request = Request::builder().version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            is_host_clear(&request.body(()).expect("a request"))
+        };
+        assert!(clear(Version::HTTP_11, &["mail.party.example"]));
+        assert!(!clear(Version::HTTP_11, &[]));
+        assert!(clear(Version::HTTP_10, &[]) && clear(Version::HTTP_2, &[]));
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert!(!clear(version, &["mail.party.example", "other.example"]));
         }
     }
 }

@@ -11,7 +11,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Asked, Dressed, kind_of, notice, retry_later};
-use super::{LATER, ROBOTS, Web, headers, hosted};
+use super::form::LARGEST_BODY;
+use super::tls_reports::TLS_REPORTS;
+use super::{LATER, ROBOTS, UnclearHost, Web, headers, hosted};
+use crate::report::MOST_PACKED;
 use crate::template::NoticeKind;
 
 /// The longest address of a page, in bytes: the longest token with room to spare.
@@ -80,6 +83,54 @@ fn is_findable(uri: &Uri) -> bool {
     matches!(uri.path(), "/" | "/privacy")
 }
 
+/// What is refused by its head alone. A withdrawal isn't by whose page posts it, nor by what else comes with it: its link
+/// is enough, and mail providers post it from where they like (RFC 8058).
+fn refused(request: &Request) -> Option<StatusCode> {
+    if request.uri().to_string().len() > LONGEST_URI {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    if request.extensions().get::<UnclearHost>().is_some() {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    if *request.method() != Method::POST || is_way_out(request.uri().path()) {
+        return None;
+    }
+    if is_foreign(request) {
+        return Some(StatusCode::FORBIDDEN);
+    }
+    let length = text(request, header::CONTENT_LENGTH.as_str());
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    let most = match request.uri().path() {
+        TLS_REPORTS => MOST_PACKED,
+        _ => LARGEST_BODY,
+    };
+    let large = length.is_some_and(|length| length > most as u64);
+    large.then_some(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// Whether another site's page posts this through its visitor's browser, who may not know of it. A browser that doesn't
+/// tell of the site tells an origin, which is `null` for our own pages too: they say `no-referrer`.
+fn is_foreign(request: &Request) -> bool {
+    if let Some(site) = text(request, "sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(request, header::ORIGIN.as_str()).filter(|origin| *origin != "null")
+    else {
+        return false;
+    };
+    let by_uri = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    let host = by_uri.or_else(|| text(request, header::HOST.as_str()));
+    let from = origin.split_once("://").map_or(origin, |(_, from)| from);
+    !host.is_some_and(|host| host.eq_ignore_ascii_case(from))
+}
+
+fn text<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
 async fn limited(
     web: &Web,
     asked: Asked,
@@ -87,8 +138,8 @@ async fn limited(
     request: Request,
     next: Next,
 ) -> Response {
-    if request.uri().to_string().len() > LONGEST_URI {
-        return StatusCode::URI_TOO_LONG.into_response();
+    if let Some(status) = refused(&request) {
+        return status.into_response();
     }
     let Ok(_slot) = web.slots.try_acquire() else {
         return retry_later(&web.site(), asked.lang, closed, SOON);

@@ -261,6 +261,10 @@ impl FromRequestParts<Arc<Web>> for Open {
     }
 }
 
+/// Marks a request that doesn't say once for which host it is (RFC 9112 §3.2).
+#[derive(Clone, Copy)]
+struct UnclearHost;
+
 /// Where a request came from. It is counted in memory and written nowhere.
 #[derive(Clone, Copy)]
 struct Peer(IpAddr);

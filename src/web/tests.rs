@@ -607,3 +607,45 @@ async fn reports_on_tls_are_taken_and_nothing_else() {
     let (answer, _) = ask_of(pages(house::locked(site())), report(json, RFC)).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
+
+/// A form on another site must not sign its visitors up; mail providers may post a withdrawal from anywhere.
+#[tokio::test]
+async fn other_sites_post_no_form_but_anybody_posts_a_withdrawal() {
+    let post = |path: &str, headers: &[(&'static str, &str)]| {
+        let mut request = post_form(path, "a=b");
+        for (name, value) in headers {
+            let value = value.parse().expect("a value");
+            request.headers_mut().insert(*name, value);
+        }
+        request
+    };
+    let host = ("host", "lists.party.example");
+    let evil = ("origin", "https://evil.example");
+    let own = ("origin", "https://Lists.party.example");
+    let (null, site) = (("origin", "null"), |site| ("sec-fetch-site", site));
+    for (headers, expected) in [
+        (vec![host], 200),
+        (vec![host, own], 200),
+        // So say our own pages, which send no referrer.
+        (vec![host, null], 200),
+        (vec![host, null, site("same-origin")], 200),
+        (vec![host, site("none")], 200),
+        (vec![host, evil], 403),
+        (vec![host, null, site("cross-site")], 403),
+        (vec![host, site("cross-site")], 403),
+        (vec![host, own, site("same-site")], 403),
+        (vec![("content-length", "10000000000")], 413),
+    ] {
+        let (answer, text) = ask(post("/", &headers)).await;
+        assert_eq!(answer.status(), expected, "{headers:?}");
+        if expected != 200 {
+            assert!(text.contains("<h1"), "{text}");
+            assert_eq!(super::tests::text(&answer, "cache-control"), "no-store");
+        }
+        let (answer, _) = ask(post("/u/token", &headers)).await;
+        assert_eq!(answer.status(), 404, "no such handler here: {headers:?}");
+    }
+    let mut unclear = fetch("/");
+    unclear.extensions_mut().insert(UnclearHost);
+    assert_eq!(ask(unclear).await.0.status(), 400);
+}

@@ -112,6 +112,38 @@ async fn a_token_answers_the_same_for_whoever_it_stands_for_and_writes_as_much()
     }
 }
 
+/// The journal never gets shorter: who has one used link must not be able to fill the disk with it.
+#[tokio::test]
+async fn a_link_that_is_pressed_for_ever_answers_the_same_and_stops_growing_the_journal() {
+    let party = Party::new().await;
+    let made = party.join("ann@elector.example", &["news"]).await;
+    let vault = party.store.vault();
+    let stranger = vault.index(IndexColumn::Suppression, b"v1:nobody@elector.example");
+    let unknown = vault.withdrawal_token(vault.list_tag("news"), &stranger);
+    for token in [made[0].way_out(), &unknown] {
+        // The first, and three more; then only what changes something.
+        for (extent, grows) in [(Extent::AsToken, 4), (Extent::NeverAgain, 1)] {
+            let (journal, written) = (party.journal().len(), party.store.written().0);
+            for _ in 0..20 {
+                party.out(token, extent).await;
+            }
+            assert_eq!(party.journal().len() - journal, grows, "{extent:?}");
+            assert_eq!(party.store.written().0 - written, grows as u64);
+        }
+    }
+    // Whoever came back and leaves again is written down as the first time; and "never again" rests anew the next day.
+    party.pass(days(91));
+    party.join("ann@elector.example", &["news"]).await;
+    let before = party.journal().len();
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.out(made[0].way_out(), Extent::NeverAgain).await;
+    assert_eq!(party.journal().len() - before, 2);
+    assert!(!party.holds("ann@elector.example").await);
+    party.pass(days(2));
+    party.out(made[0].way_out(), Extent::NeverAgain).await;
+    assert_eq!(party.journal().len() - before, 3);
+}
+
 #[tokio::test]
 async fn the_evidence_says_when_a_withdrawal_was_asked_for() {
     let party = Party::new().await;

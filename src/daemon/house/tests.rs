@@ -31,6 +31,25 @@ impl Source for Asked {
     }
 }
 
+#[test]
+fn a_disk_that_gets_full_is_told_of_before_mail_is_refused_and_while_it_is() {
+    let told = |left: u64| {
+        let space = Space {
+            left: left << 20,
+            reserve: 256 << 20,
+        };
+        little_room(Path::new("/var/lib/hustings"), space).unwrap_or_default()
+    };
+    assert_eq!(told(512), "");
+    assert!(told(511).contains("is nearly full: 511 MiB are left; with less than 256 MiB"));
+    let refused = told(255);
+    assert!(
+        refused.starts_with("mail is refused: less than the reserve of 256 MiB"),
+        "{refused}"
+    );
+    assert!(refused.contains("255 MiB"), "{refused}");
+}
+
 #[tokio::test]
 async fn the_engine_looks_for_mail_when_the_consent_room_has_written() {
     let world = World::new().await;

@@ -42,6 +42,8 @@ pub struct Checks {
     patience: Duration,
     blocklist: Option<Domain>,
     networks: Pace<Network>,
+    /// By the [`Checks::UNIT`].
+    octets: Pace<Network>,
     /// By a hash of sender and network that another process would not make. Anybody may claim to be a sender: what comes
     /// from one network shuts nobody out who sends from another.
     senders: Pace<u64>,
@@ -53,6 +55,9 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// In what steps the bytes of an hour are counted.
+    pub(super) const UNIT: u64 = 64 * 1024;
+
     /// The checks that a configuration asks for.
     ///
     /// # Errors
@@ -64,12 +69,14 @@ impl Checks {
         let each = incoming.patience / 3;
         let resolver = Resolver::new(ResolverSettings::for_verdicts(servers, each))?;
         let many = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let units = u32::try_from(incoming.size_per_network.bytes() / Self::UNIT);
         Ok(Self {
             lookups: Arc::new(Lookups(resolver)),
             verify: incoming.verify,
             patience: incoming.patience,
             blocklist: incoming.blocklist.clone(),
             networks: Pace::new(many(incoming.mails_per_network), HOUR),
+            octets: Pace::new(many(units.unwrap_or(u32::MAX)), HOUR),
             senders: Pace::new(many(incoming.mails_per_sender), HOUR),
             sign_ups: Pace::new(many(config.limits.signups_per_network), HOUR),
             hasher: RandomState::new(),
@@ -108,6 +115,12 @@ impl Checks {
     pub(super) fn may_sign_up(&self, client: IpAddr) -> Result<(), Refusal> {
         let asked = self.sign_ups.ask(&Network::from(client));
         asked.map_err(|_| verdict::too_many_sign_ups())
+    }
+
+    /// Whether a network may send another [`Checks::UNIT`] in this hour.
+    pub(super) fn may_send_more(&self, network: &Network) -> Result<(), Refusal> {
+        let asked = self.octets.ask(network);
+        asked.map_err(|_| verdict::too_much_from_network())
     }
 
     async fn is_listed(&self, client: IpAddr, list: &Domain) -> bool {
@@ -336,6 +349,22 @@ mod tests {
         assert!(asked(stranger[0], "<bob@good.example>").await);
         assert!(asked(own, "<ann@good.example>").await);
         assert!(asked(own, "<>").await);
+    }
+
+    #[tokio::test]
+    async fn a_network_sends_so_much_in_an_hour_and_no_more() {
+        let mut config = Config::example();
+        config.incoming.size_per_network = crate::config::ByteSize::mib(1);
+        let checks = Checks::new(&config).unwrap();
+        let [here, there] = ["192.0.2.1", "198.51.100.1"].map(|ip: &str| {
+            let ip: IpAddr = ip.parse().unwrap();
+            Network::from(ip)
+        });
+        let taken = (0..32).filter(|_| checks.may_send_more(&here).is_ok());
+        assert_eq!(taken.count(), 16);
+        let refused = checks.may_send_more(&here).unwrap_err();
+        assert_eq!(refused.into_reply().code(), 450);
+        checks.may_send_more(&there).unwrap();
     }
 
     #[test]

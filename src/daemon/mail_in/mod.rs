@@ -5,6 +5,7 @@ mod arrival;
 mod checks;
 mod envelope;
 pub(super) mod names;
+mod toll;
 mod verdict;
 
 use std::sync::Arc;

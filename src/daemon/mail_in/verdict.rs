@@ -151,7 +151,7 @@ pub(super) fn no_room() -> Refusal {
 pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
     tracing::warn!(%error, "mail was not taken");
     match error {
-        crate::store::StoreError::Full => {
+        crate::store::StoreError::Full | crate::store::StoreError::Reserved { .. } => {
             refuse(452, (4, 3, 1), "No room at present, please try again later")
         }
         _ => Refusal::try_later(),
@@ -218,6 +218,14 @@ pub(super) fn too_many_from_network() -> Refusal {
         450,
         (4, 7, 1),
         "Too many mails from your network in this hour, please try again later",
+    )
+}
+
+pub(super) fn too_much_from_network() -> Refusal {
+    refuse(
+        450,
+        (4, 7, 1),
+        "Too much mail from your network in this hour, please try again later",
     )
 }
 
@@ -390,9 +398,14 @@ mod tests {
             let (reply, wire) = wire(not_a_mailing(&SubmitError::Later(trouble)));
             assert_eq!(reply.code(), 451, "{wire}");
         }
-        let full = crate::store::StoreError::Full;
-        let (reply, _) = wire(not_a_mailing(&full.into()));
-        assert_eq!(reply.code(), 452);
+        let reserved = crate::store::StoreError::Reserved {
+            left: 1,
+            reserve: 2,
+        };
+        for full in [crate::store::StoreError::Full, reserved] {
+            let (_, wire) = wire(not_a_mailing(&full.into()));
+            assert!(wire.starts_with("452 4.3.1 "), "{wire}");
+        }
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct Timeouts {
     pub data: Duration,
     /// For a whole message, so that one drop a minute doesn't hold a place for ever.
     pub message: Duration,
+    /// How long a message may come slower than it must, see [`SLOWEST`]. RFC 5321 bounds the waits between blocks alone,
+    /// and says nothing of their size.
+    pub slow: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For the peer to take what we write.
@@ -65,12 +68,16 @@ impl Default for Timeouts {
             command: Duration::from_secs(300),
             data: Duration::from_secs(180),
             message: Duration::from_secs(3600),
+            slow: Duration::from_secs(300),
             handshake: Duration::from_secs(60),
             write: Duration::from_secs(180),
             linger: Duration::from_secs(2),
         }
     }
 }
+
+/// Octets a second that a message brings at the least, over each stretch of [`Timeouts::slow`]: less than any modem's.
+pub(super) const SLOWEST: u64 = 1024;
 
 /// A command line with its CRLF (RFC 5321 §4.5.3.1.4).
 pub(super) const COMMAND_LINE: usize = 512;

@@ -135,6 +135,35 @@ async fn an_account_is_found_by_name_address_and_uid_and_its_password_works() {
     assert!(!dummy.check_password(issued.password.reveal()));
 }
 
+/// Who isn't told whether there is an account must not see it by its salt.
+#[tokio::test]
+async fn a_name_and_its_address_have_one_salt_whether_or_not_there_is_an_account() {
+    let (room, _directory) = room().await;
+    add(&room, "ada", 1001, &[Role::Admin]).await;
+    let mut new = account("bee", 1002, &[Role::Reader]);
+    new.addresses = vec![EmailAddress::parse("beatrice@party.example").expect("an address")];
+    let ada = room.actor(room.roll().by_name("ada").expect("is there").id);
+    let by = Caller::Member(ada.expect("is live"));
+    room.add(&by, new, None).await.expect("adds");
+    let salt = |user: &str| {
+        let (verifier, whose) = room.credentials(user);
+        (verifier.to_bytes().to_vec(), whose)
+    };
+    for (name, known) in [
+        ("ada", true),
+        ("bee", true),
+        ("beatrice", true),
+        ("nobody", false),
+    ] {
+        let alone = salt(name);
+        assert_eq!(alone.1.is_some(), known, "{name}");
+        for spelt in ["@party.example", "@PARTY.example"] {
+            assert!(alone == salt(&format!("{name}{spelt}")), "{name}{spelt}");
+        }
+        assert!(alone != salt(&format!("{name}@elsewhere.example")));
+    }
+}
+
 #[tokio::test]
 async fn names_addresses_and_uids_are_unique() {
     let (room, _directory) = room().await;

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use super::super::rooms::Rooms;
 use super::checks::{Checked, Checking};
 use super::envelope::Bound;
+use super::toll::Toll;
 use super::verdict;
 use crate::message::trace::MOST_HOPS;
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
@@ -39,6 +40,7 @@ use report::Report;
 /// A mail that is being received.
 pub struct Arrival {
     mail: Mail,
+    toll: Toll,
     beginning: Beginning,
     /// What is found out about a stranger's mail.
     checking: Option<Checking>,
@@ -65,6 +67,7 @@ impl Arrival {
         envelope: &Envelope,
         bound: Bound,
     ) -> Result<Self, Refusal> {
+        let toll = Toll::of(&rooms, &envelope.caller);
         let mail = Mail::of(rooms, envelope, bound);
         let place = mail.place()?;
         let judged = mail.known.submitted_by.is_none() && mail.bound.is_judged();
@@ -82,6 +85,7 @@ impl Arrival {
             report: Report::of(&mail),
             mail,
             beginning,
+            toll,
             checking,
             bytes,
             place,
@@ -101,6 +105,7 @@ impl Arrival {
 
 impl Body for Arrival {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.toll.take(bytes.len())?;
         self.beginning.take(bytes).map_err(|_| verdict::no_room())?;
         if let Bytes::Post(post) = &mut self.bytes {
             return post.take(bytes);

@@ -1,6 +1,7 @@
 //! The encrypted part of a connection: a session, its host, and the wire between them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::envelope::Envelope;
 use super::super::host::{Body, Host, LoginOutcome, Refusal};
+use super::super::limits::SLOWEST;
 use super::super::received::received_field;
 use super::super::session::{
     AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
@@ -25,11 +27,18 @@ enum Action {
 }
 
 /// Until when the driver waits. A line has one deadline, however slowly its octets come; a message has one for its
-/// next octets and one for the whole.
+/// next octets and one for the whole, and must come at some pace.
 #[derive(Default)]
 struct Deadlines {
     line: Option<Instant>,
     message: Option<Instant>,
+    stretch: Option<Stretch>,
+}
+
+/// A part of the time in which a message comes, and what it brought.
+struct Stretch {
+    ends: Instant,
+    octets: u64,
 }
 
 impl<H: Host> Door<H> {
@@ -76,11 +85,12 @@ impl<H: Host> Door<H> {
             let (used, step) = session.advance(wire.input());
             let action = self.perform(session, &mut body, step).await;
             wire.consume(used);
+            deadlines.count(used);
             if !session.wants_body() {
                 body = None;
             }
             if !is_busy(session) {
-                deadlines.message = None;
+                (deadlines.message, deadlines.stretch) = (None, None);
             }
             match action {
                 Action::Read => {
@@ -212,6 +222,34 @@ impl Deadlines {
             Awaiting::Line => *self.line.get_or_insert(now + timeouts.command),
             Awaiting::Message => now + timeouts.data,
         };
-        self.message.map_or(next, |message| message.min(next))
+        let next = self.message.map_or(next, |message| message.min(next));
+        let slowest = is_busy(session).then(|| self.slowest(now, timeouts.slow));
+        slowest.flatten().map_or(next, |ends| ends.min(next))
+    }
+
+    /// Until when a message must have brought more, if it has not brought enough in this stretch.
+    fn slowest(&mut self, now: Instant, slow: Duration) -> Option<Instant> {
+        let stretch = self
+            .stretch
+            .get_or_insert_with(|| Stretch::from(now + slow));
+        let least = u64::try_from(slow.as_millis()).unwrap_or(u64::MAX);
+        let enough = stretch.octets >= least.saturating_mul(SLOWEST) / 1000;
+        if enough && now >= stretch.ends {
+            *stretch = Stretch::from(now + slow);
+            return Some(stretch.ends);
+        }
+        (!enough).then_some(stretch.ends)
+    }
+
+    fn count(&mut self, octets: usize) {
+        if let Some(stretch) = &mut self.stretch {
+            stretch.octets += octets as u64;
+        }
+    }
+}
+
+impl From<Instant> for Stretch {
+    fn from(ends: Instant) -> Self {
+        Self { ends, octets: 0 }
     }
 }

@@ -219,6 +219,50 @@ async fn a_message_may_not_drip_for_ever() {
     assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
 }
 
+/// What becomes of a message that brings so many octets each 20 ms, for 800 ms.
+async fn at_a_pace(before: &[u8], piece: &'static [u8]) -> (String, Arc<Party>) {
+    let party = Arc::new(Party::default());
+    let timeouts = Timeouts {
+        slow: Duration::from_millis(200),
+        ..quick()
+    };
+    let (socket, _serving) = start(&party, timeouts, Limits::default());
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    writer.write_all(before).await.expect("writes");
+    let coming = tokio::spawn(async move {
+        for _ in 0..40 {
+            if writer.write_all(piece).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let _ = writer.write_all(b".\r\nQUIT\r\n").await;
+    });
+    let mut heard = String::new();
+    let all = reader.read_to_string(&mut heard);
+    let ended = tokio::time::timeout(Duration::from_secs(10), all).await;
+    ended.expect("an end").expect("text");
+    coming.abort();
+    (heard, party)
+}
+
+#[tokio::test]
+async fn a_message_that_comes_too_slowly_is_ended_and_a_slow_one_is_not() {
+    const CHUNKS: &[u8] =
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nBDAT 9999999\r\n";
+    for before in [START, CHUNKS] {
+        let (heard, party) = at_a_pace(before, b"x\r\n").await;
+        assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
+        assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
+    }
+    // Five times as much as it must bring.
+    let line: &[u8] = &[b'y'; 98];
+    let line: &'static [u8] = [line, b"\r\n"].concat().leak();
+    let (heard, party) = at_a_pace(START, line).await;
+    assert!(heard.contains("221 "), "{heard}");
+    assert_eq!((party.texts().len(), party.abandoned()), (1, 0));
+}
+
 #[tokio::test]
 async fn a_chunk_nobody_wants_may_not_drip_for_ever() {
     let party = Arc::new(Party::default());
