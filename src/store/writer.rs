@@ -153,7 +153,7 @@ macro_rules! kinds {
 
         $(impl Submit for $kind {
             fn into_job(self, done: oneshot::Sender<Result<Self::Outcome, StoreError>>) -> AnyJob {
-                AnyJob(Work::Write(Job::$kind(Ticket { write: self, done })))
+                AnyJob(Work::Write(Box::new(Job::$kind(Ticket { write: self, done }))))
             }
         })*
 
@@ -194,7 +194,7 @@ kinds! {
 pub(super) struct AnyJob(Work);
 
 enum Work {
-    Write(Job),
+    Write(Box<Job>),
     Forget(MessageId),
 }
 
@@ -354,7 +354,7 @@ impl Writer {
             let mut group = Group::default();
             for AnyJob(work) in jobs.drain(..) {
                 match work {
-                    Work::Write(job) => group.push(job),
+                    Work::Write(job) => group.push(*job),
                     Work::Forget(id) => {
                         self.forgotten.push_back(id);
                         self.forget_at.get_or_insert_with(Instant::now);
