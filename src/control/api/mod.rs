@@ -39,6 +39,7 @@ pub const ALL: &[&str] = &[
     "mailing pause",
     "mailing preview",
     "mailing resume",
+    "mailing show",
     "mailing watch",
     "queue drop",
     "queue list",
