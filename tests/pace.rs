@@ -156,12 +156,10 @@ async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
     room.until(|rows| rows.iter().all(|row| is_over(row, midnight)))
         .await;
     let rows = room.rows();
-    // The first of each domain was on its way before anybody knew whose servers they were.
-    assert!(
-        (20..=23).contains(&delivered(&rows)),
-        "{}",
-        delivered(&rows)
-    );
+    // The first of each domain was on its way before anybody knew whose servers they were; and what gave way to others may
+    // have been put off with the rest.
+    let sent = delivered(&rows);
+    assert!((12..=23).contains(&sent), "{sent}");
     assert!(
         rows.iter().all(|row| row.fates.len() == row.delivered()),
         "no attempt is counted"
@@ -173,7 +171,7 @@ async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
     bell.wake();
     room.until(|rows| rows[60..].iter().all(|row| row.delivered() == 1))
         .await;
-    assert!((20..=23).contains(&(delivered(&room.rows()) - 2)));
+    assert!(delivered(&room.rows()) - 2 <= 23);
 
     // A restart doesn't begin the day again.
     let view = engine.view();
@@ -187,14 +185,19 @@ async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
     let (engine, bell) = world.start(book);
     room.until(|rows| rows[62..].iter().all(|row| is_over(row, midnight)))
         .await;
-    assert!(delivered(&room.rows()[62..]) <= 1);
+    assert!(delivered(&room.rows()) <= 2 + 25);
 
-    // The next day takes twice as many, the one after the rest.
-    for all in [62, 67] {
+    // The next day takes twice as many, the ones after that the rest.
+    for _ in 0..3 {
+        let before = delivered(&room.rows());
         world.clock.advance(SignedDuration::from_hours(24)).unwrap();
         bell.wake();
-        room.until(|rows| delivered(rows) >= all).await;
+        let midnight = world.tomorrow() - SignedDuration::from_secs(5);
+        room.until(|rows| rows.iter().all(|row| is_over(row, midnight)))
+            .await;
+        assert!(delivered(&room.rows()) - before <= 43);
     }
+    assert_eq!(delivered(&room.rows()), 67);
     assert!(engine.stop(Duration::from_secs(10)).await);
     assert!(world.outside.inbox().all().len() == 67);
 }

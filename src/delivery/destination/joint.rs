@@ -95,15 +95,18 @@ impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
         }
     }
 
+    /// The group may have more after all.
+    pub fn set_unspent(&mut self, home: &G) {
+        if let Some(group) = self.groups.get_mut(home) {
+            group.spent_until = None;
+        }
+        self.call(Some(home));
+    }
+
     /// Nobody has spent anything any more: the clock has moved.
     pub fn unspend(&mut self) {
         let homes: Vec<G> = self.groups.keys().cloned().collect();
-        for home in homes {
-            if let Some(group) = self.groups.get_mut(&home) {
-                group.spent_until = None;
-            }
-            self.call(Some(&home));
-        }
+        homes.iter().for_each(|home| self.set_unspent(home));
     }
 
     /// Until when nothing can be done for a destination, for its group is held up.
@@ -120,8 +123,8 @@ impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
             .is_some_and(|group| group.paused_until().is_some())
     }
 
-    /// Takes out jobs that can't be done before `after`, at most `most` of them, each with when it can be.
-    pub fn take_closed(&mut self, after: Instant, most: usize) -> Vec<(K, J, Instant)> {
+    /// Takes out jobs that can't be done before `after`, each with when it can be.
+    pub fn take_closed(&mut self, after: Instant) -> Vec<(K, J, Instant)> {
         let held_up = self.groups.values().filter(|group| group.is_held_up());
         let keys: Vec<K> = held_up
             .flat_map(|group| group.line.iter().cloned())
@@ -131,9 +134,7 @@ impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
             let Some(until) = self.closed_until(&key).filter(|until| *until > after) else {
                 continue;
             };
-            while taken.len() < most
-                && let Some(job) = self.take(&key)
-            {
+            while let Some(job) = self.take(&key) {
                 taken.push((key.clone(), job, until));
             }
         }

@@ -281,6 +281,11 @@ impl Desk {
             let job = Job::Loaded(Box::new(cargo));
             state.fair.put_back(to.clone(), job);
         }
+        if let Some(provider) = provider
+            && self.pace.admits(&provider, self.clock.now()).is_ok()
+        {
+            state.fair.set_unspent(&provider);
+        }
     }
 
     /// Whether a slot that has `served` so many should be given back before the next parcel.

@@ -25,8 +25,6 @@ const SICK: Duration = Duration::from_secs(1);
 const BLOCKED: Duration = Duration::from_secs(1);
 /// How often the counts of [`PaceBook`](crate::delivery::pace::PaceBook) are written down, at most.
 const SAVE: Duration = Duration::from_secs(10);
-/// How many parcels are put off at once, beside those that are just offered.
-const PUT_OFF: usize = 64;
 /// How soon to look again when a source names a time that has passed, and has nothing.
 const ODD: Duration = Duration::from_secs(60);
 
@@ -86,6 +84,8 @@ impl Dispatcher {
                 self.keep_pace().await;
                 self.pull_if_wanted().await;
                 self.launch();
+                // Those that were next and may have no slot have just been told from those that may.
+                self.send_back();
             }
             self.sleep().await;
         }
@@ -99,18 +99,22 @@ impl Dispatcher {
         }
     }
 
-    /// Sends back what has to wait for its provider, begins a new day, and has the counts outlive us.
+    /// Begins a new day, and has the counts outlive us.
     async fn keep_pace(&mut self) {
         let today = day(self.shared.clock.now());
         if std::mem::replace(&mut self.day, today) != today {
             self.shared.desk.new_day();
         }
-        for put_off in self.shared.desk.take_held_up(PUT_OFF) {
-            self.put_off(put_off);
-        }
         if self.saved_at.elapsed() >= SAVE {
             self.saved_at = Instant::now();
             self.save().await;
+        }
+    }
+
+    /// Sends back what has to wait for its provider.
+    fn send_back(&mut self) {
+        for put_off in self.shared.desk.take_held_up() {
+            self.put_off(put_off);
         }
     }
 

@@ -108,10 +108,10 @@ impl Desk {
     }
 
     /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
-    pub(in crate::delivery::engine) fn take_held_up(&self, most: usize) -> Vec<PutOff> {
+    pub(in crate::delivery::engine) fn take_held_up(&self) -> Vec<PutOff> {
         let mut state = self.state();
         let now = Instant::now();
-        let taken = state.fair.take_closed(now + SOON, most);
+        let taken = state.fair.take_closed(now + SOON);
         let taken = taken.into_iter().map(|(to, job, until)| {
             let (until, said) = self.put_off(&state, &to, until.duration_since(now));
             PutOff { job, until, said }
