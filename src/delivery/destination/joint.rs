@@ -36,8 +36,7 @@ impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
             return true;
         };
         group.most = most;
-        let is_spent = key.is_metered() && group.spent_until.is_some();
-        let may_stay = !is_spent && group.holds(key.is_metered());
+        let may_stay = group.holds(key.is_metered());
         self.settle(key);
         self.call(Some(home));
         may_stay

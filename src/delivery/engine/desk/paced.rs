@@ -71,9 +71,9 @@ impl Desk {
         let most = self.pace.of(provider).connections.unwrap_or(self.each);
         let mut state = self.state();
         let now = self.clock.now();
-        if to.bulk
-            && let Err(until) = self.pace.admits(provider, now)
-        {
+        // What was counted when it was taken has its place in the share.
+        let uncounted = state.uncounted.get(to).is_some_and(|count| *count > 0);
+        if uncounted && let Err(until) = self.pace.admits(provider, now) {
             state.fair.join(to, provider, most);
             spend(&mut state, provider, now, until);
             return false;
