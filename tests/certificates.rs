@@ -233,7 +233,8 @@ async fn certificates_come_and_are_renewed_while_mail_flows() {
         // Two thirds of its life, by the clock; now the authority looks the other way.
         lab.reload(|text| text.replace("\"http-01\"", "\"tls-alpn-01\""))
             .await;
-        let renews_at = lab.status().await.certificates[0].renews_at.unwrap();
+        let before = lab.status().await.certificates;
+        let renews_at = before[0].renews_at.unwrap();
         let days = renews_at.duration_since(lab.party.clock.now()).as_hours() / 24;
         assert!((59..=60).contains(&days), "{days}");
         lab.party
@@ -241,8 +242,11 @@ async fn certificates_come_and_are_renewed_while_mail_flows() {
             .advance(SignedDuration::from_hours(61 * 24))
             .unwrap();
         let later = |status: &StatusReport| {
-            let renewed = |one: &CertificateReport| one.renews_at.unwrap() > renews_at;
-            status.certificates.iter().all(renewed)
+            let renewed = |(now, then): (&CertificateReport, &CertificateReport)| {
+                assert_eq!(now.key, then.key);
+                now.expires_at > then.expires_at && now.renews_at > then.renews_at
+            };
+            status.certificates.iter().zip(&before).all(renewed)
         };
         lab.until("both renewed", later).await;
         let by_tls = lab.shown("submissions", HOST, &trust).await;
