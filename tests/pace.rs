@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hustings::clock::Clock;
 use hustings::delivery::destination::Limits;
@@ -215,6 +215,17 @@ async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
     let began = world.clock.now();
     let room = &world.room;
     room.until(|rows| rows[0].failure().is_some()).await;
+    // The answer stands in the ledger a moment before it holds the provider up.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !engine
+        .view()
+        .paces()
+        .iter()
+        .any(|one| one.paused_until.is_some())
+    {
+        assert!(Instant::now() < deadline, "no pause");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     for n in 0..20 {
         let domain = ["one.test", "two.test"][n % 2];
         room.post(&format!("r{n}@{domain}"));

@@ -67,6 +67,7 @@ impl World {
             plan.more.push(("delivery", port + &delivery));
         })
         .await;
+        party.at_ten();
         Self {
             zone,
             policies,
