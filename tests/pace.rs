@@ -204,6 +204,44 @@ async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn copies_for_which_there_is_no_room_have_a_minute_each() {
+    let world = World::new().await;
+    world.at_ten();
+    let room = &world.room;
+    let pace = PaceSettings {
+        usual: Pace {
+            per_minute: 60,
+            ..Pace::default()
+        },
+        by: Vec::new(),
+    };
+    room.post("first@one.test");
+    let (engine, bell) = world.start(PaceBook::fleeting(pace));
+    room.until(|rows| delivered(rows) == 1).await;
+    for n in 0..400 {
+        room.post(&format!("r{n}@one.test"));
+    }
+    let now = world.clock.now();
+    bell.wake();
+    let put_off = |rows: &[Row]| -> Vec<Timestamp> {
+        let dues = rows.iter().filter_map(|row| row.due);
+        dues.filter(|due| *due > now).collect()
+    };
+    // There is room for 250; a few were sent in the first seconds' share.
+    room.until(|rows| put_off(rows).len() >= 140).await;
+    let mut dues = put_off(&room.rows());
+    dues.sort();
+    let minutes = |due: &Timestamp| due.duration_since(now).as_secs() / 60;
+    assert!(
+        dues.first().is_some_and(|due| minutes(due) >= 3),
+        "{dues:?}"
+    );
+    assert!(dues.last().is_some_and(|due| minutes(due) <= 7), "{dues:?}");
+    assert!(dues.windows(2).all(|two| two[0] < two[1]), "each its own");
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_and_not_sent_takes_nothing_of_the_share() {
     let world = World::new().await;
     world.at_ten();

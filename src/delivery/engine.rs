@@ -210,6 +210,8 @@ impl Engine {
     /// Uses these routes and settings for connections from now on.
     pub fn set_network(&self, network: Network) {
         self.shared.network.store(Arc::new(network));
+        // The limits for providers may have changed with it.
+        self.shared.desk.unspend();
     }
 
     /// Looks for due mail now.

@@ -12,6 +12,6 @@ mod book;
 mod keep;
 mod provider;
 
-pub use book::{Pace, PaceSettings, Standing};
+pub use book::{OwnPace, Pace, PaceSettings, Standing};
 pub use keep::PaceBook;
 pub use provider::Provider;

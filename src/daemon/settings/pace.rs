@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::config::Config;
-use crate::delivery::pace::{Pace, PaceSettings, Provider};
+use crate::delivery::pace::{OwnPace, Pace, PaceSettings, Provider};
 
 impl Settings {
     /// How fast providers get copies of mailings.
@@ -16,12 +16,12 @@ impl Settings {
             first_day: delivery.copies_on_first_day,
         };
         let by = named(&self.config).into_iter().map(|name| {
-            let connections = delivery.connections_to.get(name);
-            let number = |of: &BTreeMap<String, u32>, usual| of.get(name).copied().unwrap_or(usual);
-            let one = Pace {
-                connections: connections.and_then(|most| usize::try_from(*most).ok()),
-                per_minute: number(&delivery.copies_per_minute_to, usual.per_minute),
-                first_day: number(&delivery.copies_on_first_day_to, usual.first_day),
+            let number = |of: &BTreeMap<String, u32>| of.get(name).copied();
+            let connections = number(&delivery.connections_to);
+            let one = OwnPace {
+                connections: connections.and_then(|most| usize::try_from(most).ok()),
+                per_minute: number(&delivery.copies_per_minute_to),
+                first_day: number(&delivery.copies_on_first_day_to),
             };
             (name.into(), one)
         });

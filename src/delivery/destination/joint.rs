@@ -72,6 +72,17 @@ impl<K: Key, G: Hash + Eq + Clone, J> Fair<K, G, J> {
         })
     }
 
+    /// How many jobs wait in a group's line.
+    pub fn waiting_of(&self, home: &G) -> usize {
+        let line = self
+            .groups
+            .get(home)
+            .into_iter()
+            .flat_map(|group| &group.line);
+        let lanes = line.filter_map(|key| self.lanes.get(key));
+        lanes.map(|lane| lane.waiting.len()).sum()
+    }
+
     /// All of a destination's group want less. Without a group it's the destination alone.
     pub fn slow_group(&mut self, key: &K, until: Instant) {
         let single = self.limits.single;

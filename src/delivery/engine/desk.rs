@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 
@@ -105,6 +106,8 @@ struct State {
     said: HashMap<Provider, String>,
     /// Copies that were taken for destinations whose provider wasn't known.
     uncounted: HashMap<Destination, u32>,
+    /// When the next copy for a provider may be due that gets so many in a minute and for which more wait than fit here.
+    turns: HashMap<Provider, Timestamp>,
     under_way: HashSet<ParcelKey>,
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
@@ -133,6 +136,7 @@ impl Desk {
                 fair: Fair::new(settings.limits.clone()),
                 said: HashMap::new(),
                 uncounted: HashMap::new(),
+                turns: HashMap::new(),
                 under_way: HashSet::new(),
                 resting: VecDeque::new(),
                 parked: Pool::new(settings.parked, keep),
@@ -187,6 +191,14 @@ impl Desk {
         }
         let destination = Destination::of(&*parcel);
         if let Some((until, said)) = self.held_up(&state, &destination) {
+            state.under_way.insert(key);
+            let job = Job::Fresh(parcel);
+            return Offered::PutOff(PutOff { job, until, said });
+        }
+        if state.fair.room(&destination) == 0 {
+            let Some((until, said)) = self.turn(&mut state, &destination) else {
+                return Offered::NoRoom;
+            };
             state.under_way.insert(key);
             let job = Job::Fresh(parcel);
             return Offered::PutOff(PutOff { job, until, said });

@@ -103,7 +103,7 @@ impl Dispatcher {
     async fn keep_pace(&mut self) {
         let today = day(self.shared.clock.now());
         if std::mem::replace(&mut self.day, today) != today {
-            self.shared.desk.new_day();
+            self.shared.desk.unspend();
         }
         if self.saved_at.elapsed() >= SAVE {
             self.saved_at = Instant::now();

@@ -31,16 +31,31 @@ pub struct PaceSettings {
     /// Those that nothing else is said of.
     pub usual: Pace,
     /// By a large one's name or by the domain of the servers.
-    pub by: Vec<(Box<str>, Pace)>,
+    pub by: Vec<(Box<str>, OwnPace)>,
+}
+
+/// What is said of one provider; for the rest, the usual holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OwnPace {
+    /// Connections at once.
+    pub connections: Option<usize>,
+    /// Copies in a minute.
+    pub per_minute: Option<u32>,
+    /// Copies on the first day.
+    pub first_day: Option<u32>,
 }
 
 impl PaceSettings {
-    /// What holds for this one: of several entries the one with the longest name.
+    /// What holds for this one: of several entries that say a number, the one with the longest name.
     pub fn of(&self, provider: &Provider) -> Pace {
         let named = self.by.iter().filter(|(name, _)| provider.is_named(name));
-        named
-            .max_by_key(|(name, _)| name.len())
-            .map_or(self.usual, |(_, pace)| *pace)
+        let mut named: Vec<_> = named.collect();
+        named.sort_by_key(|(name, _)| name.len());
+        named.into_iter().fold(self.usual, |pace, (_, own)| Pace {
+            connections: own.connections.or(pace.connections),
+            per_minute: own.per_minute.unwrap_or(pace.per_minute),
+            first_day: own.first_day.unwrap_or(pace.first_day),
+        })
     }
 }
 
@@ -123,6 +138,19 @@ impl Book {
             standings,
             ..Self::default()
         }
+    }
+
+    /// Uses other settings from now on. What a first day allows takes effect at once, for who is in its first day.
+    pub(super) fn set(&mut self, settings: PaceSettings) {
+        for (provider, standing) in &mut self.standings {
+            let (was, is) = (self.settings.of(provider), settings.of(provider));
+            standing.allowed = match standing.allowed == was.first_day {
+                true => is.first_day,
+                false => standing.allowed.max(is.first_day),
+            };
+        }
+        self.settings = settings;
+        self.dirty = true;
     }
 
     /// Whether one more copy may go to it now.
@@ -337,6 +365,33 @@ mod tests {
     }
 
     #[test]
+    fn other_settings_hold_on_the_same_day() {
+        let now = at("2026-11-22T12:00:00Z");
+        let usual = |first_day| PaceSettings {
+            usual: Pace {
+                first_day,
+                ..Pace::default()
+            },
+            by: Vec::new(),
+        };
+        let mut book = book(0, 10);
+        assert_eq!(send(&mut book, now, 99), 10);
+        book.set(usual(30));
+        assert_eq!(send(&mut book, now, 99), 20);
+        book.set(usual(5));
+        assert_eq!(send(&mut book, now, 99), 0);
+        book.set(usual(0));
+        assert_eq!(send(&mut book, now, 99), 99, "no limit");
+        book.set(usual(200));
+        assert_eq!(send(&mut book, now, 999), 200 - 129, "a limit again");
+        // Who has earned more than a first day's keeps it.
+        let tomorrow = tomorrow(now);
+        assert_eq!(send(&mut book, tomorrow, 999), 400);
+        book.set(usual(50));
+        assert_eq!(book.today(&somebody(), tomorrow).0.allowed, 400);
+    }
+
+    #[test]
     fn what_did_not_go_is_not_counted() {
         let mut book = book(0, 2);
         let now = at("2026-11-22T12:00:00Z");
@@ -348,19 +403,32 @@ mod tests {
 
     #[test]
     fn the_longest_name_decides() {
-        let pace = |first_day| Pace {
-            first_day,
-            ..Pace::default()
+        let first_day = |first_day| OwnPace {
+            first_day: Some(first_day),
+            ..OwnPace::default()
+        };
+        let per_minute = |per_minute| OwnPace {
+            per_minute: Some(per_minute),
+            ..OwnPace::default()
         };
         let settings = PaceSettings {
-            usual: pace(1),
+            usual: Pace {
+                first_day: 1,
+                ..Pace::default()
+            },
             by: vec![
-                ("google".into(), pace(2)),
-                ("example.org".into(), pace(3)),
-                ("mx.example.org".into(), pace(4)),
+                ("google".into(), first_day(2)),
+                ("example.org".into(), first_day(3)),
+                ("mx.example.org".into(), first_day(4)),
+                ("a.mx.example.org".into(), per_minute(7)),
+                ("outlook.com".into(), first_day(5)),
             ],
         };
         let of = |host| settings.of(&Provider::of([host]).unwrap()).first_day;
+        let known_by_its_servers = "party-example.mail.protection.outlook.com";
+        assert_eq!(of(known_by_its_servers), 5);
+        let both = settings.of(&Provider::of(["a.mx.example.org"]).unwrap());
+        assert_eq!((both.first_day, both.per_minute), (4, 7), "each its own");
         assert_eq!(of("aspmx.l.google.com"), 2);
         assert_eq!(of("mail.example.org"), 3);
         assert_eq!(of("a.mx.example.org"), 4);

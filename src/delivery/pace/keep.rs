@@ -34,13 +34,18 @@ impl fmt::Debug for PaceBook {
 impl PaceBook {
     /// Reads the counts. If they can't be read, they begin anew, with a word in the log: they are no reason not to send.
     pub async fn load(store: &Store, settings: PaceSettings) -> Self {
+        const UNREAD: &str = "what providers got from us can't be read, and is counted anew";
         let kept: HashMap<Provider, Standing> = match store.setting(KEPT).await {
-            Ok(Some(bytes)) => serde_json::from_slice::<Vec<_>>(&bytes)
-                .map(HashMap::from_iter)
-                .unwrap_or_default(),
+            Ok(Some(bytes)) => match serde_json::from_slice::<Vec<_>>(&bytes) {
+                Ok(kept) => HashMap::from_iter(kept),
+                Err(_) => {
+                    tracing::warn!("{UNREAD}");
+                    HashMap::new()
+                }
+            },
             Ok(None) => HashMap::new(),
             Err(error) => {
-                tracing::warn!(%error, "what providers got from us can't be read, and is counted anew");
+                tracing::warn!(%error, "{UNREAD}");
                 HashMap::new()
             }
         };
@@ -60,7 +65,7 @@ impl PaceBook {
 
     /// Uses these settings from now on.
     pub fn set(&self, settings: PaceSettings) {
-        self.book().settings = settings;
+        self.book().set(settings);
     }
 
     /// Writes down what has changed.

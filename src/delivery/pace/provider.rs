@@ -48,9 +48,10 @@ impl Provider {
         names.find(|name| **name == *self.0)
     }
 
-    /// Whether the configuration means this one: by its name, or by a domain that it's under.
+    /// Whether the configuration means this one: by its name, by a domain that it's under, or, of a large one, by the name of
+    /// its servers.
     pub fn is_named(&self, setting: &str) -> bool {
-        *self.0 == *setting || is_under(&self.0, setting)
+        *self.0 == *setting || is_under(&self.0, setting) || known(setting) == Some(&*self.0)
     }
 
     /// The names that the configuration may use for the large ones.

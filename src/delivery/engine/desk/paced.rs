@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::PaceStatus;
 use super::super::failure::{Extent, Failure};
@@ -13,6 +13,8 @@ use crate::delivery::pace::Provider;
 const SOON: Duration = Duration::from_secs(90);
 /// What is said of copies that wait for tomorrow.
 const SPENT: &str = "the provider's share of today is sent (warm-up)";
+/// What is said of copies that wait for their minute.
+const TURN: &str = "the provider gets so many copies a minute";
 /// What is said of mail that waits for a provider that gave no reason.
 const PAUSED: &str = "the provider asked us to slow down";
 
@@ -111,6 +113,25 @@ impl Desk {
         (wait > SOON).then(|| self.put_off(state, to, wait))
     }
 
+    /// When it is the turn of a copy for which there is no room here, if its provider gets so many in a minute: each has its
+    /// own. Left due, thousands of them would be looked at over and over, and would keep the mailing from going on to
+    /// everybody else.
+    pub(super) fn turn(&self, state: &mut State, to: &Destination) -> Option<(Timestamp, String)> {
+        let provider = state.fair.group_of(to).filter(|_| to.bulk)?.clone();
+        let per_minute = i64::from(self.pace.of(&provider).per_minute);
+        if per_minute == 0 {
+            return None;
+        }
+        let each = SignedDuration::from_millis(60_000 / per_minute);
+        let waiting = i32::try_from(state.fair.waiting_of(&provider)).unwrap_or(i32::MAX);
+        let after = |at: Timestamp, wait| at.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let earliest = after(self.clock.now(), each.saturating_mul(waiting));
+        let turn = state.turns.get(&provider).copied();
+        let turn = turn.unwrap_or(earliest).max(earliest);
+        state.turns.insert(provider, after(turn, each));
+        Some((turn, TURN.to_owned()))
+    }
+
     fn put_off(&self, state: &State, to: &Destination, wait: Duration) -> (Timestamp, String) {
         let until = self
             .clock
@@ -137,9 +158,12 @@ impl Desk {
         taken.collect()
     }
 
-    /// The clock has moved into another day: what was spent is not.
-    pub(in crate::delivery::engine) fn new_day(&self) {
-        self.state().fair.unspend();
+    /// It is another day, or other limits hold: what was spent is looked at anew.
+    pub(in crate::delivery::engine) fn unspend(&self) {
+        let mut state = self.state();
+        state.turns.clear();
+        state.fair.unspend();
+        drop(state);
         self.bell.slot();
     }
 
