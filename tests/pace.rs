@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hustings::clock::Clock;
 use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
-use hustings::delivery::pace::{Pace, PaceBook, PaceSettings};
+use hustings::delivery::pace::{OwnPace, Pace, PaceBook, PaceSettings};
 use hustings::delivery::parcel::Source;
 use hustings::delivery::policy::Planner;
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
@@ -353,9 +353,9 @@ async fn all_domains_of_a_provider_share_its_connections() {
         usual: Pace::default(),
         by: vec![(
             "provider.test".into(),
-            Pace {
+            OwnPace {
                 connections: Some(2),
-                ..Pace::default()
+                ..OwnPace::default()
             },
         )],
     };
