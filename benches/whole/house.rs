@@ -36,7 +36,9 @@ impl House {
         let outside = sink().await;
         let mut plan = Plan::new(outside.address());
         plan.ports = free_ports().unwrap();
-        plan.more.push(("limits", "connections = 1000".to_owned()));
+        // All of the load comes from one network, which may by default have but a part of what is unfinished.
+        let limits = "connections = 1000\nunfinished = \"16 GiB\"\ndisk_reserve = \"0 MiB\"";
+        plan.more.push(("limits", limits.to_owned()));
         let ports = plan.ports;
         (Stage::set(plan).await.unwrap(), outside, ports)
     }
