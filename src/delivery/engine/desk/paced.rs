@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::super::PaceStatus;
-use super::super::failure::{Extent, Failure};
+use super::super::failure::Failure;
 use super::{Desk, Destination, Job, State};
 use crate::delivery::pace::Provider;
 
@@ -13,14 +13,14 @@ use crate::delivery::pace::Provider;
 const SOON: Duration = Duration::from_secs(90);
 /// What is said of copies that wait for tomorrow.
 const SPENT: &str = "the provider's share of today is sent (warm-up)";
-/// What is said of mail that waits for a provider that gave no reason.
+/// What is said of mail that waits for a provider.
 const PAUSED: &str = "the provider asked us to slow down";
 
 /// A job that its provider has no place for now.
 pub(in crate::delivery::engine) struct PutOff {
     pub(in crate::delivery::engine) job: Job,
     pub(in crate::delivery::engine) until: Timestamp,
-    pub(in crate::delivery::engine) said: String,
+    pub(in crate::delivery::engine) said: &'static str,
 }
 
 impl Desk {
@@ -63,7 +63,8 @@ impl Desk {
         }
     }
 
-    /// The destination, or its whole provider, wants to be left alone.
+    /// The destination, or its whole provider, wants to be left alone. Only what was said of copies, and of how many they
+    /// are, takes back what the warm-up earned.
     pub(in crate::delivery::engine) fn slow_down(
         &self,
         to: &Destination,
@@ -73,8 +74,10 @@ impl Desk {
         let mut state = self.state();
         let until = Instant::now() + pause;
         match state.fair.group_of(to).cloned() {
-            Some(provider) if failure.extent == Extent::Provider => {
-                self.pace.warn(&provider, self.clock.now());
+            Some(provider) if failure.speaks_for(&provider) => {
+                if to.bulk && failure.is_about_our_mail() {
+                    self.pace.warn(&provider, self.clock.now());
+                }
                 state.fair.slow_group(to, until);
                 state.said.insert(provider, failure.said.clone());
             }
@@ -104,25 +107,32 @@ impl Desk {
     }
 
     /// If parcels for a destination have to wait for longer than a moment: until when, and why.
-    pub(super) fn held_up(&self, state: &State, to: &Destination) -> Option<(Timestamp, String)> {
+    pub(super) fn held_up(
+        &self,
+        state: &State,
+        to: &Destination,
+    ) -> Option<(Timestamp, &'static str)> {
         let now = Instant::now();
         let until = state.fair.closed_until(to)?;
         let wait = until.checked_duration_since(now)?;
         (wait > SOON).then(|| self.put_off(state, to, wait))
     }
 
-    fn put_off(&self, state: &State, to: &Destination, wait: Duration) -> (Timestamp, String) {
+    /// What the provider said stays out of it: that was said of somebody else's mail.
+    fn put_off(
+        &self,
+        state: &State,
+        to: &Destination,
+        wait: Duration,
+    ) -> (Timestamp, &'static str) {
         let until = self
             .clock
             .now()
             .saturating_add(wait)
             .unwrap_or(Timestamp::MAX);
         let provider = state.fair.group_of(to);
-        let said = match provider.map(|provider| (provider, state.fair.is_paused(provider))) {
-            Some((provider, true)) => state.said.get(provider).map_or(PAUSED, String::as_str),
-            _ => SPENT,
-        };
-        (until, said.to_owned())
+        let is_paused = provider.is_some_and(|provider| state.fair.is_paused(provider));
+        (until, if is_paused { PAUSED } else { SPENT })
     }
 
     /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
