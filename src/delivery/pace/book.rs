@@ -67,13 +67,14 @@ impl Standing {
         }
     }
 
-    /// The standing of a later day. Who was told to slow down goes on with what was taken.
+    /// The standing of a later day. Who was told to slow down goes on with what was taken, or, if that was little because
+    /// there was little to send, with half.
     fn roll(&mut self, day: Date, pace: Pace) {
         if day <= self.day {
             return;
         }
         let grown = match (self.warned, self.sent >= self.allowed / 2) {
-            (true, _) => self.sent.min(self.allowed),
+            (true, _) => self.sent.max(self.allowed / 2).min(self.allowed),
             (false, true) => self.allowed.saturating_mul(2),
             (false, false) => self.allowed,
         };
@@ -221,21 +222,18 @@ impl Book {
     }
 
     fn forget_oldest(&mut self) {
-        let mut days: Vec<Date> = self
-            .standings
-            .values()
-            .map(|standing| standing.day)
-            .collect();
-        days.sort_unstable();
-        let Some(middle) = days.get(days.len() / 2).copied() else {
-            return;
+        let rank = |(provider, standing): (&Provider, &Standing)| {
+            let is_large = provider.known().is_some();
+            (is_large, standing.day, standing.sent, provider.clone())
         };
-        let most = REMEMBERED / 2;
-        self.standings.retain(|_, standing| standing.day > middle);
-        // All of one day: any half of them.
-        let kept: Vec<Provider> = self.standings.keys().take(most).cloned().collect();
-        self.standings.retain(|name, _| kept.contains(name));
-        self.windows.clear();
+        let mut ranks: Vec<_> = self.standings.iter().map(rank).collect();
+        let middle = ranks.len() / 2;
+        // Of one day, those that got the least: what a large provider earned us isn't lost for many small ones.
+        ranks.sort_unstable();
+        for (.., provider) in ranks.drain(..middle) {
+            self.standings.remove(&provider);
+            self.windows.remove(&provider);
+        }
     }
 }
 
@@ -365,6 +363,34 @@ mod tests {
         assert_eq!(of("mail.example.org"), 3);
         assert_eq!(of("a.mx.example.org"), 4);
         assert_eq!(of("mx.example.net"), 1);
+    }
+
+    #[test]
+    fn one_word_on_a_quiet_day_takes_half_and_no_more() {
+        let mut book = book(0, 1_000);
+        let day = |day: i64| at("2026-11-22T12:00:00Z") + SignedDuration::from_hours(24 * day);
+        for (number, expected) in [(0, 1_000), (1, 2_000), (2, 4_000), (3, 8_000)] {
+            assert_eq!(send(&mut book, day(number), u32::MAX), expected);
+        }
+        assert_eq!(send(&mut book, day(4), 3), 3);
+        book.warn(&somebody(), day(4));
+        assert_eq!(send(&mut book, day(5), u32::MAX), 8_000, "half of 16,000");
+    }
+
+    #[test]
+    fn one_day_with_very_many_forgets_the_small_ones() {
+        let mut book = book(0, 10);
+        let now = at("2026-01-01T12:00:00Z");
+        let small = |number: usize| Provider::of([&*format!("mx.{number}.example")]).unwrap();
+        let google = Provider::of(["aspmx.l.google.com"]).unwrap();
+        book.count(&google, now - SignedDuration::from_hours(24));
+        book.count(&small(0), now);
+        for number in 0..REMEMBERED {
+            book.count(&small(number), now);
+        }
+        assert!((REMEMBERED / 2..REMEMBERED).contains(&book.standings.len()));
+        assert!(book.standings.contains_key(&small(0)), "it got the most");
+        assert!(book.standings.contains_key(&google));
     }
 
     #[test]
