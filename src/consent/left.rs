@@ -1,11 +1,14 @@
-//! Who left a moment ago, when an old token stood for them: under which keyed hashes a departure of theirs may still be on
-//! its way. Once they have left, the token alone doesn't say it any more, and who presses it again must wait as well.
+//! What a link finds that was used before: that its withdrawal stands, without a search; and, where an old token stood for
+//! somebody who left a moment ago, under which keyed hashes a departure of theirs may still be on its way. Once they have
+//! left, the token alone doesn't say it any more, and who presses it again must wait as well.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::Consent;
+use super::person::Suppressions;
+use super::{Consent, ConsentError};
+use crate::store::Suppressed;
 use crate::vault::Index;
 
 /// For how long: a little more than a departure is waited for.
@@ -51,6 +54,30 @@ impl Consent {
     pub(super) fn left_lately(&self, indexes: &[Index]) -> Vec<Index> {
         let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.with_others(indexes, Instant::now())
+    }
+
+    /// Whether this was said before, and nothing is left that it would end.
+    pub(super) async fn stands(
+        &self,
+        persons: &[Index],
+        entry: &Suppressed,
+    ) -> Result<bool, ConsentError> {
+        let suppressions = Suppressions::read_sound(self.store(), persons).await?;
+        if !suppressions.hold(persons, entry) {
+            return Ok(false);
+        }
+        for index in persons {
+            match self.store().subscriber_by_suppression(index).await {
+                Ok(Some(one)) if self.without(&one, entry.scope).record != one.record => {
+                    return Ok(false);
+                }
+                Ok(_) => {}
+                // Nothing is sent to a row that can't be read.
+                Err(error) if !error.is_temporary() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
     }
 }
 

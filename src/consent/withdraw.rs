@@ -312,28 +312,8 @@ impl Consent {
         Ok(Some(persons))
     }
 
-    /// Whether this was said before, and nothing is left that it would end.
-    async fn stands(&self, persons: &[Index], entry: &Suppressed) -> Result<bool, ConsentError> {
-        let suppressions = Suppressions::read_sound(self.store(), persons).await?;
-        if !suppressions.hold(persons, entry) {
-            return Ok(false);
-        }
-        for index in persons {
-            match self.store().subscriber_by_suppression(index).await {
-                Ok(Some(one)) if self.without(&one, entry.scope).record != one.record => {
-                    return Ok(false);
-                }
-                Ok(_) => {}
-                // Nothing is sent to a row that can't be read.
-                Err(error) if !error.is_temporary() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(true)
-    }
-
     /// The subscriber without the subscriptions that are withdrawn.
-    fn without(&self, before: &Subscriber, scope: Scope) -> Subscriber {
+    pub(super) fn without(&self, before: &Subscriber, scope: Scope) -> Subscriber {
         let mut left = before.clone();
         left.record
             .subscriptions

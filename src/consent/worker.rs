@@ -155,7 +155,7 @@ impl Consent {
         if let Err(error) = self.store().check_room_to_ask()
             && asks
         {
-            tracing::warn!(%error, "sign-ups wait");
+            tracing::debug!(%error, "a sign-up waits");
             return Ok(Decision::Later(add(self.clock().now(), LATER)));
         }
         match &intake.record {
