@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hustings::clock::Clock;
 use hustings::delivery::destination::Limits;
 use hustings::delivery::engine::{Bell, Engine, EngineSettings, Network};
-use hustings::delivery::pace::{OwnPace, Pace, PaceBook, PaceSettings};
+use hustings::delivery::pace::{OwnPace, Pace, PaceBook, PaceSettings, Provider};
 use hustings::delivery::parcel::Source;
 use hustings::delivery::policy::Planner;
 use hustings::delivery::route::{Ourselves, Reach, Router, StaticRoutes};
@@ -29,7 +29,7 @@ const SERVER: &str = "mx.provider.test";
 
 /// Some domains of one provider, and one of another.
 struct World {
-    _zone: Zone,
+    zone: Zone,
     outside: OutsideMta,
     room: Arc<Room>,
     clock: Clock,
@@ -72,7 +72,7 @@ impl World {
         let room = Room::new(200);
         room.bulk.store(true, Ordering::SeqCst);
         Self {
-            _zone: zone,
+            zone,
             outside,
             room,
             clock: Clock::movable(),
@@ -320,7 +320,11 @@ async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
         said.contains("4.7.28") && !said.contains("one.test"),
         "{said}"
     );
-    assert_eq!(delivered(&room.rows()), 1);
+    let rows = room.rows();
+    assert_eq!(delivered(&rows), 1);
+    // It was said of one person's copy, and stands beside nobody else's mail.
+    let waits: Vec<_> = rows.iter().filter_map(|row| row.put_off.clone()).collect();
+    assert!(!waits.is_empty() && waits.iter().all(|said| !said.contains("4.7.28")));
     drop(engine);
 
     // A refusal for good is one domain's own.
@@ -339,6 +343,50 @@ async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
         .room
         .until(|rows| rows[1..].iter().all(|row| row.delivered() == 1))
         .await;
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
+
+/// A domain can name anybody's servers. What its own says is said for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_pauses_a_provider_by_naming_its_servers() {
+    let world = World::new().await;
+    let zone = &world.zone;
+    zone.address_of("aspmx.google.com", "127.0.0.1").await;
+    zone.address_of("dead.google.com", "127.0.0.2").await;
+    zone.address_of("mx.evil.test", "127.0.0.1").await;
+    zone.mx("honest.test", 10, "aspmx.google.com").await;
+    // Behind its own, and before it where nobody answers.
+    zone.mx("evil.test", 10, "mx.evil.test").await;
+    zone.mx("evil.test", 20, "aspmx.google.com").await;
+    zone.mx("worse.test", 10, "dead.google.com").await;
+    zone.mx("worse.test", 20, "mx.evil.test").await;
+    let slow = "451 4.7.606 Access denied, banned sending IP";
+    for address in ["r@evil.test", "r@worse.test"] {
+        let slow = Act::Reply(slow.to_owned());
+        world.outside.for_address(At::Recipient, address, slow);
+        world.room.post(address);
+    }
+    let book = PaceBook::fleeting(warming(1_000));
+    let (engine, bell) = world.start(book.clone());
+    let room = &world.room;
+    room.until(|rows| rows.iter().all(|row| row.failure().is_some()))
+        .await;
+    room.post("letter@honest.test");
+    room.post("r@honest.test");
+    bell.wake();
+    room.until(|rows| rows[2..].iter().all(|row| row.delivered() == 1))
+        .await;
+    let google = Provider::of(["aspmx.google.com"]).unwrap();
+    assert!(!book.today(&google, world.clock.now()).0.warned);
+    // One that says so itself is heard, for all its domains.
+    let slow = Act::Reply(slow.to_owned());
+    world
+        .outside
+        .for_address(At::Recipient, "r2@honest.test", slow);
+    room.post("r2@honest.test");
+    bell.wake();
+    room.until(|rows| rows[4].failure().is_some()).await;
+    assert!(book.today(&google, world.clock.now()).0.warned);
     assert!(engine.stop(Duration::from_secs(10)).await);
 }
 

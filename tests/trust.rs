@@ -282,6 +282,20 @@ impl World {
         self.party.clock.advance(span).unwrap();
     }
 
+    /// Waits until the domain's policy was fetched so often. Whoever looks for it once an hour may have looked a moment
+    /// before the clock was moved, so it goes on.
+    async fn is_asked(&self, domain: &str, times: usize) {
+        let deadline = Instant::now() + SOON;
+        while self.policies.asked(domain) < times {
+            assert!(
+                Instant::now() < deadline,
+                "not fetched for the {times}. time"
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            self.later(10);
+        }
+    }
+
     fn tally(&self, domain: &str, kind: PolicyKind) -> Tally {
         let rooms = self.party.rooms();
         let today = self
@@ -768,6 +782,42 @@ async fn a_policy_holds_as_long_as_it_says_and_is_fetched_again_before() {
     world.one_more(&evil, before, 2 * day).await;
 }
 
+/// One that holds for a day is fetched again within it; one that can't be keeps nobody waiting behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_one_day_holds_for_two() {
+    let mut world = World::new().await;
+    let (domain, day) = ("short.test", 86_400);
+    let shown = world.authority.vouch("mx.short.test");
+    let server = world.serves(domain, shown).await;
+    world
+        .policy(domain, "a1", "enforce", "mx.short.test", day)
+        .await;
+    world.write(domain).await;
+    world.arrives(&server, domain).await;
+    assert_eq!(world.policies.asked(domain), 1);
+    for round in 2..=4 {
+        world.later(13 * 60);
+        world.is_asked(domain, round).await;
+    }
+    // It can't be fetched any more: it isn't due again at once, and holds as long as it said.
+    world.policies.forget(domain);
+    world.later(13 * 60);
+    world.is_asked(domain, 5).await;
+    let rooms = world.party.rooms();
+    let deadline = Instant::now() + SOON;
+    loop {
+        let now = world.party.clock.now();
+        let due = rooms.store.due_sts_policies(now, 9).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it stays due");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let known = Domain::parse(domain).unwrap();
+    assert!(rooms.store.sts_policy(&known).await.unwrap().is_some());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requiretls_is_passed_on_or_the_mail_comes_back() {
     let mut world = World::new().await;
@@ -867,6 +917,17 @@ async fn tls_required_no_asks_for_encryption_and_nothing_more() {
     world.waiting(2, 1).await;
     assert_eq!(server.inbox().count(), 1);
     assert_eq!(plain.counters().plaintext(), 0);
+    // What DNS can't prove stops the others, and not this one.
+    let forged = world.server("mx.forged.test", self_signed("x.test")).await;
+    let record = MX::new(10, Name::from_ascii("mx.forged.test.").unwrap());
+    world.zone.forge("forged.test", RData::MX(record)).await;
+    world.write_with("bo@forged.test", "", field).await;
+    world.arrives(&forged, "forged.test").await;
+    world.write("forged.test").await;
+    let causes = world.waiting(3, 1).await;
+    let is_dnssec = |cause: &String| cause.starts_with("dnssec: ");
+    assert!(causes.iter().any(is_dnssec), "{causes:?}");
+    assert_eq!(forged.inbox().count(), 1);
 }
 
 #[tokio::test]

@@ -294,6 +294,38 @@ async fn a_bare_stop_is_worth_what_vouches_for_it() {
     assert_eq!(lists(&party, dan).await, [""; 0]);
 }
 
+/// Mail is put off while the disk is short. It is heard all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_by_mail_leaves_though_there_is_no_room_to_keep_it() {
+    let (party, _zone) = party().await;
+    let people = ["ann@good.example", "bob@plain.example", "cat@plain.example"];
+    for who in people {
+        party.subscribe(who, "", BOTH).await;
+    }
+    mailing::send(&party, NEWS, "The May news").await;
+    let [ann, bob, cat] = people;
+    let id = copy_id(&party, bob).await;
+    let store = party.rooms().store.clone();
+    store.keep_free(Some(4 * store.space().unwrap().left + (1 << 40)));
+    let answer = Letter {
+        answers: Some(&id),
+        ..letter("somebody@plain.example", "Please stop.")
+    };
+    for (stop, who, left) in [
+        (letter(ann, "Stop"), ann, &[][..]),
+        (answer, bob, &["appeals"][..]),
+        // Nobody is asked for a mail that comes again.
+        (letter(cat, "Stop"), cat, &BOTH_SORTED[..]),
+    ] {
+        let answer = stop.send(&party).await;
+        assert_eq!(answer.code, 452, "{who}: {answer}");
+        assert_eq!(lists(&party, who).await, left, "{who}");
+    }
+    store.keep_free(Some(0));
+    assert_eq!(letter(cat, "Stop").send(&party).await.code, 250);
+    comes_to(&party, cat, &["appeals paused", "news paused"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_at_subscribe_subscribes_nobody() {
     let (party, _zone) = party().await;

@@ -268,8 +268,9 @@ section! {
         /// Mail that is coming in and not yet whole, on the disk, all connections together. One network may have a quarter,
         /// all but the staff three quarters; for what comes beyond a server hears 452.
         unfinished: ByteSize = default(ByteSize::mib(512)),
-        /// Room on the disk that mail leaves free, so that people can always withdraw: with less, mail hears 452. If not set,
-        /// a twentieth of the disk, but 256 MiB at least and 1 GiB at most (of a tiny disk a quarter).
+        /// Room on the disk that mail leaves free, so that people can always withdraw: with less, mail hears 452. Up to half
+        /// of it may be free pages inside the database. If not set, a twentieth of the disk, but 256 MiB at least and 1 GiB
+        /// at most (of a tiny disk a quarter).
         disk_reserve: Option<ByteSize> = optional("512 MiB"),
         /// Connections at once, per door.
         connections: u32 = default(400),

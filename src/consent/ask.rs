@@ -66,7 +66,8 @@ impl Consent {
     /// Takes a sign-up. `Ok` means that it is on the disk, and nothing else: the same for everybody.
     ///
     /// # Errors
-    /// [`ConsentError::Form`] with what is wrong with the form, [`ConsentError::Store`] if it could not be kept.
+    /// [`ConsentError::Form`] with what is wrong with the form, [`ConsentError::Store`] if it could not be kept, or if the
+    /// room on the disk that is left is for who leaves.
     pub async fn sign_up(&self, form: SignUpForm) -> Result<(), ConsentError> {
         let asked = {
             // One look at the words: those that were compared are those that are logged.
@@ -94,6 +95,7 @@ impl Consent {
                 entered_by: None,
             }
         };
+        self.store().check_room_to_ask()?;
         self.take_in(IntakeRecord::SignUp { asked }).await
     }
 
@@ -128,6 +130,7 @@ impl Consent {
                 entered_by: None,
             }
         };
+        self.store().check_room_to_ask()?;
         self.take_in(IntakeRecord::SignUp { asked }).await
     }
 

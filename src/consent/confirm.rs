@@ -1,8 +1,11 @@
 //! The button in the challenge's page: the one place where a subscription is made.
 
+use jiff::SignedDuration;
+
 use super::constituency::Code;
 use super::event::{ConfirmedEvent, Origin};
 use super::letter::Letter;
+use super::pace;
 use super::person::{Person, Suppressions};
 use super::request::wants_full_form;
 use super::{
@@ -11,9 +14,9 @@ use super::{
 };
 use crate::id::write_hex;
 use crate::store::{
-    AskedFor, AskedList, Change, ChangeOutcome, Channel, Guard, JournalEntry, Request,
-    RequestRecord, Scope, Standing, Step, Subscriber, SubscriberRecord, SubscriptionRecord,
-    SuppressionRecord,
+    AskedFor, AskedList, Challenge, ChallengeRecord, Change, ChangeOutcome, Channel, Guard,
+    JournalEntry, Request, RequestRecord, Scope, Standing, Step, Subscriber, SubscriberRecord,
+    SubscriptionRecord, SuppressionRecord,
 };
 use crate::vault::{ConfirmToken, Index, TokenHash};
 
@@ -96,6 +99,7 @@ impl Consent {
         let person = Person::of(self.vault(), &asked.address);
         let before = self.find_person(&person).await?;
         let mut making = Making {
+            counted: self.counted(&person).await?,
             after: self.merged(before.as_ref(), &asked),
             before,
             request,
@@ -219,21 +223,42 @@ impl Consent {
         for guard in making.suppressions.guards() {
             change = change.require(guard);
         }
-        let challenged = self.vault().index(
-            crate::vault::IndexColumn::ChallengeAddress,
-            making.person.form.without_tag().as_bytes(),
-        );
+        if let Some(counted) = &making.counted {
+            change = change.require(Guard::ChallengeAt(counted.address_index, counted.version));
+        }
         let (confirmed, others) = self.scopes(&making.asked.lists);
         let (lifted, lifting) = making.suppressions.lift(&confirmed, &others);
         change = change
             .then(Step::PutSubscriber(making.after.clone()))
             .then(Step::RemoveRequest(making.request.id))
-            .then(Step::RemoveChallenge(challenged))
+            .then_all(self.answered(making))
             .then_all(lifting)
             .then_all(self.journal_lifted(&making.suppressions, &lifted))
             .then_all(self.confirmed_events(making)?)
             .then_all(self.welcome(making)?);
         Ok(change)
+    }
+
+    /// How often this person was asked, and whoever is counted with them; none if nobody was, or it can't be read.
+    async fn counted(&self, person: &Person) -> Result<Option<Challenge>, ConsentError> {
+        match self.store().challenge(&person.form.without_tag()).await {
+            Ok(counted) => Ok(Some(counted).filter(|counted| counted.version > 0)),
+            Err(error) if !error.is_temporary() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The challenge was answered, and counts no more.
+    fn answered(&self, making: &Making) -> Option<Step> {
+        let counted = making.counted.clone()?;
+        let days = i64::from(self.live().settings.limits.request_days);
+        let waits = SignedDuration::from_hours(24 * days);
+        let challenged_at = pace::add(making.request.expires_at, -waits);
+        let record = pace::answered(counted.record, challenged_at);
+        Some(match record == ChallengeRecord::default() {
+            true => Step::RemoveChallenge(counted.address_index),
+            false => Step::PutChallenge(Challenge { record, ..counted }),
+        })
     }
 
     /// The scopes of the lists that were confirmed, and of those that were not.
@@ -359,6 +384,7 @@ fn origin(request: &RequestRecord, list: &str) -> Option<Origin> {
 
 /// A confirmation in the making.
 struct Making {
+    counted: Option<Challenge>,
     request: Request,
     asked: AskedFor,
     person: Person,

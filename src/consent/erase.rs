@@ -15,7 +15,8 @@ use crate::vault::{Index, IndexColumn};
 impl Consent {
     /// Erases everything about an address: subscriber, request, counts, queued service mail, intake, ledger links with
     /// what came back for those copies, and evidence, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
-    /// after this answers. Mail in staff mailboxes is not touched: a person looks at that.
+    /// after this answers. Mail in staff mailboxes is not touched: a person looks at that. The counts of an address with a
+    /// tag (`a+x@`) are those of the one without: they stay for the time of their own.
     ///
     /// # Errors
     /// [`ConsentError::NoReason`], [`ConsentError::Store`] or [`ConsentError::Busy`].
@@ -68,10 +69,10 @@ impl Consent {
         let pending = self.forget_pending(&persons).await?;
         let evidence = self.erased_evidence(person).await?;
         let held = before.is_some() || !pending.is_empty() || !evidence.is_empty();
-        let challenged = self.vault().index_all(
-            IndexColumn::ChallengeAddress,
-            person.form.without_tag().as_bytes(),
-        );
+        // Of one with a tag this finds nothing, so that nobody is written to anew for it.
+        let challenged = self
+            .vault()
+            .index_all(IndexColumn::ChallengeAddress, person.form.as_bytes());
         change = change
             .then_all(suppressions.add(&entry))
             .then_all(persons.iter().flat_map(|index| journal(*index, &entry)))

@@ -35,6 +35,7 @@ mod find;
 mod gate;
 mod import;
 mod lately;
+mod left;
 mod letter;
 mod own;
 mod pace;
@@ -103,6 +104,7 @@ struct Room {
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
     lately: Mutex<lately::Lately>,
+    left: Mutex<left::Left>,
     /// Withdrawals that change nothing, by whom they are of.
     repeats: net::Pace<Index>,
     own: OnceLock<Arc<dyn OwnAddresses>>,
@@ -139,6 +141,7 @@ impl Consent {
             tally,
             domains: Mutex::default(),
             lately: Mutex::default(),
+            left: Mutex::default(),
             repeats: net::Pace::new(REPEATS, REPEATS_IN),
             own: OnceLock::new(),
             work: Notify::new(),

@@ -14,6 +14,8 @@ const BETWEEN: SignedDuration = SignedDuration::from_hours(24);
 const UNANSWERED: u32 = 3;
 /// Then there's silence for so long.
 pub(super) const SILENCE: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// Within this, a request is of the same moment as its challenge.
+const ABOUT: SignedDuration = SignedDuration::from_mins(1);
 /// How many times are remembered.
 const REMEMBERED: usize = 4;
 /// How many domains are counted at once.
@@ -58,6 +60,17 @@ pub(super) fn next(record: &ChallengeRecord, now: Timestamp) -> Pace {
         record.quiet_until = Some(add(now, SILENCE));
     }
     Pace::Now(record, add(now, SILENCE))
+}
+
+/// The counts once the challenge of this time was answered: it was no mail too many. The others stay, for who answered is
+/// not always whom those were sent to (`a@` and `a+x@` are counted as one, and may be two people).
+pub(super) fn answered(mut record: ChallengeRecord, challenged_at: Timestamp) -> ChallengeRecord {
+    let is_it = |at: Timestamp| at.duration_since(challenged_at).abs() < ABOUT;
+    record.sent.retain(|at| !is_it(*at));
+    record.unanswered = record.unanswered.saturating_sub(1);
+    let its_silence = |until: &Timestamp| is_it(add(*until, -SILENCE));
+    record.quiet_until = record.quiet_until.filter(|until| !its_silence(until));
+    record
 }
 
 /// The counts of somebody who had said "never again", and is challenged once more: one, and then silence at once.
@@ -153,6 +166,28 @@ mod tests {
             panic!("the silence is over");
         };
         assert_eq!((after.unanswered, after.quiet_until), (1, None));
+    }
+
+    #[test]
+    fn an_answer_takes_back_its_own_challenge_alone() {
+        let sent = vec![hours(0), hours(24), hours(48)];
+        let silent = ChallengeRecord {
+            sent,
+            unanswered: 3,
+            quiet_until: Some(add(hours(48), SILENCE)),
+        };
+        let last = answered(silent.clone(), hours(48));
+        let sent = vec![hours(0), hours(24)];
+        assert_eq!((&last.sent, last.unanswered), (&sent, 2));
+        assert_eq!(last.quiet_until, None, "the silence was for want of it");
+        assert!(matches!(next(&last, hours(49)), Pace::Now(..)));
+        // Of somebody else, who is counted with it.
+        let other = answered(silent.clone(), hours(24));
+        assert_eq!(
+            (other.unanswered, other.quiet_until),
+            (2, silent.quiet_until)
+        );
+        assert_eq!(next(&other, hours(100)), Pace::Silent);
     }
 
     #[test]

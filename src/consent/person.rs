@@ -47,8 +47,8 @@ pub(super) fn is_person(vault: &Vault, address: &EmailAddress, indexes: &[Index]
     own.iter().any(|index| indexes.contains(index))
 }
 
-/// What forbids writing to a person: the rows of all generations of the index key.
-pub(super) struct Suppressions(pub(super) Vec<Suppression>);
+/// What forbids writing to a person: the rows of all generations of the index key; and the indexes whose rows don't open.
+pub(super) struct Suppressions(pub(super) Vec<Suppression>, Vec<Index>);
 
 impl Suppressions {
     pub(super) async fn read(store: &Store, indexes: &[Index]) -> Result<Self, ConsentError> {
@@ -56,23 +56,24 @@ impl Suppressions {
         for index in indexes {
             rows.push(store.suppression(*index).await?);
         }
-        Ok(Self(rows))
+        Ok(Self(rows, Vec::new()))
     }
 
     /// The same, without rows that don't open: such a row forbids everything as it is, since nobody can read that it
     /// doesn't, and it must not keep its person from leaving.
     pub(super) async fn read_sound(store: &Store, indexes: &[Index]) -> Result<Self, ConsentError> {
-        let mut rows = Vec::with_capacity(indexes.len());
+        let (mut rows, mut damaged) = (Vec::with_capacity(indexes.len()), Vec::new());
         for index in indexes {
             match store.suppression(*index).await {
                 Ok(row) => rows.push(row),
                 Err(error) if !error.is_temporary() => {
                     tracing::error!(%error, "a suppression can't be read; it stays as it is");
+                    damaged.push(*index);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self(rows))
+        Ok(Self(rows, damaged))
     }
 
     /// They must not change before the change is made.
@@ -99,8 +100,8 @@ impl Suppressions {
             .any(|one| now < add_time(one.at, SILENCE))
     }
 
-    /// Whether this suppression stands in the row of each of these indexes already. "Never again" begins a rest anew, at
-    /// most once a day.
+    /// Whether this suppression stands in the row of each of these indexes already; one that doesn't open forbids
+    /// everything. "Never again" begins a rest anew, at most once a day.
     pub(super) fn hold(&self, indexes: &[Index], new: &Suppressed) -> bool {
         let stands = |one: &Suppressed| {
             one.scope == new.scope
@@ -109,7 +110,7 @@ impl Suppressions {
         };
         indexes.iter().all(|index| {
             let mut rows = self.0.iter().filter(|row| row.index == *index);
-            rows.any(|row| row.record.scopes.iter().any(stands))
+            self.1.contains(index) || rows.any(|row| row.record.scopes.iter().any(stands))
         })
     }
 

@@ -260,6 +260,11 @@ impl StillWanted for Consent {
                 Ok(Departing::Go(place)) => Wanted::Yes(Box::new(place)),
                 Ok(Departing::Gone) => Wanted::No,
                 Ok(Departing::Paused(_)) => Wanted::NotNow,
+                // It would be asked for ever: what forbids, or the row of whom it is for, doesn't open, and never will.
+                Err(ConsentError::Store(error)) if !error.is_temporary() => {
+                    tracing::error!(%error, kind, "a mail was dropped: a record of whom it is for is damaged");
+                    Wanted::No
+                }
                 Err(error) => {
                     tracing::warn!(%error, kind, "it can't be read whether a mail is still wanted");
                     Wanted::NotNow

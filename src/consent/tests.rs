@@ -8,6 +8,7 @@ mod out;
 mod pace;
 mod proof;
 mod sign_up;
+mod strangers;
 
 use std::sync::Arc;
 

@@ -254,8 +254,22 @@ impl Consent {
         indexes: &[Index],
         withdrawal: &Withdrawal,
     ) -> Result<Option<Vec<Index>>, ConsentError> {
-        let before = self.find_by_suppression(indexes).await?;
-        let mut persons = indexes.to_vec();
+        let entry = Suppressed {
+            scope: withdrawal.scope,
+            at: withdrawal.asked_at(self.clock().now()),
+            reason: withdrawal.reason,
+        };
+        let mut persons = self.left_lately(indexes);
+        // Whoever has a link could press it for ever, and the journal never gets shorter. What is pressed again is written
+        // again a few times, which is as much work for everybody; beyond that nothing is looked for or written, and it
+        // says what it said before.
+        if withdrawal.act.is_none()
+            && self.stands(&persons, &entry).await?
+            && self.repeats().ask(&indexes[0]).is_err()
+        {
+            return Ok(Some(persons));
+        }
+        let before = self.find_by_suppression(&persons).await?;
         if let Found::Subscriber(before) = &before
             && !persons.contains(&before.suppression_index)
         {
@@ -266,12 +280,6 @@ impl Consent {
         for guard in suppressions.guards() {
             change = change.require(guard);
         }
-        let entry = Suppressed {
-            scope: withdrawal.scope,
-            at: withdrawal.asked_at(self.clock().now()),
-            reason: withdrawal.reason,
-        };
-        let mut repeats = withdrawal.act.is_none() && suppressions.hold(&persons, &entry);
         change = change
             .then_all(suppressions.add(&entry))
             .then_all(persons.iter().map(|index| journal(*index, &entry)));
@@ -281,23 +289,18 @@ impl Consent {
         if let Found::Subscriber(before) = &before {
             let left = self.without(before, withdrawal.scope);
             let steps = self.leave(before, &left, withdrawal, mailings)?;
-            repeats &= steps.is_empty();
             change = change.then_all(steps);
             after = Some(left);
         }
         if withdrawal.reason == SuppressionReason::NeverAgain {
             let pending = self.forget_pending(&persons).await?;
-            repeats &= pending.is_empty();
             change = change.then_all(pending);
-        }
-        // Whoever has a link could press it for ever, and the journal never gets shorter. What is pressed again is written
-        // again a few times, which is as much work for everybody; beyond that it says what it said before.
-        if repeats && self.repeats().ask(&indexes[0]).is_err() {
-            return Ok(Some(persons));
         }
         if let Some(act) = &withdrawal.act {
             change = change.then(super::act_step(act)?);
         }
+        // Before the commit: who presses again right after it must wait for the same departures.
+        self.remember_left(&persons);
         if self.store().change(change).await? == ChangeOutcome::Conflict {
             return Ok(None);
         }
@@ -310,7 +313,7 @@ impl Consent {
     }
 
     /// The subscriber without the subscriptions that are withdrawn.
-    fn without(&self, before: &Subscriber, scope: Scope) -> Subscriber {
+    pub(super) fn without(&self, before: &Subscriber, scope: Scope) -> Subscriber {
         let mut left = before.clone();
         left.record
             .subscriptions

@@ -151,6 +151,13 @@ enum Origin {
 
 impl Consent {
     async fn decision(&self, intake: &Intake) -> Result<Decision, ConsentError> {
+        let asks = !matches!(intake.record, IntakeRecord::BareStop { .. });
+        if let Err(error) = self.store().check_room_to_ask()
+            && asks
+        {
+            tracing::debug!(%error, "a sign-up waits");
+            return Ok(Decision::Later(add(self.clock().now(), LATER)));
+        }
         match &intake.record {
             IntakeRecord::SignUp { asked } => {
                 let origin = match asked.entered_by {

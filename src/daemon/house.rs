@@ -352,6 +352,7 @@ impl PartyHouse {
         if let Some(own) = &rooms.certificates {
             self.spawn(own.clone().run());
         }
+        self.spawn(work::policies(rooms.clone(), self.clock.clone()));
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
     }

@@ -78,6 +78,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// How it was found.
     pub origin: Origin,
+    /// The MX record's preference; the lowest is tried first.
+    pub preference: u16,
     /// The names under which its TLSA records may stand (RFC 7672 §2.2); none if nothing is proven about it.
     pub tlsa_bases: Vec<Box<str>>,
 }
@@ -367,6 +369,7 @@ async fn static_target(dns: Dns<'_>, via: &Via) -> Result<Target, RouteError> {
         host,
         addresses,
         origin: Origin::Static,
+        preference: 0,
         tlsa_bases,
     })
 }
@@ -424,6 +427,7 @@ fn choose(
                         host: host.name,
                         addresses,
                         origin: Origin::Mx,
+                        preference: host.preference,
                         tlsa_bases: found.tlsa_bases,
                     });
                 }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::{JoinError, JoinSet};
 
 pub use self::fetch::{FetchError, Fetcher};
 pub use self::text::{Mode, Policy, PolicyError, record_id};
@@ -25,7 +26,10 @@ use crate::store::{Change, Step, Store, StoreError, StsRecord, StsRow};
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(5);
 /// A policy that nobody needed for so long is forgotten when it ends.
 const UNUSED: SignedDuration = SignedDuration::from_hours(30 * 24);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Policies that are fetched again at once: their hosts are strangers', and each may take its time.
+const AT_ONCE: usize = 8;
 /// Failures remembered at once.
 const MOST_FAILURES: usize = 10_000;
 /// Policies refreshed in one round.
@@ -99,7 +103,14 @@ impl Inner {
         (row.record.expires_at > self.clock.now()).then_some(row)
     }
 
-    async fn keep(&self, domain: &Domain, id: String, policy: &Policy) -> Result<(), StoreError> {
+    /// Keeps a policy that was fetched now, and was used last then.
+    async fn keep(
+        &self,
+        domain: &Domain,
+        id: String,
+        policy: &Policy,
+        used_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let age = SignedDuration::from_secs(i64::try_from(policy.max_age).unwrap_or(i64::MAX));
         let later = |span| now.saturating_add(span).unwrap_or(Timestamp::MAX);
@@ -109,7 +120,7 @@ impl Inner {
             policy: serde_json::to_value(policy).unwrap_or_default(),
             fetched_at: now,
             expires_at: later(age),
-            used_at: now,
+            used_at,
         };
         // Half its time is left for the next fetch to fail in.
         self.put(later(age / 2), record).await
@@ -201,16 +212,21 @@ impl StsPolicies {
         if let Some(error) = inner.failed_lately(domain) {
             return Err(error);
         }
-        self.fetch(domain, id).await
+        self.fetch(domain, id, inner.clock.now()).await
     }
 
-    async fn fetch(&self, domain: &Domain, id: String) -> Result<Arc<Policy>, FetchError> {
+    async fn fetch(
+        &self,
+        domain: &Domain,
+        id: String,
+        used_at: Timestamp,
+    ) -> Result<Arc<Policy>, FetchError> {
         let inner = &self.cache.0;
         let policy = self.fetcher.fetch(domain).await.inspect_err(|error| {
             tracing::debug!(%error, "an MTA-STS policy could not be fetched");
             inner.note_failure(domain, *error);
         })?;
-        if let Err(error) = inner.keep(domain, id, &policy).await {
+        if let Err(error) = inner.keep(domain, id, &policy, used_at).await {
             tracing::warn!(%error, "an MTA-STS policy could not be kept: it holds for this mail alone");
         }
         Ok(Arc::new(policy))
@@ -231,40 +247,60 @@ impl StsPolicies {
     }
 
     /// Fetches policies again before they end, so that there is no day without one (§3.3), and forgets what has ended.
+    /// Asked every hour, it is in time for policies of a day.
     ///
     /// # Errors
     /// A [`StoreError`] if the table can't be read or written.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let inner = &self.cache.0;
-        let now = inner.clock.now();
-        for row in inner.store.due_sts_policies(now, ROUND).await? {
-            let record = &row.record;
-            let used = now.duration_since(record.used_at) < UNUSED;
-            if record.expires_at <= now {
-                let change = Change::new().then(Step::RemoveStsPolicy(row.index()));
-                let _ = inner.store.change(change).await?;
-            } else if used {
-                // The id may have changed too. Without an answer the old one stands with the new policy.
-                let id = self.fetcher.id(&record.domain).await.ok().flatten();
-                let id = id.unwrap_or_else(|| record.id.clone());
-                let used_at = record.used_at;
-                if self.fetch(&record.domain, id).await.is_ok() {
-                    self.put_use_back(&record.domain, used_at).await?;
-                }
+        let due = inner.store.due_sts_policies(inner.clock.now(), ROUND);
+        let (mut working, mut result) = (JoinSet::new(), Ok(()));
+        for row in due.await? {
+            if working.len() >= AT_ONCE {
+                result = result.and(ended(working.join_next().await));
             }
+            let policies = self.clone();
+            working.spawn(async move { policies.look_after(row).await });
         }
-        Ok(())
+        while let Some(done) = working.join_next().await {
+            result = result.and(ended(Some(done)));
+        }
+        result
     }
 
-    /// A refresh is no use.
-    async fn put_use_back(&self, domain: &Domain, used_at: Timestamp) -> Result<(), StoreError> {
+    /// Looks after a policy that is due. Whatever comes of it, it isn't due again at once: those behind it have their turn.
+    async fn look_after(&self, row: StsRow) -> Result<(), StoreError> {
         let inner = &self.cache.0;
-        match inner.store.sts_policy(domain).await? {
-            Some(mut row) => {
-                row.record.used_at = used_at;
-                inner.put(row.due_at, row.record).await
-            }
+        let now = inner.clock.now();
+        let record = &row.record;
+        if record.expires_at <= now {
+            let change = Change::new().then(Step::RemoveStsPolicy(row.index()));
+            return inner.store.change(change).await.map(drop);
+        }
+        if now.duration_since(record.used_at) >= UNUSED {
+            return inner.put(record.expires_at, row.record).await;
+        }
+        let turn = inner.turn(&record.domain);
+        let _turn = turn.lock().await;
+        // The id may have changed too. Without an answer the old one stands with the new policy.
+        let id = self.fetcher.id(&record.domain).await.ok().flatten();
+        let id = id.unwrap_or_else(|| record.id.clone());
+        if self.fetch(&record.domain, id, record.used_at).await.is_ok() {
+            return Ok(());
+        }
+        let left = record.expires_at.duration_since(now);
+        let wait = (left / 4).clamp(HOUR, DAY).min(left);
+        let again = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        // Somebody's mail may have brought another meanwhile.
+        match inner.at_hand(&record.domain).await {
+            Some(at_hand) if at_hand.due_at > now => Ok(()),
+            Some(at_hand) => inner.put(again, at_hand.record).await,
             None => Ok(()),
         }
     }
+}
+
+/// What came of one of many. One that broke off is looked after next time.
+fn ended(done: Option<Result<Result<(), StoreError>, JoinError>>) -> Result<(), StoreError> {
+    done.and_then(Result::ok).unwrap_or(Ok(()))
 }

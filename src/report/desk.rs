@@ -183,6 +183,7 @@ impl Reports {
         if inner.store.has_report(&name).await? {
             return Ok(Taken::Again);
         }
+        inner.store.check_room()?;
         let now = inner.clock.now();
         let until = now.saturating_add(KEPT).unwrap_or(Timestamp::MAX);
         let yesterday = until.saturating_sub(DAY).unwrap_or(until);
@@ -334,6 +335,20 @@ pub(crate) mod tests {
         assert!(kept(&desk).await.is_empty(), "told to nobody any more");
         desk.forget().await.unwrap();
         assert_eq!(desk.0.store.count_reports(Timestamp::MIN).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn reports_wait_while_the_disk_is_short() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let store = desk.0.store.clone();
+        store.keep_free(Some(4 * store.space().unwrap().left + (1 << 40)));
+        let short = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        let reserved = matches!(short, Err(TakeError::Store(StoreError::Reserved { .. })));
+        assert!(reserved, "{short:?}");
+        store.keep_free(Some(0));
+        let taken = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        assert_eq!(taken.unwrap(), Taken::Kept);
     }
 
     #[tokio::test]

@@ -137,6 +137,52 @@ pub enum Step {
     Journal(JournalEntry),
 }
 
+impl Step {
+    /// Whether something is gone for good afterwards. A new step has to say it.
+    fn erases(&self) -> bool {
+        match self {
+            Self::RemoveSubscriber(_)
+            | Self::RemoveSetting(_)
+            | Self::RemoveRequest(_)
+            | Self::RemoveChallenge(_)
+            | Self::ExpireRequests(_)
+            | Self::RemoveIntake(_)
+            | Self::EraseEvidence(_)
+            | Self::DropMessage(_)
+            | Self::RemoveEntry(..)
+            | Self::RemoveQueued(_)
+            | Self::RemoveStsPolicy(_)
+            | Self::RemoveTlsDay(_)
+            | Self::ForgetTlsDays(_)
+            | Self::ForgetReports(_)
+            | Self::RemoveCopies(..)
+            | Self::UnlinkCopies(..)
+            | Self::RemoveBouncesOf(_)
+            | Self::RemoveStrayBounces(_) => true,
+            Self::PutSetting(_)
+            | Self::PutStaff(_)
+            | Self::PutSubscriber(_)
+            | Self::PutSuppression(_)
+            | Self::PutRequest(_)
+            | Self::PutChallenge(_)
+            | Self::PutIntake(_)
+            | Self::PutWording(_)
+            | Self::Append(_)
+            | Self::PutCheckpoint(_)
+            | Self::PutMessage(_)
+            | Self::PutEntry(_)
+            | Self::PutBounce(_)
+            | Self::PutQueued(_)
+            | Self::PutStsPolicy(_)
+            | Self::PutTlsDay(_)
+            | Self::PutReport(_)
+            | Self::PutMailing(_)
+            | Self::PutCopies(_)
+            | Self::Journal(_) => false,
+        }
+    }
+}
+
 /// Guards and steps. See the module's documentation.
 #[derive(Default)]
 pub struct Change {
@@ -184,22 +230,7 @@ impl Change {
 
     /// Whether something is gone for good afterwards, so that its traces must go as well.
     pub(super) fn erases(&self) -> bool {
-        self.steps.iter().any(|step| {
-            matches!(
-                step,
-                Step::RemoveSubscriber(_)
-                    | Step::RemoveSetting(_)
-                    | Step::RemoveRequest(_)
-                    | Step::RemoveChallenge(_)
-                    | Step::ExpireRequests(_)
-                    | Step::RemoveIntake(_)
-                    | Step::EraseEvidence(_)
-                    | Step::RemoveEntry(..)
-                    | Step::RemoveQueued(_)
-                    | Step::RemoveCopies(..)
-                    | Step::UnlinkCopies(..)
-            )
-        })
+        self.steps.iter().any(Step::erases)
     }
 
     async fn holds(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
@@ -372,5 +403,25 @@ impl Store {
     /// A [`StoreError`]: nothing was done.
     pub async fn change(&self, change: Change) -> Result<ChangeOutcome, StoreError> {
         self.writer.write(change).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_leaves_no_trace_either() {
+        let now = Timestamp::UNIX_EPOCH;
+        for step in [
+            Step::ForgetReports(now),
+            Step::ForgetTlsDays(now),
+            Step::DropMessage(MessageId::random()),
+            Step::RemoveBouncesOf(SubscriberId::random()),
+            Step::RemoveStrayBounces(1),
+        ] {
+            assert!(Change::new().then(step).erases());
+        }
+        assert!(!Change::new().then(Step::PutCopies(Vec::new())).erases());
     }
 }

@@ -247,6 +247,29 @@ impl Store {
         self.writer.shared.reserve.space()
     }
 
+    /// Whether there's room for what strangers send beside mails: reports.
+    ///
+    /// # Errors
+    /// [`StoreError::Reserved`] with less than the reserve.
+    pub fn check_room(&self) -> Result<(), StoreError> {
+        self.check(Space::is_short)
+    }
+
+    /// Whether there's room for the little that anybody may ask: to be subscribed.
+    ///
+    /// # Errors
+    /// [`StoreError::Reserved`] with less than half of the reserve.
+    pub fn check_room_to_ask(&self) -> Result<(), StoreError> {
+        self.check(Space::is_nearly_gone)
+    }
+
+    fn check(&self, is_too_little: impl Fn(&Space) -> bool) -> Result<(), StoreError> {
+        match self.space().filter(is_too_little) {
+            Some(Space { left, reserve }) => Err(StoreError::Reserved { left, reserve }),
+            None => Ok(()),
+        }
+    }
+
     /// How often something was looked up since the store was opened.
     pub fn read(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::StoreError;
@@ -24,6 +24,9 @@ const LEAST: u64 = 256 << 20;
 const MOST: u64 = 1 << 30;
 /// And of a tiny disk no more than this part, or it would hold no mail at all.
 const TINY_PART: u64 = 4;
+
+/// That the system doesn't tell is said once.
+static UNTOLD: Once = Once::new();
 
 /// Nothing is configured.
 const BY_DISK: u64 = u64::MAX;
@@ -59,6 +62,12 @@ impl Space {
     /// Whether mail is put off.
     pub fn is_short(&self) -> bool {
         self.left < self.reserve
+    }
+
+    /// Whether even small things are put off that a stranger can send without end: the last of the reserve is for who
+    /// leaves, and for what became of mail.
+    pub fn is_nearly_gone(&self) -> bool {
+        self.left < self.reserve / 2
     }
 }
 
@@ -129,6 +138,12 @@ impl Reserve {
         });
         if !believed {
             let Some(space) = self.space() else {
+                UNTOLD.call_once(|| {
+                    tracing::warn!(
+                        "the system doesn't tell how full the disk of the data directory is: mail is taken until it is \
+                         full, without a reserve"
+                    );
+                });
                 return Ok(());
             };
             *seen = Some(Seen {
@@ -170,6 +185,15 @@ mod tests {
         assert!(error.is_temporary());
         reserve.set(Some(0));
         reserve.take(1).unwrap();
+    }
+
+    #[test]
+    fn the_last_half_is_for_who_leaves() {
+        let space = |left| Space { left, reserve: 40 };
+        let of = |left| (space(left).is_short(), space(left).is_nearly_gone());
+        assert_eq!(of(40), (false, false));
+        assert_eq!(of(20), (true, false));
+        assert_eq!(of(19), (true, true));
     }
 
     #[test]

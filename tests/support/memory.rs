@@ -22,6 +22,8 @@ pub struct Row {
     pub due: Option<Timestamp>,
     pub loads: u32,
     pub untried: u32,
+    /// What was said when it was put off.
+    pub put_off: Option<String>,
     pub fates: Vec<Fate>,
 }
 
@@ -109,6 +111,7 @@ impl Room {
             due: Some(Timestamp::UNIX_EPOCH),
             loads: 0,
             untried: 0,
+            put_off: None,
             fates: Vec::new(),
         };
         self.rows.lock().unwrap().insert(key, row);
@@ -251,8 +254,11 @@ impl Parcel for Mail {
         })
     }
 
-    fn put_off(&self, until: Timestamp, _: String) -> Boxed<'_, Result<(), StoreError>> {
-        self.with(|row| row.due = Some(until));
+    fn put_off(&self, until: Timestamp, said: String) -> Boxed<'_, Result<(), StoreError>> {
+        self.with(|row| {
+            row.due = Some(until);
+            row.put_off = Some(said);
+        });
         Box::pin(std::future::ready(Ok(())))
     }
 

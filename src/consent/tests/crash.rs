@@ -127,7 +127,7 @@ async fn a_damaged_suppression_keeps_nobody_from_leaving_and_holds_nothing_up() 
 }
 
 /// Flips a bit in the sealed column of a row, or of the first one.
-async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
+pub(super) async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
     use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
     let path = Files::in_directory(directory.path()).database();
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))

@@ -40,8 +40,20 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, other
-/// domains' policies fetched again before they end.
+/// Every hour: other domains' policies are fetched again before they end. It depends on many hosts, and keeps nothing else
+/// waiting.
+pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
+    loop {
+        if let Some(policies) = rooms.policies()
+            && let Err(error) = policies.refresh().await
+        {
+            tracing::error!(%error, "MTA-STS policies could not be looked after; tried again in an hour");
+        }
+        clock.sleep(HOUR).await;
+    }
+}
+
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.end_unapproved().await {
@@ -55,11 +67,6 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         }
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
-        }
-        if let Some(policies) = rooms.policies()
-            && let Err(error) = policies.refresh().await
-        {
-            tracing::error!(%error, "MTA-STS policies could not be looked after; tried again tomorrow");
         }
         if let Err(error) = rooms.reports.forget().await {
             tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -59,6 +60,8 @@ pub(super) struct Chain<'a> {
     ahead: &'a mut Ahead,
     /// Parcels that the courier has served in its slot.
     served: &'a mut usize,
+    /// Who is at the other end.
+    server: Option<ServerName<'static>>,
     /// The connection was parked: the server may have closed it unnoticed.
     reused: bool,
     /// Transactions that ended in an answer on this connection.
@@ -80,6 +83,7 @@ impl<'a> Chain<'a> {
             to,
             ahead,
             served,
+            server: None,
             reused,
             answered: 0,
             last: None,
@@ -87,6 +91,7 @@ impl<'a> Chain<'a> {
     }
 
     pub(super) async fn run(mut self, session: Session) -> End {
+        self.server = Some(session.server_name().clone());
         let mut flow = Flow::Free(session);
         loop {
             flow = match flow {
@@ -153,7 +158,7 @@ impl<'a> Chain<'a> {
                 match failure.pause() {
                     Some(pause) => {
                         quit(session);
-                        Flow::End(End::LeaveAlone(pause, failure.for_others()))
+                        Flow::End(self.leave_alone(pause, failure))
                     }
                     None => Flow::Free(session),
                 }
@@ -228,7 +233,7 @@ impl<'a> Chain<'a> {
             if let Some(next) = next {
                 self.ahead.back(next);
             }
-            return Flow::End(End::LeaveAlone(pause, failure.for_others()));
+            return Flow::End(self.leave_alone(pause, failure));
         }
         match (then, next) {
             (Next::Opening(opening), Some(next)) => Flow::Opening(opening, Box::new(next)),
@@ -272,6 +277,18 @@ impl<'a> Chain<'a> {
         clearance
     }
 
+    /// The destination is left alone, and others who wait for it hear the same.
+    fn leave_alone(&self, pause: Duration, failure: Failure) -> End {
+        let failure = failure.for_others();
+        End::LeaveAlone(
+            pause,
+            match &self.server {
+                Some(server) => failure.by(server),
+                None => failure,
+            },
+        )
+    }
+
     /// The conversation ended before the final dot.
     async fn lost(&mut self, mut cargo: Cargo, error: &ClientError) -> Flow {
         let ours = matches!(error, ClientError::Body(_));
@@ -286,7 +303,7 @@ impl<'a> Chain<'a> {
         let failure = Failure::of_error(error, Some(&cargo.letter.recipient));
         self.note(cargo, failure.clone().fate()).await;
         Flow::End(match failure.pause() {
-            Some(pause) => End::LeaveAlone(pause, failure.for_others()),
+            Some(pause) => self.leave_alone(pause, failure),
             None => End::Closed,
         })
     }

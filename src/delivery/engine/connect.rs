@@ -85,11 +85,14 @@ pub(super) async fn connect(
     }
 }
 
-/// Who runs the servers. A route of the configuration's leads to nobody's.
+/// Who runs the servers that are tried first: behind them anybody may name anybody's. A route of the configuration's leads
+/// to nobody's.
 fn provider(plan: &Plan) -> Option<Provider> {
     let targets = plan.approaches.iter().map(|approach| &approach.target);
     let found = targets.filter(|target| target.origin != Origin::Static);
-    Provider::of(found.map(|target| &*target.host))
+    let best = found.clone().map(|target| target.preference).min()?;
+    let first = found.filter(|target| target.preference == best);
+    Provider::of(first.map(|target| &*target.host))
 }
 
 /// A parked connection to one of the servers, held to what it is held to now. Those held to anything else are closed.
@@ -177,7 +180,7 @@ impl Attempt<'_> {
             }
             // The addresses of one host are one server more often than not, but a dead family must not hide a live one.
         }
-        Err(Failure::of_error(&last, None))
+        Err(Failure::of_error(&last, None).by(&name))
     }
 
     /// Whether the server passes on what the sender asks for.

@@ -163,7 +163,7 @@ pub(super) async fn put_off(shared: Arc<Shared>, put_off: PutOff) {
             cargo.parcel
         }
     };
-    match parcel.put_off(until, said).await {
+    match parcel.put_off(until, said.to_owned()).await {
         Ok(()) => shared.desk.finished(parcel.key()),
         Err(error) => {
             tracing::warn!(%error, "a mail could not be put off");

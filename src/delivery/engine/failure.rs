@@ -1,9 +1,11 @@
 //! Why an attempt failed, in the terms of [`crate::delivery::classify`], with words for staff that hold no address.
 
 use jiff::SignedDuration;
+use rustls_pki_types::ServerName;
 
 use crate::address::EmailAddress;
 use crate::delivery::classify::{Cause, Fault, Refusal, Verdict, classify, classify_lookup};
+use crate::delivery::pace::Provider;
 use crate::delivery::parcel::Fate;
 use crate::delivery::policy::Doubt;
 use crate::delivery::route::RouteError;
@@ -18,10 +20,10 @@ const CLOSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whom a failure is about, beside the one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+enum Extent {
     /// The mail's destination.
     Domain,
-    /// Whoever runs its servers.
+    /// Whoever runs the server that said it.
     Provider,
 }
 
@@ -30,7 +32,9 @@ pub(super) enum Extent {
 pub(super) struct Failure {
     pub(super) verdict: Verdict,
     pub(super) said: String,
-    pub(super) extent: Extent,
+    extent: Extent,
+    /// Whose server said it, if that is known.
+    by: Option<Provider>,
 }
 
 impl Failure {
@@ -43,7 +47,28 @@ impl Failure {
             },
             said: said.into(),
             extent: Extent::Domain,
+            by: None,
         }
+    }
+
+    /// It was said by this server.
+    pub(super) fn by(mut self, server: &ServerName<'_>) -> Self {
+        self.by = Provider::of([&*server.to_str()]);
+        self
+    }
+
+    /// Whether it's how much we send, or that it's us, that isn't wanted.
+    pub(super) fn is_about_our_mail(&self) -> bool {
+        matches!(
+            self.verdict.cause,
+            Cause::OurFault(Fault::Rate | Fault::Blocked)
+        )
+    }
+
+    /// Whether it speaks for this provider: it is one of its servers that said it. A domain's own word goes no further
+    /// than the domain, whoever else its MX records name.
+    pub(super) fn speaks_for(&self, provider: &Provider) -> bool {
+        self.extent == Extent::Provider && self.by.as_ref() == Some(provider)
     }
 
     pub(super) fn fate(self) -> Fate {
@@ -87,6 +112,7 @@ impl Failure {
             verdict,
             said: said(reply, &text, recipient),
             extent,
+            by: None,
         }
     }
 
@@ -145,6 +171,7 @@ impl Failure {
             verdict,
             said: format!("{class}.{subject}.{detail} {error}"),
             extent: Extent::Domain,
+            by: None,
         }
     }
 
@@ -242,6 +269,20 @@ mod tests {
             Failure::of_error(&error, None).pause(),
             Some(std::time::Duration::from_secs(60))
         );
+    }
+
+    #[test]
+    fn a_server_speaks_for_its_own_provider_alone() {
+        let server = |name| ServerName::try_from(name).unwrap();
+        let google = Provider::of(["aspmx.l.google.com"]).unwrap();
+        let slow = Failure::of_reply(&Reply::new(451, (4, 7, 606), "access denied"), None);
+        assert!(!slow.speaks_for(&google), "nobody knows whose word it is");
+        let by = |name| slow.clone().by(&server(name));
+        assert!(by("alt1.aspmx.l.google.com").speaks_for(&google));
+        assert!(!by("mx.evil.example").speaks_for(&google));
+        let no = Failure::of_reply(&Reply::new(550, (5, 7, 1), "our rule"), None);
+        let no = no.by(&server("alt1.aspmx.l.google.com"));
+        assert!(!no.speaks_for(&google), "one customer's rule");
     }
 
     #[test]

@@ -30,15 +30,17 @@ const KNOWN: &[(&str, &[&str])] = &[
 pub struct Provider(Box<str>);
 
 impl Provider {
-    /// The provider behind these MX hosts; none if there are none. Of hosts that are nobody's we know, the first in the
-    /// order of the alphabet stands for all: DNS gives equal ones in any order.
+    /// The provider behind these MX hosts, which are tried alike; none if there are none. A large one's only if all are
+    /// its own: else anybody could count as one by naming its server beside theirs. Of hosts that are nobody's we know,
+    /// the first in the order of the alphabet stands for all: DNS gives equal ones in any order.
     pub fn of<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let hosts: Vec<String> = hosts
             .into_iter()
             .map(|host| host.trim_end_matches('.').to_ascii_lowercase())
             .collect();
-        let known = hosts.iter().find_map(|host| known(host));
-        let name = known.or_else(|| hosts.iter().map(String::as_str).min())?;
+        let unknown = hosts.iter().filter(|host| known(host).is_none());
+        let own = unknown.map(String::as_str).min();
+        let name = own.or_else(|| hosts.iter().filter_map(|host| known(host)).min())?;
         Some(Self(name.into()))
     }
 
@@ -106,6 +108,13 @@ mod tests {
             assert_eq!(Provider::of([host]).unwrap().known(), None, "{host}");
         }
         assert_eq!(Provider::of([]), None);
+    }
+
+    #[test]
+    fn nobody_is_a_large_one_by_naming_its_server_beside_theirs() {
+        let hosts = ["aspmx.l.google.com", "mx.own.example"];
+        let provider = Provider::of(hosts).unwrap();
+        assert_eq!(provider, Provider::of(["mx.own.example"]).unwrap());
     }
 
     #[test]

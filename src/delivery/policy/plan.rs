@@ -86,6 +86,7 @@ impl Planner {
         // Who wants encryption alone gets what DNS says, signed or not: the way out of a zone with broken signatures.
         let relaxed = require.is_none() && wish.is_relaxed();
         let proven = require != Some(Require::Encrypted);
+        let proven = proven && !relaxed;
         let found = router.find(domain, proven).await.inspect_err(|error| {
             if *error == RouteError::Lookup(LookupError::Bogus) && wish != TlsWish::Report {
                 self.note_dnssec(domain);
@@ -105,7 +106,7 @@ impl Planner {
         };
         let mut approaches = Vec::with_capacity(found.targets.len());
         for target in &found.targets {
-            let tlsa = match proven && !relaxed {
+            let tlsa = match proven {
                 true => host_tlsa(router, &found, target).await,
                 false => HostTlsa {
                     dane: HostDane::Absent,

@@ -89,6 +89,11 @@ impl Mail {
         Ok(paused.map_or(Stop::None, |pause| Stop::Asked(Box::new(pause))))
     }
 
+    /// Whether this mail may be a withdrawal, by its words or by where it goes.
+    pub(super) fn may_withdraw(&self) -> bool {
+        self.known.submitted_by.is_none() || !self.bound.withdrawals.is_empty()
+    }
+
     /// Whether words in this mail may stop anything: a program's never do, nor a staff member's. Where a token says it,
     /// they add nothing.
     fn may_stop(&self, glance: &Glance) -> bool {

@@ -6,7 +6,7 @@ use super::mail::Mail;
 use crate::id::EntryId;
 use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
 use crate::smtp::server::Refusal;
-use crate::store::{Body, BodyWriter, Room};
+use crate::store::{Body, BodyWriter, Room, StoreError};
 
 /// The longest header that a mail program of the staff's may write.
 const LONGEST_HEADER: usize = 256 * 1024;
@@ -18,6 +18,8 @@ pub(super) struct Kept {
     header: Option<Vec<u8>>,
     /// That header's room in the byte budget.
     room: Room,
+    /// It was refused, for the disk has no more room for mail.
+    pub(super) is_put_off: bool,
     /// Bytes above 127 were seen.
     pub(super) eight_bit: bool,
     /// The header says `TLS-Required: No` (RFC 8689 §5).
@@ -26,9 +28,8 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Begins; a mail that is judged gets its header last.
-    pub(super) async fn begin(mail: &Mail, judged: bool) -> Result<Self, Refusal> {
-        let begun = mail.rooms.store.begin_body().await;
-        let mut writer = begun.map_err(|error| verdict::store(&error))?;
+    pub(super) async fn begin(mail: &Mail, judged: bool) -> Result<Self, StoreError> {
+        let mut writer = mail.rooms.store.begin_body().await?;
         if judged {
             writer.head_comes_last();
         }
@@ -36,6 +37,7 @@ impl Kept {
             writer,
             header: mail.known.submitted_by.map(|_| Vec::new()),
             room: mail.rooms.store.room(),
+            is_put_off: false,
             eight_bit: false,
             relaxes_tls: false,
         })
@@ -72,7 +74,10 @@ impl Kept {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let written = self.writer.write(bytes).await;
-        written.map_err(|error| verdict::store(&error))
+        written.map_err(|error| {
+            self.is_put_off = matches!(error, StoreError::Reserved { .. });
+            verdict::store(&error)
+        })
     }
 
     async fn pass_header_on(&mut self, mail: &Mail) -> Result<(), Refusal> {

@@ -30,6 +30,7 @@ use super::verdict;
 use crate::message::trace::MOST_HOPS;
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
 use crate::staff::SendPlace;
+use crate::store::StoreError;
 use asked::Stop;
 use beginning::Beginning;
 use kept::Kept;
@@ -59,6 +60,20 @@ enum Bytes {
     Kept(Kept),
     /// It only asks something of us: it is read, and not kept.
     Dropped,
+    /// There's no room to keep it at present. It is read all the same, for it may be a withdrawal, and those go on.
+    PutOff(Refusal),
+}
+
+impl Bytes {
+    async fn keep(mail: &Mail, judged: bool) -> Result<Self, Refusal> {
+        match Kept::begin(mail, judged).await {
+            Ok(kept) => Ok(Self::Kept(kept)),
+            Err(error @ StoreError::Reserved { .. }) if mail.may_withdraw() => {
+                Ok(Self::PutOff(verdict::store(&error)))
+            }
+            Err(error) => Err(verdict::store(&error)),
+        }
+    }
 }
 
 impl Arrival {
@@ -77,7 +92,7 @@ impl Arrival {
         });
         let bytes = match Post::of(&mail) {
             Some(post) => Bytes::Post(post),
-            None if mail.bound.is_kept() => Bytes::Kept(Kept::begin(&mail, judged).await?),
+            None if mail.bound.is_kept() => Bytes::keep(&mail, judged).await?,
             None => Bytes::Dropped,
         };
         let beginning = Beginning::within(mail.rooms.store.room());
@@ -90,6 +105,17 @@ impl Arrival {
             bytes,
             place,
         })
+    }
+
+    /// What is said to a mail that there is no room for, once it was heard.
+    fn put_off(&mut self) -> Option<Refusal> {
+        match std::mem::replace(&mut self.bytes, Bytes::Dropped) {
+            Bytes::PutOff(refusal) => Some(refusal),
+            bytes => {
+                self.bytes = bytes;
+                None
+            }
+        }
     }
 
     /// What was found out about a stranger's mail.
@@ -117,9 +143,15 @@ impl Body for Arrival {
             Some(checking) => checking.take(bytes)?,
             None => bytes,
         };
-        match &mut self.bytes {
-            Bytes::Kept(kept) => kept.take(&self.mail, bytes).await,
-            Bytes::Post(_) | Bytes::Dropped => Ok(()),
+        let Bytes::Kept(kept) = &mut self.bytes else {
+            return Ok(());
+        };
+        match kept.take(&self.mail, bytes).await {
+            Err(refusal) if kept.is_put_off && self.mail.may_withdraw() => {
+                self.bytes = Bytes::PutOff(refusal);
+                Ok(())
+            }
+            taken => taken,
         }
     }
 
@@ -132,11 +164,12 @@ impl Body for Arrival {
             return post.submit(&self.mail).await;
         }
         let glance = seen.glance;
+        let put_off = self.put_off();
         // What a token proves, no verdict about the mail refuses or delays.
         self.mail.withdraw().await?;
         let mut stop = self.mail.stop_by_reply(&glance).await?;
         let checked = self.check().await?;
-        if let Some(report) = self.report.take() {
+        if let Some(report) = self.report.take().filter(|_| put_off.is_none()) {
             report.submit(&self.mail, checked.as_ref()).await?;
         }
         match &checked {
@@ -146,7 +179,9 @@ impl Body for Arrival {
             // A forged wish must neither pause nor ask anybody.
             Some(checked) if checked.junk => {}
             Some(checked) => {
-                self.mail.subscribe(&glance, checked).await?;
+                if put_off.is_none() {
+                    self.mail.subscribe(&glance, checked).await?;
+                }
                 if matches!(stop, Stop::None | Stop::ToNobody) {
                     let answers_us = matches!(stop, Stop::ToNobody);
                     stop = self
@@ -156,6 +191,10 @@ impl Body for Arrival {
                 }
             }
             None => {}
+        }
+        if let Some(refusal) = put_off {
+            // Whom it asks is asked when it comes again, and once.
+            return Err(refusal);
         }
         self.take(checked, stop).await?;
         Ok(Accepted {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::PaceStatus;
-use super::super::failure::{Extent, Failure};
+use super::super::failure::Failure;
 use super::{Desk, Destination, Job, State};
 use crate::delivery::pace::Provider;
 
@@ -15,14 +15,14 @@ const SOON: Duration = Duration::from_secs(90);
 const SPENT: &str = "the provider's share of today is sent (warm-up)";
 /// What is said of copies that wait for their minute.
 const TURN: &str = "the provider gets so many copies a minute";
-/// What is said of mail that waits for a provider that gave no reason.
+/// What is said of mail that waits for a provider.
 const PAUSED: &str = "the provider asked us to slow down";
 
 /// A job that its provider has no place for now.
 pub(in crate::delivery::engine) struct PutOff {
     pub(in crate::delivery::engine) job: Job,
     pub(in crate::delivery::engine) until: Timestamp,
-    pub(in crate::delivery::engine) said: String,
+    pub(in crate::delivery::engine) said: &'static str,
 }
 
 impl Desk {
@@ -65,7 +65,8 @@ impl Desk {
         }
     }
 
-    /// The destination, or its whole provider, wants to be left alone.
+    /// The destination, or its whole provider, wants to be left alone. Only what was said of copies, and of how many they
+    /// are, takes back what the warm-up earned.
     pub(in crate::delivery::engine) fn slow_down(
         &self,
         to: &Destination,
@@ -75,8 +76,10 @@ impl Desk {
         let mut state = self.state();
         let until = Instant::now() + pause;
         match state.fair.group_of(to).cloned() {
-            Some(provider) if failure.extent == Extent::Provider => {
-                self.pace.warn(&provider, self.clock.now());
+            Some(provider) if failure.speaks_for(&provider) => {
+                if to.bulk && failure.is_about_our_mail() {
+                    self.pace.warn(&provider, self.clock.now());
+                }
                 state.fair.slow_group(to, until);
                 state.said.insert(provider, failure.said.clone());
             }
@@ -106,7 +109,11 @@ impl Desk {
     }
 
     /// If parcels for a destination have to wait for longer than a moment: until when, and why.
-    pub(super) fn held_up(&self, state: &State, to: &Destination) -> Option<(Timestamp, String)> {
+    pub(super) fn held_up(
+        &self,
+        state: &State,
+        to: &Destination,
+    ) -> Option<(Timestamp, &'static str)> {
         let now = Instant::now();
         let until = state.fair.closed_until(to)?;
         let wait = until.checked_duration_since(now)?;
@@ -116,7 +123,11 @@ impl Desk {
     /// When it is the turn of a copy for which there is no room here, if its provider gets so many in a minute: each has its
     /// own. Left due, thousands of them would be looked at over and over, and would keep the mailing from going on to
     /// everybody else.
-    pub(super) fn turn(&self, state: &mut State, to: &Destination) -> Option<(Timestamp, String)> {
+    pub(super) fn turn(
+        &self,
+        state: &mut State,
+        to: &Destination,
+    ) -> Option<(Timestamp, &'static str)> {
         let provider = state.fair.group_of(to).filter(|_| to.bulk)?.clone();
         let per_minute = i64::from(self.pace.of(&provider).per_minute);
         if per_minute == 0 {
@@ -129,21 +140,24 @@ impl Desk {
         let turn = state.turns.get(&provider).copied();
         let turn = turn.unwrap_or(earliest).max(earliest);
         state.turns.insert(provider, after(turn, each));
-        Some((turn, TURN.to_owned()))
+        Some((turn, TURN))
     }
 
-    fn put_off(&self, state: &State, to: &Destination, wait: Duration) -> (Timestamp, String) {
+    /// What the provider said stays out of it: that was said of somebody else's mail.
+    fn put_off(
+        &self,
+        state: &State,
+        to: &Destination,
+        wait: Duration,
+    ) -> (Timestamp, &'static str) {
         let until = self
             .clock
             .now()
             .saturating_add(wait)
             .unwrap_or(Timestamp::MAX);
         let provider = state.fair.group_of(to);
-        let said = match provider.map(|provider| (provider, state.fair.is_paused(provider))) {
-            Some((provider, true)) => state.said.get(provider).map_or(PAUSED, String::as_str),
-            _ => SPENT,
-        };
-        (until, said.to_owned())
+        let is_paused = provider.is_some_and(|provider| state.fair.is_paused(provider));
+        (until, if is_paused { PAUSED } else { SPENT })
     }
 
     /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
@@ -163,6 +177,8 @@ impl Desk {
         let mut state = self.state();
         state.turns.clear();
         state.fair.unspend();
+        let State { fair, said, .. } = &mut *state;
+        said.retain(|provider, _| fair.is_paused(provider));
         drop(state);
         self.bell.slot();
     }
