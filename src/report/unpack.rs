@@ -248,7 +248,7 @@ pub(crate) mod tests {
             });
             (found, looked)
         };
-        assert_eq!(look(&mail(&[half.clone()])), (Ok(None), 1));
+        assert_eq!(look(&mail(std::slice::from_ref(&half))), (Ok(None), 1));
         let two = look(&mail(&[half.clone(), half]));
         assert_eq!(two, (Err(UnpackError::TooBig), 1));
         let small = vec![part(&gzip(b"x")); 40];
