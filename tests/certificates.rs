@@ -555,3 +555,50 @@ async fn run(program: &str, arguments: &[&str]) -> String {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
     said(&output.await.unwrap())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passing_failure_takes_no_name_away() {
+    if !needs("pebble") {
+        return;
+    }
+    let lab = Lab::start("\"http-01\"", &[HOST, POLICY_HOST, SETTINGS_HOST]).await;
+    let has = |status: &StatusReport| {
+        let mut names = status.certificates.iter().flat_map(|one| &one.names);
+        names.any(|name| name == POLICY_HOST)
+    };
+    let status = lab.issued().await;
+    assert!(has(&status));
+    let told = |status: &StatusReport| {
+        let mut warnings = status.warnings.iter();
+        warnings.any(|one| one.contains("has mta-sts.party.example, and stays"))
+    };
+    // On the way there the authority hears of another address to write to.
+    assert_eq!(lab.pebble.said("POST /my-account/"), 0);
+    lab.reload(|text| {
+        let contact = "terms_agreed = true\ncontact = \"postmaster@party.example\"";
+        text.replace("terms_agreed = true", contact)
+    })
+    .await;
+    lab.zone.remove(POLICY_HOST, RecordType::A).await;
+    let later = |days: i64| {
+        let days = SignedDuration::from_hours(24 * days);
+        lab.party.clock.advance(days).unwrap();
+    };
+    later(61);
+    let status = lab.until("the old ones stay", told).await;
+    assert!(has(&status));
+    let trust = lab.pebble.trust();
+    lab.shown("https", POLICY_HOST, &trust).await;
+    assert!(
+        lab.pebble.said("POST /my-account/") > 0,
+        "{}",
+        lab.pebble.log()
+    );
+    // A new one without that name is better than none at the end.
+    later(21);
+    let status = lab
+        .until("new ones", |status| !has(status) && !told(status))
+        .await;
+    assert_eq!(status.certificates.len(), 2);
+    lab.shown("https", SETTINGS_HOST, &trust).await;
+}

@@ -4,8 +4,9 @@
 
 mod support;
 
-use hustings::control::api::service::Reload;
-use hustings::daemon::sandbox::peer::Dialogue;
+use hustings::control::api::service::{Reload, Status};
+use hustings::daemon::sandbox::browser::Browser;
+use hustings::daemon::sandbox::peer::{Dialogue, Trust};
 use hustings::daemon::sandbox::stage::{HOST, OFFICE};
 use jiff::SignedDuration;
 use support::party::{Party, Spawned};
@@ -127,4 +128,46 @@ async fn a_reload_takes_new_limits_and_says_what_waits_for_a_restart() {
         let rcpt = format!("RCPT TO:<{to}>");
         assert_eq!(dialogue.command(&rcpt).await.unwrap().code, code, "{to}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_and_policy_wait_for_the_restart_that_a_reload_asks_for() {
+    let own = "source = \"self-made\"\n[mta_sts]\nmode = \"enforce\"".to_owned();
+    let party = Party::start_with(vec![("tls", own)]).await;
+    let reload = async |change: &dyn Fn(String) -> String| {
+        let file = party.stage.config_file();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(text)).unwrap();
+        party.socket().ask(Reload {}).await.unwrap().answer
+    };
+    let shown = async || {
+        let status = party.socket().ask(Status {}).await.unwrap().answer;
+        let policy = Browser::secured(
+            party.door("https"),
+            "mta-sts.party.example",
+            Trust::anybody(),
+        );
+        let policy = policy.get("/.well-known/mta-sts.txt").await.unwrap();
+        (status.certificates[0].names.clone(), policy.text)
+    };
+    let before = shown().await;
+    assert!(before.0.contains(&HOST.to_owned()), "{before:?}");
+    let reloaded = reload(&|text| {
+        let text = text.replace(&format!("\"{HOST}\""), "\"mx.party.example\"");
+        text.replace("mode = \"enforce\"", "mode = \"testing\"")
+    });
+    let reloaded = reloaded.await;
+    assert_eq!(reloaded.needs_restart, ["hostname"]);
+    let told = reloaded
+        .warnings
+        .iter()
+        .any(|one| one.contains("until the restart"));
+    assert!(told, "{:?}", reloaded.warnings);
+    assert_eq!(shown().await, before);
+
+    let reloaded = reload(&|text| text.replace("\"mx.party.example\"", &format!("\"{HOST}\"")));
+    assert!(reloaded.await.needs_restart.is_empty());
+    let after = shown().await;
+    assert_eq!(after.0, before.0);
+    assert_eq!(after.1, before.1.replace("enforce", "testing"));
 }

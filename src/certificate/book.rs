@@ -14,20 +14,39 @@ const BETWEEN: SignedDuration = SignedDuration::from_hours(24);
 const LEAST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// The longest TTL that is believed.
 const LONGEST_TTL: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The TTL that is taken for that of the old records where nobody said it.
+const UNKNOWN_TTL: SignedDuration = SignedDuration::from_hours(24);
+/// Digests of keys from before that are remembered: the last few rotations'.
+const RETIRED: usize = 16;
 
-/// A private key as text, wiped when it goes.
+/// A private key as text (PEM), wiped when it goes.
 #[derive(Clone)]
 struct Private(Zeroizing<String>);
 
+/// What stands for a line's end in JSON: a text with escapes is put together in memory that nobody wipes.
+const LINE_END: u8 = b'|';
+
+impl Private {
+    fn with(text: String, from: u8, to: u8) -> Self {
+        let mut bytes = text.into_bytes();
+        let ends = bytes.iter_mut().filter(|byte| **byte == from);
+        ends.for_each(|byte| *byte = to);
+        // Both are ASCII, so that it is a text as before.
+        Self(Zeroizing::new(String::from_utf8(bytes).unwrap_or_default()))
+    }
+}
+
 impl Serialize for Private {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        let kept = Self::with(String::clone(&self.0), b'\n', LINE_END);
+        serializer.serialize_str(&kept.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Private {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+        let text = String::deserialize(deserializer)?;
+        Ok(Self::with(text, LINE_END, b'\n'))
     }
 }
 
@@ -46,6 +65,20 @@ pub(super) struct Issued {
     pub(super) until: Timestamp,
     /// Of which directory.
     pub(super) directory: String,
+}
+
+impl Issued {
+    /// The moment when so many thirtieths of its life are over.
+    fn at(&self, thirtieths: i32) -> Timestamp {
+        let life = self.until.duration_since(self.from);
+        let at = self.from.saturating_add(life * thirtieths / 30);
+        at.unwrap_or(Timestamp::MAX)
+    }
+
+    /// When its last tenth begins.
+    fn last_call(&self) -> Timestamp {
+        self.at(27)
+    }
 }
 
 /// A key, and what was issued for it.
@@ -85,6 +118,17 @@ impl Kept {
             key: self.key.0.clone(),
             chain,
         })
+    }
+
+    /// Whether there is a certificate of this authority for this name that is good for a while longer.
+    pub(super) fn is_good_for(&self, name: &str, directory: &str, now: Timestamp) -> bool {
+        let issued = self.issued.as_ref();
+        let Some(issued) = issued.filter(|one| one.directory == directory && now < one.last_call())
+        else {
+            return false;
+        };
+        let pair = self.key().with_chain(&issued.chain);
+        pair.is_ok_and(|pair| pair.serves_name(name))
     }
 }
 
@@ -138,6 +182,25 @@ pub(super) struct Next {
     /// When the last of its records was seen in DNS, and until when those remember who saw the set before.
     pub(super) seen_at: Option<Timestamp>,
     pub(super) wait_until: Option<Timestamp>,
+    /// For how long others remembered the old records when this set was made, in seconds, if that is known: who lowers it
+    /// with the new records changes nothing for those who asked before.
+    #[serde(default)]
+    pub(super) old_ttl: Option<i64>,
+    /// They wait for no records, since there never were any.
+    #[serde(default)]
+    pub(super) unpublished: bool,
+}
+
+impl Next {
+    pub(super) fn of(set: KeySet, old_ttl: Option<SignedDuration>) -> Self {
+        Self {
+            set,
+            seen_at: None,
+            wait_until: None,
+            old_ttl: old_ttl.map(|ttl| ttl.as_secs()),
+            unpublished: false,
+        }
+    }
 }
 
 /// All of it.
@@ -145,7 +208,7 @@ pub(super) struct Next {
 pub(super) struct Book {
     pub(super) live: KeySet,
     pub(super) next: Option<Next>,
-    /// The digests of the set before, whose records can be taken out of DNS.
+    /// The digests of the sets before, whose records can be taken out of DNS.
     #[serde(default)]
     pub(super) retired: Vec<[u8; 32]>,
 }
@@ -184,9 +247,20 @@ impl Book {
         let Some(next) = self.next.as_mut().filter(|next| next.seen_at.is_none()) else {
             return false;
         };
+        let old = next.old_ttl.map(SignedDuration::from_secs);
+        let ttl = ttl.max(old.unwrap_or(UNKNOWN_TTL));
         let wait = (ttl.min(LONGEST_TTL) * 2).max(LEAST_WAIT);
         next.seen_at = Some(now);
         next.wait_until = Some(now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+        true
+    }
+
+    /// Notes that the records of the next set are gone again: they're waited for anew.
+    pub(super) fn unseen(&mut self) -> bool {
+        let Some(next) = self.next.as_mut().filter(|next| next.seen_at.is_some()) else {
+            return false;
+        };
+        (next.seen_at, next.wait_until) = (None, None);
         true
     }
 
@@ -201,9 +275,18 @@ impl Book {
         let Some(next) = self.next.take() else {
             return false;
         };
-        self.retired = self.live.digests();
+        self.retired.extend(self.live.digests());
+        let old = self.retired.len().saturating_sub(RETIRED);
+        self.retired.drain(..old);
         self.live = next.set;
         true
+    }
+
+    /// Forgets keys from before whose records are gone; whether there were any.
+    pub(super) fn forget(&mut self, gone: &[[u8; 32]]) -> bool {
+        let before = self.retired.len();
+        self.retired.retain(|digest| !gone.contains(digest));
+        self.retired.len() < before
     }
 }
 
@@ -211,14 +294,7 @@ impl Book {
 /// tenth, and never within a day of the last one.
 pub(super) fn renew_at(issued: &Issued, hint: Option<Hint>) -> Timestamp {
     let life = issued.until.duration_since(issued.from);
-    let part = |tenths: i32| {
-        issued
-            .from
-            .saturating_add(life * tenths / 30)
-            .unwrap_or(Timestamp::MAX)
-    };
-    let by_life = part(20);
-    let wanted = hint.map_or(by_life, |hint| hint.renew_at.min(part(27)));
+    let wanted = hint.map_or(issued.at(20), |hint| hint.renew_at.min(issued.last_call()));
     let earliest = issued.got_at.saturating_add(BETWEEN.min(life / 3));
     wanted.max(earliest.unwrap_or(Timestamp::MAX))
 }
@@ -278,11 +354,8 @@ mod tests {
         let mut book = Book::new(now).unwrap();
         let first = book.live.digests();
         assert!(!book.switch(), "there are none");
-        book.next = Some(Next {
-            set: KeySet::make(2, now).unwrap(),
-            seen_at: None,
-            wait_until: None,
-        });
+        let no_wait = Some(SignedDuration::ZERO);
+        book.next = Some(Next::of(KeySet::make(2, now).unwrap(), no_wait));
         let late = now + SignedDuration::from_hours(1000);
         assert!(!book.may_switch(late), "nobody has seen them");
         assert!(book.seen(now, SignedDuration::from_hours(3)));
@@ -301,14 +374,108 @@ mod tests {
         let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
         for (ttl, hours) in [(0, 1), (24 * 365, 14 * 24)] {
             let mut book = Book::new(now).unwrap();
-            book.next = Some(Next {
-                set: book.live.clone(),
-                seen_at: None,
-                wait_until: None,
-            });
+            let set = book.live.clone();
+            book.next = Some(Next::of(set, Some(SignedDuration::ZERO)));
             book.seen(now, SignedDuration::from_hours(ttl));
             assert!(!book.may_switch(now + SignedDuration::from_mins(hours * 60 - 1)));
             assert!(book.may_switch(now + SignedDuration::from_hours(hours)));
         }
+    }
+
+    #[test]
+    fn who_lowers_the_ttl_with_the_new_records_waits_for_the_old_one() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let short = SignedDuration::from_mins(5);
+        let day = SignedDuration::from_hours(24);
+        // Where nobody said what it was, a day is taken.
+        for (old, hours) in [(Some(day), 48), (None, 48), (Some(short), 1)] {
+            let mut book = Book::new(now).unwrap();
+            book.next = Some(Next::of(book.live.clone(), old));
+            assert!(book.seen(now, short));
+            assert!(!book.may_switch(now + SignedDuration::from_mins(hours * 60 - 1)));
+            assert!(book.may_switch(now + SignedDuration::from_hours(hours)));
+        }
+    }
+
+    #[test]
+    fn records_that_are_gone_again_are_waited_for_anew() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut book = Book::new(now).unwrap();
+        assert!(!book.unseen());
+        book.next = Some(Next::of(
+            book.live.clone(),
+            Some(SignedDuration::from_hours(9)),
+        ));
+        assert!(!book.unseen());
+        book.seen(now, SignedDuration::ZERO);
+        assert!(book.unseen());
+        let late = now + SignedDuration::from_hours(1000);
+        assert!(!book.may_switch(late));
+        assert!(book.seen(late, SignedDuration::ZERO));
+        assert!(!book.may_switch(late + SignedDuration::from_hours(17)));
+    }
+
+    #[test]
+    fn two_rotations_forget_no_key_whose_records_are_there() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut book = Book::new(now).unwrap();
+        let mut before = Vec::new();
+        for number in 2..4 {
+            before.extend(book.live.digests());
+            let mut set = book.live.clone();
+            set.number = number;
+            for kept in &mut set.keys {
+                kept.digest = [u8::try_from(number).unwrap(); 32];
+            }
+            book.next = Some(Next::of(set, None));
+            assert!(book.switch());
+        }
+        assert_eq!(book.retired, before, "those of both");
+        assert!(!book.forget(&book.live.digests()));
+        assert!(book.forget(&before[..2]));
+        assert_eq!(book.retired, before[2..]);
+        for _ in 0..20 {
+            book.next = Some(Next::of(book.live.clone(), None));
+            book.switch();
+        }
+        assert_eq!(book.retired.len(), RETIRED);
+    }
+
+    #[test]
+    fn a_key_is_kept_in_characters_that_are_not_escaped() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let book = Book::new(now).unwrap();
+        let kept = book.write();
+        let text = std::str::from_utf8(&kept).unwrap();
+        assert!(text.contains("PRIVATE KEY") && !text.contains('\\'));
+        // As it was kept before.
+        let old = text.replace('|', "\\n");
+        for text in [text, &old] {
+            let again = Book::read(text.as_bytes()).unwrap();
+            for (one, other) in again.live.keys.iter().zip(&book.live.keys) {
+                assert_eq!(one.key.0, other.key.0);
+                assert!(one.pair(&["mail.party.example".to_owned()], now).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_kept_until_the_last_tenth() {
+        let mut own = issued(90);
+        own.directory = "https://a.example/".to_owned();
+        let mut kept = Kept::make(KeyKind::Ecdsa).unwrap();
+        let names = ["mail.party.example".to_owned()];
+        own.chain = kept.key().self_signed(&names, own.from).unwrap();
+        let at = |days: i64| own.from + SignedDuration::from_hours(24 * days);
+        let good = |kept: &Kept, name: &str, directory: &str, days: i64| {
+            kept.is_good_for(name, directory, at(days))
+        };
+        assert!(!good(&kept, &names[0], &own.directory, 1), "there is none");
+        kept.issued = Some(own.clone());
+        assert!(good(&kept, &names[0], &own.directory, 80));
+        assert!(!good(&kept, &names[0], &own.directory, 81));
+        assert!(!good(&kept, "other.party.example", &own.directory, 1));
+        // Another authority's may be worth nothing.
+        assert!(!good(&kept, &names[0], "https://b.example/", 1));
     }
 }

@@ -81,8 +81,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if fs::read(path).is_ok_and(|there| Zeroizing::new(there).as_slice() == bytes) {
         return Ok(());
     }
-    // A new file each time: a key must never be written into one that others have open.
-    let new = path.with_extension("new");
+    // A new file each time: a key must never be written into one that others have open. Each has a name of its own: what
+    // is half a key must not become a chain.
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let write = || {
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

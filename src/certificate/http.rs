@@ -42,6 +42,11 @@ enum NotAsked {
     Broken { host: String, why: String },
 }
 
+/// Whether an error is of the way to an authority, and nothing that it said.
+pub(super) fn is_own(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<NotAsked>()
+}
+
 /// Asks authorities.
 #[derive(Clone)]
 pub struct Http {
@@ -140,5 +145,14 @@ impl HttpClient for Http {
             let answer = answer.map_err(|error| Error::Other(Box::new(error)))?;
             Ok(BytesResponse::from(answer))
         })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::NotAsked;
+
+    pub(crate) fn unreachable() -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        Box::new(NotAsked::TimedOut("authority.example".to_owned()))
     }
 }

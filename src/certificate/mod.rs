@@ -19,11 +19,14 @@ mod http;
 mod order;
 mod refusal;
 mod rotate;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -39,7 +42,7 @@ pub use self::book::NoPair;
 pub use self::files::at_start;
 pub use self::http::Http;
 pub use self::refusal::Refusal;
-pub use self::rotate::Rotation;
+pub use self::rotate::{Found, Looking, Records, Rotation};
 
 use self::book::{Book, Hint, KeySet, Served};
 
@@ -116,10 +119,19 @@ pub struct OwnCertificates {
     /// Held while the book is being changed; the copy is that on the disk.
     changing: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
+    /// Held while what is served is being made, so that who began later ends later, with the later book.
+    publishing: Arc<tokio::sync::Mutex<()>>,
+    /// How often what is to be served has changed, and how often it had when it was last made.
+    changes: AtomicU64,
+    published: AtomicU64,
+    /// Where it is looked whether keys are in DNS.
+    records: OnceLock<Weak<dyn Records>>,
     trouble: Mutex<Option<Trouble>>,
     /// Why the files are not what is served.
     unwritten: Mutex<Option<String>>,
     hints: Mutex<HashMap<KeyKind, Hint>>,
+    /// Somebody asks for what the authority would not do before.
+    asked: AtomicBool,
     wake: Notify,
 }
 
@@ -160,9 +172,14 @@ impl OwnCertificates {
             settings: ArcSwap::from_pointee(settings),
             changing: tokio::sync::Mutex::new(()),
             book: Mutex::new(book),
+            publishing: Arc::default(),
+            changes: AtomicU64::new(1),
+            published: AtomicU64::new(0),
+            records: OnceLock::new(),
             trouble: Mutex::default(),
             unwritten: Mutex::default(),
             hints: Mutex::default(),
+            asked: AtomicBool::new(false),
             wake: Notify::new(),
         });
         own.publish().await?;
@@ -174,10 +191,21 @@ impl OwnCertificates {
     /// # Errors
     /// [`CertificateError`] if what is served can't be made anew.
     pub async fn reload(&self, settings: CertificateSettings) -> Result<(), CertificateError> {
-        self.settings.store(Arc::new(settings));
-        self.publish().await?;
+        let before = self.settings.swap(Arc::new(settings));
+        if before.directory() != self.settings.load().directory() {
+            // What another authority said of when to renew.
+            self.hints().clear();
+        }
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.asked.store(true, Ordering::SeqCst);
+        let published = self.publish().await;
         self.wake.notify_one();
-        Ok(())
+        published
+    }
+
+    /// Asks there, from now on, whether the records of the next keys are in DNS before they're served.
+    pub fn look_before_a_switch(&self, records: Weak<dyn Records>) {
+        let _ = self.records.set(records);
     }
 
     fn book(&self) -> Book {
@@ -205,6 +233,9 @@ impl OwnCertificates {
 
     /// Names that the authority would not have, and why.
     pub fn left_out(&self) -> Vec<(String, String)> {
+        if !self.is_acme() {
+            return Vec::new();
+        }
         let book = self.book();
         let issued = book
             .live
@@ -224,6 +255,9 @@ impl OwnCertificates {
 
     /// When the certificate of the served key of this kind is due to be renewed, if an authority issued one.
     pub fn renews_at(&self, kind: KeyKind) -> Option<Timestamp> {
+        if !self.is_acme() {
+            return None;
+        }
         let hint = self.hints().get(&kind).copied();
         let book = self.book();
         let kept = book.live.keys.iter().find(|kept| kept.kind == kind)?;
@@ -233,18 +267,22 @@ impl OwnCertificates {
 
     /// What is served from the next handshake on, in the doors and in the files.
     async fn publish(&self) -> Result<(), CertificateError> {
+        let publishing = self.publishing.clone().lock_owned().await;
+        let changes = self.changes.load(Ordering::SeqCst);
         let settings = self.settings.load_full();
         let (mut live, now) = (self.book().live, self.clock.now());
         if settings.acme.is_none() {
             live.keys.iter_mut().for_each(|kept| kept.issued = None);
         }
         let directory = settings.directory.clone();
+        // Whoever waits for it may be broken off; it works to its end, and the next one begins after that.
         let served = tokio::task::spawn_blocking(move || {
             let served = all_served(&live, &settings.names, now)?;
             let written = files::write(&directory, &served);
-            Ok::<_, CertificateError>((served, written))
+            Ok::<_, CertificateError>((served, written, publishing))
         });
-        let (served, written) = served.await.map_err(|_| CertificateError::Stopped)??;
+        let (served, written, _publishing) =
+            served.await.map_err(|_| CertificateError::Stopped)??;
         // What can't be written is missed while the vault is locked, and only then.
         if let Err(error) = &written {
             tracing::error!(%error, "certificates can't be kept for the locked time");
@@ -255,14 +293,33 @@ impl OwnCertificates {
             .unwrap_or_else(PoisonError::into_inner) = written.err().map(|error| error.to_string());
         self.served
             .put(served.into_iter().map(|one| one.pair).collect());
+        self.published.store(changes, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Makes up for a time when what is served, or its files, could not be made.
+    async fn catch_up(&self) -> Result<(), CertificateError> {
+        let (made, wanted) = (&self.published, &self.changes);
+        let behind = made.load(Ordering::SeqCst) != wanted.load(Ordering::SeqCst);
+        match behind || self.unwritten().is_some() {
+            true => self.publish().await,
+            false => Ok(()),
+        }
     }
 
     /// Keeps a changed book.
     async fn take(&self, book: Book, with: Vec<Step>) -> Result<(), CertificateError> {
         keep(&self.store, &book, with).await?;
         *self.book.lock().unwrap_or_else(PoisonError::into_inner) = book;
+        self.changes.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+}
+
+impl CertificateSettings {
+    /// Of which authority.
+    fn directory(&self) -> Option<&str> {
+        self.acme.as_ref().map(|acme| acme.directory.as_str())
     }
 }
 

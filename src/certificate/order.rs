@@ -11,6 +11,7 @@ use instant_acme::{
 };
 use tokio::time::{Instant, sleep};
 
+use super::http;
 use super::refusal::{Refusal, reason, refusal};
 use crate::config::ChallengeKind;
 use crate::tls::{Answering, Challenges, OwnKey};
@@ -45,7 +46,7 @@ pub(super) struct Got {
     /// The chain, in PEM.
     pub(super) chain: String,
     /// The names that the authority would not have, and why.
-    pub(super) left_out: Vec<(String, String)>,
+    pub(super) left_out: Vec<(String, Refusal)>,
 }
 
 /// Asks for certificates.
@@ -73,8 +74,7 @@ impl Orders<'_> {
         // Each round tries another way for at least one name, or leaves one out.
         for _ in 0..=names.len() * (self.kinds.len() + 1) {
             let now: Vec<String> = asked.keys().cloned().collect();
-            let order = self.order(&now, replaces.take()).await;
-            let (mut order, refused) = match order {
+            let mut order = match self.order(&now, &mut replaces).await {
                 Ok(order) => order,
                 Err(error) => match names_refused(&error, &now) {
                     Some(refused) => {
@@ -84,10 +84,7 @@ impl Orders<'_> {
                     None => return Err(refusal("ask for a certificate", &error)),
                 },
             };
-            let refused = match refused {
-                Some(refused) => refused,
-                None => self.prove(&mut order, &asked).await?,
-            };
+            let refused = self.prove(&mut order, &asked).await?;
             if refused.is_empty() {
                 let chain = self.finish(order, key, &now).await?;
                 return Ok(Got { chain, left_out });
@@ -97,32 +94,32 @@ impl Orders<'_> {
         Err(Refusal::odd("the authority refused each order"))
     }
 
+    /// An order for these names. What it replaces is a hint (RFC 9773 §5): an authority that doesn't take it gets the order
+    /// without, and isn't told again.
     async fn order(
         &self,
         names: &[String],
-        replaces: Option<CertificateIdentifier<'static>>,
-    ) -> Result<(Order, Option<Vec<(String, Refusal)>>), Error> {
+        replaces: &mut Option<CertificateIdentifier<'static>>,
+    ) -> Result<Order, Error> {
         let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
-        let order = NewOrder::new(&identifiers);
-        let Some(replaces) = replaces else {
-            return Ok((self.account.new_order(&order).await?, None));
-        };
-        // What it replaces is a hint: an authority that doesn't take it gets the order without.
-        match self.account.new_order(&order.replaces(replaces)).await {
-            Ok(order) => Ok((order, None)),
-            Err(error) => {
-                tracing::debug!(%error, "the authority takes no word on what is replaced");
-                let order = NewOrder::new(&identifiers);
-                Ok((self.account.new_order(&order).await?, None))
+        if let Some(one) = replaces.clone() {
+            let order = NewOrder::new(&identifiers).replaces(one);
+            match self.account.new_order(&order).await {
+                Err(error) if is_about_replacing(&error) => {
+                    tracing::debug!(%error, "the authority takes no word on what is replaced");
+                    *replaces = None;
+                }
+                done => return done,
             }
         }
+        self.account.new_order(&NewOrder::new(&identifiers)).await
     }
 
     /// Tries another way for names that were refused, or leaves them out; the host's own can't be left out.
     fn set_aside(
         &self,
         asked: &mut Names,
-        left_out: &mut Vec<(String, String)>,
+        left_out: &mut Vec<(String, Refusal)>,
         refused: Vec<(String, Refusal)>,
         host: &str,
         for_good: bool,
@@ -142,7 +139,7 @@ impl Orders<'_> {
                 return Err(why);
             }
             asked.remove(&name);
-            left_out.push((name, why.to_string()));
+            left_out.push((name, why));
         }
         Ok(())
     }
@@ -264,6 +261,24 @@ fn type_of(kind: ChallengeKind) -> ChallengeType {
     }
 }
 
+/// Whether an order may have been refused for what it says it replaces. Another order at once after a refusal for anything
+/// else, limits above all, would only make it worse.
+fn is_about_replacing(error: &Error) -> bool {
+    match error {
+        // The authority doesn't know of it, or took the order and left it away.
+        Error::Unsupported(_) => true,
+        Error::Other(why) => !http::is_own(why.as_ref()),
+        Error::Api(problem) => {
+            let kind = problem.r#type.as_deref().unwrap_or_default();
+            let kind = kind.rsplit(':').next().unwrap_or_default();
+            // Somebody else's, as after a new account, or none that it knows.
+            let odd = ["alreadyReplaced", "malformed", "unauthorized"];
+            problem.subproblems.is_empty() && odd.contains(&kind)
+        }
+        _ => false,
+    }
+}
+
 /// The names that an order was refused for, where the authority names them (RFC 8555 §6.7.1).
 fn names_refused(error: &Error, names: &[String]) -> Option<Vec<(String, Refusal)>> {
     let Error::Api(problem) = error else {
@@ -285,4 +300,33 @@ fn names_refused(error: &Error, names: &[String]) -> Option<Vec<(String, Refusal
     };
     let refused: Vec<_> = names.iter().filter_map(of).collect();
     (!refused.is_empty()).then_some(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_order_follows_a_refusal_that_is_about_something_else() {
+        let refused = |kind: &str| {
+            Error::Api(Problem {
+                r#type: Some(format!("urn:ietf:params:acme:error:{kind}")),
+                detail: None,
+                status: None,
+                subproblems: Vec::new(),
+            })
+        };
+        for kind in ["alreadyReplaced", "malformed", "unauthorized"] {
+            assert!(is_about_replacing(&refused(kind)), "{kind}");
+        }
+        for kind in ["rateLimited", "serverInternal", "accountDoesNotExist", ""] {
+            assert!(!is_about_replacing(&refused(kind)), "{kind}");
+        }
+        assert!(is_about_replacing(&Error::Unsupported("ARI")));
+        assert!(is_about_replacing(&Error::Other(
+            "replaces field mismatch".into()
+        )));
+        let unreachable = http::tests::unreachable();
+        assert!(!is_about_replacing(&Error::Other(unreachable)));
+    }
 }

@@ -2,6 +2,7 @@
 //! tried again, ever more slowly: authorities lock out those who hammer at them.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use instant_acme::{Account, AccountCredentials, CertificateIdentifier, NewAccount};
@@ -13,7 +14,9 @@ use zeroize::Zeroizing;
 use super::book::{Hint, Issued, Kept, renew_at};
 use super::order::{Got, Orders};
 use super::refusal::refusal;
-use super::{AcmeSettings, CertificateError, OwnCertificates, Refusal, Trouble};
+use super::{
+    AcmeSettings, CertificateError, CertificateSettings, OwnCertificates, Refusal, Trouble,
+};
 use crate::store::{Change, Setting, Step};
 use crate::tls::{KeyKind, Pair};
 
@@ -38,6 +41,9 @@ const SELF_MADE: SignedDuration = SignedDuration::from_hours(300 * 24);
 struct KeptAccount {
     directory: String,
     credentials: AccountCredentials,
+    /// Whom the authority knows that it may write to.
+    #[serde(default)]
+    contact: Option<String>,
 }
 
 impl From<CertificateError> for Refusal {
@@ -59,10 +65,12 @@ impl OwnCertificates {
     /// Works for ever.
     pub async fn run(self: std::sync::Arc<Self>) {
         let mut tries = 0;
-        let mut asked_for = false;
         loop {
+            let asked_of = self.settings.load_full();
+            let asked_for = self.asked.swap(false, Ordering::SeqCst);
             let done = self.round(asked_for).await;
             let now = self.clock.now();
+            let mut slow_down = false;
             let next = match done {
                 Ok(()) => {
                     tries = 0;
@@ -71,6 +79,7 @@ impl OwnCertificates {
                 }
                 Err(refusal) => {
                     tries += 1;
+                    slow_down = refusal.slow_down;
                     let again_at = after(now, wait_after(tries, &refusal));
                     tracing::warn!(
                         why = refusal.why,
@@ -87,10 +96,21 @@ impl OwnCertificates {
                     again_at
                 }
             };
-            asked_for = tokio::select! {
-                () = self.clock.sleep_until(next) => false,
-                () = self.wake.notified() => true,
-            };
+            tokio::select! {
+                () = self.clock.sleep_until(next) => {}
+                () = self.woken(&asked_of, slow_down) => {}
+            }
+        }
+    }
+
+    /// Until it is to be looked again, though the time has not come. An authority that wants to be left alone is, whoever
+    /// asks; another one may be asked.
+    pub(super) async fn woken(&self, asked_of: &CertificateSettings, slow_down: bool) {
+        loop {
+            self.wake.notified().await;
+            if !slow_down || self.settings.load().directory() != asked_of.directory() {
+                return;
+            }
         }
     }
 
@@ -98,21 +118,24 @@ impl OwnCertificates {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    fn next_look(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn next_look(&self, now: Timestamp) -> Timestamp {
         let waits = self.book().next.and_then(|next| next.wait_until);
         let hints = self.hints().values().map(|hint| hint.ask_again).min();
+        let hints = hints.filter(|_| self.is_acme());
         let renewals = KeyKind::ALL.map(|kind| self.renews_at(kind));
         let due = [waits, hints].into_iter().chain(renewals).flatten();
         let soon = after(now, SignedDuration::from_mins(1));
         due.fold(after(now, LOOK), Timestamp::min).max(soon)
     }
 
-    /// Does what is due; the first thing that fails ends it.
-    async fn round(&self, asked_for: bool) -> Result<(), Refusal> {
+    /// Does what is due. A key that fails keeps no other from its certificate.
+    pub(super) async fn round(&self, asked_for: bool) -> Result<(), Refusal> {
         let settings = self.settings.load_full();
+        let mut done = self.catch_up().await.map_err(Refusal::from);
         let Some(acme) = &settings.acme else {
+            done?;
             if self.book().may_switch(self.clock.now()) {
-                self.switch().await?;
+                self.switch_if_published().await?;
             }
             let now = self.clock.now();
             let old = |pair: &Pair| pair.expires().duration_since(now) < SELF_MADE;
@@ -124,10 +147,14 @@ impl OwnCertificates {
         for kept in &self.book().live.keys {
             self.ask_when(kept, acme).await;
             if self.is_due(kept, acme, &settings.names, asked_for) {
-                self.renew(kept, acme, &settings.names).await?;
-                self.publish().await?;
+                let renewed = self.renew_and_serve(kept, acme, &settings.names).await;
+                done = both(done, renewed);
+            }
+            if done.as_ref().is_err_and(|refusal| refusal.slow_down) {
+                break;
             }
         }
+        done?;
         // Last: what goes wrong with the next keys must not keep those in use from being renewed.
         let book = self.book();
         if book.may_switch(self.clock.now())
@@ -136,9 +163,19 @@ impl OwnCertificates {
             for kept in next.set.keys.iter().filter(|kept| kept.issued.is_none()) {
                 self.renew(kept, acme, &settings.names).await?;
             }
-            self.switch().await?;
+            self.switch_if_published().await?;
         }
         Ok(())
+    }
+
+    async fn renew_and_serve(
+        &self,
+        kept: &Kept,
+        acme: &AcmeSettings,
+        names: &[String],
+    ) -> Result<(), Refusal> {
+        self.renew(kept, acme, names).await?;
+        Ok(self.publish().await?)
     }
 
     fn is_due(&self, kept: &Kept, acme: &AcmeSettings, names: &[String], asked_for: bool) -> bool {
@@ -170,6 +207,10 @@ impl OwnCertificates {
                 "the authority's certificate can't be used: {error}"
             ))
         })?;
+        let now = self.clock.now();
+        if let Some(refusal) = lost(kept, &got.left_out, &acme.directory, now) {
+            return Err(refusal);
+        }
         let missing = |name: &&String| {
             let told = got.left_out.iter().any(|(left, _)| left == *name);
             !told && !pair.serves_name(name)
@@ -180,11 +221,15 @@ impl OwnCertificates {
         }
         let issued = Issued {
             asked: names.to_vec(),
-            got_at: self.clock.now(),
+            got_at: now,
             from: pair.valid_from(),
             until: pair.expires(),
             directory: acme.directory.clone(),
-            left_out: got.left_out,
+            left_out: got
+                .left_out
+                .into_iter()
+                .map(|(name, why)| (name, why.to_string()))
+                .collect(),
             chain: got.chain,
         };
         let until = issued.until;
@@ -241,13 +286,32 @@ impl OwnCertificates {
         let reaching = |error| refusal("reach the authority", &error);
         let kept = self.store.setting(ACCOUNT).await;
         let kept = kept.map_err(CertificateError::from)?;
-        let kept = kept.and_then(|bytes| serde_json::from_slice::<KeptAccount>(&bytes).ok());
-        if let Some(kept) = kept.filter(|kept| kept.directory == acme.directory) {
-            let account = builder().from_credentials(kept.credentials).await;
-            return account.map_err(reaching);
-        }
+        let read = |bytes: &Zeroizing<Vec<u8>>| serde_json::from_slice::<KeptAccount>(bytes).ok();
         let contact = acme.contact.as_ref().map(|one| format!("mailto:{one}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let own = |one: &KeptAccount| one.directory == acme.directory;
+        if let Some(one) = kept.as_ref().and_then(read).filter(own) {
+            let account = builder().from_credentials(one.credentials).await;
+            let account = account.map_err(reaching)?;
+            if one.contact != acme.contact {
+                match account.update_contacts(&contact).await {
+                    Ok(()) => {
+                        let again = kept.as_ref().and_then(read).map(|one| KeptAccount {
+                            contact: acme.contact.clone(),
+                            ..one
+                        });
+                        self.keep_account(again).await?;
+                        tracing::info!("told the certificate authority whom it may write to");
+                    }
+                    // Certificates don't wait for it.
+                    Err(error) => {
+                        let refusal = refusal("tell the authority tls.acme.contact", &error);
+                        tracing::warn!(why = refusal.why, next = refusal.next, "not told");
+                    }
+                }
+            }
+            return Ok(account);
+        }
         let wanted = NewAccount {
             contact: &contact,
             terms_of_service_agreed: true,
@@ -261,6 +325,7 @@ impl OwnCertificates {
         self.keep_account(Some(KeptAccount {
             directory,
             credentials,
+            contact: acme.contact.clone(),
         }))
         .await?;
         tracing::info!("made an account at the certificate authority");
@@ -296,7 +361,7 @@ impl OwnCertificates {
             return;
         };
         let hint = match account.renewal_info(&identifier).await {
-            Ok((info, again)) => {
+            Ok((info, again)) if info.suggested_window.start < info.suggested_window.end => {
                 let second = |at: i64| Timestamp::from_second(at).unwrap_or(issued.until);
                 let window = info.suggested_window;
                 let (start, end) = (
@@ -313,8 +378,10 @@ impl OwnCertificates {
                     ask_again: after(now, again.clamp(hour, hour * 24)),
                 }
             }
-            Err(error) => {
-                tracing::debug!(%error, "the authority doesn't say when to renew");
+            // A window that ends before it begins is no answer either (RFC 9773 §4.2).
+            said => {
+                let error = said.err();
+                tracing::debug!(?error, "the authority doesn't say when to renew");
                 let by_life = renew_at(issued, None);
                 Hint {
                     renew_at: known.map_or(by_life, |hint| hint.renew_at),
@@ -323,6 +390,37 @@ impl OwnCertificates {
             }
         };
         self.hints().insert(kept.kind, hint);
+    }
+}
+
+/// A name that the present certificate has and a new one would lack: what may have failed for a moment must not take it
+/// away. Near the end of the present one, a new one without that name is better than none.
+fn lost(
+    kept: &Kept,
+    left_out: &[(String, Refusal)],
+    directory: &str,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let lost = |(name, _): &&(String, Refusal)| kept.is_good_for(name, directory, now);
+    let (name, why) = left_out.iter().find(lost)?;
+    let said = format!(
+        "{}; the certificate in use has {name}, and stays for now",
+        why.why
+    );
+    Some(Refusal {
+        why: said,
+        ..why.clone()
+    })
+}
+
+/// What two tries came to: the first refusal, and whether either asks for a pause.
+fn both(first: Result<(), Refusal>, second: Result<(), Refusal>) -> Result<(), Refusal> {
+    match (first, second) {
+        (Err(first), Err(second)) => Err(Refusal {
+            slow_down: first.slow_down || second.slow_down,
+            ..first
+        }),
+        (first, second) => first.and(second),
     }
 }
 
@@ -350,6 +448,8 @@ fn identifier(kept: &Kept, issued: &Issued) -> Option<CertificateIdentifier<'sta
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -362,9 +462,14 @@ mod tests {
         assert_eq!(waits[10], 12 * 60);
         let slow = Refusal {
             slow_down: true,
-            ..plain
+            ..plain.clone()
         };
         assert_eq!(wait_after(1, &slow).as_hours(), 3);
         assert_eq!(wait_after(u32::MAX, &slow).as_hours(), 12);
+        // Whichever of two asks for it; and the first one is told.
+        let first = both(Err(plain.clone()), Err(slow.clone())).unwrap_err();
+        assert!(first.slow_down && first.why == plain.why);
+        assert!(both(Ok(()), Ok(())).is_ok());
+        assert!(both(Ok(()), Err(plain.clone())).is_err() && both(Err(plain), Ok(())).is_err());
     }
 }

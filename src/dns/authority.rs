@@ -64,16 +64,19 @@ impl NameServer {
         self.resolver.data(name, kind).await
     }
 
-    /// How long others may remember its records of this name and kind, in seconds.
-    pub async fn ttl(&self, name: &str, kind: Kind) -> Option<u32> {
-        let answer = self
-            .resolver
-            .look_up(name, kind.record_type())
-            .await
-            .ok()??;
-        let records = answer.answers().iter();
+    /// How long others may remember its records of this name and kind, in seconds; 0 if there are none.
+    ///
+    /// # Errors
+    /// A temporary [`LookupError`].
+    pub async fn ttl(&self, name: &str, kind: Kind) -> Result<u32, LookupError> {
+        let answer = match self.resolver.look_up(name, kind.record_type()).await {
+            Err(LookupError::NoSuchDomain) => return Ok(0),
+            answer => answer?,
+        };
+        let records = answer.as_ref().map(|answer| answer.answers());
+        let records = records.unwrap_or_default().iter();
         let own = records.filter(|record| record.record_type() == kind.record_type());
-        own.map(|record| record.ttl).max()
+        Ok(own.map(|record| record.ttl).max().unwrap_or(0))
     }
 }
 

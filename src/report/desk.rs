@@ -2,14 +2,18 @@
 //! what it says is so: they are advice, and there is an end to how many are kept.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::dmarc::DmarcReceived;
+use super::quota::{Giver, Kind, Quota};
+use super::tally::day_of;
 use super::tls::{TlsReceived, Unfit};
 use super::unpack::{UnpackError, attached, gunzip};
 use crate::address::Domain;
@@ -18,14 +22,15 @@ use crate::store::{Change, ReportRecord, ReportRow, Step, Store, StoreError};
 
 /// How long a report is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The largest report that is taken, as it comes.
 pub const MOST_PACKED: usize = 1 << 20;
 /// What one may unpack to.
-const MOST_UNPACKED: usize = 8 << 20;
-/// Reports that anybody could have written and that are taken in a day, and kept at once. Of those whose sender is proven,
-/// twice as many.
-const A_DAY: u64 = 300;
+const MOST_UNPACKED: usize = 2 << 20;
+/// The largest as it is kept.
+const MOST_KEPT: usize = 64 << 10;
+/// How long one waits while another is read.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// Reports that are kept at once, if anybody could have written them. Of those whose sender is proven, twice as many.
 const AT_ONCE: u64 = 5_000;
 /// Rows that are read at once.
 const PAGE: u32 = 100;
@@ -73,6 +78,9 @@ pub enum TakeError {
     /// There are too many today.
     #[error("too many reports came in a day; more are taken tomorrow")]
     TooMany,
+    /// Others are being read.
+    #[error("other reports are being read; try again in a minute")]
+    Busy,
     /// The store.
     #[error("the report could not be kept: {0}; look at `hustings status`")]
     Store(#[from] StoreError),
@@ -99,7 +107,8 @@ struct Inner {
     clock: Clock,
     ours: ArcSwap<Ours>,
     /// One is unpacked at a time: it may take a few megabytes.
-    one: Semaphore,
+    one: Arc<Semaphore>,
+    quota: Mutex<Quota>,
 }
 
 impl std::fmt::Debug for Reports {
@@ -115,7 +124,8 @@ impl Reports {
             store,
             clock,
             ours: ArcSwap::from_pointee(ours),
-            one: Semaphore::new(1),
+            one: Arc::new(Semaphore::new(1)),
+            quota: Mutex::default(),
         }))
     }
 
@@ -124,11 +134,16 @@ impl Reports {
         self.0.ours.store(Arc::new(ours));
     }
 
-    /// Takes a report on TLS, as it was posted.
+    /// Takes a report on TLS, as it was posted from this address.
     ///
     /// # Errors
     /// [`TakeError`]: nothing was kept.
-    pub async fn take_tls(&self, body: Vec<u8>, gzipped: bool) -> Result<Taken, TakeError> {
+    pub async fn take_tls(
+        &self,
+        body: Vec<u8>,
+        gzipped: bool,
+        from: IpAddr,
+    ) -> Result<Taken, TakeError> {
         let ours = self.0.ours.load_full();
         let read = move || {
             let json = match gzipped {
@@ -138,15 +153,25 @@ impl Reports {
             let report = TlsReceived::read(&json, |domain| ours.domains.contains(domain))?;
             Ok(Kept::Tls(report))
         };
-        self.take(read, false).await
+        self.take(read, Giver::at(Kind::Tls, from)).await
     }
 
-    /// Takes a DMARC report out of a mail. `proven` is whether SPF or DKIM vouches for the mail's author.
+    /// Takes a DMARC report out of a mail that came from this address. `proven` is the domain of its author, if SPF or DKIM
+    /// vouches for it: that is who reports then, whatever the report says.
     ///
     /// # Errors
     /// [`TakeError`]: nothing was kept.
-    pub async fn take_dmarc(&self, mail: Vec<u8>, proven: bool) -> Result<Taken, TakeError> {
+    pub async fn take_dmarc(
+        &self,
+        mail: Vec<u8>,
+        from: IpAddr,
+        proven: Option<Domain>,
+    ) -> Result<Taken, TakeError> {
         let ours = self.0.ours.load_full();
+        let giver = Giver {
+            proven: proven.clone(),
+            ..Giver::at(Kind::Dmarc, from)
+        };
         let read = move || {
             let is_ours = |domain: &Domain| ours.domains.contains(domain);
             let is_own = |address| ours.addresses.contains(&address);
@@ -162,37 +187,50 @@ impl Reports {
                 .ok()
             });
             match (found?, unfit) {
-                (Some(report), _) => Ok(Kept::Dmarc(DmarcReceived { proven, ..report })),
+                (Some(report), _) => Ok(Kept::Dmarc(match &proven {
+                    Some(domain) => DmarcReceived {
+                        proven: true,
+                        reporter: domain.to_string(),
+                        ..report
+                    },
+                    None => report,
+                })),
                 (None, Some(unfit)) => Err(unfit.into()),
                 (None, None) => Err(TakeError::None),
             }
         };
-        self.take(read, proven).await
+        self.take(read, giver).await
     }
 
     async fn take(
         &self,
         read: impl FnOnce() -> Result<Kept, TakeError> + Send + 'static,
-        proven: bool,
+        giver: Giver,
     ) -> Result<Taken, TakeError> {
         let inner = &*self.0;
-        let _one = inner.one.acquire().await.map_err(|_| TakeError::BrokeOff)?;
-        let read = tokio::task::spawn_blocking(read);
-        let report = read.await.map_err(|_| TakeError::BrokeOff)??;
-        let name = report.name();
-        if inner.store.has_report(&name).await? {
-            return Ok(Taken::Again);
-        }
-        inner.store.check_room()?;
-        let now = inner.clock.now();
-        let until = now.saturating_add(KEPT).unwrap_or(Timestamp::MAX);
-        let yesterday = until.saturating_sub(DAY).unwrap_or(until);
-        let times = if proven { 2 } else { 1 };
-        if inner.store.count_reports(yesterday).await? >= A_DAY * times
+        let one = timeout(PATIENCE, inner.one.clone().acquire_owned()).await;
+        let one = one.map_err(|_| TakeError::Busy)?;
+        let one = one.map_err(|_| TakeError::BrokeOff)?;
+        let (now, domains) = (inner.clock.now(), inner.ours.load().domains.len());
+        let times = if giver.proven.is_some() { 2 } else { 1 };
+        if !self.quota(|quota| quota.allows(&giver, domains, day_of(now)))
             || inner.store.count_reports(now).await? >= AT_ONCE * times
         {
             return Err(TakeError::TooMany);
         }
+        // Whoever waits for it may go away: it is read to its end, and the next one waits for that.
+        let read = tokio::task::spawn_blocking(move || (read(), one));
+        let (report, _one) = read.await.map_err(|_| TakeError::BrokeOff)?;
+        let report = report?;
+        let (name, size) = report.name();
+        if size > MOST_KEPT {
+            return Err(Unfit::TooMuch.into());
+        }
+        if inner.store.has_report(&name).await? {
+            return Ok(Taken::Again);
+        }
+        inner.store.check_room()?;
+        let until = now.saturating_add(KEPT).unwrap_or(Timestamp::MAX);
         let record = ReportRecord {
             received_at: now,
             // It is plain data.
@@ -203,7 +241,18 @@ impl Reports {
             .store
             .change(Change::new().then(Step::PutReport(row)))
             .await?;
+        self.quota(|quota| quota.count(&giver, domains));
         Ok(Taken::Kept)
+    }
+
+    fn quota<T>(&self, with: impl FnOnce(&mut Quota) -> T) -> T {
+        with(&mut self.0.quota.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads none until this is dropped.
+    #[cfg(test)]
+    pub(crate) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.0.one.clone().acquire_owned().await.expect("is open")
     }
 
     /// Goes over all reports that are kept.
@@ -253,8 +302,8 @@ impl Reports {
 
 impl Kept {
     /// What it is known by: its sender's id of it, and what it says, so that nobody who guesses an id keeps the true report
-    /// out.
-    fn name(&self) -> Vec<u8> {
+    /// out. And its size.
+    fn name(&self) -> (Vec<u8>, usize) {
         let (kind, reporter, id) = match self {
             Self::Tls(report) => ("tls", &report.reporter, &report.id),
             Self::Dmarc(report) => ("dmarc", &report.reporter, &report.id),
@@ -263,7 +312,7 @@ impl Kept {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &said);
         let mut name = format!("{kind}\0{reporter}\0{id}\0").into_bytes();
         name.extend_from_slice(digest.as_ref());
-        name
+        (name, said.len())
     }
 }
 
@@ -272,6 +321,7 @@ impl Kept {
 pub(crate) mod tests {
     use super::*;
     use crate::report::dmarc::tests::OLD;
+    use crate::report::quota::A_DAY;
     use crate::report::tls::tests::RFC;
     use crate::report::unpack::tests::{gzip, mail_with, zipped};
     use crate::store::{Files, LockedStore};
@@ -300,6 +350,14 @@ pub(crate) mod tests {
         Reports::new(store(directory).await, clock.clone(), ours)
     }
 
+    fn at(network: u32) -> IpAddr {
+        std::net::Ipv4Addr::from_bits(network << 8 | 7).into()
+    }
+
+    fn far() -> Option<Domain> {
+        Some(Domain::parse("far.example").unwrap())
+    }
+
     async fn kept(desk: &Reports) -> Vec<Kept> {
         let mut all = Vec::new();
         desk.each(|one| all.push(one.report)).await.unwrap();
@@ -312,17 +370,20 @@ pub(crate) mod tests {
         let desk = desk(directory.path(), &clock).await;
         let packed = gzip(RFC.as_bytes());
         assert_eq!(
-            desk.take_tls(packed.clone(), true).await.unwrap(),
+            desk.take_tls(packed.clone(), true, at(1)).await.unwrap(),
             Taken::Kept
         );
-        let plain = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        let plain = desk.take_tls(RFC.as_bytes().to_vec(), false, at(1)).await;
         assert_eq!(plain.unwrap(), Taken::Again);
         let mail = mail_with("application/zip", "r.zip", &zipped(&[OLD.as_bytes()]));
         assert_eq!(
-            desk.take_dmarc(mail.clone(), true).await.unwrap(),
+            desk.take_dmarc(mail.clone(), at(1), far()).await.unwrap(),
             Taken::Kept
         );
-        assert_eq!(desk.take_dmarc(mail, true).await.unwrap(), Taken::Again);
+        assert_eq!(
+            desk.take_dmarc(mail, at(1), far()).await.unwrap(),
+            Taken::Again
+        );
         assert_eq!(
             (kept(&desk).await.len(), desk.count().await.unwrap()),
             (2, 2)
@@ -343,11 +404,11 @@ pub(crate) mod tests {
         let desk = desk(directory.path(), &clock).await;
         let store = desk.0.store.clone();
         store.keep_free(Some(4 * store.space().unwrap().left + (1 << 40)));
-        let short = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        let short = desk.take_tls(RFC.as_bytes().to_vec(), false, at(1)).await;
         let reserved = matches!(short, Err(TakeError::Store(StoreError::Reserved { .. })));
         assert!(reserved, "{short:?}");
         store.keep_free(Some(0));
-        let taken = desk.take_tls(RFC.as_bytes().to_vec(), false).await;
+        let taken = desk.take_tls(RFC.as_bytes().to_vec(), false, at(1)).await;
         assert_eq!(taken.unwrap(), Taken::Kept);
     }
 
@@ -356,19 +417,19 @@ pub(crate) mod tests {
         let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
         let desk = desk(directory.path(), &clock).await;
         let bomb = gzip(&vec![b' '; MOST_UNPACKED + 1]);
-        let tls = desk.take_tls(bomb.clone(), true).await;
+        let tls = desk.take_tls(bomb.clone(), true, at(1)).await;
         assert!(matches!(tls, Err(TakeError::Packed(UnpackError::TooBig))));
-        let tls = desk.take_tls(b"{}".to_vec(), false).await;
+        let tls = desk.take_tls(b"{}".to_vec(), false, at(1)).await;
         assert!(matches!(tls, Err(TakeError::Unfit(Unfit::Unreadable))));
         let dmarc = async |bytes: &[u8]| {
             let mail = mail_with("application/gzip", "r.xml.gz", bytes);
-            desk.take_dmarc(mail, true).await
+            desk.take_dmarc(mail, at(1), far()).await
         };
         assert!(matches!(dmarc(&bomb).await, Err(TakeError::Packed(_))));
         let other = OLD.replace("party.example", "other.example");
         let other = dmarc(&gzip(other.as_bytes())).await;
         assert!(matches!(other, Err(TakeError::Unfit(Unfit::NotOurs))));
-        let words = desk.take_dmarc(b"Subject: hello\r\n\r\nHello\r\n".to_vec(), true);
+        let words = desk.take_dmarc(b"Subject: hello\r\n\r\nHello\r\n".to_vec(), at(1), far());
         assert!(matches!(words.await, Err(TakeError::None)));
         assert!(kept(&desk).await.is_empty());
     }
@@ -379,16 +440,111 @@ pub(crate) mod tests {
         let desk = desk(directory.path(), &clock).await;
         for n in 0..A_DAY {
             let json = RFC.replace("5065427c", &n.to_string()).into_bytes();
-            assert_eq!(desk.take_tls(json, false).await.unwrap(), Taken::Kept);
+            let taken = desk.take_tls(json, false, at(n / 10)).await;
+            assert_eq!(taken.unwrap(), Taken::Kept);
         }
         let one_more = RFC.replace("5065427c", "more").into_bytes();
-        let refused = desk.take_tls(one_more.clone(), false).await;
+        let refused = desk.take_tls(one_more.clone(), false, at(999)).await;
         assert!(matches!(refused, Err(TakeError::TooMany)));
         let mail = mail_with("application/gzip", "r.xml.gz", &gzip(OLD.as_bytes()));
-        let unproven = desk.take_dmarc(mail.clone(), false).await;
-        assert!(matches!(unproven, Err(TakeError::TooMany)));
-        assert_eq!(desk.take_dmarc(mail, true).await.unwrap(), Taken::Kept);
-        clock.advance(DAY).unwrap();
-        assert_eq!(desk.take_tls(one_more, false).await.unwrap(), Taken::Kept);
+        let other_kind = desk.take_dmarc(mail, at(1), None).await;
+        assert_eq!(other_kind.unwrap(), Taken::Kept);
+        clock.advance(SignedDuration::from_hours(24)).unwrap();
+        let tomorrow = desk.take_tls(one_more, false, at(999)).await;
+        assert_eq!(tomorrow.unwrap(), Taken::Kept);
+    }
+
+    #[tokio::test]
+    async fn a_full_day_is_told_before_anything_is_unpacked() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        for n in 0..10 {
+            let json = RFC.replace("5065427c", &n.to_string()).into_bytes();
+            desk.take_tls(json, false, at(1)).await.unwrap();
+        }
+        let bomb = gzip(&vec![b' '; MOST_UNPACKED + 1]);
+        let refused = desk.take_tls(bomb.clone(), true, at(1)).await;
+        assert!(matches!(refused, Err(TakeError::TooMany)));
+        let elsewhere = desk.take_tls(bomb, true, at(2)).await;
+        assert!(matches!(elsewhere, Err(TakeError::Packed(_))));
+    }
+
+    #[tokio::test]
+    async fn who_is_proven_is_who_reports() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let xml = OLD.replace("far.example</org_name>", "google.com</org_name>");
+        let mail = mail_with("application/gzip", "r.xml.gz", &gzip(xml.as_bytes()));
+        desk.take_dmarc(mail.clone(), at(1), far()).await.unwrap();
+        let said = async || {
+            let all = kept(&desk).await.into_iter();
+            let said = all.map(|one| match one {
+                Kept::Dmarc(report) => (report.reporter, report.proven),
+                Kept::Tls(report) => panic!("{report:?}"),
+            });
+            let mut said: Vec<_> = said.collect();
+            said.sort();
+            said
+        };
+        assert_eq!(said().await, [("far.example".to_owned(), true)]);
+        desk.take_dmarc(mail, at(1), None).await.unwrap();
+        assert_eq!(said().await[1], ("google.com".to_owned(), false));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_small() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let (head, rest) = RFC.split_once("\"failure-details\": [").unwrap();
+        let (first, _) = rest.split_once('}').unwrap();
+        let detail = first.replace(
+            "\"failed-session-count\"",
+            &format!(
+                "\"failure-reason-code\": \"{}\", \"failed-session-count\"",
+                "\u{10348}".repeat(500)
+            ),
+        );
+        let details = vec![format!("{detail}}}"); 100].join(",");
+        let json = format!("{head}\"failure-details\": [{details}]}}]}}");
+        let refused = desk.take_tls(json.into_bytes(), false, at(1)).await;
+        assert!(
+            matches!(refused, Err(TakeError::Unfit(Unfit::TooMuch))),
+            "{refused:?}"
+        );
+        // What a large provider tells fits: names beyond the room for them are summed up.
+        let record = |n: u32| {
+            let name = format!("{}.{n}.example", "a".repeat(60));
+            let ip = std::net::Ipv4Addr::from_bits(0x0a00_0000 + (n << 8));
+            format!(
+                "<record><row><source_ip>{ip}</source_ip><count>1</count></row><identifiers><header_from>{name}</header_from>\
+                 </identifiers><auth_results><spf><domain>x{name}</domain><result>pass</result></spf><dkim><domain>y{name}\
+                 </domain><result>pass</result></dkim></auth_results></record>"
+            )
+        };
+        let (head, _) = OLD.split_once("<record>").unwrap();
+        let records: String = (0..500).map(record).collect();
+        let xml = format!("{head}{records}</feedback>");
+        let mail = mail_with("application/gzip", "r.xml.gz", &gzip(xml.as_bytes()));
+        assert_eq!(
+            desk.take_dmarc(mail, at(1), None).await.unwrap(),
+            Taken::Kept
+        );
+        let [Kept::Dmarc(report)] = &kept(&desk).await[..] else {
+            panic!("one is kept");
+        };
+        assert_eq!(report.sources.iter().map(|one| one.count).sum::<u64>(), 500);
+    }
+
+    #[tokio::test]
+    async fn who_would_wait_too_long_comes_again() {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let desk = desk(directory.path(), &clock).await;
+        let held = desk.hold().await;
+        let json = RFC.as_bytes().to_vec();
+        let busy = desk.take_tls(json.clone(), false, at(1)).await;
+        assert!(matches!(busy, Err(TakeError::Busy)));
+        drop(held);
+        let taken = desk.take_tls(json, false, at(1)).await;
+        assert_eq!(taken.unwrap(), Taken::Kept);
     }
 }

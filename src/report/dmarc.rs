@@ -17,6 +17,11 @@ use crate::net::Network;
 const SOURCES: usize = 200;
 /// Names that are kept of who vouched for a source.
 const NAMES: usize = 3;
+/// Letters of all names together; sources whose names have no room are summed up with the others.
+const LETTERS: usize = 24 << 10;
+/// Records of a report, and tags in it: each becomes something in memory, however short it is.
+const RECORDS: usize = 5_000;
+const TAGS: usize = 120_000;
 
 /// A report, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +80,10 @@ impl DmarcReceived {
         is_ours: impl Fn(&Domain) -> bool,
         is_own: impl Fn(IpAddr) -> bool,
     ) -> Result<Self, Unfit> {
+        let records = memchr::memmem::find_iter(xml, "<record").count();
+        if records > RECORDS || memchr::memchr_iter(b'<', xml).count() > TAGS {
+            return Err(Unfit::TooMuch);
+        }
         let report = Report::parse_xml(xml).map_err(|_| Unfit::Unreadable)?;
         let domain = report.domain().trim_end_matches('.');
         let domain = Domain::parse(domain).map_err(|_| Unfit::Unreadable)?;
@@ -107,10 +116,16 @@ impl DmarcReceived {
 /// Records that say the same are one source.
 fn sources(records: &[Record], is_own: impl Fn(IpAddr) -> bool) -> Vec<Source> {
     let mut all: BTreeMap<Key, Source> = BTreeMap::new();
+    let mut room = LETTERS;
     for record in records {
         let mut source = source(record, &is_own);
         let mut key = Key::of(&source);
-        if all.len() >= SOURCES && !all.contains_key(&key) {
+        let vouched = source.vouched.iter().map(String::len).sum::<usize>();
+        let letters = source.author.len() + vouched;
+        let known = all.contains_key(&key);
+        if !known && all.len() < SOURCES && letters <= room {
+            room -= letters;
+        } else if !known {
             source.network = None;
             source.own = false;
             source.author.clear();
@@ -141,6 +156,12 @@ impl Key {
     }
 }
 
+/// A domain's name, if it is one: anything could stand there.
+fn domain_of(text: &str) -> Option<String> {
+    let domain = Domain::parse(text.trim().trim_end_matches('.')).ok()?;
+    Some(domain.to_string())
+}
+
 fn source(record: &Record, is_own: &impl Fn(IpAddr) -> bool) -> Source {
     let passed = |result| result == DmarcResult::Pass;
     let dkim = record.dkim_auth_result().iter();
@@ -148,11 +169,12 @@ fn source(record: &Record, is_own: &impl Fn(IpAddr) -> bool) -> Source {
     let spf = record.spf_auth_result().iter();
     let spf = spf.filter(|one| one.result() == SpfResult::Pass);
     let mut vouched = Vec::new();
-    for name in dkim
-        .map(|one| words(one.domain()))
-        .chain(spf.map(|one| words(one.domain())))
+    let named = dkim.map(|one| one.domain());
+    for name in named
+        .chain(spf.map(|one| one.domain()))
+        .filter_map(domain_of)
     {
-        if vouched.len() < NAMES && !name.is_empty() && !vouched.contains(&name) {
+        if vouched.len() < NAMES && !vouched.contains(&name) {
             vouched.push(name);
         }
     }
@@ -160,7 +182,7 @@ fn source(record: &Record, is_own: &impl Fn(IpAddr) -> bool) -> Source {
     Source {
         network: address.map(|address| Network::from(address).to_string()),
         own: address.is_some_and(is_own),
-        author: words(record.header_from()).to_lowercase(),
+        author: domain_of(record.header_from()).unwrap_or_default(),
         count: record.count().into(),
         dkim: passed(record.dmarc_dkim_result()),
         spf: passed(record.dmarc_spf_result()),
@@ -314,14 +336,53 @@ pub(crate) mod tests {
         assert_eq!(read.sources.len(), SOURCES + 1);
         assert_eq!(read.sources.iter().map(|one| one.count).sum::<u64>(), 4_000);
 
-        let bomb = OLD.replace(
+        let declared = OLD.replace(
             "<feedback>",
             "<!DOCTYPE f [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><feedback>",
         );
-        let bomb = bomb.replace("far.example</org_name>", "&b;&b;</org_name>");
-        if let Ok(read) = DmarcReceived::read(bomb.as_bytes(), party, own) {
-            assert!(!read.reporter.contains("aa"), "{}", read.reporter);
+        let read = |name: &str| {
+            let xml = declared.replace("far.example</org_name>", &format!("{name}</org_name>"));
+            DmarcReceived::read(xml.as_bytes(), party, own)
+        };
+        // It is read in spite of the declarations, and they stand for nothing.
+        assert_eq!(read("Far&amp;Co").unwrap().reporter, "Far&Co");
+        assert_eq!(read("Far&b;&b;").unwrap().reporter, "Farbb");
+    }
+
+    #[test]
+    fn names_are_domains_or_nothing() {
+        let bulk = "<domain>bulk.example</domain>";
+        let xml = OLD.replace(bulk, &format!("<domain>{}</domain>", "x y ".repeat(60)));
+        let xml = xml.replace("Party.example</header_from>", "a\u{202e}b</header_from>");
+        let read = DmarcReceived::read(xml.as_bytes(), party, own).unwrap();
+        for source in &read.sources {
+            let author = source.author.as_str();
+            assert!(matches!(author, "" | "party.example"), "{author}");
+            let vouched = source.vouched.iter();
+            assert!(vouched.clone().all(|one| one == "party.example"));
         }
+    }
+
+    #[test]
+    fn what_is_short_and_becomes_much_is_not_read() {
+        let (head, _) = OLD.split_once("<record>").unwrap();
+        let records = "<record></record>".repeat(20_000);
+        let dkim = format!(
+            "<record><auth_results>{}</auth_results></record>",
+            "<dkim></dkim>".repeat(70_000)
+        );
+        for many in [records, dkim] {
+            let xml = format!("{head}{many}</feedback>");
+            assert!(xml.len() < 1 << 20);
+            let read = DmarcReceived::read(xml.as_bytes(), party, own);
+            assert_eq!(read, Err(Unfit::TooMuch));
+        }
+        // A report that fills what may come.
+        let record = OLD.split("<record>").nth(1).unwrap();
+        let records = format!("<record>{record}").repeat(2_500);
+        let xml = format!("{head}{records}</feedback>");
+        assert!(xml.len() > 1 << 20);
+        assert!(DmarcReceived::read(xml.as_bytes(), party, own).is_ok());
     }
 
     proptest! {

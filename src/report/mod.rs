@@ -10,12 +10,14 @@
 //! | `unpack` | what strangers packed, with an end to what comes out |
 //! | `tls`, `dmarc` | a report as it is kept: cut down to what concerns us, in bounds |
 //! | `desk` | takes reports in, keeps them for a while, forgets them |
+//! | `quota` | how many are taken in a day, and from whom |
 //! | `summary` | what they say all together |
 //!
 //! It must not know who is a subscriber: a report speaks of servers and domains, never of people.
 
 mod desk;
 pub mod dmarc;
+mod quota;
 pub mod rua;
 pub mod sender;
 pub mod summary;

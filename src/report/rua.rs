@@ -8,7 +8,7 @@ const PLACES: usize = 4;
 const LONGEST: usize = 500;
 
 /// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Place {
     /// It is posted there.
     Https(HttpsPlace),
@@ -17,7 +17,7 @@ pub enum Place {
 }
 
 /// A web address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpsPlace {
     /// The host's name.
     pub host: Domain,
@@ -25,6 +25,22 @@ pub struct HttpsPlace {
     pub port: u16,
     /// The path, with a query if there is one.
     pub path: String,
+}
+
+/// It tells to which domain mail went.
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Https(_) => "Https(..)",
+            Self::Mail(_) => "Mail(..)",
+        })
+    }
+}
+
+impl std::fmt::Debug for HttpsPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpsPlace(..)")
+    }
 }
 
 impl Place {

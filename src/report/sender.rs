@@ -4,24 +4,28 @@
 
 mod road;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::road::{PostError, Road};
 
 use super::rua::{Place, places};
-use super::tally::{DayResults, TlsTally, begin_of};
+use super::tally::{DayResults, TlsTally, begin_of, day_of};
 use super::write::{self, Author};
-use crate::address::{Domain, EmailAddress};
+use crate::address::{Domain, EmailAddress, MatchForm};
 use crate::clock::Clock;
 use crate::delivery::engine::Bell;
 use crate::delivery::queue::queue_report_mail;
 use crate::dns::LookupError;
 use crate::store::{Change, Step, Store, StoreError, TlsDayRow};
+use crate::vault::IndexColumn;
 
 /// How long a report is tried (RFC 8460 §5.5).
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
@@ -41,6 +45,8 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// Days that are read at once, and worked on at once.
 const READ: u32 = 64;
 const AT_ONCE: usize = 8;
+/// Mails to one address in a day: any domain may name it, or many do.
+const MAILS: u32 = 5;
 
 /// What the reporter needs to know of us.
 #[derive(Debug, Clone)]
@@ -78,6 +84,25 @@ struct Inner {
     settings: ArcSwap<ReporterSettings>,
     road: ArcSwapOption<Road>,
     counts: Mutex<SentCounts>,
+    mailed: Mutex<Mailed>,
+}
+
+/// How many mails each address got today.
+#[derive(Default)]
+struct Mailed {
+    day: Option<Date>,
+    to: HashMap<MatchForm, u32>,
+}
+
+impl Mailed {
+    fn one_more(&mut self, today: Date, to: MatchForm) -> bool {
+        if self.day != Some(today) {
+            (self.day, self.to) = (Some(today), HashMap::new());
+        }
+        let count = self.to.entry(to).or_default();
+        *count += 1;
+        *count <= MAILS
+    }
 }
 
 impl std::fmt::Debug for Reporter {
@@ -111,6 +136,7 @@ impl Reporter {
             settings: ArcSwap::from_pointee(settings),
             road: ArcSwapOption::empty(),
             counts: Mutex::default(),
+            mailed: Mutex::default(),
         }))
     }
 
@@ -146,19 +172,24 @@ impl Reporter {
     /// What works by itself: counts are written soon, reports go when they are due.
     pub async fn run(self) {
         let saving = async {
+            let mut trouble = Trouble::default();
             loop {
                 self.0.tally.something().await;
-                if let Err(error) = self.save().await {
-                    tracing::warn!(%error, "what came of TLS could not be written down; tried again");
+                let saved = self.save().await;
+                if trouble.is_there(saved.err(), "what came of TLS could not be written down") {
+                    self.0.clock.sleep(AGAIN).await;
                 }
             }
         };
         let sending = async {
+            let mut trouble = Trouble::default();
             loop {
-                let wait_until = self.round().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "reports on TLS could not be looked after; tried again in a minute");
-                    after(self.0.clock.now(), AGAIN)
-                });
+                let done = self.round().await;
+                let wait_until = done.as_ref().ok().copied();
+                let what = "reports on TLS could not be looked after";
+                trouble.is_there(done.err(), what);
+                let soon = after(self.0.clock.now(), AGAIN);
+                let wait_until = wait_until.unwrap_or(soon);
                 self.0.clock.sleep_until(wait_until).await;
             }
         };
@@ -182,12 +213,14 @@ impl Reporter {
             if due.is_empty() {
                 break;
             }
-            for some in due.chunks(AT_ONCE) {
-                let reported = some.iter().map(|day| self.report(&road, day.clone()));
-                for reported in join_all(reported).await {
-                    reported?;
-                }
+            // Whoever is slow holds up one of the places, and not those who come after.
+            let reporting = due.into_iter().map(|day| self.report(&road, day));
+            let mut reporting = stream::iter(reporting).buffer_unordered(AT_ONCE);
+            let mut all = Ok(());
+            while let Some(reported) = reporting.next().await {
+                all = all.and(reported);
             }
+            all?;
         }
         let next = inner.store.next_tls_day(now).await?;
         Ok(next.unwrap_or(Timestamp::MAX).min(after(now, LOOK)))
@@ -262,29 +295,63 @@ impl Reporter {
         let Ok(packed) = write::packed(&report) else {
             return tried;
         };
-        for place in places {
-            let name = place.name();
-            if results.report.done.contains(&name) {
-                continue;
-            }
-            match place {
-                Place::Https(to) => {
-                    if let Err(error) = road.post(to, &packed).await {
-                        tracing::debug!(%error, "a report on TLS was not taken");
-                        tried.failed = true;
-                        continue;
-                    }
+        let done = &mut results.report.done;
+        let new = |place: &&Place| !done.contains(&place.name());
+        let new: Vec<&Place> = places.iter().filter(new).collect();
+        // All at once: together they take no longer than one.
+        let posting = new.iter().filter_map(|place| match place {
+            Place::Https(to) => Some(async { (place.name(), road.post(to, &packed).await) }),
+            Place::Mail(_) => None,
+        });
+        for (name, posted) in join_all(posting).await {
+            match posted {
+                Ok(()) => {
                     self.count(|counts| counts.posted += 1);
+                    done.push(name);
                 }
-                Place::Mail(to) => {
+                Err(error) => {
+                    tracing::debug!(%error, "a report on TLS was not taken");
+                    tried.failed = true;
+                }
+            }
+        }
+        for place in &new {
+            let Place::Mail(to) = place else { continue };
+            match self.may_mail(to).await {
+                Ok(true) => {
                     let mail = self.mail(&settings.author, row, to, &id, &packed);
                     tried.steps.extend(mail);
                     self.count(|counts| counts.mailed += 1);
+                    done.push(place.name());
                 }
+                Ok(false) => {
+                    tracing::debug!("a report on TLS is for nobody who may be mailed to");
+                    done.push(place.name());
+                }
+                Err(_) => tried.failed = true,
             }
-            results.report.done.push(name);
         }
         tried
+    }
+
+    /// Whether an address may have one more mail. Whoever writes a domain's DNS can name anybody's, so that nobody gets many,
+    /// and who does not want to be written to gets none.
+    async fn may_mail(&self, to: &EmailAddress) -> Result<bool, StoreError> {
+        let (store, form) = (&self.0.store, to.match_form());
+        let indexes = store
+            .vault()
+            .index_all(IndexColumn::Suppression, form.as_bytes());
+        for index in indexes {
+            match store.suppression(index).await {
+                Ok(row) if row.record.scopes.is_empty() => {}
+                Err(error) if error.is_temporary() => return Err(error),
+                // Of a row that doesn't open nobody can say that it allows it.
+                Ok(_) | Err(_) => return Ok(false),
+            }
+        }
+        let today = day_of(self.0.clock.now());
+        let mut mailed = self.0.mailed.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(mailed.one_more(today, form))
     }
 
     fn mail(
@@ -307,6 +374,23 @@ impl Reporter {
 
     fn count(&self, one: impl FnOnce(&mut SentCounts)) {
         one(&mut self.0.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Trouble with the store: it is told when it begins.
+#[derive(Default)]
+struct Trouble(bool);
+
+impl Trouble {
+    fn is_there(&mut self, error: Option<StoreError>, what: &str) -> bool {
+        let began = !std::mem::replace(&mut self.0, error.is_some());
+        if let Some(error) = &error {
+            match began {
+                true => tracing::warn!(%error, "{what}; tried again every minute"),
+                false => tracing::debug!(%error, "{what} still"),
+            }
+        }
+        self.0
     }
 }
 

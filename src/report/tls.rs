@@ -11,6 +11,10 @@ use crate::address::Domain;
 const POLICIES: usize = 32;
 /// Failures of one report that are kept one by one; the sums count all.
 const FAILURES: usize = 100;
+/// Lists and things in a report, and what stands between their parts: each becomes something in memory, however short it
+/// is.
+const THINGS: usize = 10_000;
+const COMMAS: usize = 100_000;
 
 /// A report, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub enum Unfit {
     /// It is about others.
     #[error("it is about none of our domains")]
     NotOurs,
+    /// It would take more room than there is for one.
+    #[error("it says more than is read of one report")]
+    TooMuch,
 }
 
 impl TlsReceived {
@@ -72,6 +79,10 @@ impl TlsReceived {
     /// # Errors
     /// [`Unfit`].
     pub fn read(json: &[u8], is_ours: impl Fn(&Domain) -> bool) -> Result<Self, Unfit> {
+        let things = memchr::memchr2_iter(b'{', b'[', json).count();
+        if things > THINGS || memchr::memchr_iter(b',', json).count() > COMMAS {
+            return Err(Unfit::TooMuch);
+        }
         let report = TlsReport::parse_json(json).map_err(|_| Unfit::Unreadable)?;
         let time = |time: &mail_parser::DateTime| Timestamp::from_second(time.to_timestamp());
         let from = time(&report.date_range.start_datetime).map_err(|_| Unfit::Unreadable)?;
@@ -109,7 +120,7 @@ impl PolicyReceived {
         *room -= details.len();
         let details = details.map(|one| FailureReceived {
             result: name(&one.result_type),
-            host: one.receiving_mx_hostname.as_deref().map(words),
+            host: one.receiving_mx_hostname.as_deref().and_then(host),
             count: one.failed_session_count.into(),
             reason: one.failure_reason_code.as_deref().map(words),
         });
@@ -127,6 +138,12 @@ impl PolicyReceived {
             details: details.collect(),
         }
     }
+}
+
+/// A server's name, if it is one.
+fn host(text: &str) -> Option<String> {
+    let domain = Domain::parse(text.trim().trim_end_matches('.')).ok()?;
+    Some(domain.to_string())
 }
 
 /// The name of a result in reports.
@@ -239,11 +256,11 @@ pub(crate) mod tests {
             r#"{{"result-type":"other-thing","receiving-mx-hostname":"a\u0007\n{}","failed-session-count":1}}"#,
             "x".repeat(5_000)
         );
-        let policy = policy.replace("DETAILS", &vec![detail; 500].join(","));
+        let policy = policy.replace("DETAILS", &vec![detail; 120].join(","));
         let json = format!(
             r#"{{"date-range":{{"start-datetime":"2026-01-01T00:00:00Z","end-datetime":"2026-01-02T00:00:00Z"}},
             "report-id":"1","policies":[{}]}}"#,
-            vec![policy; 100].join(",")
+            vec![policy; 40].join(",")
         );
         let report = TlsReceived::read(json.as_bytes(), company_y).unwrap();
         assert_eq!(report.policies.len(), POLICIES);
@@ -252,6 +269,28 @@ pub(crate) mod tests {
         assert_eq!(report.policies[0].kind, "other");
         let kept = serde_json::to_string(&report).unwrap();
         assert!(kept.len() < 1 << 16 && !kept.contains("\\u0007"));
+    }
+
+    #[test]
+    fn what_is_short_and_becomes_much_is_not_read() {
+        // A list may stand for a thing, and an empty one for a policy.
+        let lists = format!("[\"\",[],\"\",\"1\",[{}]]", vec!["[]"; 50_000].join(","));
+        let texts = format!(
+            "{{\"policies\":[{{\"mx-host\":[{}]}}]}}",
+            vec!["\"\""; 200_000].join(",")
+        );
+        for json in [lists, texts] {
+            assert!(json.len() < 1 << 20);
+            let read = TlsReceived::read(json.as_bytes(), company_y);
+            assert_eq!(read, Err(Unfit::TooMuch));
+        }
+        // A report that fills what may come.
+        let (head, rest) = RFC.split_once("\"failure-details\": [{").unwrap();
+        let (detail, _) = rest.split_once('}').unwrap();
+        let details = vec![format!("{{{detail}}}"); 5_000].join(",");
+        let json = format!("{head}\"failure-details\": [{details}]}}]}}");
+        assert!(json.len() > 1 << 20);
+        assert!(TlsReceived::read(json.as_bytes(), company_y).is_ok());
     }
 
     proptest! {

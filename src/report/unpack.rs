@@ -9,8 +9,12 @@ use zip::ZipArchive;
 
 /// Files of an archive that are looked at: reporters send one.
 const FILES: usize = 4;
-/// Parts of a mail that are looked at.
-const PARTS: usize = 32;
+/// Parts of a mail that are looked at, of those that may be a report.
+const PARTS: usize = 4;
+/// What parts begin with, and what stands between the pieces of a header: each may become something in memory, however
+/// short it is. Nothing of it stands in what is packed.
+const DASHES: usize = 2_000;
+const MARKS: usize = 60_000;
 
 /// Why something could not be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +79,13 @@ fn unpack(bytes: &[u8], most: usize) -> Result<Vec<Vec<u8>>, UnpackError> {
     Ok(vec![bytes.to_vec()])
 }
 
-/// The files that a mail has attached and that `fits` by their first octets, unpacked, until one was `taken`.
+/// Whether a mail falls into more pieces than a report does.
+fn is_in_pieces(mail: &[u8]) -> bool {
+    memchr::memmem::find_iter(mail, "--").count() > DASHES
+        || memchr::memchr3_iter(b':', b';', b',', mail).count() > MARKS
+}
+
+/// The files that a mail has attached, unpacked, until one was taken. All of them together unpack to `most`.
 ///
 /// # Errors
 /// The last [`UnpackError`], if there was one and nothing was taken; none is that there is nothing that fits.
@@ -84,22 +94,27 @@ pub fn attached<T>(
     most: usize,
     mut take: impl FnMut(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, UnpackError> {
+    if is_in_pieces(mail) {
+        return Err(UnpackError::TooBig);
+    }
     let message = MessageParser::new()
         .parse(mail)
         .ok_or(UnpackError::Damaged)?;
-    let mut last = None;
-    for part in message.parts.iter().take(PARTS) {
-        let bytes: &[u8] = match &part.body {
-            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes,
-            PartType::Text(text) if is_structured(part) => text.as_bytes(),
-            _ => continue,
-        };
-        match unpack(bytes, most) {
+    let (mut last, mut left) = (None, most);
+    let parts = message.parts.iter().filter_map(|part| match &part.body {
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => Some(&bytes[..]),
+        PartType::Text(text) if is_structured(part) => Some(text.as_bytes()),
+        _ => None,
+    });
+    for bytes in parts.take(PARTS) {
+        match unpack(bytes, left) {
             Ok(files) => {
+                left = left.saturating_sub(files.iter().map(Vec::len).sum());
                 if let Some(taken) = files.iter().find_map(|file| take(file)) {
                     return Ok(Some(taken));
                 }
             }
+            Err(UnpackError::TooBig) => return Err(UnpackError::TooBig),
             Err(error) => last = Some(error),
         }
     }
@@ -187,12 +202,15 @@ pub(crate) mod tests {
     #[test]
     fn a_bomb_comes_to_an_end() {
         let (zeros, most) = (vec![0; 1 << 24], 1 << 16);
-        for packed in [gzip(&zeros), zipped(&[&zeros]), gzip(&gzip(&zeros))] {
+        for packed in [gzip(&zeros), zipped(&[&zeros])] {
             assert!(packed.len() < 1 << 16);
             let mail = mail_with("application/gzip", "r", &packed);
-            let found = attached(&mail, most, |file| (file.len() > most).then_some(()));
-            assert!(matches!(found, Err(UnpackError::TooBig) | Ok(None)));
+            assert_eq!(first(&mail, most), Err(UnpackError::TooBig));
         }
+        // What is packed twice is unpacked once.
+        let once = gzip(&zeros);
+        let mail = mail_with("application/gzip", "r", &gzip(&once));
+        assert_eq!(first(&mail, most), Ok(Some(once)));
         assert_eq!(gunzip(&gzip(&zeros), most), Err(UnpackError::TooBig));
         // Together they are too big, though none is alone.
         let half = vec![7; most * 2 / 3];
@@ -206,6 +224,44 @@ pub(crate) mod tests {
             gunzip(&[gzip(b"a"), gzip(b"b")].concat(), 9).unwrap(),
             b"ab"
         );
+    }
+
+    #[test]
+    fn all_parts_of_a_mail_have_one_budget() {
+        let part = |bytes: &[u8]| {
+            let body = base64::engine::general_purpose::STANDARD.encode(bytes);
+            format!(
+                "--b\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n{body}\r\n"
+            )
+        };
+        let mail = |parts: &[String]| {
+            let head = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n";
+            format!("{head}{}--b--\r\n", parts.concat()).into_bytes()
+        };
+        let half = part(&gzip(&vec![7; 600]));
+        let mut looked = 0;
+        let mut look = |mail: &[u8]| {
+            looked = 0;
+            let found = attached(mail, 1_000, |_| {
+                looked += 1;
+                None::<()>
+            });
+            (found, looked)
+        };
+        assert_eq!(look(&mail(std::slice::from_ref(&half))), (Ok(None), 1));
+        let two = look(&mail(&[half.clone(), half]));
+        assert_eq!(two, (Err(UnpackError::TooBig), 1));
+        let small = vec![part(&gzip(b"x")); 40];
+        assert_eq!(look(&mail(&small)), (Ok(None), PARTS));
+        // What falls into pieces is not even read.
+        let many = [
+            "--b\n\n".repeat(100_000),
+            "a:\n".repeat(100_000),
+            format!("Content-Type: a/b{}\n\n", ";a=b".repeat(100_000)),
+        ];
+        for many in many {
+            assert_eq!(look(many.as_bytes()), (Err(UnpackError::TooBig), 0));
+        }
     }
 
     proptest! {

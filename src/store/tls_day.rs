@@ -1,6 +1,7 @@
 //! What came of a day's connections to one domain, until it was reported there (RFC 8460). The domain is sealed: it may be
 //! one person's.
 
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -108,19 +109,22 @@ impl Store {
         to: Timestamp,
         limit: u32,
     ) -> Result<Vec<TlsDayRow>, StoreError> {
-        let rows = sqlx::query(
+        // Those that don't open count for nothing: they would keep the others from their turn.
+        let mut rows = sqlx::query(
             "SELECT id, due_at, sealed FROM tls_day WHERE due_at >= $1 AND due_at <= $2
-             ORDER BY due_at LIMIT $3",
+             ORDER BY due_at",
         )
         .bind(from.as_millisecond())
         .bind(to.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        let opened = rows
-            .iter()
-            .filter_map(|row| TlsDayRow::from_row(&self.vault, row).ok());
-        Ok(opened.collect())
+        .fetch(&self.readers);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut opened = Vec::new();
+        while opened.len() < limit
+            && let Some(row) = rows.try_next().await?
+        {
+            opened.extend(TlsDayRow::from_row(&self.vault, &row));
+        }
+        Ok(opened)
     }
 
     /// When the next day after this moment is due.

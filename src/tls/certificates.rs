@@ -42,6 +42,13 @@ pub struct Certificates {
     refusals: Arc<Refusals>,
 }
 
+/// Pairs that were read again from the files that are watched.
+pub struct ReadAgain {
+    files: Vec<PairFiles>,
+    pairs: Vec<Pair>,
+    seen: Vec<Stamp>,
+}
+
 #[derive(Default)]
 struct Watched {
     files: Vec<PairFiles>,
@@ -118,21 +125,27 @@ impl Certificates {
         &self.challenges
     }
 
-    /// Reads the files again, changed or not (SIGHUP).
+    /// Reads the files again, changed or not (SIGHUP); what is read isn't served yet.
     ///
     /// # Errors
-    /// The first [`PairError`]; the pairs in use stay.
-    pub fn reload(&self, now: Timestamp) -> Result<(), PairError> {
+    /// The first [`PairError`].
+    pub fn read_again(&self, now: Timestamp) -> Result<ReadAgain, PairError> {
         let files = self
             .watched
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .files
             .clone();
-        if files.is_empty() {
-            Ok(())
-        } else {
-            self.replace(files, now)
+        let (pairs, seen) = read_all(&files, now)?;
+        Ok(ReadAgain { files, pairs, seen })
+    }
+
+    /// Serves what was read again from the next handshake on, unless others are watched by now.
+    pub fn take(&self, read: ReadAgain) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.files.is_empty() && watched.files == read.files {
+            watched.seen = read.seen;
+            self.pairs.store(Arc::new(read.pairs));
         }
     }
 

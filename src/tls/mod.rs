@@ -25,7 +25,7 @@ mod roots;
 mod self_made;
 mod server;
 
-pub use certificates::{Certificates, PairFiles, Reloaded};
+pub use certificates::{Certificates, PairFiles, ReadAgain, Reloaded};
 pub use challenges::{ACME_TLS, Answering, Challenges};
 pub use client::{dane_client, encrypting_client, verified_client, verifying_client};
 pub use dane::{Dane, Tlsa, usable};

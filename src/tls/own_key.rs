@@ -3,13 +3,16 @@
 use std::fmt;
 use std::path::Path;
 
+use base64::Engine as _;
 use jiff::Timestamp;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PublicKeyData as _, SignatureAlgorithm,
 };
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::pair::{Pair, PairError};
 use super::self_made::{SelfMadeError, params};
@@ -56,9 +59,9 @@ impl OwnKey {
     /// # Errors
     /// [`SelfMadeError::Make`] if there is no randomness.
     pub fn generate(kind: KeyKind) -> Result<Self, SelfMadeError> {
-        let key = KeyPair::generate_for(kind.algorithm())?;
+        let key = Wiped(KeyPair::generate_for(kind.algorithm())?);
         Ok(Self {
-            pem: Zeroizing::new(key.serialize_pem()),
+            pem: pem(key.0.serialized_der()),
         })
     }
 
@@ -72,8 +75,12 @@ impl OwnKey {
         &self.pem
     }
 
-    fn pair(&self) -> Result<KeyPair, rcgen::Error> {
-        KeyPair::from_pem(&self.pem)
+    fn pair(&self) -> Result<Wiped, rcgen::Error> {
+        let der = PrivateKeyDer::from_pem_slice(self.pem.as_bytes());
+        let mut der = der.map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+        let pair = KeyPair::try_from(&der);
+        der.zeroize();
+        pair.map(Wiped)
     }
 
     /// What a TLSA record 3 1 1 holds of it: SHA-256 of the public key with its kind.
@@ -81,7 +88,7 @@ impl OwnKey {
     /// # Errors
     /// [`SelfMadeError::Make`] if it is no key.
     pub fn public_digest(&self) -> Result<[u8; 32], SelfMadeError> {
-        let public = self.pair()?.subject_public_key_info();
+        let public = self.pair()?.0.subject_public_key_info();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &public);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest.as_ref());
@@ -95,7 +102,7 @@ impl OwnKey {
     pub fn request(&self, names: &[String]) -> Result<Vec<u8>, SelfMadeError> {
         let mut params = CertificateParams::new(names.to_vec())?;
         params.distinguished_name = DistinguishedName::new();
-        let request = params.serialize_request(&self.pair()?)?;
+        let request = params.serialize_request(&self.pair()?.0)?;
         Ok(request.der().to_vec())
     }
 
@@ -110,7 +117,7 @@ impl OwnKey {
         params.distinguished_name.push(DnType::CommonName, common);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        Ok(params.self_signed(&self.pair()?)?.pem())
+        Ok(params.self_signed(&self.pair()?.0)?.pem())
     }
 
     /// The key with a chain that was made for it, whatever its dates: one that ended is better than none, for those who
@@ -122,6 +129,28 @@ impl OwnKey {
         let place = Path::new("the certificate");
         Pair::undated((place, chain.as_bytes()), (place, self.pem.as_bytes()))
     }
+}
+
+/// A key pair that is wiped when it goes.
+struct Wiped(KeyPair);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// A key (PKCS #8) as text, written into room that was taken at once: a text that grows leaves pieces of a key behind.
+fn pem(der: &[u8]) -> Zeroizing<String> {
+    const LINE: usize = 48;
+    let mut text = Zeroizing::new(String::with_capacity(der.len() * 3 / 2 + 64));
+    text.push_str("-----BEGIN PRIVATE KEY-----\n");
+    for line in der.chunks(LINE) {
+        base64::engine::general_purpose::STANDARD.encode_string(line, &mut text);
+        text.push('\n');
+    }
+    text.push_str("-----END PRIVATE KEY-----\n");
+    text
 }
 
 impl fmt::Debug for OwnKey {

@@ -529,7 +529,7 @@ fn changed_files_are_read_again_and_broken_ones_are_not() {
         certificates.reload_if_changed(now),
         Err(PairError::Mismatch { .. })
     ));
-    assert!(certificates.reload(now).is_err());
+    assert!(certificates.read_again(now).is_err());
     assert_eq!(in_use(), second, "the old pair stays");
     std::fs::remove_file(&pair.key).unwrap();
     assert!(certificates.reload_if_changed(now).is_err());
@@ -557,7 +557,22 @@ fn changed_files_are_read_again_and_broken_ones_are_not() {
     certificates.replace(vec![files.issue("new")], now).unwrap();
     assert_ne!(in_use(), third);
     assert!(certificates.expires().unwrap() > now);
-    assert!(certificates.reload(now).is_ok());
+    // What was read is served once it is taken, as long as the same files are watched.
+    let fourth = in_use();
+    files.issue("new");
+    let read = certificates.read_again(now).unwrap();
+    assert_eq!(in_use(), fourth);
+    certificates.take(read);
+    let fifth = in_use();
+    assert_ne!(fifth, fourth);
+    assert_eq!(
+        certificates.reload_if_changed(now).unwrap(),
+        Reloaded::Unchanged
+    );
+    let late = certificates.read_again(now).unwrap();
+    certificates.put(Vec::new());
+    certificates.take(late);
+    assert!(certificates.pairs().is_empty(), "others are served by now");
 }
 
 #[tokio::test]

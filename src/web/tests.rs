@@ -608,6 +608,52 @@ async fn reports_on_tls_are_taken_and_nothing_else() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// Work goes on when whoever posted goes away: its place, and so its memory, is taken for as long as it does.
+#[tokio::test]
+async fn no_more_reports_are_read_at_once_than_there_are_places() {
+    use crate::report::tls::tests::RFC;
+
+    let (web, _directory) = house::open(site()).await;
+    let desk = web.opened().expect("is open").rooms.reports;
+    let held = desk.hold().await;
+    let post = || {
+        ask_of(
+            pages(Arc::clone(&web)),
+            report("application/tlsrpt+json", RFC),
+        )
+    };
+    let posting: Vec<_> = (0..4).map(|_| tokio::spawn(post())).collect();
+    let places = || web.reports.places.available_permits();
+    let until = async |count: usize| {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while places() != count {
+            assert!(std::time::Instant::now() < deadline, "{}", places());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    until(0).await;
+    // Their bodies are read, and the work has begun: so many of its places are taken.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while web.works.available_permits() + 4 > MOST_AT_ONCE {
+        assert!(std::time::Instant::now() < deadline, "work has not begun");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for gone in &posting {
+        gone.abort();
+    }
+    for gone in posting {
+        assert!(gone.await.is_err());
+    }
+    assert_eq!(places(), 0);
+    let (answer, text) = post().await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{text}");
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    drop(held);
+    until(4).await;
+    let (answer, text) = post().await;
+    assert_eq!(answer.status(), StatusCode::OK, "{text}");
+}
+
 /// A form on another site must not sign its visitors up; mail providers may post a withdrawal from anywhere.
 #[tokio::test]
 async fn other_sites_post_no_form_but_anybody_posts_a_withdrawal() {

@@ -30,14 +30,14 @@ const SOON: Duration = Duration::from_secs(60);
 /// How much is taken.
 pub(super) struct Limits {
     networks: Networks,
-    places: Semaphore,
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             networks: Networks::new(AN_HOUR, HOUR),
-            places: Semaphore::new(AT_ONCE),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
@@ -67,7 +67,7 @@ async fn take(
         let kinds = "send application/tlsrpt+gzip or application/tlsrpt+json";
         return said(StatusCode::UNSUPPORTED_MEDIA_TYPE, kinds);
     };
-    let Ok(_place) = web.reports.places.try_acquire() else {
+    let Ok(place) = web.reports.places.clone().try_acquire_owned() else {
         let busy = "too many reports at once";
         return later(StatusCode::SERVICE_UNAVAILABLE, SOON, busy);
     };
@@ -75,7 +75,12 @@ async fn take(
         return said(StatusCode::PAYLOAD_TOO_LARGE, "the report is too large");
     };
     let reports = open.rooms.reports.clone();
-    let taking = async move { reports.take_tls(body.into(), gzipped).await };
+    // The place is held for as long as the work goes on, though nobody waits for it any more.
+    let taking = async move {
+        let taken = reports.take_tls(body.into(), gzipped, peer).await;
+        drop(place);
+        taken
+    };
     match web.whole(taking).await {
         Ok(Ok(_)) => said(StatusCode::OK, "taken"),
         Ok(Err(error)) => refused(&error),
@@ -89,6 +94,7 @@ async fn take(
 fn refused(error: &TakeError) -> Response {
     match error {
         TakeError::TooMany => later(StatusCode::TOO_MANY_REQUESTS, HOUR, &error.to_string()),
+        TakeError::Busy => later(StatusCode::SERVICE_UNAVAILABLE, SOON, &error.to_string()),
         TakeError::Store(_) | TakeError::BrokeOff => {
             tracing::error!(%error, "a report was not taken");
             later(StatusCode::SERVICE_UNAVAILABLE, SOON, "not now")

@@ -233,7 +233,8 @@ impl DnsDesk {
         let acts = Acts::new(self.0.clock.clone());
         let act = acts.act(call.caller(), RotateTls::NAME, None, ask.reason.as_deref());
         let act = Acts::step(&act).map_err(|error| staff_failure(what, &error))?;
-        let made = own.rotate(act).await;
+        let ttl = self.0.names.tlsa_ttl().await;
+        let made = own.rotate(act, ttl).await;
         made.map_err(|error| Failure::from_error(Class::Failed, what, &error))
     }
 }

@@ -14,6 +14,7 @@ use crate::control::Failure;
 use crate::control::api::service::Reloaded;
 use crate::control::handlers::staff_failure;
 use crate::delivery::engine::Network;
+use crate::tls::ReadAgain;
 use crate::web::Site;
 
 const WHAT: &str = "can't reload the configuration";
@@ -23,6 +24,17 @@ fn fail(error: &dyn std::fmt::Display) -> Failure {
     Failure::refused(WHAT, error.to_string(), NEXT)
 }
 
+const HELD: &str = "certificates, the MTA-STS policy and settings for mail programs stay as they are until the restart";
+
+/// Whether certificates and what is served for programs wait for a restart. They name our hosts, and must not name others
+/// than the doors greet with and mail is taken for: senders that keep to the policy would find no server that is in it.
+fn held_until_restart(needs_restart: &[String]) -> bool {
+    let naming = ["hostname", "domains", "tls"];
+    needs_restart
+        .iter()
+        .any(|one| naming.contains(&one.as_str()))
+}
+
 /// A configuration that was checked.
 struct Checked {
     settings: Arc<Settings>,
@@ -30,6 +42,8 @@ struct Checked {
     network: Network,
     checks: Checks,
     certificates: Option<CertificateSettings>,
+    /// Certificates that come from files.
+    read: ReadAgain,
 }
 
 impl PartyHouse {
@@ -96,10 +110,9 @@ impl PartyHouse {
             .network(self.mail_door.get().copied(), &trust.unwrap_or_default())
             .map_err(|error| fail(&error))?;
         let checks = Checks::new(&settings.config).map_err(|error| fail(&error))?;
-        self.certificates
-            .reload(self.clock.now())
-            .map_err(|error| fail(&error))?;
+        let read = self.certificates.read_again(self.clock.now());
         Ok(Checked {
+            read: read.map_err(|error| fail(&error))?,
             certificates: settings.certificates().map_err(|error| fail(&error))?,
             settings: Arc::new(settings),
             site,
@@ -111,6 +124,9 @@ impl PartyHouse {
     async fn take(&self, checked: Checked) -> Result<Reloaded, Failure> {
         let settings = checked.settings;
         let mut warnings = Vec::new();
+        let needs_restart = settings.needs_restart(&self.started);
+        let held = held_until_restart(&needs_restart);
+        self.certificates.take(checked.read);
         if let Some(rooms) = self.cell.get() {
             rooms.go_by(&checked.network);
             let letters = Arc::new(settings.letters());
@@ -122,11 +138,15 @@ impl PartyHouse {
                 .map_err(|error| fail(&error))?;
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);
-            if let (Some(own), Some(as_set)) = (&rooms.certificates, checked.certificates) {
-                own.reload(as_set).await.map_err(|error| fail(&error))?;
-            }
             say_gone_lists(&rooms);
             warnings = gone_lists::warnings(&rooms, true);
+            let own = rooms.certificates.as_ref().filter(|_| !held);
+            if let (Some(own), Some(as_set)) = (own, checked.certificates)
+                && let Err(error) = own.reload(as_set).await
+            {
+                // The rest is in force by now.
+                warnings.push(format!("{error}; it is tried again by itself"));
+            }
         }
         if let Ok(engine) = self.engine.lock()
             && let Some(engine) = &*engine
@@ -134,11 +154,13 @@ impl PartyHouse {
             engine.set_network(checked.network);
         }
         self.web.replace(checked.site);
-        self.web.host(settings.hosted());
+        match held {
+            false => self.web.host(settings.hosted()),
+            true => warnings.push(HELD.to_owned()),
+        }
         let limits = &settings.config.limits;
         self.limits.set(limits);
         self.web.limit_signups(signups(limits));
-        let needs_restart = settings.needs_restart(&self.started);
         let faults = settings.faults.clone();
         self.settings.store(settings);
         tracing::info!("the configuration was read again");

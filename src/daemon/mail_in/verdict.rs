@@ -286,7 +286,7 @@ pub(super) fn no_report(error: &crate::report::TakeError) -> Refusal {
             (4, 7, 1),
             "Too many reports came in a day, please try again tomorrow",
         ),
-        TakeError::BrokeOff => Refusal::try_later(),
+        TakeError::BrokeOff | TakeError::Busy => Refusal::try_later(),
         error => {
             let text = plain(&format!(
                 "This address takes DMARC reports alone: {error}; write to postmaster instead"

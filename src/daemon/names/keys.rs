@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 
 use super::{Look, Names, NamesError};
-use crate::certificate::OwnCertificates;
+use crate::certificate::{Found, Looking, OwnCertificates, Records};
 use crate::dns::{Data, Kind};
 use crate::zone::{Asked, State, Topic};
 
@@ -33,16 +33,17 @@ fn digests(data: &[Data]) -> Vec<&[u8]> {
     tlsa.collect()
 }
 
-/// Whether every server that answers has all of these, and one at least does; and whether none has a record at all.
-fn published(asked: &Asked, wanted: &[[u8; 32]]) -> Result<(), (bool, String)> {
+/// Whether every server that answers has all of these, and one at least does.
+fn published(asked: &Asked, wanted: &[[u8; 32]]) -> Found {
     let answered = asked.authorities.iter();
     let answered: Vec<_> = answered
         .filter_map(|(name, answer)| Some((name, answer.as_ref().ok()?)))
         .collect();
-    let bare = !answered.is_empty() && answered.iter().all(|(_, data)| data.is_empty());
     if answered.is_empty() {
-        let why = "none of the zone's name servers answered".to_owned();
-        return Err((false, why));
+        return Found::Unknown("none of the zone's name servers answered".to_owned());
+    }
+    if answered.iter().all(|(_, data)| data.is_empty()) {
+        return Found::None;
     }
     for (server, data) in answered {
         let there = digests(data);
@@ -50,14 +51,33 @@ fn published(asked: &Asked, wanted: &[[u8; 32]]) -> Result<(), (bool, String)> {
         match missing.count() {
             0 => {}
             missing => {
-                return Err((
-                    bare,
-                    format!("{missing} of {} not there at {server}", wanted.len()),
+                return Found::Missing(format!(
+                    "{missing} of {} not there at {server}",
+                    wanted.len()
                 ));
             }
         }
     }
-    Ok(())
+    Found::All
+}
+
+/// Keys of these that no server has any more, of servers that all answer.
+fn gone(asked: &Asked, keys: &[[u8; 32]]) -> Vec<[u8; 32]> {
+    let answers = asked
+        .authorities
+        .iter()
+        .map(|(_, answer)| answer.as_ref().ok());
+    let Some(answers) = answers.collect::<Option<Vec<_>>>() else {
+        return Vec::new();
+    };
+    if answers.is_empty() {
+        return Vec::new();
+    }
+    let is_there = |key: &[u8; 32]| {
+        let mut there = answers.iter().flat_map(|data| digests(data));
+        there.any(|one| one == key)
+    };
+    keys.iter().copied().filter(|key| !is_there(key)).collect()
 }
 
 impl Names {
@@ -86,32 +106,33 @@ impl Names {
         let look = Look::new(&config)?;
         let name = name(config.hostname.as_str());
         let asked = look.ask_all(&name, Kind::Tlsa).await;
-        let servers = asked.authorities.iter();
-        let still = |data: &Vec<Data>| {
-            digests(data)
-                .iter()
-                .any(|one| retired.iter().any(|old| old == one))
-        };
-        let gone = |(_, answer): &(String, crate::zone::Answer)| {
-            answer.as_ref().is_ok_and(|data| !still(data))
-        };
-        if !retired.is_empty() && servers.len() > 0 && servers.clone().all(gone) {
-            own.forget_retired().await?;
-        }
+        own.forget_retired(&gone(&asked, &retired)).await?;
         let Some(rotation) = rotation else {
             return Ok(TlsSettled::None);
         };
         if rotation.seen_at.is_some() {
             return Ok(TlsSettled::Seen);
         }
+        let waits = |why: &str| Ok(TlsSettled::Waiting(why.to_owned()));
         let ttl = match published(&asked, &rotation.digests) {
-            Ok(()) => look.ttl(&name, Kind::Tlsa).await,
-            Err((true, _)) if unpublished => SignedDuration::ZERO,
-            Err((_, why)) => return Ok(TlsSettled::Waiting(why)),
+            Found::All => match look.ttl(&name, Kind::Tlsa).await {
+                None => return waits("no name server says for how long they are remembered"),
+                ttl => ttl,
+            },
+            Found::None if unpublished => None,
+            Found::None => return waits("there is none at the zone's name servers"),
+            Found::Missing(why) | Found::Unknown(why) => return waits(&why),
         };
         own.seen(ttl).await?;
         self.looked.store(None);
         Ok(TlsSettled::Seen)
+    }
+
+    /// For how long others may remember the TLSA records as they are; none if that can't be known.
+    pub async fn tlsa_ttl(&self) -> Option<SignedDuration> {
+        let config = self.config.load_full();
+        let look = Look::new(&config).ok().filter(|_| config.dns.check)?;
+        look.ttl(&name(config.hostname.as_str()), Kind::Tlsa).await
     }
 
     /// What `status` says of it. A served key without its record, beside records of others, keeps those from delivering who
@@ -151,5 +172,69 @@ impl Names {
             ),
         });
         all
+    }
+}
+
+impl Records for Names {
+    fn look<'a>(&'a self, digests: &'a [[u8; 32]]) -> Looking<'a> {
+        Box::pin(async move {
+            let config = self.config.load_full();
+            if !config.dns.check {
+                // Nothing is to be looked up any more: what was seen counts.
+                return Found::All;
+            }
+            let look = match Look::new(&config) {
+                Ok(look) => look,
+                Err(error) => return Found::Unknown(error.to_string()),
+            };
+            let name = name(config.hostname.as_str());
+            published(&look.ask_all(&name, Kind::Tlsa).await, digests)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::Silent;
+
+    fn asked(answers: Vec<Result<Vec<[u8; 32]>, Silent>>) -> Asked {
+        let record = |key: [u8; 32]| Data::Tlsa([3, 1, 1], key.to_vec());
+        let one = |(n, answer): (usize, Result<Vec<[u8; 32]>, Silent>)| {
+            let answer = answer.map(|keys| keys.into_iter().map(record).collect());
+            (format!("ns{n}.example"), answer)
+        };
+        Asked {
+            authorities: answers.into_iter().enumerate().map(one).collect(),
+            resolver: Err(Silent),
+        }
+    }
+
+    #[test]
+    fn records_are_there_where_all_servers_that_answer_have_them() {
+        let (a, b) = ([1; 32], [2; 32]);
+        let found = |answers| published(&asked(answers), &[a, b]);
+        assert_eq!(found(vec![Ok(vec![a, b]), Err(Silent)]), Found::All);
+        assert_eq!(found(vec![Ok(vec![]), Ok(vec![])]), Found::None);
+        for some in [
+            vec![Ok(vec![a, b]), Ok(vec![a])],
+            vec![Ok(vec![a, b]), Ok(vec![])],
+        ] {
+            assert!(matches!(found(some), Found::Missing(_)));
+        }
+        for none in [vec![], vec![Err(Silent)]] {
+            assert!(matches!(found(none), Found::Unknown(_)));
+        }
+    }
+
+    #[test]
+    fn a_key_is_gone_where_no_server_has_it_and_none_is_silent() {
+        let (a, b) = ([1; 32], [2; 32]);
+        let gone = |answers| gone(&asked(answers), &[a, b]);
+        assert_eq!(gone(vec![Ok(vec![a]), Ok(vec![])]), [b]);
+        assert_eq!(gone(vec![Ok(vec![]), Ok(vec![])]), [a, b]);
+        for unknown in [vec![], vec![Ok(vec![]), Err(Silent)]] {
+            assert!(gone(unknown).is_empty());
+        }
     }
 }

@@ -76,13 +76,16 @@ impl Look {
         self.ask(name, kind).await
     }
 
-    /// For how long others may remember these records: the longest that one of the zone's name servers says.
-    pub(super) async fn ttl(&self, name: &str, kind: Kind) -> SignedDuration {
-        let mut longest = 0;
+    /// For how long others may remember these records: the longest that one of the zone's name servers says, nothing if
+    /// there are no records. None if no server says anything.
+    pub(super) async fn ttl(&self, name: &str, kind: Kind) -> Option<SignedDuration> {
+        let mut longest = None;
         for server in self.servers(name).await.iter() {
-            longest = longest.max(server.ttl(name, kind).await.unwrap_or(0));
+            if let Ok(ttl) = server.ttl(name, kind).await {
+                longest = longest.max(Some(ttl));
+            }
         }
-        SignedDuration::from_secs(longest.into())
+        longest.map(|ttl| SignedDuration::from_secs(ttl.into()))
     }
 
     fn resolver(&self) -> &Resolver {

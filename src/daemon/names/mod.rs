@@ -8,7 +8,7 @@ mod keys;
 mod look;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -106,7 +106,7 @@ impl Names {
         certificates: Arc<Certificates>,
         own: Option<Arc<OwnCertificates>>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let names = Arc::new(Self {
             clock,
             config: ArcSwap::new(config),
             signing,
@@ -114,7 +114,12 @@ impl Names {
             own,
             looked: ArcSwapOption::empty(),
             looking: tokio::sync::Mutex::new(()),
-        })
+        });
+        if let Some(own) = &names.own {
+            let records: Weak<Self> = Arc::downgrade(&names);
+            own.look_before_a_switch(records);
+        }
+        names
     }
 
     /// Takes a new configuration; what was seen is looked at anew.

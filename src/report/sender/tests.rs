@@ -10,7 +10,11 @@ use crate::delivery::policy::results::{
 };
 use crate::delivery::route::Reach;
 use crate::dns::{Resolver, ResolverSettings};
+use crate::id::TlsDayId;
 use crate::report::desk::tests::{clock, store};
+use crate::store::{
+    ChangeOutcome, Scope, Suppressed, Suppression, SuppressionReason, TlsDayRecord,
+};
 
 const TODAY: Date = Date::constant(2026, 11, 21);
 
@@ -212,4 +216,133 @@ async fn there_is_an_end_to_what_is_counted() {
     world.advance(24 * 5);
     world.note("far.example", None);
     assert!(world.tally.failures().is_empty());
+}
+
+#[tokio::test]
+async fn a_store_that_takes_nothing_is_asked_once_a_minute() {
+    let world = world().await;
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .finish();
+    let _watched = tracing::subscriber::set_default(subscriber);
+    world.store.close().await;
+    world.note("far.example", None);
+    let what = "could not be written down";
+    let working = world.reporter.clone().run();
+    let story = async {
+        let moment = std::time::Duration::from_millis(500);
+        tokio::time::sleep(moment).await;
+        assert_eq!(log.lines(what), 1, "{}", log.text());
+        assert_eq!(log.lines("WARN"), 2, "counts, and reports");
+        world.clock.advance(SignedDuration::from_secs(61)).unwrap();
+        tokio::time::sleep(moment).await;
+        assert_eq!(log.lines(what), 2, "{}", log.text());
+        assert_eq!(log.lines("WARN"), 2, "told once");
+    };
+    tokio::select! {
+        () = working => {}
+        () = story => {}
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn lines(&self, with: &str) -> usize {
+        self.text()
+            .lines()
+            .filter(|line| line.contains(with))
+            .count()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_mailed_many_nor_whoever_wants_none() {
+    let world = world().await;
+    let to = |name: &str| EmailAddress::parse(&format!("{name}@elector.example")).unwrap();
+    let left = to("left");
+    let form = left.match_form();
+    let index = world
+        .store
+        .vault()
+        .index(IndexColumn::Suppression, form.as_bytes());
+    let mut suppression = Suppression::none(index);
+    suppression.record.scopes.push(Suppressed {
+        scope: Scope::List(world.store.vault().list_tag("news")),
+        at: world.clock.now(),
+        reason: SuppressionReason::Withdrawn,
+    });
+    let put = Change::new().then(Step::PutSuppression(suppression));
+    assert_eq!(world.store.change(put).await.unwrap(), ChangeOutcome::Done);
+    let mut mailed = Vec::new();
+    for n in 0..7 {
+        let domain = format!("d{n}.example");
+        let row = TlsDayRow {
+            id: TlsDayId::random(),
+            due_at: world.clock.now(),
+            record: TlsDayRecord {
+                domain: self::domain(&domain),
+                day: TODAY,
+                results: serde_json::Value::Null,
+            },
+        };
+        let places = [left.clone(), to("ada"), to(&format!("bo{n}"))].map(Place::Mail);
+        let mut results = DayResults::default();
+        let tried = world
+            .reporter
+            .tell(&road(), &row, &mut results, &places)
+            .await;
+        assert!(!tried.failed);
+        assert_eq!(results.report.done.len(), 3, "each is done with");
+        mailed.push(world.reporter.counts().mailed);
+    }
+    // Each day one to somebody else, and five to the one whom all name.
+    assert_eq!(mailed, [2, 4, 6, 8, 10, 11, 12]);
+    world.advance(24);
+    assert!(world.reporter.may_mail(&to("ada")).await.unwrap());
+    assert!(!world.reporter.may_mail(&left).await.unwrap());
+}
+
+#[tokio::test]
+async fn rows_that_do_not_open_are_in_nobodys_way() {
+    let world = world().await;
+    let file = world._directory.path().join("hustings.db");
+    for n in 0..u64::from(READ) + 6 {
+        world.note(&format!("d{n}.example"), None);
+    }
+    world.reporter.save().await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let connecting = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options);
+    let mut connection = connecting.await.unwrap();
+    sqlx::query("UPDATE tls_day SET sealed = x'00', due_at = 1795262400000")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    world.note("far.example", None);
+    world.reporter.save().await.unwrap();
+    let open = world.store.tls_days(Timestamp::MIN, Timestamp::MAX, READ);
+    let open = open.await.unwrap();
+    let names: Vec<_> = open.iter().map(|row| row.record.domain.as_str()).collect();
+    assert_eq!(names, ["far.example"]);
 }

@@ -59,8 +59,10 @@ impl Report {
             _ if self.given_up => return Ok(()),
             Some(checked) if checked.junk => Err(verdict::suspect_report()),
             checked => {
-                let proven = checked.is_some_and(|checked| checked.proven_author.is_some());
-                let taken = mail.rooms.reports.take_dmarc(self.message, proven).await;
+                let proven = checked.and_then(|checked| checked.proven_author.as_ref());
+                let proven = proven.map(|author| author.domain().clone());
+                let reports = &mail.rooms.reports;
+                let taken = reports.take_dmarc(self.message, mail.client, proven).await;
                 taken.map(drop).map_err(|error| verdict::no_report(&error))
             }
         };
