@@ -6,8 +6,6 @@
 mod support;
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +15,7 @@ use hustings::control::api::mailing::{Approve, List, Preview};
 use hustings::daemon::sandbox::inbox::Mail;
 use hustings::daemon::sandbox::stage::{DOMAIN, OFFICE};
 use hustings::store::MailingState;
+use support::dkimpy::Dkimpy;
 use support::party::Party;
 use support::seed::Crowd;
 
@@ -26,112 +25,6 @@ const CROWD: Crowd = Crowd {
     domains: 7,
 };
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A line for each message on its input: what each signature came to, and which fields each covers.
-const VERIFIER: &str = r"
-import base64, sys
-try:
-    import dkim, nacl
-except ImportError:
-    sys.exit(77)
-records = {}
-def txt(name, timeout=5):
-    name = name.decode() if isinstance(name, bytes) else name
-    return records.get(name.rstrip('.'), '').encode()
-print('ready', flush=True)
-for line in sys.stdin:
-    what, _, rest = line.strip().partition(' ')
-    if what == 'key':
-        name, _, text = rest.partition(' ')
-        records[name] = text
-        continue
-    message = base64.b64decode(rest)
-    said = []
-    count = sum(1 for name, _ in dkim.rfc822_parse(message)[0] if name.lower() == b'dkim-signature')
-    for n in range(count):
-        check = dkim.DKIM(message)
-        passed = check.verify(idx=n, dnsfunc=txt)
-        fields = check.signature_fields
-        covers = b':'.join(fields[b'h'].split(b':')).decode().lower().replace(' ', '').replace('\r\n', '')
-        said.append('%s|%s|%s|%s' % (passed, fields[b'a'].decode(), fields[b'd'].decode(), covers))
-    print(' '.join(said), flush=True)
-";
-
-/// One Python that lives as long as the story.
-struct Dkimpy {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-/// What dkimpy found in one signature.
-struct Signature {
-    passed: bool,
-    algorithm: String,
-    domain: String,
-    covers: Vec<String>,
-}
-
-impl Dkimpy {
-    /// None if it isn't installed, which CI must not have.
-    fn start() -> Option<Self> {
-        // Distributions put their modules beside their own interpreter, which need not be the first in PATH.
-        let started = ["/usr/bin/python3", "python3"]
-            .iter()
-            .find_map(|python| Self::start_with(python));
-        assert!(
-            started.is_some() || std::env::var_os("CI").is_none(),
-            "CI must have python3 with dkimpy and pynacl"
-        );
-        started
-    }
-
-    fn start_with(python: &str) -> Option<Self> {
-        let mut child = Command::new(python)
-            .args(["-c", VERIFIER])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .ok()?;
-        let input = child.stdin.take().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        output.read_line(&mut first).unwrap();
-        (first == "ready\n").then_some(Self {
-            child,
-            input,
-            output,
-        })
-    }
-
-    fn knows(&mut self, name: &str, text: &str) {
-        writeln!(self.input, "key {name} {text}").unwrap();
-    }
-
-    fn look(&mut self, message: &[u8]) -> Vec<Signature> {
-        writeln!(self.input, "mail {}", STANDARD.encode(message)).unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.split_whitespace()
-            .map(|one| {
-                let parts: Vec<&str> = one.split('|').collect();
-                Signature {
-                    passed: parts[0] == "True",
-                    algorithm: parts[1].to_owned(),
-                    domain: parts[2].to_owned(),
-                    covers: parts[3].split(':').map(str::to_owned).collect(),
-                }
-            })
-            .collect()
-    }
-}
-
-impl Drop for Dkimpy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The ten shapes: what stands after the fields that all have.
 fn shapes() -> Vec<(&'static str, String)> {
@@ -358,9 +251,7 @@ async fn a_thousand_copies_of_ten_shapes_pass_a_large_receiver() {
         return;
     };
     let party = party().await;
-    for key in party.rooms().names.keys() {
-        dkimpy.knows(&key.name(), &key.text);
-    }
+    dkimpy.knows_keys_of(&party);
     let (mut links, mut ids, mut copies) = (HashSet::new(), HashSet::new(), 0);
     for (subject, rest) in shapes() {
         party.outside.inbox().clear();

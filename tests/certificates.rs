@@ -496,8 +496,8 @@ const DOORS: [(&str, bool); 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scanner_finds_nothing_at_any_door() {
-    if !needs("pebble") || !needs("sslscan") {
+async fn scanners_find_nothing_at_any_door() {
+    if !needs("pebble") || !needs("sslscan") || !needs("testssl") {
         return;
     }
     let lab = Lab::start("\"http-01\"", &[HOST, POLICY_HOST, SETTINGS_HOST]).await;
@@ -545,6 +545,63 @@ async fn a_scanner_finds_nothing_at_any_door() {
             said.contains("ECDHE-ECDSA") && said.contains("ECDHE-RSA"),
             "{door}: both kinds: {said}"
         );
+    }
+    // At once: most of the time it waits.
+    let place = tempfile::tempdir().unwrap();
+    let look = |n: usize| testssl(&lab, place.path(), DOORS[n]);
+    tokio::join!(look(0), look(1), look(2), look(3));
+}
+
+/// What testssl looks at. All doors have one set-up, so that ciphers and forward secrecy are looked at once; its other
+/// checks are for protocols and ciphers that aren't there, and take minutes.
+fn checks(door: &str) -> &'static [&'static str] {
+    match door {
+        "https" => &["-p", "-S", "-s", "-f"],
+        _ => &["-p", "-S"],
+    }
+}
+
+/// Nothing above LOW may be found.
+async fn testssl(lab: &Lab, place: &std::path::Path, (door, starttls): (&'static str, bool)) {
+    let file = place.join(format!("{door}.json")).display().to_string();
+    let root = lab.pebble.root_file().display().to_string();
+    let target = format!("{HOST}:{}", lab.party.door(door).port());
+    let mut arguments = vec!["--quiet", "--color", "0", "--warnings", "off"];
+    arguments.extend([
+        "--nodns",
+        "none",
+        "--ip",
+        "127.0.0.1",
+        "--add-ca",
+        &root,
+        "--jsonfile",
+        &file,
+    ]);
+    arguments.extend(checks(door));
+    if starttls {
+        arguments.extend(["-t", "smtp"]);
+    }
+    arguments.push(&target);
+    let said = run("testssl", &arguments).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let found: Vec<serde_json::Value> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let severe = |one: &&serde_json::Value| {
+        let severity = one["severity"].as_str().unwrap();
+        // WARN is what it couldn't look at.
+        !["OK", "INFO", "LOW", "WARN"].contains(&severity)
+    };
+    let bad: Vec<_> = found.iter().filter(severe).collect();
+    assert!(bad.is_empty(), "{door}: {bad:#?}");
+    // It has seen what it should have.
+    for (id, finding) in [
+        ("TLS1_3", "offered with final"),
+        ("cert_chain_of_trust <cert#1>", "passed."),
+    ] {
+        let holds = found
+            .iter()
+            .any(|one| one["id"] == id && one["finding"] == finding);
+        assert!(holds, "{door}: {id}: {said}");
     }
 }
 

@@ -8,6 +8,7 @@ mod blocklist;
 mod data;
 mod error;
 mod mx;
+mod proof;
 mod reach;
 mod records;
 mod resolver;

@@ -9,17 +9,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
+use hickory_resolver::net::dnssec::DnssecDnsHandle;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::{DnsHandle as _, FirstAnswer as _};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
-use hickory_resolver::proto::op::{DnsRequestOptions, Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::proto::op::{
+    DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode,
+};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TokioResolver};
 use tokio::time::timeout;
 
 use super::error::{Hitch, LookupError};
 use super::mx::MailHosts;
+use super::proof::{Answer, data, judged, stands_alone};
 use super::resolver::{self, ResolverSettings};
 use crate::address::Domain;
 use crate::tls::Tlsa;
@@ -39,14 +43,21 @@ pub enum Dnssec<'a> {
 /// A resolver that knows which answers are proven. Clones share one cache.
 #[derive(Clone)]
 pub struct SecureResolver {
-    inner: Inner,
+    /// None believes what the servers say of proof.
+    validator: Option<Box<Validator>>,
+    servers: Servers,
     settings: ResolverSettings,
 }
 
+type Servers = NameServerPool<TokioRuntimeProvider>;
+
+/// Who checks signatures.
 #[derive(Clone)]
-enum Inner {
-    Validating(Box<TokioResolver>),
-    TrustingAd(NameServerPool<TokioRuntimeProvider>),
+struct Validator {
+    /// With a cache. It keeps to itself what it finds fault with.
+    resolver: TokioResolver,
+    /// Without one. It says what it finds fault with.
+    bare: DnssecDnsHandle<Servers>,
 }
 
 impl std::fmt::Debug for SecureResolver {
@@ -88,31 +99,6 @@ impl From<Vec<IpAddr>> for ProvenAddresses {
     }
 }
 
-/// An answer. No records is an answer too.
-struct Answer {
-    records: Vec<Record>,
-    secure: bool,
-}
-
-impl Answer {
-    /// The name at the end of the aliases.
-    fn canonical(&self, start: &Name) -> Name {
-        let mut name = start;
-        // An alias may be named once: no circle is longer than the answer.
-        for _ in &self.records {
-            let next = self.records.iter().find_map(|record| match &record.data {
-                RData::CNAME(alias) if record.name == *name => Some(&alias.0),
-                _ => None,
-            });
-            match next {
-                Some(next) => name = next,
-                None => break,
-            }
-        }
-        name.clone()
-    }
-}
-
 impl SecureResolver {
     /// A resolver that asks the same servers as [`super::Resolver`] with these settings.
     ///
@@ -120,11 +106,19 @@ impl SecureResolver {
     /// [`LookupError::Setup`] if the system's configuration can't be read; [`LookupError::Anchor`] if the trust anchor
     /// can't.
     pub fn new(settings: ResolverSettings, dnssec: Dnssec<'_>) -> Result<Self, LookupError> {
-        let inner = match dnssec {
-            Dnssec::Validate(anchor) => Inner::Validating(Box::new(validating(&settings, anchor)?)),
-            Dnssec::TrustAd => Inner::TrustingAd(trusting(&settings)?),
+        let servers = servers(&settings)?;
+        let validator = match dnssec {
+            Dnssec::Validate(anchor) => {
+                let validator = validating(&settings, anchor, servers.clone())?;
+                Some(Box::new(validator))
+            }
+            Dnssec::TrustAd => None,
         };
-        Ok(Self { inner, settings })
+        Ok(Self {
+            validator,
+            servers,
+            settings,
+        })
     }
 
     /// The hosts that take mail for `domain`, in the order in which they are to be tried.
@@ -219,9 +213,18 @@ impl SecureResolver {
 
     async fn ask(&self, name: Name, kind: RecordType) -> Result<Answer, LookupError> {
         let asked = async {
-            match &self.inner {
-                Inner::Validating(resolver) => validated(resolver, name, kind).await,
-                Inner::TrustingAd(pool) => told(pool, name, kind).await,
+            let query = Query::query(name.clone(), kind);
+            let answer = match &self.validator {
+                Some(validator) => validated(validator, name, kind).await,
+                None => told(&self.servers, query.clone()).await,
+            };
+            match answer {
+                Err(LookupError::Temporary(Hitch::ServerFailure))
+                    if withholds(&self.servers, query).await =>
+                {
+                    Err(LookupError::Bogus)
+                }
+                answer => answer,
             }
         };
         timeout(self.settings.deadline, asked)
@@ -257,22 +260,25 @@ fn anchors(file: &Path) -> Result<TrustAnchors, LookupError> {
 fn validating(
     settings: &ResolverSettings,
     anchor: Option<&Path>,
-) -> Result<TokioResolver, LookupError> {
-    let mut builder = resolver::builder(settings)?;
+    servers: Servers,
+) -> Result<Validator, LookupError> {
+    let anchors = Arc::new(match anchor {
+        Some(file) => anchors(file)?,
+        None => TrustAnchors::default(),
+    });
+    let mut builder = resolver::builder(settings)?.with_trust_anchor(anchors.clone());
     let options = builder.options_mut();
     options.validate = true;
     // The aliases on the way have to be proven too.
     options.preserve_intermediates = true;
-    if let Some(file) = anchor {
-        builder = builder.with_trust_anchor(Arc::new(anchors(file)?));
-    }
-    builder.build().map_err(|_| LookupError::Setup)
+    Ok(Validator {
+        resolver: builder.build().map_err(|_| LookupError::Setup)?,
+        bare: DnssecDnsHandle::with_trust_anchor(servers, anchors),
+    })
 }
 
 /// Without a cache: the resolver on this machine has one.
-fn trusting(
-    settings: &ResolverSettings,
-) -> Result<NameServerPool<TokioRuntimeProvider>, LookupError> {
+fn servers(settings: &ResolverSettings) -> Result<Servers, LookupError> {
     let (config, mut options) = match settings.servers.as_slice() {
         [] => hickory_resolver::system_conf::read_system_conf().map_err(|_| LookupError::Setup)?,
         servers => (resolver::only(servers), ResolverOpts::default()),
@@ -289,13 +295,14 @@ fn trusting(
 }
 
 async fn validated(
-    resolver: &TokioResolver,
+    validator: &Validator,
     name: Name,
     kind: RecordType,
 ) -> Result<Answer, LookupError> {
-    match resolver.lookup(name, kind).await {
+    let query = Query::query(name.clone(), kind);
+    match validator.resolver.lookup(name, kind).await {
         Ok(lookup) => judged(data(lookup.answers())),
-        Err(NetError::Dns(DnsError::DnssecBogus)) => Err(LookupError::Bogus),
+        Err(NetError::Dns(DnsError::DnssecBogus)) => again(&validator.bare, query).await,
         Err(NetError::Dns(DnsError::Nsec {
             proof, response, ..
         })) => match (proof, response.response_code) {
@@ -311,40 +318,25 @@ async fn validated(
     }
 }
 
-/// Proven if all records are. One of which nobody knows whether it should be signed is as good as forged.
-fn judged(records: Vec<Record>) -> Result<Answer, LookupError> {
-    let is = |record: &Record| record.proof;
-    if records
-        .iter()
-        .any(|record| !matches!(is(record), Proof::Secure | Proof::Insecure))
-    {
-        return Err(LookupError::Bogus);
+/// Looks at what the validator has found fault with. It can be with a denial that nobody had asked for.
+async fn again(bare: &DnssecDnsHandle<Servers>, query: Query) -> Result<Answer, LookupError> {
+    match bare.send(request(query.clone())).first_answer().await {
+        Err(NetError::Dns(DnsError::Nsec { response, .. }))
+            if response.response_code == ResponseCode::NoError
+                && stands_alone(&query, &response.answers) =>
+        {
+            judged(data(&response.answers))
+        }
+        _ => Err(LookupError::Bogus),
     }
-    let secure = !records.is_empty() && records.iter().all(|record| is(record).is_secure());
-    Ok(Answer { records, secure })
 }
 
-async fn told(
-    pool: &NameServerPool<TokioRuntimeProvider>,
-    name: Name,
-    kind: RecordType,
-) -> Result<Answer, LookupError> {
-    let mut options = DnsRequestOptions::default();
-    options.use_edns = true;
-    // A resolver says what it proved only to those who ask for proof (RFC 6840 §5.7).
-    options.edns_set_dnssec_ok = true;
-    options.recursion_desired = true;
-    let response = pool
-        .lookup(Query::query(name, kind), options)
-        .first_answer()
-        .await
-        .and_then(|response| DnsError::from_response(response).map_err(NetError::from));
-    match response {
+async fn told(servers: &Servers, query: Query) -> Result<Answer, LookupError> {
+    match answer(servers, request(query)).await {
         Ok(response) => Ok(Answer {
             records: data(&response.answers),
             secure: response.metadata.authentic_data,
         }),
-        // SERVFAIL is what a resolver that validates says of forged answers.
         Err(error) => resolver::read_error(&error).map(|_| Answer {
             records: Vec::new(),
             secure: false,
@@ -352,36 +344,30 @@ async fn told(
     }
 }
 
-/// Without the signatures.
-fn data(records: &[Record]) -> Vec<Record> {
-    let is_data = |record: &&Record| record.record_type() != RecordType::RRSIG;
-    records.iter().filter(is_data).cloned().collect()
+/// Whether the servers have an answer after all, which they gave out as a failure: SERVFAIL is what a resolver that
+/// validates says of forged answers, and of much else. Without its checks (RFC 4035 §3.2.2) it says what it found.
+async fn withholds(servers: &Servers, query: Query) -> bool {
+    let mut request = request(query);
+    request.metadata.checking_disabled = true;
+    match answer(servers, request).await {
+        Ok(_) => true,
+        Err(error) => matches!(
+            resolver::read_error(&error),
+            Ok(_) | Err(LookupError::NoSuchDomain)
+        ),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn request(query: Query) -> DnsRequest {
+    let mut options = DnsRequestOptions::default();
+    options.use_edns = true;
+    // A resolver says what it proved only to those who ask for proof (RFC 6840 §5.7).
+    options.edns_set_dnssec_ok = true;
+    options.recursion_desired = true;
+    DnsRequest::from_query(query, options)
+}
 
-    #[test]
-    fn an_answer_is_as_good_as_its_worst_record() {
-        let judge = |proofs: &[Proof]| {
-            let records = proofs.iter().map(|proof| {
-                let address = RData::A(std::net::Ipv4Addr::LOCALHOST.into());
-                let mut record = Record::from_rdata(Name::root(), 60, address);
-                record.proof = *proof;
-                record
-            });
-            judged(records.collect()).map(|answer| answer.secure)
-        };
-        let (good, unsigned) = (Proof::Secure, Proof::Insecure);
-        assert_eq!(judge(&[good, good]), Ok(true));
-        assert_eq!(judge(&[good, unsigned]), Ok(false));
-        assert_eq!(judge(&[unsigned]), Ok(false));
-        assert_eq!(judge(&[]), Ok(false), "nothing proves nothing");
-        for doubtful in [Proof::Bogus, Proof::Indeterminate] {
-            for beside in [good, unsigned] {
-                assert_eq!(judge(&[beside, doubtful]), Err(LookupError::Bogus));
-            }
-        }
-    }
+async fn answer(servers: &Servers, request: DnsRequest) -> Result<DnsResponse, NetError> {
+    let response = servers.send(request).first_answer().await?;
+    DnsError::from_response(response).map_err(NetError::from)
 }
