@@ -13,4 +13,5 @@ pub mod party;
 pub mod pebble;
 pub mod policies;
 pub mod seed;
+pub mod world;
 pub mod zone;
