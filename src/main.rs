@@ -1,5 +1,6 @@
 //! Hustings: parses the command line and runs it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hustings::cli::{self, ColourChoice, Global, Programs, sandbox, serve};
@@ -39,6 +40,16 @@ impl Programs for Daemon {
             directory: args.directory.clone(),
             port: args.port,
             colours,
+        })
+    }
+
+    fn sandboxes(&self) -> Result<Vec<PathBuf>, Failure> {
+        daemon::sandbox::running().map_err(|error| {
+            Failure::failed(
+                "can't look for sandboxes",
+                error.to_string(),
+                "name the sandbox's socket with --socket",
+            )
         })
     }
 }

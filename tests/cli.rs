@@ -610,3 +610,34 @@ fn a_sealed_export_that_is_none_is_told() {
         .stderr(contains("not a sealed stream"));
     assert!(!directory.path().join("out").exists());
 }
+
+/// What the books say of tests: `path: name`, and names behind it that stand in the same file.
+#[test]
+fn the_books_name_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut found, mut missing) = (0, Vec::new());
+    for book in ["design", "law", "rfc", "security", "operations", "guide"] {
+        let text = std::fs::read_to_string(root.join(format!("docs/{book}.md"))).unwrap();
+        for line in text.lines() {
+            let mut source = String::new();
+            // What stands in backquotes is every second piece.
+            for said in line.split('`').skip(1).step_by(2) {
+                let named = match said.split_once(".rs: ") {
+                    Some((path, name)) => {
+                        let path = root.join(format!("{path}.rs"));
+                        source = std::fs::read_to_string(path).unwrap_or_default();
+                        name
+                    }
+                    None if source.is_empty() || said.matches('_').count() < 3 => continue,
+                    None => said,
+                };
+                found += 1;
+                if !source.contains(&format!("fn {named}(")) {
+                    missing.push(format!("{book}: {said}"));
+                }
+            }
+        }
+    }
+    assert!(found > 50, "{found}");
+    assert_eq!(missing, [""; 0]);
+}

@@ -5,8 +5,6 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -14,106 +12,31 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use hickory_server::proto::rr::RecordType;
-use hustings::address::Domain;
 use hustings::daemon::sandbox::peer::{Answer, Post};
 use hustings::daemon::sandbox::stage::HOST;
 use hustings::delivery::policy::results::{PolicyKind, Tally};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use support::authority::{Authority, Shown, self_signed};
+use support::authority::self_signed;
 use support::collector::Collector;
-use support::outside::OutsideMta;
-use support::party::{Party, said};
-use support::policies::PolicyHost;
-use support::zone::Zone;
+use support::party::said;
+use support::world::World;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const ADA: &str = "ada@party.example";
 const SOON: Duration = Duration::from_secs(60);
 
-/// A party before a world of DNS, policies and mail servers.
-struct World {
-    zone: Zone,
-    policies: PolicyHost,
-    authority: Arc<Authority>,
-    party: Party,
-    last: u8,
-    _files: tempfile::TempDir,
+async fn world() -> World {
+    let patience = ("incoming", "patience = \"3s\"\n".to_owned());
+    World::with("", vec![patience]).await
 }
 
+/// What these stories ask of it.
 impl World {
-    async fn new() -> Self {
-        let (zone, authority) = (Zone::signed().await, Arc::new(Authority::new()));
-        let policies = PolicyHost::start(authority.clone()).await;
-        let files = tempfile::tempdir().unwrap();
-        let (anchor, trusted) = (files.path().join("anchor"), files.path().join("ca.pem"));
-        std::fs::write(&anchor, zone.anchor()).unwrap();
-        authority.write_to(&trusted);
-        let delivery = format!(
-            "resolver = [\"{}\"]\ntrust_anchor = {anchor:?}\ntrusted_certificates = {trusted:?}\n\
-             mta_sts_port = {}\nprivate_networks = true\nretry = [\"1m\"]\nexpire = \"30d\"\n",
-            zone.address(),
-            policies.port(),
-        );
-        let party = Party::start_as(|plan| {
-            plan.routed = false;
-            let port = format!("smtp_port = {}\n", plan.outside.port());
-            plan.more.push(("delivery", port + &delivery));
-            plan.more
-                .push(("incoming", "patience = \"3s\"\n".to_owned()));
-        })
-        .await;
-        party.at_ten();
-        Self {
-            zone,
-            policies,
-            authority,
-            party,
-            last: 1,
-            _files: files,
-        }
-    }
-
-    /// A mail server `mx.` of a domain, with its MX record.
-    async fn serves(&mut self, domain: &str, (chain, key): Shown) -> OutsideMta {
-        self.last += 1;
-        let name = format!("mx.{domain}");
-        self.zone.mx(domain, 10, &name).await;
-        let port = self.party.outside.address().port();
-        let address = SocketAddr::from(([127, 0, 0, self.last], port));
-        let ip = address.ip().to_string();
-        self.zone.address_of(&name, &ip).await;
-        OutsideMta::at(address, chain, key).await
-    }
-
     /// Publishes an MTA-STS policy that is to be enforced.
     async fn enforces(&self, domain: &str) {
-        let host = format!("mta-sts.{domain}");
-        self.zone.address_of(&host, "127.0.0.1").await;
         let mx = format!("mx.{domain}");
-        self.policies.set(domain, "enforce", &mx, 86_400);
-        let name = format!("_mta-sts.{domain}");
-        self.zone.txt(&name, "v=STSv1; id=1;").await;
-    }
-
-    async fn write(&self, domain: &str) {
-        let to = format!("bo@{domain}");
-        let mail = format!("From: {ADA}\r\nTo: {to}\r\nSubject: plans\r\n\r\nSecret plans.\r\n");
-        let answer = self.party.submit(&[&to], mail.as_bytes()).await;
-        assert_eq!(answer.code, 250, "{answer}");
-    }
-
-    /// What came of today's connections.
-    fn tally(&self, domain: &str, kind: PolicyKind) -> Tally {
-        let today = self.party.clock.now().to_zoned(jiff::tz::TimeZone::UTC);
-        let domain = Domain::parse(domain).unwrap();
-        let rooms = self.party.rooms();
-        rooms.trust.tally().unwrap().of(today.date(), &domain, kind)
-    }
-
-    fn later(&self, span: SignedDuration) {
-        self.party.clock.advance(span).unwrap();
+        self.policy(domain, "1", "enforce", &mx, 86_400).await;
     }
 
     /// Until an hour of the next day by which every report of this day is due.
@@ -188,7 +111,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_hears_the_next_day_how_tls_fared() {
-    let mut world = World::new().await;
+    let mut world = world().await;
     let vouched = world.authority.vouch("mx.far.test");
     let far = world.serves("far.test", vouched).await;
     far.without_starttls();
@@ -313,7 +236,7 @@ async fn who_asks_hears_the_next_day_how_tls_fared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_report_is_kept_shown_and_forgotten() {
-    let world = World::new().await;
+    let world = world().await;
     world
         .zone
         .txt("far.test", "v=spf1 ip4:127.0.0.1 -all")

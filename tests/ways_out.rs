@@ -13,10 +13,11 @@ use hustings::daemon::sandbox::peer::{Answer, Post};
 use jiff::SignedDuration;
 use support::mailing;
 use support::party::{Party, link_in, said};
-use support::zone::Zone;
+use support::zone::{Fault, Zone};
 
 const OFFICE: &str = "office@party.example";
 const NEWS: &str = "news@party.example";
+const APPEALS: &str = "appeals@party.example";
 const BOTH: &[&str] = &["news", "appeals"];
 const SENTENCE: &str = "Hello, could you take me off this, please? I have moved.";
 
@@ -184,6 +185,49 @@ async fn an_answer_to_a_copy_is_heard_above_whatever_it_quotes() {
         assert_eq!(lists(&party, who).await, ["appeals"], "{quote:?}");
     }
     assert_eq!(lists(&party, "keeps@good.example").await, BOTH_SORTED);
+}
+
+/// The copy's id proves it, so no verdict about the mail has a say: it is done before any is asked for. And of several
+/// copies the nearest is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_answer_to_a_copy_is_done_first_whatever_becomes_of_the_mail() {
+    let (party, zone) = party().await;
+    zone.fault("_dmarc.mute.example", Some(Fault::Silence));
+    let people = ["a@plain.example", "b@plain.example", "c@plain.example"];
+    for who in people {
+        party.subscribe(who, "", BOTH).await;
+    }
+    mailing::send(&party, APPEALS, "An appeal").await;
+    let mut appeals = Vec::new();
+    for who in people {
+        appeals.push(copy_id(&party, who).await);
+    }
+    mailing::send(&party, NEWS, "The May news").await;
+    // Put off, refused as forged, and taken.
+    let authors = ["x@mute.example", "x@good.example", "x@plain.example"];
+    for (n, (author, code)) in authors.into_iter().zip([451, 550, 250]).enumerate() {
+        let copy = party
+            .mail(people[n], |mail| {
+                mail.header("Subject").as_deref() == Some("The May news")
+            })
+            .await;
+        let (news, appeal) = (copy.header("Message-ID").unwrap(), &appeals[n]);
+        // The thread began with the appeal; what is answered is the news.
+        let message = format!(
+            "From: {author}\r\nTo: {OFFICE}\r\nSubject: Re: The May news\r\n\
+             Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@client.example>\r\n\
+             References: {appeal} {news}\r\n\r\nPlease stop.\r\n"
+        );
+        let mut dialogue = party.mx().await;
+        let post = Post {
+            from: "x@plain.example",
+            to: &[OFFICE],
+            message: message.as_bytes(),
+        };
+        let answer = dialogue.post(post).await.unwrap();
+        assert_eq!(answer.code, code, "{author}: {answer}");
+        assert_eq!(lists(&party, people[n]).await, ["appeals"], "{author}");
+    }
 }
 
 const BOTH_SORTED: [&str; 2] = ["appeals", "news"];

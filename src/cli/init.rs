@@ -1,25 +1,30 @@
 //! `init`: asks the questions; the daemon's `init` does the work. All answers are checked before anything is made; what an
 //! earlier run left undone is noted beside the database, and is what the next one goes on with.
 
+mod args;
 mod ask;
 mod differ;
+mod hand;
+mod people;
 
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use clap::{ValueEnum, ValueHint};
+use args::{CertificatesArg, KeyArg};
+use clap::ValueHint;
 
-use super::Global;
 use super::body::NewFile;
 use super::context::{Context, write_note, write_out};
-use super::style::{Style, Tone, wrapped};
-use super::{init_dns, prompt};
+use super::style::{Tone, wrapped};
+use super::{Global, init_dns, prompt};
 use crate::config::{CertificateSource, Config, KeySource};
 use crate::control::{Class, Failure, SecretText};
 use crate::daemon::hardening;
 use crate::daemon::init::{self, Due, FirstAdmin, InitError, NewRoot, Step};
 use crate::staff::NewAccount;
-use crate::vault::{RecoverySheet, RootKey, check_passphrase};
+use crate::vault::{RecoverySheet, RootKey};
+
+pub(super) use hand::{give_all, hand_over};
 
 /// Where an encrypted credential lies, as hustings.service says.
 pub(super) const CREDENTIALS: &str = "/etc/credstore.encrypted";
@@ -78,48 +83,6 @@ pub struct Args {
     /// Write no unit files and make no Unix user
     #[arg(long)]
     no_units: bool,
-}
-
-/// Where the root key comes from
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum KeyArg {
-    /// systemd decrypts it at start
-    Credential,
-    /// A file on this host
-    File,
-    /// Typed at `hustings unlock` after each start
-    Passphrase,
-}
-
-/// Where the certificates come from
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CertificatesArg {
-    /// Let's Encrypt, asked by the service itself; this says that you agree to its terms of service
-    Acme,
-    /// Files that another program renews
-    Files,
-    /// The service itself: for DANE, or to begin with
-    SelfMade,
-}
-
-impl CertificatesArg {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Acme => "acme",
-            Self::Files => "files",
-            Self::SelfMade => "self-made",
-        }
-    }
-}
-
-impl KeyArg {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Credential => "credential",
-            Self::File => "file",
-            Self::Passphrase => "passphrase",
-        }
-    }
 }
 
 /// Before a key or a passphrase is in memory.
@@ -280,29 +243,10 @@ impl SetUp<'_> {
         self.wait(root).map(Some)
     }
 
-    fn admin(&self, config: &Config, root: &RootKey) -> Result<FirstAdmin, Failure> {
-        let (name, uid) = (self.args.admin.as_deref(), self.args.admin_uid);
-        self.wait(init::first_admin_is(config, root, name, uid))
-    }
-
     /// Runs a step of the daemon's.
     fn wait<T>(&self, step: impl Future<Output = Result<T, InitError>>) -> Result<T, Failure> {
         self.context
             .run(async { step.await.map_err(|error| failure(&error)) })
-    }
-
-    /// Who comes first, and where their sheet goes: known before there are keys.
-    fn newcomer(&self, config: &Config) -> Result<Newcomer, Failure> {
-        Ok(Newcomer {
-            account: ask::first_account(self.args, config)?,
-            sheet_to: self.sheet_file()?,
-            passphrase: match config.key.source {
-                KeySource::Passphrase => Some(prompt::new_passphrase(|text| {
-                    check_passphrase(text).map_err(|error| error.to_string())
-                })?),
-                KeySource::Credential | KeySource::File => None,
-            },
-        })
     }
 
     /// The file of the sheet, begun: what can't be written is known before there are keys.
@@ -348,28 +292,6 @@ impl SetUp<'_> {
     /// Notes that only this is due yet.
     fn done(&self, config: &Config, due: Due) -> Result<(), Failure> {
         init::set_due(config, due).map_err(|error| failure(&error))
-    }
-
-    fn first_admin(
-        &self,
-        config: &Config,
-        root: &RootKey,
-        account: NewAccount,
-    ) -> Result<(), Failure> {
-        let issued = self.wait(init::first_admin(config, root, account))?;
-        if let Some(issued) = issued {
-            self.say(Step::Done, &format!("first admin {}", issued.name));
-            let password = issued.password.reveal();
-            let password = self.context.style.paint(password, Tone::Strong);
-            write_out(
-                format!(
-                    "Account:   {}\nPassword:  {password}\n\nThe password is shown this once.\n",
-                    issued.name
-                )
-                .as_bytes(),
-            )?;
-        }
-        self.done(config, Due::Nothing)
     }
 
     /// What goes into DNS; the keys for it are made with it.
@@ -419,6 +341,7 @@ struct Newcomer {
 const LATER: &str = "The recovery sheet can be printed again, and accounts be made, with the service running: hustings key backup, hustings staff add. What belongs into DNS is shown by hustings dns records, and looked up by hustings dns check.";
 
 const FILES: &str = "  put the certificate's files where [[tls.certificate]] says\n";
+
 const NEXT: &str = "  sudo hustings config check\n  systemctl daemon-reload\n  systemctl enable --now hustings.socket hustings.service\n  usermod --append --groups hustings YOU    (and log in anew, to use these commands)\n";
 
 fn bad_config(errors: &crate::config::ConfigErrors) -> Failure {
@@ -436,57 +359,6 @@ fn credential(config: &Config) -> PathBuf {
 /// The service may be started anywhere.
 fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Shows the recovery sheet or writes it, and insists that it was taken.
-pub(super) fn hand_over(
-    sheet: &RecoverySheet,
-    to: Option<NewFile>,
-    style: Style,
-) -> Result<(), Failure> {
-    let text = sheet.to_text(jiff::Timestamp::now());
-    if let Some(mut file) = to {
-        let path = file.path().to_owned();
-        file.write(text.as_bytes())?;
-        file.finish()?;
-        println_note(&format!(
-            "The recovery sheet is in {}. Print it, keep it away from this host, and delete the file.",
-            path.display()
-        ));
-        return Ok(());
-    }
-    write_out(text.as_bytes())?;
-    println_note(&style.paint(
-        "This is the recovery sheet. Print it and keep it away from this host: losing it and the root key loses the data.",
-        Tone::Warning,
-    ));
-    let end = text
-        .lines()
-        .rev()
-        .find(|line| line.starts_with("END"))
-        .unwrap_or("END")
-        .split_whitespace()
-        .collect::<String>();
-    loop {
-        let typed = prompt::text(
-            "Type its last line, which begins with END, to show that you have it:",
-            None,
-        )?;
-        let typed: String = typed.to_uppercase().split_whitespace().collect();
-        if typed == end.to_uppercase() {
-            return Ok(());
-        }
-        println_note("That is not its last line; look at the paper.");
-    }
-}
-
-/// Gives database and key file to the service's user.
-pub(super) fn give_all(config: &Config, uid: u32, gid: u32) -> Result<(), Failure> {
-    init::give_to_service(&config.data_dir, uid, gid).map_err(|error| failure(&error))?;
-    if config.key.source == KeySource::File {
-        init::give_to_service(&config.key_file(), uid, gid).map_err(|error| failure(&error))?;
-    }
-    Ok(())
 }
 
 /// Notes go to standard error, so that the sheet and the password alone are on standard output.

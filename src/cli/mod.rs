@@ -131,6 +131,11 @@ pub trait Programs {
     /// # Errors
     /// Why it could not, or which step of the walkthrough failed.
     fn sandbox(&self, args: &sandbox::Args, global: &Global) -> Result<(), Failure>;
+    /// The control sockets of sandboxes that run on this machine.
+    ///
+    /// # Errors
+    /// Why they can't be told.
+    fn sandboxes(&self) -> Result<Vec<PathBuf>, Failure>;
 }
 
 /// Parses the process's arguments and runs the command.

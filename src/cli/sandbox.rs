@@ -1,10 +1,10 @@
 //! `sandbox`: everything on this machine, to try it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 
-use super::context::Context;
+use super::context::{Context, DEFAULT_CONFIG};
 use super::style::time;
 use super::{Global, Programs};
 use crate::control::Failure;
@@ -16,7 +16,7 @@ use crate::control::api::service::SandboxClock;
 /// machine. Ends with Ctrl-C (or SIGTERM, SIGHUP) and leaves nothing behind.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  hustings sandbox\n  hustings sandbox --walkthrough\n  hustings sandbox --directory ./trial --port 4000\n  hustings sandbox clock --socket /tmp/hustings-XXXXXX/run/control.sock +8d"
+    after_help = "Examples:\n  hustings sandbox\n  hustings sandbox --walkthrough\n  hustings sandbox --directory ./trial --port 4000\n  hustings sandbox clock +8d"
 )]
 pub struct Args {
     /// Do the whole story by itself and say what was seen on the wire; exit 0 only if all held
@@ -38,10 +38,11 @@ pub struct Args {
 pub enum SandboxCommand {
     /// Show or move the sandbox's clock
     ///
-    /// All schedules follow: retries, expiry, reminders. It needs --socket, and to be run as the sandbox's Ben: the sandbox
-    /// prints the whole command ("a week later"). One move is at most 36500 days.
+    /// All schedules follow: retries, expiry, reminders. It finds the sandbox that runs on this machine; where several do,
+    /// --socket says which, and the sandbox printed the whole command ("a week later"). It has to be run as the sandbox's
+    /// Ben. One move is at most 36500 days.
     #[command(
-        after_help = "Examples:\n  hustings sandbox clock --socket /tmp/hustings-XXXXXX/run/control.sock\n  hustings sandbox clock --socket /tmp/hustings-XXXXXX/run/control.sock +8d"
+        after_help = "Examples:\n  hustings sandbox clock\n  hustings sandbox clock +8d\n  hustings sandbox clock --socket /tmp/hustings-XXXXXX/run/control.sock +8d"
     )]
     Clock {
         /// How far: +8d, +3h, +90m, +30s; with - back
@@ -60,19 +61,50 @@ pub(super) fn run(
         return programs.sandbox(args, global);
     };
     let by_seconds = by.as_deref().map(seconds).transpose()?;
-    let asked = context.print_answer(&SandboxClock { by_seconds }, |reading, _| {
+    let found = match is_named(global) {
+        true => None,
+        false => Some(Context::new(&Global {
+            socket: Some(the_one(programs.sandboxes()?)?),
+            ..global.clone()
+        })),
+    };
+    let context = found.as_ref().unwrap_or(context);
+    context.print_answer(&SandboxClock { by_seconds }, |reading, _| {
         format!("It is {} in the sandbox.\n", time(reading.now))
-    });
-    asked.map_err(|failure| match global.socket {
-        Some(_) => failure,
-        // The installed service's socket was tried: it's the sandbox's that is meant.
-        None => Failure {
-            next: "add --socket with the path that the sandbox printed; its line \"a week later\" is the whole command"
-                .to_owned(),
-            ..failure
-        },
     })
 }
+
+/// Whether it was said which sandbox is meant. The usual configuration is the installed service's.
+fn is_named(global: &Global) -> bool {
+    global.socket.is_some() || global.config.as_path() != Path::new(DEFAULT_CONFIG)
+}
+
+/// The sandbox that is meant where none is named.
+fn the_one(mut sockets: Vec<PathBuf>) -> Result<PathBuf, Failure> {
+    match (sockets.pop(), sockets.as_slice()) {
+        (Some(only), []) => Ok(only),
+        (None, _) => Err(Failure::refused(
+            CANT,
+            "no sandbox runs on this machine, or none that you may see",
+            "start one with `hustings sandbox`, or give --socket with the path that it printed",
+        )),
+        (Some(last), others) => {
+            let all = others.iter().chain([&last]);
+            let all: Vec<_> = all.map(|path| path.display().to_string()).collect();
+            Err(Failure::misuse(
+                CANT,
+                format!(
+                    "{} sandboxes run on this machine: {}",
+                    all.len(),
+                    all.join(", ")
+                ),
+                "say which with --socket and one of these",
+            ))
+        }
+    }
+}
+
+const CANT: &str = "can't reach the sandbox's clock";
 
 /// The longest move of the clock, in days: a hundred years.
 const FARTHEST_DAYS: i64 = 36_500;
@@ -119,6 +151,41 @@ fn seconds(text: &str) -> Result<i64, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
+
+    #[test]
+    fn the_sandbox_that_runs_is_meant_where_none_is_named() {
+        let sockets = ["/tmp/a/run/control.sock", "/tmp/b/run/control.sock"].map(PathBuf::from);
+        let only = the_one(sockets[..1].to_vec()).expect("one");
+        assert_eq!(only, sockets[0]);
+        let none = the_one(vec![]).expect_err("none");
+        assert!(none.why.contains("no sandbox runs"), "{none}");
+        assert!(none.next.contains("--socket"), "{none}");
+        let several = the_one(sockets.to_vec()).expect_err("two");
+        assert!(several.why.starts_with("2 sandboxes"), "{several}");
+        for socket in &sockets {
+            assert!(
+                several.why.contains(&socket.display().to_string()),
+                "{several}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_names_a_socket_or_a_configuration_means_that_one() {
+        let global = |words: &[&str]| {
+            let all = ["hustings"]
+                .iter()
+                .chain(words)
+                .chain(&["sandbox", "clock"]);
+            super::super::Cli::try_parse_from(all)
+                .expect("parses")
+                .global
+        };
+        assert!(!is_named(&global(&[])));
+        assert!(is_named(&global(&["--socket", "/tmp/s"])));
+        assert!(is_named(&global(&["--config", "/tmp/c.toml"])));
+    }
 
     #[test]
     fn spans_are_a_number_and_a_unit() {

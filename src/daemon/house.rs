@@ -1,46 +1,42 @@
 //! The house behind the lock: the rooms and the doors, opened once the vault is, read anew on a reload.
 
+mod build;
 mod certificates;
+mod doors;
 mod gone_lists;
 mod reload;
+mod room;
 mod work;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
+
+use doors::say_gone_lists;
+use room::little_room;
 
 use super::door_limits::DoorLimits;
-use super::duties;
-use super::locked_box::{Effect, LockedBox};
-use super::mail_in::Checks;
-use super::names::Names;
+use super::locked_box::LockedBox;
 use super::on_record::{Deed, OnRecord, SERVICE};
 use super::rooms::{Rooms, RoomsCell};
-use super::service::{House, HouseReport, ServiceDesk};
+use super::service::ServiceDesk;
 use super::settings::{Settings, SettingsError};
 use crate::audit::LogKind;
-use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
 use crate::config::{self, ByteSize, Config, FileDigest};
-use crate::consent::{Consent, IntakeWorker};
+use crate::consent::IntakeWorker;
 use crate::control::api::key;
-use crate::control::api::service::{DoorReport, Reloaded};
+use crate::control::api::service::DoorReport;
 use crate::control::handlers::KeyDesk;
-use crate::control::{Desk, Failure, Server};
+use crate::control::{Desk, Server};
 use crate::delivery::engine::{Bell, Engine, EngineSettings, Network};
-use crate::delivery::pace::PaceBook;
-use crate::delivery::queue::{MailQueue, QueueSettings};
-use crate::delivery::signing::Signing;
-use crate::list::Mailings;
-use crate::staff::StaffRoom;
 use crate::store::{Change, Health, Space, Store, StoreError};
 use crate::tls::Certificates;
-use crate::web::{self, LockedWithdrawal, Web, WebParts};
+use crate::web::{Web, WebParts};
 
 /// Rooms and doors.
 pub struct PartyHouse {
@@ -215,109 +211,6 @@ impl PartyHouse {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
-    async fn build_rooms(&self, store: Store) -> Result<Arc<Rooms>, String> {
-        let say = |error: &dyn std::fmt::Display| error.to_string();
-        let settings = self.settings.load_full();
-        let letters = Arc::new(settings.letters());
-        let consent = Consent::open(
-            store.clone(),
-            self.clock.clone(),
-            settings.consent(),
-            letters,
-        )
-        .await
-        .map_err(|error| say(&error))?;
-        let staff = StaffRoom::open(store.clone(), self.clock.clone(), settings.premises())
-            .await
-            .map_err(|error| say(&error))?;
-        let (domains, selectors) = (&settings.config.domains, settings.selectors());
-        let signing = Signing::open(&store, domains, &selectors, self.clock.now())
-            .await
-            .map_err(|error| say(&error))?;
-        let signing = Arc::new(signing);
-        let own = self.own_certificates(&store, &settings).await;
-        let names = Names::new(
-            self.clock.clone(),
-            settings.config.clone(),
-            signing.clone(),
-            self.certificates.clone(),
-            own.clone(),
-        );
-        let mailings = Mailings::open(
-            store.clone(),
-            self.clock.clone(),
-            consent.clone(),
-            staff.clone(),
-            settings.mailings(&signing, names.clone()),
-            self.bell.clone(),
-        )
-        .await
-        .map_err(|error| say(&error))?;
-        let queue = MailQueue::new(
-            store.clone(),
-            self.clock.clone(),
-            Some(signing.clone()),
-            Arc::new(consent.clone()),
-            QueueSettings {
-                schedule: settings.schedule(),
-                host: settings.config.hostname.to_string(),
-                postmaster: settings.postmaster(),
-                templates: settings.templates.clone(),
-            },
-        );
-        let pace = PaceBook::load(&store, settings.pace()).await;
-        let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
-        let rooms = Rooms::new(
-            store,
-            self.clock.clone(),
-            &settings,
-            super::rooms::Parts {
-                staff,
-                consent,
-                mailings,
-                queue,
-                signing,
-                names,
-                certificates: own,
-                bell: self.bell.clone(),
-                pace,
-                checks,
-            },
-        );
-        rooms.consent.know_own(Arc::new(rooms.own_addresses()));
-        Ok(Arc::new(rooms))
-    }
-
-    /// Our own certificates. What is wrong with them keeps no door shut: those of the last time are served.
-    async fn own_certificates(
-        &self,
-        store: &Store,
-        settings: &Settings,
-    ) -> Option<Arc<OwnCertificates>> {
-        let (store, served) = (store.clone(), self.certificates.clone());
-        let opened = match settings.certificates() {
-            Ok(None) => return None,
-            Ok(Some(settings)) => {
-                OwnCertificates::open(store, self.clock.clone(), served, settings)
-                    .await
-                    .map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        match opened {
-            Ok(own) => Some(own),
-            Err(error) => {
-                tracing::error!(error, "certificates are not looked after");
-                let said = format!("certificates are not looked after: {error}");
-                self.found
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(said);
-                None
-            }
-        }
-    }
-
     /// Starts what works by itself: the intake, the expansion, the engine, the daily work.
     fn start_work(&self, rooms: &Arc<Rooms>, network: Network) {
         let settings = self.settings.load_full();
@@ -422,156 +315,10 @@ fn dialled(mut door: SocketAddr) -> SocketAddr {
     door
 }
 
-/// With less room than this, or twice the reserve, mail may be put off any moment.
-const LITTLE_ROOM: u64 = 128 << 20;
-
-/// Said before there is too little room for mail, and while there is.
-fn little_room(data: &Path, space: Space) -> Option<String> {
-    let (data, left, reserve) = (data.display(), space.left >> 20, space.reserve >> 20);
-    if space.is_short() {
-        return Some(format!(
-            "mail is refused: less than the reserve of {reserve} MiB (limits.disk_reserve) is free on the disk that holds \
-             {data}, {left} MiB; it is put off (nothing is lost) until there is room, withdrawals go on"
-        ));
-    }
-    (space.left < LITTLE_ROOM.max(space.reserve.saturating_mul(2))).then(|| {
-        format!(
-            "the disk that holds {data} is nearly full: {left} MiB are left; with less than {reserve} MiB, mail is put off \
-             (nothing is lost) until there is room"
-        )
-    })
-}
-
 /// The rooms before anybody is let in, and the way out for their mail.
 pub struct Built {
     rooms: Arc<Rooms>,
     network: Network,
-}
-
-impl House for PartyHouse {
-    type Rooms = Built;
-
-    async fn build(&self, store: Store) -> Result<Built, Failure> {
-        let what = "can't open the rooms";
-        let next = "look at the log, mend it and try again: hustings unlock";
-        self.look_at_logs(&store).await;
-        let reserve = self.config().limits.disk_reserve;
-        store.keep_free(reserve.map(ByteSize::bytes));
-        let rooms = self.build_rooms(store).await;
-        let rooms = rooms.map_err(|error| Failure::failed(what, error, next))?;
-        let door = self.mail_door.get().copied();
-        let network = self.settings.load().network(door, &rooms.trust);
-        let network = network.map_err(|error| Failure::failed(what, error.to_string(), next))?;
-        rooms.go_by(&network);
-        if let Some(tally) = rooms.trust.tally()
-            && let Err(error) = tally.load(&rooms.store).await
-        {
-            tracing::warn!(%error, "what came of TLS today can't be read; it is counted anew");
-        }
-        self.write_record(&rooms).await;
-        say_gone_lists(&rooms);
-        Ok(Built { rooms, network })
-    }
-
-    fn staff_of<'r>(&self, built: &'r Built) -> &'r StaffRoom {
-        &built.rooms.staff
-    }
-
-    async fn apply(&self, built: &Built, withdrawal: Zeroizing<Vec<u8>>) -> Result<Effect, String> {
-        let Some(withdrawal) = LockedWithdrawal::from_bytes(&withdrawal) else {
-            return Ok(Effect::Unreadable);
-        };
-        let applied = withdrawal.apply(&built.rooms.consent).await;
-        let applied = applied.map_err(|error| error.to_string())?;
-        Ok(applied.map_or(Effect::Void, |_| Effect::Withdrawn))
-    }
-
-    fn open(&self, Built { rooms, network }: Built) {
-        self.cell.open(rooms.clone());
-        self.web.open(web::Rooms {
-            consent: rooms.consent.clone(),
-            approvals: Arc::new(rooms.mailings.clone()),
-            reports: rooms.reports.clone(),
-        });
-        self.open_desk(&rooms);
-        self.start_work(&rooms, network);
-    }
-
-    async fn report(&self, admin: bool) -> HouseReport {
-        let rooms = self.cell.get();
-        let state = if rooms.is_some() { "open" } else { "locked" };
-        let mut doors = self.doors.get().cloned().unwrap_or_default();
-        for door in &mut doors {
-            state.clone_into(&mut door.state);
-            door.connections = self.limits.open(&door.name) as u64;
-        }
-        let work = match &rooms {
-            None => None,
-            Some(rooms) => Some(work::work(rooms).await),
-        };
-        let mut warnings = Vec::new();
-        warnings.extend(certificates::warnings(
-            &self.certificates,
-            rooms.as_deref(),
-            self.clock.now(),
-        ));
-        warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
-        warnings.extend_from_slice(&self.settings.load().faults);
-        warnings.extend(self.little_room(rooms.as_deref()));
-        warnings.extend(duties::reminders(&self.config().party, self.clock.now()));
-        if let Some(rooms) = &rooms {
-            warnings.extend_from_slice(rooms.signing.broken());
-            warnings.extend(rooms.store.warnings());
-            warnings.extend(gone_lists::warnings(rooms, admin));
-            warnings.extend(rooms.names.warnings());
-        }
-        let rooms_own = rooms.as_ref().and_then(|rooms| rooms.certificates.clone());
-        let broken = rooms.map_or(0, |rooms| rooms.staff.roll().broken());
-        if broken > 0 {
-            warnings.push(format!(
-                "{} in the database can't be read and left out; see hustings store verify, and put back a copy of \
-                 the database from before, or make a new account",
-                match broken {
-                    1 => "1 staff account".to_owned(),
-                    many => format!("{many} staff accounts"),
-                }
-            ));
-        }
-        HouseReport {
-            doors,
-            certificates: certificates::report(
-                &self.certificates,
-                self.config().tls.source,
-                rooms_own,
-            ),
-            refused: certificates::refused(&self.certificates),
-            work,
-            warnings,
-        }
-    }
-
-    async fn reload(&self, by: &str) -> Result<Reloaded, Failure> {
-        self.read_again(by).await
-    }
-
-    fn staff(&self) -> Option<StaffRoom> {
-        self.cell.get().map(|rooms| rooms.staff.clone())
-    }
-
-    fn store(&self) -> Option<Store> {
-        self.cell.get().map(|rooms| rooms.store.clone())
-    }
-
-    fn stop(&self) {
-        self.stop.cancel();
-    }
-}
-
-/// The log is read by whoever runs the machine, so that numbers stand there in steps.
-fn say_gone_lists(rooms: &Rooms) {
-    for warning in gone_lists::warnings(rooms, false) {
-        tracing::warn!("{warning}");
-    }
 }
 
 /// The configuration refuses 0.

@@ -1,6 +1,8 @@
 //! The service: starts all parts in their order, and stops them in the other.
 
-use std::io;
+mod error;
+mod starting;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,76 +11,29 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::house::{HouseParts, PartyHouse};
 use super::keeper::{Keeper, KeeperError, key_source};
-use super::mail_in::MailIn;
 use super::notify::{self, Sockets};
 use super::on_record::SERVICE;
 use super::rooms::Rooms;
-use super::service::{NobodyKnown, ServiceDesk};
-use super::settings::{Settings, SettingsError};
+use super::service::ServiceDesk;
+use super::settings::Settings;
 use super::signals::{Asked, Signals};
 use super::{hardening, logging};
 use crate::certificate::at_start;
 use crate::clock::Clock;
-use crate::config::{CertificateSource, Config, ConfigErrors, FileDigest};
+use crate::config::{CertificateSource, Config, FileDigest};
 use crate::control::api::service::{DoorReport, LockState};
-use crate::control::{self, Desk, Failure, Server};
-use crate::smtp::server::{Door as SmtpDoor, Role};
-use crate::tls::{
-    Certificates, Door as TlsDoor, PairError, PairFiles, SelfMadeError, server_config,
-};
-use crate::web::Door as WebDoor;
+use crate::tls::{Certificates, PairFiles};
+
+pub use error::StartError;
+use starting::Starting;
 
 /// How long final dots that have left may take to be answered at a stop.
 const LAST_DOTS: Duration = Duration::from_secs(20);
-
-/// Why the service did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration.
-    #[error("the configuration is wrong:\n{0}")]
-    Config(Box<ConfigErrors>),
-    /// What the configuration says can't be done.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// A certificate.
-    #[error("{source}; {next}", next = .source.next_step())]
-    Certificate {
-        /// Which, and why.
-        #[from]
-        source: PairError,
-    },
-    /// A certificate of our own.
-    #[error(transparent)]
-    SelfMade(#[from] SelfMadeError),
-    /// The store or its keys.
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    /// A door.
-    #[error(
-        "the door {name} can't listen on {address}: {source}; stop what listens there, or change listen.{name}"
-    )]
-    Listen {
-        /// Which door.
-        name: &'static str,
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The control socket, signals or systemd's sockets.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// The vault did not open.
-    #[error("{0}")]
-    Unlock(Failure),
-}
 
 /// What a start needs beside the configuration.
 pub struct StartOptions {
@@ -250,184 +205,6 @@ async fn keeper(config: &Config) -> Result<Arc<Keeper>, KeeperError> {
     Keeper::open(&config.data_dir, &config.runtime_dir, source, buffers)
         .await
         .map(Arc::new)
-}
-
-/// A door's name and its listeners.
-type Bound = (&'static str, Vec<TcpListener>);
-
-/// The doors while they are being opened.
-struct Starting<'a> {
-    config: &'a Config,
-    house: &'a Arc<PartyHouse>,
-    certificates: &'a Arc<Certificates>,
-    clock: Clock,
-    stop: &'a CancellationToken,
-    tasks: &'a TaskTracker,
-    sockets: Sockets,
-    doors: Doors,
-}
-
-impl Starting<'_> {
-    /// Takes the ports, so that one that is in use is known before anything is opened.
-    async fn bind_doors(&mut self) -> Result<Vec<Bound>, StartError> {
-        let mut all = Vec::new();
-        let mut reports = Vec::new();
-        for (name, addresses, fd) in self.config.listen.all() {
-            let listeners = self.listeners(name, addresses, fd).await?;
-            let bound: Vec<SocketAddr> = listeners
-                .iter()
-                .map(TcpListener::local_addr)
-                .collect::<io::Result<_>>()?;
-            reports.push(report(name, &bound));
-            *self.bound(name) = bound;
-            all.push((name, listeners));
-        }
-        self.house.set_doors(reports);
-        self.house.set_mail_door(&self.doors.smtp);
-        for left in self.sockets.left() {
-            tracing::warn!(
-                socket = left,
-                "systemd handed over a socket that no door is set to use"
-            );
-        }
-        Ok(all)
-    }
-
-    fn serve_doors(&self, bound: Vec<Bound>) {
-        for (name, listeners) in bound {
-            // Where it listens stands in the configuration; no address is logged, not even our own.
-            tracing::info!(door = name, sockets = listeners.len(), "a door is open");
-            match name {
-                "smtp" => self.serve_smtp(name, Role::Mx, listeners),
-                "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
-                "submission" => self.serve_smtp(name, Role::Submission, listeners),
-                "http" => self.serve_port_80(name, listeners),
-                _ => self.serve_pages(name, listeners),
-            }
-        }
-    }
-
-    fn bound(&mut self, name: &str) -> &mut Vec<SocketAddr> {
-        match name {
-            "smtp" => &mut self.doors.smtp,
-            "submissions" => &mut self.doors.submissions,
-            "submission" => &mut self.doors.submission,
-            "http" => &mut self.doors.http,
-            _ => &mut self.doors.https,
-        }
-    }
-
-    /// systemd's sockets of this name, or else our own.
-    async fn listeners(
-        &mut self,
-        name: &'static str,
-        addresses: &[SocketAddr],
-        fd: &str,
-    ) -> Result<Vec<TcpListener>, StartError> {
-        let given = self.sockets.named(fd);
-        if !given.is_empty() {
-            return Ok(given
-                .into_iter()
-                .map(TcpListener::from_std)
-                .collect::<io::Result<_>>()?);
-        }
-        let mut listeners = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let bound = TcpListener::bind(address).await;
-            let failed = |source| StartError::Listen {
-                name,
-                address: *address,
-                source,
-            };
-            listeners.push(bound.map_err(failed)?);
-        }
-        Ok(listeners)
-    }
-
-    fn serve_smtp(&self, name: &'static str, role: Role, listeners: Vec<TcpListener>) {
-        let tls = match role {
-            Role::Mx => TlsDoor::Mx,
-            Role::Submissions | Role::Submission => TlsDoor::Submission,
-        };
-        let acceptor = TlsAcceptor::from(server_config(self.certificates.clone(), tls));
-        let host = Arc::new(MailIn::new(self.house.cell()));
-        let host_name: Arc<str> = self.config.hostname.as_str().into();
-        let limits = self.house.limits();
-        let door = SmtpDoor::new(role, host_name, host, acceptor, self.clock.clone())
-            .with_shared_limits(limits.mail())
-            .with_refusals(self.certificates.refusals().clone());
-        let (door, admission) = (Arc::new(door), limits.admission(name));
-        for listener in listeners {
-            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
-            self.tasks
-                .spawn(async move { door.listen(listener, admission, stop).await });
-        }
-    }
-
-    fn serve_pages(&self, name: &'static str, listeners: Vec<TcpListener>) {
-        let tls = server_config(self.certificates.clone(), TlsDoor::Https);
-        let door = Arc::new(
-            WebDoor::https(self.house.web(), tls)
-                .with_refusals(self.certificates.refusals().clone()),
-        );
-        let admission = self.house.limits().admission(name);
-        for listener in listeners {
-            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
-            self.tasks
-                .spawn(async move { door.listen(listener, admission, stop).await });
-        }
-    }
-
-    fn serve_port_80(&self, name: &'static str, listeners: Vec<TcpListener>) {
-        let challenges = self.certificates.challenges().clone();
-        let front = format!("{}/", self.config.pages_url());
-        let door = Arc::new(WebDoor::port_80(challenges, &front));
-        let admission = self.house.limits().admission(name);
-        for listener in listeners {
-            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
-            self.tasks
-                .spawn(async move { door.listen(listener, admission, stop).await });
-        }
-    }
-
-    async fn serve_plain(&mut self, address: SocketAddr) -> Result<(), StartError> {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen {
-                name: "https",
-                address,
-                source,
-            })?;
-        self.doors.plain.push(listener.local_addr()?);
-        let (web, admission, stop) = (
-            self.house.web().clone(),
-            self.house.limits().admission("plain"),
-            self.stop.clone(),
-        );
-        self.tasks.spawn(async move {
-            if let Err(error) = WebDoor::listen_plain(&web, listener, admission, stop).await {
-                tracing::error!(%error, "the plain pages are not served");
-            }
-        });
-        Ok(())
-    }
-
-    fn open_control(&mut self, service: &Arc<ServiceDesk<PartyHouse>>) -> Result<(), StartError> {
-        let path = self.config.runtime_dir.join("control.sock");
-        let listener = control::bind(&path)?;
-        let server = Server::new(
-            service.register(Desk::new()),
-            NobodyKnown,
-            control::Limits::default(),
-        );
-        self.house
-            .attach(server.clone(), Desk::new(), service.clone());
-        let stop = self.stop.clone();
-        self.tasks
-            .spawn(async move { server.serve(listener, stop).await });
-        self.doors.control = path;
-        Ok(())
-    }
 }
 
 fn report(name: &str, bound: &[SocketAddr]) -> DoorReport {

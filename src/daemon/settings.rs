@@ -1,44 +1,37 @@
 //! From the configuration to what each room is told. Rooms don't read the configuration themselves, so that a reload
 //! swaps plain data, and a room can be tried without a file.
 
+mod delivery;
 mod hosted;
 mod pace;
 mod pages;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use pages::{least_age, party, purpose, templates};
 
+use super::names::addresses;
 use crate::address::EmailAddress;
 use crate::certificate::CertificateSettings;
-use crate::clock::Clock;
 use crate::config::{self, Approval, Config, List, Name};
 use crate::consent::constituency::{Constituencies, Constituency};
 use crate::consent::{ConsentLimits, ConsentSettings, ListSettings, TemplateLetters};
-use crate::delivery::destination::Limits;
-use crate::delivery::engine::{EngineSettings, Network};
-use crate::delivery::policy::results::{NoResults, TlsResults};
-use crate::delivery::policy::{Overrides, Planner, Require};
-use crate::delivery::route::{Ourselves, Reach, Router, SMTP_PORT, StaticRoutes};
+use crate::delivery::route::SMTP_PORT;
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::{Selectors, Signing, Stream};
-use crate::delivery::sts::{Fetcher, StsCache};
-use crate::dns::{Dnssec, Resolver, ResolverSettings, SecureResolver};
 use crate::list::{ApprovalRule, MailingList, MailingSettings, Pace, Standing};
 use crate::report::write::Author;
-use crate::report::{DMARC_REPORTS, Ours, ReporterSettings, TlsTally};
-use crate::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetup};
+use crate::report::{DMARC_REPORTS, Ours, ReporterSettings};
 use crate::staff::Premises;
-use crate::store::Store;
 use crate::template::{Lang, Templates, Text, Tongues};
-use crate::tls::trusted_roots;
 use crate::web::Hosted;
 
-use super::names::addresses;
-use pages::{least_age, party, purpose, templates};
+pub use delivery::Trust;
+
+pub(super) use delivery::{schedule, selectors};
+
+use delivery::{kept_by_the_engine, shown};
 
 /// What can be wrong with a configuration that reads well, found when the rooms are told.
 #[derive(Debug, thiserror::Error)]
@@ -282,98 +275,6 @@ impl Settings {
             .expect("a checked domain takes any local part")
     }
 
-    /// How other servers are found and reached. `door` is where our own takes mail: what we send to our own domains comes
-    /// in there.
-    ///
-    /// # Errors
-    /// [`SettingsError::Delivery`] if the resolver, a route or TLS can't be set up.
-    pub fn network(
-        &self,
-        door: Option<SocketAddr>,
-        trust: &Trust,
-    ) -> Result<Network, SettingsError> {
-        let wrong = |error: &dyn std::fmt::Display| SettingsError::Delivery(error.to_string());
-        let config = &self.config;
-        let delivery = &config.delivery;
-        let lookups = ResolverSettings {
-            servers: delivery.resolver.clone(),
-            ..ResolverSettings::default()
-        };
-        let resolver = Resolver::new(lookups.clone()).map_err(|error| wrong(&error))?;
-        let dnssec = match delivery.dnssec {
-            config::Dnssec::Validate => Dnssec::Validate(delivery.trust_anchor.as_deref()),
-            config::Dnssec::TrustAd => Dnssec::TrustAd,
-        };
-        let secure = SecureResolver::new(lookups, dnssec).map_err(|error| wrong(&error))?;
-        let roots = trusted_roots(delivery.trusted_certificates.as_deref());
-        let tls = TlsSetup::new(Some(roots.map_err(|error| wrong(&error))?));
-        let tls = tls.map_err(|error| wrong(&error))?;
-        let reach = match delivery.private_networks {
-            true => Reach::Anywhere,
-            false => Reach::Public,
-        };
-        let fetcher = Fetcher {
-            resolver: resolver.clone(),
-            tls: tls.verified(),
-            port: port(delivery.mta_sts_port),
-            reach,
-        };
-        let routes: Vec<(String, String)> = config
-            .delivery
-            .route
-            .iter()
-            .map(|(key, to)| (key.clone(), to.to_string()))
-            .collect();
-        let routes = routes.iter().map(|(key, to)| (key.as_str(), to.as_str()));
-        let mut routes = StaticRoutes::parse(routes).map_err(|error| wrong(&error))?;
-        if let Some(door) = door {
-            routes.bring_home(&config.domains, door);
-        }
-        let mut names = config.domains.clone();
-        names.push(config.hostname.clone());
-        Ok(Network {
-            planner: Planner {
-                sts: trust.sts.as_ref().map(|sts| sts.with(fetcher)),
-                overrides: overrides(&delivery.tls_policy),
-                results: trust.results(),
-            },
-            router: Router {
-                resolver,
-                secure: Some(secure),
-                routes,
-                ourselves: Ourselves {
-                    names,
-                    addresses: Vec::new(),
-                },
-                port: port(delivery.smtp_port),
-                reach,
-            },
-            dialer: Dialer {
-                hello: HelloName::parse(config.ehlo_name().as_str())
-                    .map_err(|error| wrong(&error))?,
-                tls,
-                timeouts: Timeouts::default(),
-                limits: SessionLimits::default(),
-                sources: config.delivery.source_addresses.clone(),
-            },
-        })
-    }
-
-    /// How much is sent at once.
-    pub fn engine(&self) -> EngineSettings {
-        let delivery = &self.config.delivery;
-        let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let usual = EngineSettings::default();
-        EngineSettings {
-            limits: Limits {
-                total: many(delivery.connections),
-                each: many(delivery.connections_per_destination),
-                ..usual.limits
-            },
-            ..usual
-        }
-    }
-
     /// What differs from the configuration of the start and takes effect at a restart only.
     pub fn needs_restart(&self, started: &Config) -> Vec<String> {
         let (new, old) = (&*self.config, started);
@@ -414,139 +315,10 @@ fn restarts(tls: &config::Tls) -> String {
     format!("{:?} {:?} {watched:?}", tls.source, tls.directory)
 }
 
-/// What outlives the configuration when other servers have to prove who they are.
-#[derive(Debug, Clone, Default)]
-pub struct Trust {
-    /// The MTA-STS policies at hand; none while the store is locked.
-    sts: Option<StsCache>,
-    /// What came of connections.
-    tally: Option<Arc<TlsTally>>,
-}
-
-impl Trust {
-    /// With the policies in this store, and nothing counted yet.
-    pub fn new(store: &Store, clock: &Clock) -> Self {
-        Self {
-            sts: Some(StsCache::new(store.clone(), clock.clone())),
-            tally: Some(Arc::new(TlsTally::new(clock.clone()))),
-        }
-    }
-
-    /// What came of connections.
-    pub fn tally(&self) -> Option<&Arc<TlsTally>> {
-        self.tally.as_ref()
-    }
-
-    fn results(&self) -> Arc<dyn TlsResults> {
-        match &self.tally {
-            Some(tally) => tally.clone(),
-            None => Arc::new(NoResults),
-        }
-    }
-}
-
 /// The configuration refuses what is no port.
 fn port(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(SMTP_PORT)
 }
 
-fn overrides(policies: &BTreeMap<String, config::RequireTls>) -> Overrides {
-    let mut overrides = Overrides::default();
-    for (pattern, require) in policies {
-        let require = match require {
-            config::RequireTls::Encrypted => Require::Encrypted,
-            config::RequireTls::Verified => Require::Verified,
-            config::RequireTls::Dane => Require::Dane,
-        };
-        // The configuration refuses what is no domain.
-        overrides.add(pattern, require);
-    }
-    overrides
-}
-
-/// The selectors of our signatures.
-pub(super) fn selectors(config: &Config) -> Selectors {
-    Selectors {
-        rsa: config.dkim.rsa_selector.to_string(),
-        ed25519: config.dkim.ed25519_selector.to_string(),
-    }
-}
-
-/// When mail is tried again, and for how long.
-pub(super) fn schedule(config: &Config) -> Schedule {
-    let delivery = &config.delivery;
-    let span = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    let usual = Schedule::default();
-    Schedule {
-        waits: delivery.retry.iter().copied().map(span).collect(),
-        staff: span(delivery.expire),
-        service: usual.service.min(span(delivery.expire)),
-        copy: usual.copy.min(span(delivery.expire)),
-        delayed_after: span(delivery.late_notice),
-        ..usual
-    }
-}
-
-/// Sections have no other way to be compared; none of them holds a secret.
-fn shown(section: &impl std::fmt::Debug) -> String {
-    format!("{section:?}")
-}
-
-/// What the engine and the queue are told once.
-fn kept_by_the_engine(config: &Config) -> String {
-    let delivery = &config.delivery;
-    shown(&(
-        (delivery.connections, delivery.connections_per_destination),
-        (&delivery.retry, delivery.expire, delivery.late_notice),
-    ))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a restart is needed for after this change.
-    fn after(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        let started = Config::example();
-        let mut config = Config::example();
-        change(&mut config);
-        let settings = Settings::new(config, Date::constant(2026, 11, 21)).expect("is sound");
-        settings.needs_restart(&started)
-    }
-
-    #[tokio::test]
-    async fn mail_to_our_own_domains_comes_in_by_our_own_door() {
-        let mut config = Config::example();
-        (
-            config.delivery.trust_anchor,
-            config.delivery.trusted_certificates,
-        ) = (None, None);
-        let settings = Settings::new(config, Date::constant(2026, 11, 21)).expect("is sound");
-        let door = "127.0.0.1:25".parse().expect("an address");
-        let network = settings.network(Some(door), &Trust::default());
-        let network = network.expect("is sound");
-        let found = network.router.find(settings.config.domain(), false).await;
-        assert_eq!(found.expect("is routed").targets[0].addresses, [door]);
-    }
-
-    #[test]
-    fn a_restart_is_asked_for_only_where_it_is_needed() {
-        assert!(after(|_| {}).is_empty());
-        let none = after(|config| {
-            config.limits.connections = 7;
-            config.limits.recipients = 7;
-            config.limits.signups_per_network = 7;
-            config.staff.wrong_passwords = 7;
-            config.staff.messages_per_day = 7;
-        });
-        assert!(none.is_empty(), "{none:?}");
-        let some = after(|config| {
-            config.listen.smtp.addresses.clear();
-            config.listen.https.fd = "other".into();
-            config.delivery.connections = 7;
-            config.limits.buffers = crate::config::ByteSize::mib(9);
-        });
-        let expected = ["listen.smtp", "listen.https", "limits.buffers", "delivery"];
-        assert_eq!(some, expected);
-    }
-}
+mod tests;

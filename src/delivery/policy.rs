@@ -11,6 +11,7 @@ mod plan;
 pub mod results;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::decide::{Doubt, HostDane, Known, decide};
@@ -51,11 +52,19 @@ pub enum Require {
 }
 
 /// What the configuration asks, by domain.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Overrides {
     domains: HashMap<Domain, Require>,
     /// By what comes after `*.`: for every name below it, and not for itself.
     below: HashMap<Domain, Require>,
+}
+
+/// Domains may be one person's, so they aren't shown.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (domains, below) = (self.domains.len(), self.below.len());
+        write!(f, "Overrides({domains} domains, {below} below)")
+    }
 }
 
 impl Overrides {

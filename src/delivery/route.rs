@@ -1,6 +1,7 @@
 //! Where a domain's mail goes: by a static route if the configuration has one, else by MX; never to ourselves.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use rustls_pki_types::ServerName;
@@ -70,7 +71,7 @@ pub enum Origin {
 }
 
 /// One mail server to try, with all its addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its name, or its address if a static route gives no name.
     pub host: Box<str>,
@@ -84,8 +85,16 @@ pub struct Target {
     pub tlsa_bases: Vec<Box<str>>,
 }
 
+/// A server's name and address tell the domain; that may be one person's, so they aren't shown.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses = self.addresses.len();
+        write!(f, "Target({:?}, {addresses} addresses)", self.origin)
+    }
+}
+
 /// Where a domain's mail goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Found {
     /// The servers to try, best first; at least one, each with at least one address.
     pub targets: Vec<Target>,
@@ -93,6 +102,13 @@ pub struct Found {
     pub secure: bool,
     /// The domain, and the name that it is an alias of, if it has MX records.
     pub next_hop: Vec<Box<str>>,
+}
+
+/// It names the domain.
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Found({:?}, secure: {})", self.targets, self.secure)
+    }
 }
 
 impl Target {

@@ -38,6 +38,8 @@ mod sts_policy;
 mod subscriber;
 mod suppression;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod tls_day;
 mod verify;

@@ -1,9 +1,15 @@
 //! What each page shows: one plain struct per page, filled by the web door. No struct here holds anything that
 //! tells whether an address is known, so no page can (invariant 6).
 
+mod notice;
+mod problem;
+
 use serde::Serialize;
 
 use super::party::{Lang, Text};
+
+pub use notice::{ListPurpose, Notice, NoticeKind, Privacy, Retention};
+pub use problem::Problem;
 
 /// A page: the data that its template shows, under the name `page`.
 pub trait Page: Serialize {
@@ -57,83 +63,6 @@ pub struct Seat {
     pub name: String,
     /// Its name in Welsh, for Welsh ones.
     pub cy: Option<String>,
-}
-
-/// What was wrong with a posted form. Each leads to the field that it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// No e-mail address.
-    EmailMissing,
-    /// Not an e-mail address.
-    EmailInvalid,
-    /// No list was ticked.
-    ListsMissing,
-    /// A list was ticked where nobody can sign up.
-    ListsUnknown,
-    /// The statement of age was not ticked.
-    AgeMissing,
-    /// A constituency that isn't in the list.
-    ConstituencyUnknown,
-    /// The form came back sooner than a person can fill it in.
-    FormSoon,
-    /// The form's time stamp is missing, forged, too old, or of before a restart.
-    FormStale,
-    /// The wording changed between showing and posting.
-    WordingChanged,
-}
-
-impl Problem {
-    /// Every problem, for tests and rehearsals.
-    pub const ALL: [Self; 9] = [
-        Self::EmailMissing,
-        Self::EmailInvalid,
-        Self::ListsMissing,
-        Self::ListsUnknown,
-        Self::AgeMissing,
-        Self::ConstituencyUnknown,
-        Self::FormSoon,
-        Self::FormStale,
-        Self::WordingChanged,
-    ];
-
-    /// The key of its text, below `problem.`.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::EmailMissing => "email_missing",
-            Self::EmailInvalid => "email_invalid",
-            Self::ListsMissing => "lists_missing",
-            Self::ListsUnknown => "lists_unknown",
-            Self::AgeMissing => "age_missing",
-            Self::ConstituencyUnknown => "constituency_unknown",
-            Self::FormSoon => "form_soon",
-            Self::FormStale => "form_stale",
-            Self::WordingChanged => "wording_changed",
-        }
-    }
-
-    /// The id of the field that it is about.
-    pub fn field(self) -> &'static str {
-        match self {
-            Self::EmailMissing | Self::EmailInvalid => "email",
-            Self::ListsMissing
-            | Self::ListsUnknown
-            | Self::WordingChanged
-            | Self::FormSoon
-            | Self::FormStale => "list-1",
-            Self::AgeMissing => "age",
-            Self::ConstituencyUnknown => "constituency",
-        }
-    }
-}
-
-impl Serialize for Problem {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = serializer.serialize_struct("Problem", 2)?;
-        fields.serialize_field("key", self.key())?;
-        fields.serialize_field("field", self.field())?;
-        fields.end()
-    }
 }
 
 /// The first page: the sign-up form. Boxes are never shown ticked, so there is no field for it (law B1).
@@ -320,172 +249,4 @@ pub struct Approve<'a> {
 
 impl Page for Approve<'_> {
     const NAME: &'static str = "approve";
-}
-
-/// A page that says one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeKind {
-    /// After a sign-up, for everybody alike: look into your inbox.
-    Inbox,
-    /// After "never write to me again".
-    NeverDone,
-    /// After a withdrawal that came while the vault was locked.
-    Kept,
-    /// After the approval of a mailing.
-    Approved,
-    /// After its refusal.
-    Refused,
-    /// A mailing that large receivers would refuse now.
-    NotReady,
-    /// A link that is unknown, used or expired: one page for all three.
-    LinkUnknown,
-    /// A way out that isn't one of ours: those never expire.
-    WayOutUnknown,
-    /// 404.
-    NotFound,
-    /// 503 while the vault is locked or the store is closed.
-    Locked,
-    /// 503 for a withdrawal that could not be kept: it must be asked for again.
-    NotStopped,
-    /// 429.
-    TooMany,
-    /// 400, 415, 414.
-    BadRequest,
-    /// 413.
-    TooLarge,
-    /// 408.
-    TooSlow,
-    /// 405.
-    Method,
-    /// 500.
-    ServerError,
-}
-
-impl NoticeKind {
-    /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 17] = [
-        Self::Inbox,
-        Self::NeverDone,
-        Self::Kept,
-        Self::Approved,
-        Self::Refused,
-        Self::NotReady,
-        Self::LinkUnknown,
-        Self::WayOutUnknown,
-        Self::NotFound,
-        Self::Locked,
-        Self::NotStopped,
-        Self::TooMany,
-        Self::BadRequest,
-        Self::TooLarge,
-        Self::TooSlow,
-        Self::Method,
-        Self::ServerError,
-    ];
-
-    /// The page for this kind.
-    pub fn page(self) -> Notice {
-        let front = !matches!(
-            self,
-            Self::Inbox
-                | Self::NeverDone
-                | Self::Kept
-                | Self::Approved
-                | Self::Refused
-                | Self::NotReady
-                | Self::Locked
-                | Self::NotStopped
-                | Self::TooMany
-        );
-        Notice { kind: self, front }
-    }
-}
-
-/// The page of a [`NoticeKind`].
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Notice {
-    /// What it says.
-    pub kind: NoticeKind,
-    /// Whether it links to the first page.
-    pub front: bool,
-}
-
-impl Page for Notice {
-    const NAME: &'static str = "notice";
-}
-
-/// The privacy notice (law A12), rendered from the config.
-#[derive(Clone, Debug, Serialize)]
-pub struct Privacy {
-    /// The date of this version, as people write it. `None` in the text that consents refer to: a new date alone is no
-    /// new notice.
-    pub date: Option<String>,
-    /// Number in the register of fee payers.
-    pub ico_number: Option<String>,
-    /// Name and contact of the data protection officer.
-    pub dpo: Option<String>,
-    /// Whether the party decided that it needs none. If neither is so, nothing is said of one.
-    pub no_dpo: bool,
-    /// The age that the form asks people to state.
-    pub minimum_age: u8,
-    /// The lists: one purpose each.
-    pub lists: Vec<ListPurpose>,
-    /// Who else handles the data, and for what; empty while the party hasn't said.
-    pub recipients: Vec<Text>,
-    /// Where the data is held, once the party has said.
-    pub location: Option<Text>,
-    /// Transfers out of the United Kingdom and their safeguard.
-    pub transfers: Option<Text>,
-    /// Whether the party states that there are none. If neither is so, nothing is claimed.
-    pub no_transfers: bool,
-    /// How long what is kept.
-    pub retention: Retention,
-    /// Path of the complaint form, where there is one.
-    pub complaint_form: Option<String>,
-    /// As in [`SignUp::ogl`].
-    pub ogl: bool,
-}
-
-impl Page for Privacy {
-    const NAME: &'static str = "privacy";
-}
-
-/// A list and what it is for.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListPurpose {
-    /// The list's title.
-    pub title: Text,
-    /// Its purpose, a noun phrase such as "news of our campaigns".
-    pub purpose: Text,
-}
-
-/// How long what is kept (law 3.2). The defaults are the law table's.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Retention {
-    /// A request that nobody confirmed.
-    pub pending_days: u32,
-    /// Months between "do you still want this?" mails.
-    pub reconfirm_months: u32,
-    /// Backups.
-    pub backup_days: u32,
-    /// Evidence without address, after withdrawal.
-    pub evidence_years: u32,
-    /// Technical logs.
-    pub log_days: u32,
-    /// Correspondence after its last message.
-    pub mail_months: u32,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            pending_days: 7,
-            reconfirm_months: 24,
-            backup_days: 35,
-            evidence_years: 6,
-            log_days: 30,
-            mail_months: 24,
-        }
-    }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::answer::{Asked, link_unknown, page, trouble};
 use super::form::{Fields, PostedSignUp};
-use super::sign_up::{consent_problems, fresh_stamp, read_seat, told};
+use super::sign_up::{consented, fresh_stamp, read_seat, told};
 use super::{Open, Web};
 use crate::consent::{
     ConfirmOutcome, Confirmation, Confirmed, RequestView, SeatChoice, Subscription,
@@ -100,7 +100,8 @@ fn read(
     full: bool,
 ) -> Result<Confirmation, Vec<Problem>> {
     let mut problems = match full {
-        true => consent_problems(web, open, posted),
+        // Its token fits one request: whether the stamp was used is no matter.
+        true => consented(web, open, posted).err().unwrap_or_default(),
         false => vec![],
     };
     let constituency = read_seat(open, &posted.constituency);

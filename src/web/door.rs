@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use super::bare::Covered;
 use super::hosted::port_80;
-use super::{Peer, UnclearHost, Web, pages};
+use super::{Peer, UnclearHost, Web, headers, pages};
 use crate::net::ConnectionId;
 use crate::net::admission::Admission;
 use crate::net::listen::{Accept, listen};
@@ -78,6 +79,8 @@ pub struct Door {
     tls: Option<TlsAcceptor>,
     timeouts: Timeouts,
     refusals: Arc<Refusals>,
+    /// What stands in answers that no handler makes.
+    lines: Arc<[u8]>,
 }
 
 impl Door {
@@ -88,6 +91,7 @@ impl Door {
             tls: Some(TlsAcceptor::from(tls)),
             timeouts: Timeouts::default(),
             refusals: Arc::default(),
+            lines: headers::lines(web.https).into(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Door {
             tls: None,
             timeouts: Timeouts::default(),
             refusals: Arc::default(),
+            lines: headers::lines(false).into(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Door {
             tls: None,
             timeouts: Timeouts::default(),
             refusals: Arc::default(),
+            lines: headers::lines(web.https).into(),
         };
         Arc::new(door).listen(listener, admission, stop).await;
         Ok(())
@@ -200,6 +206,7 @@ impl Door {
             }
         });
         let builder = self.builder();
+        let io = Covered::new(io, Arc::clone(&self.lines));
         let connection = builder.serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
         let ended = tokio::select! {

@@ -49,3 +49,16 @@ pub(super) fn secure(headers: &mut HeaderMap, https: bool, findable: bool) {
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
 }
+
+/// The same headers as they stand on the wire in HTTP/1.1, a line each.
+pub(super) fn lines(https: bool) -> Vec<u8> {
+    let mut fields = HeaderMap::new();
+    secure(&mut fields, https, false);
+    let mut lines = Vec::new();
+    for (name, value) in &fields {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            lines.extend_from_slice(part);
+        }
+    }
+    lines
+}

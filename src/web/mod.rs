@@ -5,6 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `door` | sockets, TLS and time around the pages |
+//! | `bare` | the headers of what the HTTP library answers by itself |
 //! | `hosted` | what programs fetch; and port 80 |
 //! | `guard` | limits before every page, headers behind it, a line in the log |
 //! | `sign_up`, `confirm`, `withdraw`, `approve` | one page each, with what is posted from it |
@@ -14,6 +15,7 @@
 
 mod answer;
 mod approve;
+mod bare;
 mod confirm;
 mod door;
 mod form;
@@ -58,7 +60,7 @@ pub use hosted::Hosted;
 pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};
 pub use network::Networks;
 pub use site::{Site, SiteParts, by_nation};
-pub use stamp::{StampError, Stamps, Words};
+pub use stamp::{Said, Stamp, StampError, Stamps, Words};
 pub use tls_reports::TLS_REPORTS;
 
 /// Requests that are worked on at once; beyond them the pages answer 503. With the limits of a form this bounds the

@@ -2,6 +2,7 @@
 //! the consent room looks anything up, later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,11 +10,11 @@ use axum::response::Response;
 
 use super::answer::{Asked, notice, page, retry_later, trouble};
 use super::form::{Fields, PostedSignUp};
-use super::stamp::StampError;
+use super::stamp::{Said, Stamp, StampError, Use};
 use super::{Open, Peer, Web};
 use crate::address::EmailAddress;
 use crate::consent::constituency::Code;
-use crate::consent::{ConsentError, FormProblem, SignUpForm};
+use crate::consent::{Consent, ConsentError, FormProblem, SignUpForm};
 use crate::template::{NoticeKind, Problem, Visit};
 
 /// `GET /`.
@@ -39,26 +40,83 @@ pub(super) async fn post(
     if posted.honeypot {
         return Ok(inbox(posted.lang));
     }
-    let form = match read(&web, &open, &posted) {
-        Ok(form) => form,
+    let (form, stamp) = match read(&web, &open, &posted) {
+        Ok(read) => read,
         Err(problems) => return Ok(again(&web, &open, &posted, problems)),
     };
-    if let Err(wait) = web.signups.load().ask(peer.0) {
-        let kind = NoticeKind::TooMany;
-        return Ok(retry_later(&open.site, posted.lang, kind, wait));
-    }
-    let consent = open.consent().clone();
-    let signed_up = web.whole(async move { consent.sign_up(form).await }).await;
-    Ok(match signed_up {
-        Ok(Ok(())) => inbox(posted.lang),
-        Ok(Err(ConsentError::Form(problems))) => again(&web, &open, &posted, told(problems)),
-        Ok(Err(error)) => trouble(&open.site, posted.lang, &error),
+    let said = said(&web, &posted);
+    let (consent, working) = (open.consent().clone(), Arc::clone(&web));
+    let taking = async move { take(&working, &consent, peer, form, stamp, said).await };
+    Ok(match web.whole(taking).await {
+        Ok(Taken::Yes) => inbox(posted.lang),
+        Ok(Taken::Again(problems)) => again(&web, &open, &posted, problems),
+        Ok(Taken::Wait(wait)) => retry_later(&open.site, posted.lang, NoticeKind::TooMany, wait),
+        Ok(Taken::No(error)) => trouble(&open.site, posted.lang, &error),
         Err(error) => trouble(&open.site, posted.lang, &error),
     })
 }
 
+/// What came of a form.
+enum Taken {
+    /// It was taken, now or when its button was pressed first.
+    Yes,
+    /// It is shown again.
+    Again(Vec<Problem>),
+    /// Its network has to wait.
+    Wait(Duration),
+    /// The room could not.
+    No(ConsentError),
+}
+
+/// Hands a form over, once for each stamp: whoever else brings the same waits here for what comes of it. The stamp is
+/// used when the form is on the disk, and not before, so that who was told to come again may.
+async fn take(
+    web: &Web,
+    consent: &Consent,
+    peer: Peer,
+    form: SignUpForm,
+    stamp: Stamp,
+    said: Said,
+) -> Taken {
+    let Ok(place) = web.stamps().place(stamp, web.clock.now_ms()) else {
+        return Taken::Again(vec![Problem::FormStale]);
+    };
+    let mut used = place.lock().await;
+    match used.by(said, web.clock.now_ms()) {
+        Use::None => {}
+        Use::Same => return Taken::Yes,
+        Use::Other => return Taken::Again(vec![Problem::FormSent]),
+    }
+    if let Err(wait) = web.signups.load().ask(peer.0) {
+        return Taken::Wait(wait);
+    }
+    match consent.sign_up(form).await {
+        Ok(()) => {
+            used.set(said, web.clock.now_ms());
+            Taken::Yes
+        }
+        Err(ConsentError::Form(problems)) => Taken::Again(told(problems)),
+        Err(error) => Taken::No(error),
+    }
+}
+
+/// What a form says, to know it again when its button is pressed twice.
+fn said(web: &Web, posted: &PostedSignUp) -> Said {
+    let fields = [
+        posted.email.as_str(),
+        posted.constituency.as_str(),
+        posted.lang.tag(),
+    ];
+    let lists = posted.lists.iter().map(String::as_str);
+    web.stamps().said(fields.into_iter().chain(lists))
+}
+
 /// Reads what was posted, or says everything that is wrong with it at once.
-fn read(web: &Web, open: &Open, posted: &PostedSignUp) -> Result<SignUpForm, Vec<Problem>> {
+fn read(
+    web: &Web,
+    open: &Open,
+    posted: &PostedSignUp,
+) -> Result<(SignUpForm, Stamp), Vec<Problem>> {
     let mut problems = Vec::new();
     let address = EmailAddress::parse(&posted.email);
     match &address {
@@ -66,26 +124,34 @@ fn read(web: &Web, open: &Open, posted: &PostedSignUp) -> Result<SignUpForm, Vec
         Err(_) => problems.push(Problem::EmailInvalid),
         Ok(_) => {}
     }
-    problems.extend(consent_problems(web, open, posted));
+    let stamp = consented(web, open, posted);
     let constituency = read_seat(open, &posted.constituency);
-    match (address, constituency) {
-        (Ok(address), Ok(constituency)) if problems.is_empty() => Ok(SignUpForm {
-            address,
-            lists: posted.lists.clone(),
-            constituency,
-            language: posted.lang,
-            age_stated: posted.age,
-            shown: open.version(posted.lang),
-        }),
-        (_, constituency) => {
+    match (address, stamp, constituency) {
+        (Ok(address), Ok(stamp), Ok(constituency)) => {
+            let form = SignUpForm {
+                address,
+                lists: posted.lists.clone(),
+                constituency,
+                language: posted.lang,
+                age_stated: posted.age,
+                shown: open.version(posted.lang),
+            };
+            Ok((form, stamp))
+        }
+        (_, stamp, constituency) => {
+            problems.extend(stamp.err().into_iter().flatten());
             problems.extend(constituency.err());
             Err(problems)
         }
     }
 }
 
-/// What is wrong with the boxes and the stamp of a form on which one consents.
-pub(super) fn consent_problems(web: &Web, open: &Open, posted: &PostedSignUp) -> Vec<Problem> {
+/// Checks the boxes and the stamp of a form on which one consents; says what is wrong with them.
+pub(super) fn consented(
+    web: &Web,
+    open: &Open,
+    posted: &PostedSignUp,
+) -> Result<Stamp, Vec<Problem>> {
     let mut problems = Vec::new();
     if posted.lists.is_empty() {
         problems.push(Problem::ListsMissing);
@@ -94,13 +160,19 @@ pub(super) fn consent_problems(web: &Web, open: &Open, posted: &PostedSignUp) ->
         problems.push(Problem::AgeMissing);
     }
     let now = web.clock.now_ms();
-    match web.stamps().check(&posted.stamp, now, open.site.words()) {
-        Ok(()) => {}
-        Err(StampError::Words) => problems.push(Problem::WordingChanged),
-        Err(StampError::Soon) => problems.push(Problem::FormSoon),
-        Err(StampError::Foreign | StampError::Old) => problems.push(Problem::FormStale),
+    let stamp = web.stamps().check(&posted.stamp, now, open.site.words());
+    let stamp = stamp.map_err(|error| match error {
+        StampError::Words => Problem::WordingChanged,
+        StampError::Soon => Problem::FormSoon,
+        StampError::Foreign | StampError::Old => Problem::FormStale,
+    });
+    match stamp {
+        Ok(stamp) if problems.is_empty() => Ok(stamp),
+        stamp => {
+            problems.extend(stamp.err());
+            Err(problems)
+        }
     }
-    problems
 }
 
 /// Reads the chosen constituency; nothing is a choice too.

@@ -16,4 +16,5 @@ pub mod policies;
 pub mod postfix;
 pub mod seed;
 pub mod signed_names;
+pub mod world;
 pub mod zone;

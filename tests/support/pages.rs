@@ -123,6 +123,16 @@ impl Answer {
         let rest = self.text.split_once(&at).expect("the field").1;
         rest.split('"').next().unwrap().to_owned()
     }
+
+    /// The page with any stamp for its own, which is another one each time, as long as each other.
+    pub fn unstamped(&self) -> Self {
+        let mut plain = self.clone();
+        if self.text.contains("name=\"stamp\"") {
+            let stamp = self.field("stamp");
+            plain.text = self.text.replace(&stamp, &"S".repeat(stamp.len()));
+        }
+        plain
+    }
 }
 
 /// The configuration of the tests: two lists, and as many sign-ups as anybody likes.
@@ -282,9 +292,17 @@ impl Pages {
 
     /// A stamp of a form that was looked at for a while.
     pub async fn stamp(&self) -> String {
-        let stamp = self.get("/").await.field("stamp");
+        self.stamps(1).await.remove(0)
+    }
+
+    /// So many of them: each is good for one sign-up.
+    pub async fn stamps(&self, count: usize) -> Vec<String> {
+        let mut stamps = Vec::new();
+        for _ in 0..count {
+            stamps.push(self.get("/").await.field("stamp"));
+        }
         self.pass(SignedDuration::from_secs(5));
-        stamp
+        stamps
     }
 
     pub fn pass(&self, time: SignedDuration) {

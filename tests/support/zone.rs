@@ -34,6 +34,10 @@ pub enum Fault {
     ServerFailure,
     /// No answer at all.
     Silence,
+    /// NXDOMAIN, and no proof of it.
+    BareDenial,
+    /// No records, and no proof that there are none.
+    BareNothing,
 }
 
 /// The part of a signed zone that is not signed: a delegation without keys.
@@ -323,10 +327,15 @@ impl Answers {
         match fault {
             None => catalog.handle_request::<R, T>(request, response).await,
             Some(Fault::Silence) => std::future::pending().await,
-            Some(Fault::ServerFailure) => {
-                let failed = MessageResponseBuilder::from_message_request(request)
-                    .error_msg(&request.metadata, ResponseCode::ServFail);
-                response.send_response(failed).await.unwrap()
+            Some(fault) => {
+                let code = match fault {
+                    Fault::BareDenial => ResponseCode::NXDomain,
+                    Fault::BareNothing => ResponseCode::NoError,
+                    _ => ResponseCode::ServFail,
+                };
+                let bare = MessageResponseBuilder::from_message_request(request)
+                    .error_msg(&request.metadata, code);
+                response.send_response(bare).await.unwrap()
             }
         }
     }

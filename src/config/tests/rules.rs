@@ -255,9 +255,13 @@ fn names_of_hosts_are_names() {
     );
 }
 
+/// The least that a party has to say, and this.
+fn add(text: &str) -> Result<Config, ConfigErrors> {
+    parse(&format!("{LEAST}\n{text}"))
+}
+
 #[test]
-fn other_rules_between_keys() {
-    let add = |text: &str| parse(&format!("{LEAST}\n{text}"));
+fn rules_of_the_key_the_certificates_and_the_pages() {
     refused(
         add("[key]\nsource = \"file\""),
         "key.source",
@@ -287,6 +291,24 @@ fn other_rules_between_keys() {
         problems(with("[[tls.certificate]]\nchain", "[tls]\nchain")).len(),
         3
     );
+    refused(
+        add("[pages]\nurl = \"http://party.example\""),
+        "pages.url",
+        "https://",
+    );
+    assert!(
+        add("[pages]\nurl = \"http://localhost:8080/\"")
+            .is_ok_and(|config| config.pages_url() == "http://localhost:8080")
+    );
+    refused(
+        add("[dkim]\nrsa_selector = \"hustings-ed\""),
+        "dkim.ed25519_selector",
+        "same selector",
+    );
+}
+
+#[test]
+fn rules_of_limits_and_periods() {
     refused(
         add("[staff]\noutside_recipients = 11"),
         "staff.outside_recipients",
@@ -322,6 +344,10 @@ fn other_rules_between_keys() {
         "retention.logs",
         "is no period",
     );
+}
+
+#[test]
+fn rules_of_delivery() {
     refused(add("[delivery]\nretry = []"), "delivery.retry", "is empty");
     refused(
         add("[delivery]\nretry = [\"1s\"]"),
@@ -363,20 +389,6 @@ fn other_rules_between_keys() {
             .is_ok()
     );
     assert!(add("[delivery.route]\n\"*\" = \"127.0.0.1:25\"\n\"*.org\" = \"relay.example.org:25\"\n\"a.example\" = \"[::1]:25\"").is_ok());
-    refused(
-        add("[pages]\nurl = \"http://party.example\""),
-        "pages.url",
-        "https://",
-    );
-    assert!(
-        add("[pages]\nurl = \"http://localhost:8080/\"")
-            .is_ok_and(|config| config.pages_url() == "http://localhost:8080")
-    );
-    refused(
-        add("[dkim]\nrsa_selector = \"hustings-ed\""),
-        "dkim.ed25519_selector",
-        "same selector",
-    );
 }
 
 #[test]

@@ -80,8 +80,21 @@ async fn erasing_leaves_a_hash_and_a_tombstone_and_both_logs_verify() {
                 .holds()
         );
     }
+}
 
-    // Back, out, and erased again: the tombstones become one.
+#[tokio::test]
+async fn erased_again_somebody_has_one_tombstone() {
+    let party = Party::new().await;
+    let ann = address("ann@elector.example");
+    party.join("ann@elector.example", &["news"]).await;
+    assert!(
+        party
+            .consent
+            .erase(&ann, &by("asked by letter"))
+            .await
+            .expect("erases")
+    );
+    // Back, out, and erased again.
     let made = party.join("ann@elector.example", &["news"]).await;
     party.out(made[0].way_out(), Extent::AsToken).await;
     assert!(
@@ -259,7 +272,6 @@ async fn counts_are_the_same_after_a_restart() {
 /// What is sealed goes from the files too, not only from the tables: whoever gets the key one day must find nothing.
 #[tokio::test]
 async fn what_was_erased_stands_nowhere_in_the_files() {
-    use sqlx::{Connection, Row, SqliteConnection};
     let party = Party::new().await;
     party.join("ann@elector.example", &["news"]).await;
     party.join("ben@elector.example", &["news"]).await;
@@ -267,21 +279,7 @@ async fn what_was_erased_stands_nowhere_in_the_files() {
     let id = party.store.subscriber(&ann.match_form()).await;
     let id = id.expect("reads").expect("is there").id;
     let files = Files::in_directory(party.directory.path());
-    let database = files.database();
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display()))
-        .await
-        .expect("connects");
-    let rows = sqlx::query(
-        "SELECT sealed FROM subscriber WHERE id = $1
-         UNION ALL SELECT sealed FROM log_leaf WHERE log = 2 AND seq = 0",
-    )
-    .bind(id.as_bytes().as_slice())
-    .fetch_all(&mut connection)
-    .await
-    .expect("reads");
-    let sealed: Vec<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
-    assert_eq!(sealed.len(), 2);
-    connection.close().await.expect("closes");
+    let sealed = crate::store::testing::sealed_of(&files, id).await;
     let stand = || {
         let read = |name: &str| std::fs::read(party.directory.path().join(name));
         ["hustings.db", "hustings.db-wal"].into_iter().any(|name| {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
+use crate::store::testing::{Table, flip};
 
 #[tokio::test]
 async fn a_crash_between_any_two_steps_loses_nothing() {
@@ -65,8 +66,9 @@ async fn a_damaged_row_of_one_person_stops_nobody_else() {
     );
     party.store.close().await;
     drop(party);
-    damage(&directory, "subscriber", Some(ann.as_bytes())).await;
-    damage(&directory, "intake", None).await;
+    let files = Files::in_directory(directory.path());
+    flip(&files, Table::Subscriber, Some(ann.as_bytes())).await;
+    flip(&files, Table::Intake, None).await;
 
     let party = Party::open(directory, ring, clock, settings()).await;
     assert_eq!(party.consent.count("news", None), 1);
@@ -105,7 +107,12 @@ async fn a_damaged_suppression_keeps_nobody_from_leaving_and_holds_nothing_up() 
     let (directory, clock) = (party.directory.clone(), party.clock.clone());
     party.store.close().await;
     drop(party);
-    damage(&directory, "suppression", None).await;
+    flip(
+        &Files::in_directory(directory.path()),
+        Table::Suppression,
+        None,
+    )
+    .await;
 
     let party = Party::open(directory, ring, clock, settings()).await;
     assert_eq!(party.one_mail("challenge").await.to, "ben@elector.example");
@@ -124,35 +131,6 @@ async fn a_damaged_suppression_keeps_nobody_from_leaving_and_holds_nothing_up() 
             .await
             .is_ok()
     );
-}
-
-/// Flips a bit in the sealed column of a row, or of the first one.
-pub(super) async fn damage(directory: &TempDir, table: &'static str, id: Option<&[u8]>) {
-    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
-    let path = Files::in_directory(directory.path()).database();
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
-        .await
-        .expect("connects");
-    let key = match table {
-        "suppression" => "suppression_index",
-        _ => "id",
-    };
-    let sql = format!("SELECT {key}, sealed FROM {table} WHERE $1 IS NULL OR {key} = $1 LIMIT 1");
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(id)
-        .fetch_one(&mut connection)
-        .await;
-    let row = row.expect("a row");
-    let (id, mut sealed): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
-    sealed[40] ^= 1;
-    let sql = format!("UPDATE {table} SET sealed = $1 WHERE {key} = $2");
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(sealed)
-        .bind(id)
-        .execute(&mut connection)
-        .await
-        .expect("writes");
-    connection.close().await.expect("closes");
 }
 
 /// Senders hand over copies all the time while everybody withdraws, some of them twice at once.

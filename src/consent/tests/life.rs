@@ -66,6 +66,58 @@ fn token(party: &Party, who: usize, list: Option<usize>) -> String {
     vault.withdrawal_token(tag, &index)
 }
 
+async fn works(party: &Party, said: &mut Said) {
+    party.work().await;
+    for mail in party.outbox().await {
+        let who = PEOPLE
+            .iter()
+            .position(|one| address(one).match_form() == address(&mail.to).match_form())
+            .expect("one of them");
+        assert!(
+            !said.never.contains(&who),
+            "mail to {who}, who said never again"
+        );
+        if mail.kind == "challenge" {
+            said.links.insert(who, mail.token);
+        }
+    }
+}
+
+async fn confirms(party: &Party, said: &mut Said, who: usize) {
+    if let Some(link) = said.links.get(&who) {
+        let view = party.consent.open_request(link).await.expect("reads");
+        let full = view.is_some_and(|view| view.full_form.is_some());
+        let lists = full.then(|| vec!["news".to_owned()]);
+        let choice = Confirmation {
+            lists,
+            ..party.choice()
+        };
+        let outcome = party.consent.confirm(link, choice).await.expect("answers");
+        if let ConfirmOutcome::Subscribed(made) = outcome {
+            assert!(!said.never.contains(&who), "a link after never again");
+            let yes = said.yes.entry(who).or_default();
+            yes.extend(made.iter().map(|one| one.list().to_owned()));
+        }
+    }
+}
+
+async fn is_imported(party: &Party, who: usize) {
+    let mut import = party.consent.begin_import(by("old")).await.expect("begins");
+    let file = format!(
+        "address,lists,channel,date,batch,age,wording\n{},news,paper,2026-01-01,b,16,yes The Fair Party: political opinions: withdraw\n",
+        PEOPLE[who]
+    );
+    import.feed(file.as_bytes()).await.expect("takes");
+    import.state_no_suppressions();
+    let report = import.finish().await.expect("ends");
+    assert_eq!(report.taken, 1);
+    party
+        .consent
+        .approve_import(&report.batch, &second())
+        .await
+        .expect("approves");
+}
+
 async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
     match what {
         Happens::Asks { who, lists } => {
@@ -82,39 +134,8 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
                 .subscribe_by_mail(address(PEOPLE[who]), LISTS[list]);
             asked.await.expect("taken");
         }
-        Happens::Works => {
-            party.work().await;
-            for mail in party.outbox().await {
-                let who = PEOPLE
-                    .iter()
-                    .position(|one| address(one).match_form() == address(&mail.to).match_form())
-                    .expect("one of them");
-                assert!(
-                    !said.never.contains(&who),
-                    "mail to {who}, who said never again"
-                );
-                if mail.kind == "challenge" {
-                    said.links.insert(who, mail.token);
-                }
-            }
-        }
-        Happens::Confirms { who } => {
-            if let Some(link) = said.links.get(&who) {
-                let view = party.consent.open_request(link).await.expect("reads");
-                let full = view.is_some_and(|view| view.full_form.is_some());
-                let lists = full.then(|| vec!["news".to_owned()]);
-                let choice = Confirmation {
-                    lists,
-                    ..party.choice()
-                };
-                let outcome = party.consent.confirm(link, choice).await.expect("answers");
-                if let ConfirmOutcome::Subscribed(made) = outcome {
-                    assert!(!said.never.contains(&who), "a link after never again");
-                    let yes = said.yes.entry(who).or_default();
-                    yes.extend(made.iter().map(|one| one.list().to_owned()));
-                }
-            }
-        }
+        Happens::Works => works(&party, said).await,
+        Happens::Confirms { who } => confirms(&party, said, who).await,
         Happens::Leaves { who, list } => {
             party
                 .out(&token(&party, who, Some(list)), Extent::AsToken)
@@ -149,22 +170,7 @@ async fn happen(mut party: Party, said: &mut Said, what: Happens) -> Party {
                 .expect("erases");
             said.yes.remove(&who);
         }
-        Happens::IsImported { who } => {
-            let mut import = party.consent.begin_import(by("old")).await.expect("begins");
-            let file = format!(
-                "address,lists,channel,date,batch,age,wording\n{},news,paper,2026-01-01,b,16,yes The Fair Party: political opinions: withdraw\n",
-                PEOPLE[who]
-            );
-            import.feed(file.as_bytes()).await.expect("takes");
-            import.state_no_suppressions();
-            let report = import.finish().await.expect("ends");
-            assert_eq!(report.taken, 1);
-            party
-                .consent
-                .approve_import(&report.batch, &second())
-                .await
-                .expect("approves");
-        }
+        Happens::IsImported { who } => is_imported(&party, who).await,
         Happens::IsInSuppressionFile { who } => {
             let mut import = party.consent.begin_import(by("old")).await.expect("begins");
             let file = format!("address\n{}\n", PEOPLE[who]);

@@ -1,5 +1,8 @@
 //! Every way out, and what holds afterwards.
 
+mod copies;
+mod never;
+
 use super::*;
 use crate::id::{CopyId, MailingId};
 use crate::store::{
@@ -207,11 +210,28 @@ async fn a_token_works_after_the_index_key_got_a_new_generation() {
         .to_owned();
     party.out(&token, Extent::AsToken).await;
     let mut ring = party.ring.clone();
-    ring.add_index_generation(IndexColumn::Suppression)
-        .expect("adds");
+    for column in [IndexColumn::Suppression, IndexColumn::ListTag] {
+        ring.add_index_generation(column).expect("adds");
+    }
     let (directory, clock) = (party.directory.clone(), party.clock.clone());
     drop(party);
     let party = Party::open(directory, ring, clock, settings()).await;
+    // Her entry bears the list's old tag, and still keeps her from being asked.
+    let card = Card {
+        address: address("ann@elector.example"),
+        lists: vec!["news".into()],
+        constituency: None,
+        language: Lang::En,
+        age_stated: true,
+        at_event: true,
+        batch: "stall 7".into(),
+        filled_in: noon(),
+    };
+    party.work().await;
+    party.outbox().await;
+    let entered = party.consent.enter_card(card, &by("stall")).await;
+    entered.expect("taken");
+    party.no_mail().await;
     let made = party.join("ann@elector.example", &["news"]).await;
     assert_ne!(made[0].way_out(), token);
     assert_eq!(
@@ -222,143 +242,6 @@ async fn a_token_works_after_the_index_key_got_a_new_generation() {
     party.out(&token, Extent::AsToken).await;
     assert!(party.live_on("ann@elector.example").await.is_empty());
     assert!(!party.holds("ann@elector.example").await);
-}
-
-#[tokio::test]
-async fn coming_back_lifts_that_list_alone() {
-    let party = Party::new().await;
-    let made = party
-        .join("ann@elector.example", &["news", "appeals"])
-        .await;
-    party.out(made[0].way_out(), Extent::AllLists).await;
-    let withdrawn = SuppressionReason::Withdrawn;
-    assert_eq!(
-        scopes(&party, "ann@elector.example").await,
-        [(Scope::All, withdrawn)]
-    );
-    party.pass(days(2));
-    party.join("ann@elector.example", &["news"]).await;
-    assert_eq!(party.live_on("ann@elector.example").await, ["news"]);
-    let left = scopes(&party, "ann@elector.example").await;
-    assert_eq!(left, [(tag(&party, "appeals"), withdrawn)]);
-    let journal = party.journal();
-    let lifted = journal
-        .iter()
-        .rposition(|entry| matches!(entry, JournalEntry::Lifted { .. }));
-    let again = journal.iter().rposition(|entry| {
-        matches!(entry, JournalEntry::Suppressed { scope, .. } if *scope == tag(&party, "appeals"))
-    });
-    assert!(lifted.is_some() && lifted < again, "{journal:?}");
-}
-
-#[tokio::test]
-async fn never_again_stops_even_challenges_and_voids_what_waits() {
-    let party = Party::new().await;
-    party.ask("ann@elector.example", &["news"]).await;
-    let mail = party.one_mail("challenge").await;
-    assert_eq!(
-        party.consent.withdrawal_page(&mail.never),
-        Some(WithdrawalView::All)
-    );
-    party.out(&mail.never, Extent::NeverAgain).await;
-    assert!(
-        party
-            .consent
-            .open_request(&mail.token)
-            .await
-            .expect("reads")
-            .is_none()
-    );
-    let outcome = party
-        .consent
-        .confirm(&mail.token, party.choice())
-        .await
-        .expect("answers");
-    assert_eq!(outcome, ConfirmOutcome::LinkUnknown);
-    assert!(
-        party
-            .store
-            .requests_after(None, 10)
-            .await
-            .expect("reads")
-            .rows
-            .is_empty()
-    );
-    party.pass(days(89));
-    party.ask("ann@elector.example", &["news"]).await;
-    party.no_mail().await;
-
-    // A challenge that is still queued is dropped, and so is what the worker has not seen.
-    party.ask("ben@elector.example", &["news"]).await;
-    party.work().await;
-    party.pass(days(2));
-    party.ask("ben@elector.example", &["news"]).await;
-    let vault = party.store.vault();
-    let form = address("ben@elector.example").match_form();
-    let index = vault.index(IndexColumn::Suppression, form.as_bytes());
-    let never = vault.withdrawal_token(ListTag::ALL, &index);
-    party.out(&never, Extent::NeverAgain).await;
-    assert_eq!(party.store.next_intake().await.expect("reads"), None);
-    party.no_mail().await;
-    let departing = party
-        .consent
-        .depart_mail("challenge", &address("ben@elector.example"))
-        .await;
-    assert!(matches!(departing.expect("reads"), Departing::Gone));
-    // Nor does mail of other rooms go there.
-    let depart = async |who: &str| {
-        let who = address(who);
-        let departing = party.consent.depart_mail("tls-report", &who).await;
-        departing.expect("reads")
-    };
-    let departing = depart("ben@elector.example").await;
-    assert!(matches!(departing, Departing::Gone));
-    let departing = depart("cat@elector.example").await;
-    assert!(matches!(departing, Departing::Go(_)));
-}
-
-#[tokio::test]
-async fn who_said_never_again_may_sign_up_after_a_rest() {
-    let ann = "ann@elector.example";
-    let party = Party::new().await;
-    party.ask(ann, &["news"]).await;
-    let first = party.one_mail("challenge").await;
-    party.out(&first.never, Extent::NeverAgain).await;
-    party.pass(days(91));
-    party.ask(ann, &["news"]).await;
-    party.one_mail("challenge").await;
-    // One, whoever types the address however often.
-    for _ in 0..8 {
-        party.pass(days(11));
-        party.ask(ann, &["news"]).await;
-        party.no_mail().await;
-    }
-    party.pass(days(3));
-    party.ask(ann, &["news"]).await;
-    let third = party.one_mail("challenge").await;
-    // Said anew, it rests anew.
-    party.out(&third.never, Extent::NeverAgain).await;
-    party.pass(days(89));
-    party.ask(ann, &["news"]).await;
-    party.no_mail().await;
-    party.pass(days(2));
-    party.ask(ann, &["news"]).await;
-    let fourth = party.one_mail("challenge").await;
-    let outcome = party.consent.confirm(&fourth.token, party.choice()).await;
-    assert!(matches!(
-        outcome.expect("answers"),
-        ConfirmOutcome::Subscribed(_)
-    ));
-    assert_eq!(party.live_on(ann).await, ["news"]);
-}
-
-#[tokio::test]
-async fn leaving_a_list_does_not_stop_a_challenge_that_is_asked_for() {
-    let party = Party::new().await;
-    let made = party.join("ann@elector.example", &["news"]).await;
-    party.out(made[0].way_out(), Extent::AllLists).await;
-    party.ask("ann@elector.example", &["news"]).await;
-    party.one_mail("challenge").await;
 }
 
 #[tokio::test]
@@ -432,180 +315,6 @@ async fn an_author_whose_domain_vouches_leaves_all_lists_and_a_stranger_leaves_a
     });
     assert_eq!(by_mail.count(), 2);
     party.no_mail().await;
-}
-
-/// A mailing to a list, with one copy for this subscriber.
-async fn mailing(party: &Party, list: &str, to: &Confirmed<Subscription>) -> (MailingId, CopyId) {
-    let record = MessageRecord {
-        received_at: noon(),
-        size: 0,
-        reverse_path: None,
-        recipients: Vec::new(),
-        submitted_by: None,
-    };
-    let message = OwnMessage::new(party.store.vault(), record, b"prepared");
-    let mailing = Mailing {
-        id: MailingId::random(),
-        message: message.id(),
-        version: 0,
-        record: MailingRecord {
-            list: list.into(),
-            sender: StaffId::random(),
-            subject: "Hello".into(),
-            constituencies: None,
-            digest: String::new(),
-            state: MailingState::Sending,
-            created_at: noon(),
-            second_person: false,
-            approvals: Vec::new(),
-            links: Vec::new(),
-            expected: 1,
-            morning: 1,
-            released_at: Some(noon()),
-            expanded_to: None,
-            expanded: false,
-            ended_at: None,
-            counts: None,
-            stopped: None,
-            folded_at: None,
-        },
-    };
-    let copy = LedgerRow {
-        copy: CopyId::random(),
-        mailing: mailing.id,
-        subscriber: Some(to.subscriber()),
-        due_at: Some(noon()),
-        record: LedgerRecord {
-            state: CopyState::Due,
-            attempts: 0,
-            since: None,
-            domain: Some("elector.example".into()),
-            cause: None,
-            at: noon(),
-        },
-    };
-    let ids = (mailing.id, copy.copy);
-    let change = Change::new()
-        .then(Step::PutMessage(message))
-        .then(Step::PutMailing(mailing))
-        .then(Step::PutCopies(vec![copy]));
-    assert_eq!(
-        party.store.change(change).await.expect("writes"),
-        ChangeOutcome::Done
-    );
-    ids
-}
-
-#[tokio::test]
-async fn the_ledger_forgets_who_left_and_a_reply_is_a_way_out() {
-    let party = Party::new().await;
-    let made = party
-        .join("ann@elector.example", &["news", "appeals"])
-        .await;
-    let (_, news) = mailing(&party, "news", &made[0]).await;
-    let (_, appeals) = mailing(&party, "appeals", &made[1]).await;
-    let token = party
-        .store
-        .vault()
-        .copy_token(CopyTokenKind::MessageId, news);
-    let reply = |token: &str| {
-        let (consent, token) = (party.consent.clone(), token.to_owned());
-        async move { consent.withdraw_by_reply(&token).await.expect("answers") }
-    };
-    assert_eq!(reply("nonsense").await, Replied::NotOurs);
-    let path = party
-        .store
-        .vault()
-        .copy_token(CopyTokenKind::ReturnPath, news);
-    assert_eq!(reply(&path).await, Replied::NotOurs);
-    let question = |token: String| {
-        let consent = party.consent.clone();
-        async move { consent.question_by_reply(&token).await.expect("reads") }
-    };
-    assert!(matches!(question(path).await, Replied::NotOurs));
-    assert!(matches!(
-        question(token.clone()).await,
-        Replied::Heard(IntakeRecord::BareStop { address: who, .. })
-            if who == address("ann@elector.example")
-    ));
-    assert_eq!(reply(&token).await, Replied::Heard(()));
-    assert_eq!(party.live_on("ann@elector.example").await, ["appeals"]);
-    // She left, and even if she comes back that copy is nobody's: nobody may be told that it worked.
-    assert_eq!(reply(&token).await, Replied::NobodyNow);
-    party.ask("ann@elector.example", &["news"]).await;
-    let back = party.one_mail("challenge").await;
-    assert_eq!(party.confirm(&back.token).await.len(), 1);
-    assert_eq!(reply(&token).await, Replied::NobodyNow);
-    assert!(matches!(question(token).await, Replied::NobodyNow));
-    let again = party.out(made[0].way_out(), Extent::AsToken);
-    again.await;
-    let row = party.store.copy(news).await.expect("reads").expect("there");
-    assert_eq!(
-        (row.subscriber, row.due_at, row.record.state),
-        (None, None, CopyState::Withdrawn)
-    );
-    let row = party
-        .store
-        .copy(appeals)
-        .await
-        .expect("reads")
-        .expect("there");
-    assert_eq!(row.subscriber, Some(made[0].subscriber()));
-    party.out(made[1].way_out(), Extent::AsToken).await;
-    let row = party
-        .store
-        .copy(appeals)
-        .await
-        .expect("reads")
-        .expect("there");
-    assert_eq!((row.subscriber, row.record.domain), (None, None));
-}
-
-#[tokio::test]
-async fn erasing_takes_what_came_back_for_a_persons_copies() {
-    let party = Party::new().await;
-    let mut came_back = Vec::new();
-    for who in ["ann@elector.example", "ben@elector.example"] {
-        let made = party.join(who, &["news"]).await;
-        let (_, copy) = mailing(&party, "news", &made[0]).await;
-        let record = MessageRecord {
-            received_at: noon(),
-            size: 0,
-            reverse_path: None,
-            recipients: Vec::new(),
-            submitted_by: None,
-        };
-        let report = format!("Final-Recipient: rfc822; {who}\r\nStatus: 5.1.1\r\n");
-        let message = OwnMessage::new(party.store.vault(), record, report.as_bytes());
-        let bounce = Bounce {
-            id: crate::id::EntryId::random(),
-            copy,
-            message: message.id(),
-            record: BounceRecord {
-                received_at: noon(),
-            },
-        };
-        came_back.push(message.id());
-        let change = Change::new()
-            .then(Step::PutMessage(message))
-            .then(Step::PutBounce(bounce));
-        let done = party.store.change(change).await.expect("writes");
-        assert_eq!(done, ChangeOutcome::Done);
-    }
-    let ann = address("ann@elector.example");
-    party
-        .consent
-        .erase(&ann, &by("asked"))
-        .await
-        .expect("erases");
-    let there = |id| {
-        let store = party.store.clone();
-        async move { store.message(id).await.expect("reads").is_some() }
-    };
-    assert!(!there(came_back[0]).await, "it quotes her address");
-    assert!(there(came_back[1]).await, "and that of nobody else");
-    let left = party.store.returned_after(None, 10).await.expect("reads");
-    assert_eq!(left.rows.len(), 1);
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! What strangers can't do, however often they ask: fill the disk, keep us searching, undo somebody else's silence.
 
-use super::crash::damage;
 use super::*;
 use crate::consent::Departing;
 use crate::delivery::queue::{StillWanted, Wanted};
 use crate::store::StoreError;
+use crate::store::testing::{Table, flip};
 use crate::vault::IndexColumn;
 
 /// Less room is left than what is kept.
@@ -73,7 +73,8 @@ async fn a_damaged_suppression_is_written_no_more_often_than_a_sound_one() {
     let (directory, clock) = (party.directory.clone(), party.clock.clone());
     party.store.close().await;
     drop(party);
-    damage(&directory, "suppression", None).await;
+    let files = Files::in_directory(directory.path());
+    flip(&files, Table::Suppression, None).await;
     let party = Party::open(directory, ring, clock, settings()).await;
     let journal = party.journal().len();
     for _ in 0..20 {

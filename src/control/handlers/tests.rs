@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -19,6 +18,7 @@ use crate::control::api::store::Verify as StoreVerify;
 use crate::control::testing::{TestServer, serve};
 use crate::control::{Desk, Limits, SecretText, WhoIs};
 use crate::staff::{Caller, NewAccount, Premises, Role, StaffRoom};
+use crate::store::testing::blank_audit_log;
 use crate::store::{Change, Files, LockedStore, NewEvent, Step, Store};
 use crate::vault::Vault;
 
@@ -307,15 +307,7 @@ async fn a_blank_act_is_a_finding_and_the_log_is_not_signed() {
     let party = party().await;
     party.add("ada", &[Role::Admin]).await.expect("the first");
     party.am("ada");
-    let path = party.store.files().database();
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
-        .await
-        .expect("connects");
-    sqlx::query("UPDATE log_leaf SET sealed = NULL WHERE log = 1")
-        .execute(&mut connection)
-        .await
-        .expect("runs");
-    connection.close().await.expect("closes");
+    blank_audit_log(party.store.files()).await;
     let verify = Verify {
         against: None,
         public_key: None,

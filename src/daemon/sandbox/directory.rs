@@ -13,6 +13,12 @@ use tempfile::TempDir;
 
 /// The file that says that a directory is a sandbox's; whoever uses the directory has it locked.
 const MARK: &str = ".hustings-sandbox";
+/// Where a sandbox's control socket is in its directory.
+const SOCKET: &str = "run/control.sock";
+/// Every unix socket of this machine, a line each.
+const SOCKETS: &str = "/proc/net/unix";
+/// The flag of one that listens.
+const LISTENS: &str = "00010000";
 
 /// Why a directory can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +87,37 @@ impl Directory {
     }
 }
 
+/// The control sockets of all sandboxes that run on this machine and that we can see, in no order that means anything.
+///
+/// # Errors
+/// If the kernel doesn't tell its sockets.
+pub fn running() -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<_> = listening(&fs::read_to_string(SOCKETS)?)
+        .filter(|socket| is_sandbox(socket))
+        .collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The paths of those that listen.
+fn listening(table: &str) -> impl Iterator<Item = PathBuf> + '_ {
+    let lines = table.lines();
+    lines.filter_map(|line| {
+        let (fields, path) = line.split_once(" /")?;
+        let listens = fields.split_whitespace().nth(3) == Some(LISTENS);
+        listens.then(|| Path::new("/").join(path))
+    })
+}
+
+fn is_sandbox(socket: &Path) -> bool {
+    let directory = socket
+        .ancestors()
+        .nth(2)
+        .filter(|_| socket.ends_with(SOCKET));
+    directory.is_some_and(|directory| directory.join(MARK).is_file())
+}
+
 /// How often a held lock is tried again: a child that is being started holds a copy of it until it is another program.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
@@ -115,4 +152,39 @@ async fn lock(directory: &Path) -> Result<File, DirectoryError> {
         }
     }
     Err(DirectoryError::InUse(directory.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn sockets_that_listen_are_read_from_the_kernels_table() {
+        let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+            00000000f0dc173f: 00000003 00000000 00000000 0001 03 4264178\n\
+            0000000000000001: 00000002 00000000 00010000 0001 01 12345 /tmp/a b/run/control.sock\n\
+            0000000000000002: 00000003 00000000 00000000 0001 03 12346 /tmp/a b/run/control.sock\n\
+            0000000000000003: 00000002 00000000 00010000 0001 01 12347 @/abstract\n";
+        let paths: Vec<_> = listening(table).collect();
+        assert_eq!(paths, [Path::new("/tmp/a b/run/control.sock")]);
+    }
+
+    #[test]
+    fn a_sandbox_is_found_while_it_runs() {
+        let (ours, other) = (tempfile::tempdir(), tempfile::tempdir());
+        let (ours, other) = (ours.expect("a directory"), other.expect("a directory"));
+        let [socket, beside] = [&ours, &other].map(|root| {
+            fs::create_dir(root.path().join("run")).expect("makes");
+            root.path().join(SOCKET)
+        });
+        fs::write(ours.path().join(MARK), "").expect("writes");
+        let is_found = |path: &PathBuf| running().expect("reads").contains(path);
+        assert!(!is_found(&socket));
+        let (listener, another) = (UnixListener::bind(&socket), UnixListener::bind(&beside));
+        assert!(is_found(&socket));
+        assert!(!is_found(&beside), "a service is no sandbox");
+        drop((listener.expect("listens"), another.expect("listens")));
+        assert!(socket.exists() && !is_found(&socket), "its file is left");
+    }
 }

@@ -30,3 +30,5 @@ pub mod signature;
 pub mod stage;
 pub mod walkthrough;
 pub mod world;
+
+pub use directory::running;

@@ -1,13 +1,15 @@
 //! Sets a party up from nothing, in a directory of its own on loopback: configuration, authority, certificates, key, store
 //! and staff, by the same steps as `hustings init`. The sandbox and the stories begin here.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+mod plan;
+mod text;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
+
+use jiff::Timestamp;
 
 use super::caller::{Socket, person};
 use super::directory::{Directory, DirectoryError};
@@ -15,8 +17,8 @@ use super::peer::Trust;
 use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
+use crate::control::Failure;
 use crate::control::api::staff::{Add, Password};
-use crate::control::{Failure, SecretText};
 use crate::daemon::init::{self, Due, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
@@ -24,16 +26,22 @@ use crate::daemon::settings::{Settings, SettingsError};
 use crate::staff::{NewAccount, Role};
 use crate::store::Files;
 use crate::tls::{SelfMadeCa, SelfMadeError};
-use jiff::Timestamp;
+
+pub use plan::{Plan, free_ports};
+use text::config_text;
 
 /// The party's mail domain.
 pub const DOMAIN: &str = "party.example";
+
 /// The name in the server's certificate.
 pub const HOST: &str = "mail.party.example";
+
 /// The lists' identity.
 pub const OFFICE: &str = "office@party.example";
+
 /// Ada, who writes: her login name.
 pub const SENDER: &str = "ada";
+
 /// Ben, who approves and administers: his login name.
 pub const APPROVER: &str = "ben";
 
@@ -76,77 +84,6 @@ impl From<Failure> for StageError {
     fn from(failure: Failure) -> Self {
         Self::Control(Box::new(failure))
     }
-}
-
-/// What a stage may differ in.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The directory; none is a throwaway one.
-    pub directory: Option<PathBuf>,
-    /// Ports of SMTP, submissions, submission, pages and plain pages; 0 is any.
-    pub ports: [u16; 5],
-    /// Where all mail to the outside goes.
-    pub outside: SocketAddr,
-    /// Whether it goes there by a fixed route; else DNS says where it goes.
-    pub routed: bool,
-    /// More lines of configuration, by section: `("limits", "recipients = 5")`. The section `""` is the top.
-    pub more: Vec<(&'static str, String)>,
-    /// Where the root key comes from: this passphrase, or a key file if there is none.
-    pub passphrase: Option<SecretText>,
-}
-
-impl Plan {
-    /// Any ports, a throwaway directory.
-    pub fn new(outside: SocketAddr) -> Self {
-        Self {
-            directory: None,
-            ports: [0; 5],
-            outside,
-            routed: true,
-            more: Vec::new(),
-            passphrase: None,
-        }
-    }
-
-    /// The ports from this one on; the command line keeps it so low that there are five.
-    pub fn ports_from(mut self, first: Option<u16>) -> Self {
-        if let Some(first) = first {
-            self.ports = [0, 1, 2, 3, 4].map(|n| first.saturating_add(n));
-        }
-        self
-    }
-}
-
-/// Ports that are free now: for a daemon that is to come back to the same ones. None is of those that the kernel gives to
-/// outgoing connections, one of which could have it while the daemon is away; and none was given by this before.
-///
-/// # Errors
-/// If none is.
-pub fn free_ports() -> io::Result<[u16; 5]> {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 22_000;
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held: Vec<std::net::TcpListener> = Vec::new();
-    for _ in 0..1_000 {
-        let mut random = [0; 2];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let port = FIRST + u16::from_be_bytes(random) % COUNT;
-        if given.contains(&port) {
-            continue;
-        }
-        held.extend(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if held.len() == 5 {
-            break;
-        }
-    }
-    let mut ports = [0; 5];
-    for (n, port) in ports.iter_mut().enumerate() {
-        let listener = held.get(n).ok_or(io::ErrorKind::AddrInUse)?;
-        *port = listener.local_addr()?.port();
-    }
-    given.extend(ports);
-    Ok(ports)
 }
 
 /// Somebody of the staff.
@@ -336,135 +273,6 @@ async fn first_admin(config: &Config, root: &crate::vault::RootKey) -> Result<Pe
         // A kept directory has its admin already; the password was shown when he was made.
         password: issued.map_or_else(String::new, |issued| issued.password.reveal().to_string()),
     })
-}
-
-fn config_text(root: &Path, plan: &Plan) -> String {
-    let at = |name: &str| quoted(&root.join(name).display().to_string());
-    let address =
-        |n: usize| quoted(&SocketAddr::from((Ipv4Addr::LOCALHOST, plan.ports[n])).to_string());
-    let more = |section: &str| -> String {
-        let lines = plan.more.iter().filter(|(name, _)| *name == section);
-        lines.map(|(_, line)| format!("{line}\n")).collect()
-    };
-    format!(
-        r#"# The sandbox's configuration. Nothing in it leaves this machine.
-domains = ["{DOMAIN}"]
-hostname = "{HOST}"
-postmaster = "office"
-data_dir = {data}
-runtime_dir = {run}
-{top}
-[party]
-name = "The Example Party"
-short_name = "Example Party"
-postal_address = "1 High Street, Leeds LS1 1AA"
-privacy_contact = "privacy@{DOMAIN}"
-hosting = "this machine: it is a sandbox"
-
-[imprint]
-
-[mailbox.office]
-title = "Office"
-addresses = ["{OFFICE}", "privacy@{DOMAIN}"]
-
-[list.news]
-title = "News"
-purpose = "news about our campaigns, about twice a month"
-purpose_cy = "newyddion am ein hymgyrchoedd, tua dwywaith y mis"
-from = "{OFFICE}"
-from_name = "Example Party News"
-approval = "second-person"
-{news}
-[list.appeals]
-title = "Appeals"
-purpose = "appeals for donations and help, about once a month"
-from = "{OFFICE}"
-from_name = "Example Party"
-approval = "self"
-
-[key]
-{key}
-
-[listen.smtp]
-addresses = [{smtp}]
-
-[listen.submissions]
-addresses = [{submissions}]
-
-[listen.submission]
-addresses = [{submission}]
-
-[listen.https]
-addresses = [{https}]
-
-[listen.http]
-{http}
-{tls}
-
-[delivery]
-{outside}
-{delivery}
-[incoming]
-{incoming}
-[limits]
-connections_per_network = 1000
-signups_per_network = 100000
-challenges_per_domain = 100000
-{limits}
-[staff]
-{staff}
-[dns]
-{dns}
-[log]
-to = "stderr"
-"#,
-        data = at("data"),
-        run = at("run"),
-        top = more(""),
-        news = more("list.news"),
-        key = match &plan.passphrase {
-            Some(_) => "source = \"passphrase\"".to_owned(),
-            None => format!("source = \"file\"\nfile = {}", at("keys/root.key")),
-        },
-        smtp = address(0),
-        submissions = address(1),
-        submission = address(2),
-        https = address(3),
-        // Nobody asks it for anything here, unless a story does.
-        http = match more("listen.http").as_str() {
-            "" => "addresses = []".to_owned(),
-            lines => lines.to_owned(),
-        },
-        tls = match more("tls").as_str() {
-            "" => format!(
-                "[[tls.certificate]]\nchain = {}\nkey = {}",
-                at("tls/party.pem"),
-                at("tls/party.key")
-            ),
-            lines => format!("[tls]\ndirectory = {}\n{lines}", at("kept-tls")),
-        },
-        outside = match plan.routed {
-            true => format!("route.\"*\" = {}", quoted(&plan.outside.to_string())),
-            false => String::new(),
-        },
-        delivery = more("delivery"),
-        // There is no DNS in a sandbox, unless a story brings one.
-        incoming = match more("incoming").as_str() {
-            "" =>
-                "verify = false\nmails_per_network = 1000000\nmails_per_sender = 1000000".to_owned(),
-            lines => lines.to_owned(),
-        },
-        limits = more("limits"),
-        staff = more("staff"),
-        dns = match more("dns").as_str() {
-            "" => "check = false".to_owned(),
-            lines => lines.to_owned(),
-        },
-    )
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 #[cfg(test)]

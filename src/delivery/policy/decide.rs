@@ -1,5 +1,6 @@
 //! What is asked of one server, from all that is known. Pure.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Require, TlsPolicy, TlsWish};
@@ -39,7 +40,7 @@ pub enum HostDane {
 }
 
 /// All that is known when a server is weighed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Known<'a> {
     /// The configuration's word.
     pub require: Option<Require>,
@@ -55,6 +56,18 @@ pub struct Known<'a> {
     pub dane: &'a HostDane,
     /// The names that a certificate under a trust anchor may bear.
     pub names: &'a [Box<str>],
+}
+
+/// The server's name tells the domain; that may be one person's, so it isn't shown.
+impl fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known")
+            .field("require", &self.require)
+            .field("wish", &self.wish)
+            .field("sts", &self.sts)
+            .field("host_is_proven", &self.host_is_proven)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is asked of the server.

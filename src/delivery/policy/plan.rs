@@ -1,5 +1,6 @@
 //! What a destination's servers are held to, looked up before any is dialled.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -14,7 +15,7 @@ use crate::dns::LookupError;
 use crate::tls::Tlsa;
 
 /// A server, and what it has to prove.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Approach {
     /// The server.
     pub target: Target,
@@ -28,6 +29,14 @@ pub struct Approach {
     pub is_dane_missing: bool,
     /// A policy that is only tried out (MTA-STS `testing`), and whether it names this server.
     pub testing: Option<bool>,
+}
+
+/// The server's name tells the domain; that may be one person's, so it isn't shown.
+impl fmt::Debug for Approach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = self.policy.as_ref().map(TlsPolicy::is_proof);
+        write!(f, "Approach({:?}, proof: {policy:?})", self.target)
+    }
 }
 
 impl Approach {

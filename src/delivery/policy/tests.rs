@@ -4,6 +4,7 @@
 
 use super::results::{FoundPolicy, PolicyKind, ResultType, Tally, TlsAttempt};
 use super::*;
+use crate::delivery::route::{Found, Origin, Target};
 use crate::delivery::sts::{Mode, Policy};
 use crate::dns::{Hitch, LookupError};
 use crate::tls::{Dane, Tlsa};
@@ -224,6 +225,51 @@ fn nothing_shows_whose_servers_they_are() {
     );
     let shown = format!("{found:?} {attempt:?} {counted:?} {policy:?} {dane:?}");
     assert!(!shown.contains("example"), "{shown}");
+    let target = Target {
+        host: "mx.jo.example".into(),
+        addresses: vec!["192.0.2.77:25".parse().unwrap()],
+        origin: Origin::Mx,
+        tlsa_bases: vec!["mx.jo.example".into()],
+    };
+    let route = Found {
+        targets: vec![target.clone()],
+        secure: true,
+        next_hop: vec!["jo.example".into()],
+    };
+    let known = Known {
+        require: None,
+        wish: TlsWish::Usual,
+        sts: Some(&policy),
+        host: "mx.jo.example",
+        host_is_proven: true,
+        dane: &records(3),
+        names: &["jo.example".into()],
+    };
+    let mut overrides = Overrides::default();
+    assert!(
+        overrides.add("jo.example", Require::Dane) && overrides.add("*.jo.example", Require::Dane)
+    );
+    let approach = Approach {
+        target: target.clone(),
+        name: "mx.jo.example".into(),
+        policy: Ok(TlsPolicy::Dane(Arc::new(dane.unwrap()))),
+        found: Arc::new(found),
+        is_dane_missing: false,
+        testing: None,
+    };
+    let plan = Plan {
+        approaches: vec![approach.clone()],
+    };
+    let planner = Planner {
+        overrides: overrides.clone(),
+        ..Planner::default()
+    };
+    let shown =
+        format!("{target:?} {route:?} {known:?} {overrides:?} {approach:?} {plan:?} {planner:?}");
+    assert!(
+        !shown.contains("example") && !shown.contains("192.0.2"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -1,17 +1,7 @@
 //! Rows that don't open, servers that put off, clocks that go back: nobody else is held up by them.
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-
 use super::*;
-
-/// Runs a statement on the file, as somebody who isn't the daemon.
-async fn on_disk(world: &World, sql: &str) -> u64 {
-    let path = world.directory.path().join("hustings.db");
-    let url = format!("sqlite://{}", path.display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection);
-    done.await.unwrap().rows_affected()
-}
+use crate::store::testing::{Table, blank, first};
 
 #[tokio::test]
 async fn thousands_that_are_put_off_keep_nobody_else_waiting() {
@@ -34,8 +24,9 @@ async fn a_due_row_that_does_not_open_keeps_no_mailing_from_its_end() {
     world.people(3).await;
     let id = world.released().await;
     world.expand().await;
-    let broken = "UPDATE ledger SET sealed = zeroblob(100) WHERE copy_id = (SELECT MIN(copy_id) FROM ledger)";
-    assert_eq!(on_disk(&world, broken).await, 1);
+    let files = world.store.files();
+    let one = first(files, Table::Ledger).await;
+    assert_eq!(blank(files, Table::Ledger, Some(&one)).await, 1);
     assert_eq!(world.bring(delivered).await.len(), 2);
     assert_eq!(world.state(id).await, MailingState::Done);
 }
@@ -46,9 +37,8 @@ async fn an_account_that_does_not_open_makes_no_rule_weaker() {
     world.people(1).await;
     let held = world.submit("ada", "news").await;
     let ben = world.who("ben").id();
-    let hex: String = ben.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let broken = format!("UPDATE staff SET sealed = zeroblob(100) WHERE id = x'{hex}'");
-    assert_eq!(on_disk(&world, &broken).await, 1);
+    let files = world.store.files();
+    assert_eq!(blank(files, Table::Staff, Some(ben.as_bytes())).await, 1);
     let world = world.crash().await;
     let own = world.room.approve(held.id, &world.who("ada"), None).await;
     assert!(matches!(own, Err(ListError::SecondPerson)), "{own:?}");

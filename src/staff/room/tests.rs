@@ -347,26 +347,14 @@ async fn roles_come_and_go_and_each_change_is_in_the_log() {
 
 #[tokio::test]
 async fn deleted_accounts_make_nobody_the_first_admin() {
-    use sqlx::{Connection, SqliteConnection};
     for also_the_log in [false, true] {
         let (room, directory) = room().await;
         add(&room, "ada", 1001, &[Role::Admin]).await;
         let vault = room.0.store.vault().clone();
         room.0.store.close().await;
-        let path = Files::in_directory(directory.path()).database();
-        let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
-            .await
-            .expect("connects");
-        let all = ["staff", "log_leaf", "log_head", "checkpoint"];
-        for table in &all[..if also_the_log { 4 } else { 1 }] {
-            let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
-            sqlx::query(sql)
-                .execute(&mut connection)
-                .await
-                .expect("runs");
-        }
-        connection.close().await.expect("closes");
-        let locked = LockedStore::open(Files::in_directory(directory.path())).await;
+        let files = Files::in_directory(directory.path());
+        crate::store::testing::delete_staff(&files, also_the_log).await;
+        let locked = LockedStore::open(files).await;
         let store = locked.expect("opens").unlock(vault, 1 << 20).await;
         let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"));
         let room = StaffRoom::open(store.expect("unlocks"), clock, premises()).await;

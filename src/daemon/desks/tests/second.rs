@@ -450,6 +450,9 @@ impl Programs for NoPrograms {
     fn sandbox(&self, _: &crate::cli::sandbox::Args, _: &Global) -> Result<(), Failure> {
         unreachable!("not asked for")
     }
+    fn sandboxes(&self) -> Result<Vec<std::path::PathBuf>, Failure> {
+        unreachable!("not asked for")
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

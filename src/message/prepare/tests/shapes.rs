@@ -5,15 +5,26 @@ use crate::message::testing::{IMPRINT, copy, mail, prepared, values};
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg\ngg==";
 
-/// A mail of each shape, with the shape that it becomes.
-pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let html = "<html><head><meta charset=iso-8859-1></head><body><p>Caf\u{e9} &amp; <a href=\"https://party.example/x\">more</a></p></body></html>";
-    let image = format!(
+const HTML: &str = "<html><head><meta charset=iso-8859-1></head><body><p>Caf\u{e9} &amp; <a href=\"https://party.example/x\">more</a></p></body></html>";
+const SIGNATURE: &str = "Content-Type: application/pgp-signature; name=\"signature.asc\"\n\n-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n";
+const UTF8: &str = "charset=utf-8\nContent-Transfer-Encoding: 8bit";
+
+/// Its name, its bytes, and the shape that it becomes.
+type Shape = (&'static str, Vec<u8>, &'static str);
+
+fn image() -> String {
+    format!(
         "Content-Type: image/png; name=\"a b.png\"\nContent-Transfer-Encoding: base64\nContent-ID: <pic@x>\n\
          Content-Disposition: inline; filename=\"a b.png\"\n\n{PNG}\n"
-    );
-    let signature = "Content-Type: application/pgp-signature; name=\"signature.asc\"\n\n-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n";
-    let utf8 = "charset=utf-8\nContent-Transfer-Encoding: 8bit";
+    )
+}
+
+/// A mail of each shape, with the shape that it becomes.
+pub(super) fn shapes() -> Vec<Shape> {
+    [texts_alone(), with_attachments(), signed_and_odd()].concat()
+}
+
+fn texts_alone() -> Vec<Shape> {
     let mut latin1 = mail(
         "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n",
         "",
@@ -36,7 +47,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "html",
-            mail(&format!("Content-Type: text/html; {utf8}\n"), html),
+            mail(&format!("Content-Type: text/html; {UTF8}\n"), HTML),
             "multipart/alternative[text/plain text/html]",
         ),
         (
@@ -44,11 +55,17 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             mail(
                 "Content-Type: multipart/alternative; boundary=\"b1\"\n",
                 &format!(
-                    "--b1\nContent-Type: text/plain; {utf8}\n\nCaf\u{e9}\n--b1\nContent-Type: text/html; {utf8}\n\n{html}\n--b1--\n"
+                    "--b1\nContent-Type: text/plain; {UTF8}\n\nCaf\u{e9}\n--b1\nContent-Type: text/html; {UTF8}\n\n{HTML}\n--b1--\n"
                 ),
             ),
             "multipart/alternative[text/plain text/html]",
         ),
+    ]
+}
+
+fn with_attachments() -> Vec<Shape> {
+    let image = image();
+    vec![
         (
             "mixed",
             mail(
@@ -67,7 +84,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             mail(
                 "Content-Type: multipart/related; boundary=\"b1\"\n",
                 &format!(
-                    "--b1\nContent-Type: text/html; {utf8}\n\n<img src=\"cid:pic@x\" alt=\"A rose\">\n--b1\n{image}--b1--\n"
+                    "--b1\nContent-Type: text/html; {UTF8}\n\n<img src=\"cid:pic@x\" alt=\"A rose\">\n--b1\n{image}--b1--\n"
                 ),
             ),
             "multipart/related[multipart/alternative[text/plain text/html] image/png]",
@@ -78,7 +95,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                 "Content-Type: multipart/related; boundary=\"b1\"; type=\"multipart/alternative\"\n",
                 &format!(
                     "--b1\nContent-Type: multipart/alternative; boundary=\"b1x\"\n\n--b1x\nContent-Type: text/plain\n\nHello\n--b1x\n\
-                     Content-Type: text/html; {utf8}\n\n{html}\n--b1x--\n--b1\n{image}--b1--\n"
+                     Content-Type: text/html; {UTF8}\n\n{HTML}\n--b1x--\n--b1\n{image}--b1--\n"
                 ),
             ),
             "multipart/related[multipart/alternative[text/plain text/html] image/png]",
@@ -89,19 +106,25 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                 "Content-Type: multipart/mixed; boundary=outer\n",
                 &format!(
                     "--outer\nContent-Type: multipart/alternative; boundary=mid\n\n--mid\nContent-Type: text/plain\n\nHello\n--mid\n\
-                     Content-Type: multipart/related; boundary=in\n\n--in\nContent-Type: text/html; {utf8}\n\n{html}\n--in\n{image}--in--\n--mid--\n\
+                     Content-Type: multipart/related; boundary=in\n\n--in\nContent-Type: text/html; {UTF8}\n\n{HTML}\n--in\n{image}--in--\n--mid--\n\
                      --outer\nContent-Type: text/csv; charset=utf-8; name=a.csv\nContent-Disposition: attachment; filename=a.csv\n\na,b\n\
                      1,2\n--outer--\n"
                 ),
             ),
             "multipart/mixed[multipart/alternative[text/plain multipart/related[text/html image/png]] text/csv]",
         ),
+    ]
+}
+
+fn signed_and_odd() -> Vec<Shape> {
+    let image = image();
+    vec![
         (
             "signed",
             mail(
                 "Content-Type: multipart/signed; boundary=s1; micalg=pgp-sha256;\n protocol=\"application/pgp-signature\"\n",
                 &format!(
-                    "--s1\nContent-Type: text/plain; charset=utf-8\n\nSigned  text \t\n\n--s1\n{signature}--s1--\n"
+                    "--s1\nContent-Type: text/plain; charset=utf-8\n\nSigned  text \t\n\n--s1\n{SIGNATURE}--s1--\n"
                 ),
             ),
             "multipart/mixed[multipart/signed[text/plain application/pgp-signature] multipart/alternative[text/plain text/html]]",
@@ -112,7 +135,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                 "Content-Type: multipart/mixed; boundary=m1\n",
                 &format!(
                     "--m1\nContent-Type: multipart/signed; boundary=s1; micalg=pgp-sha256;\n protocol=\"application/pgp-signature\"\n\n\
-                     --s1\nContent-Type: text/plain\n\nSigned\n--s1\n{signature}--s1--\n--m1\n{image}--m1--\n"
+                     --s1\nContent-Type: text/plain\n\nSigned\n--s1\n{SIGNATURE}--s1--\n--m1\n{image}--m1--\n"
                 ),
             ),
             "multipart/mixed[multipart/signed[text/plain application/pgp-signature] multipart/alternative[text/plain text/html] image/png]",

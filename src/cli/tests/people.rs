@@ -1,0 +1,202 @@
+//! Accounts, subscribers, and the evidence of both.
+
+use super::*;
+
+#[test]
+fn accounts() {
+    let account = staff_api::Account {
+        name: "ada".into(),
+        addresses: vec!["ada@party.example".into(), "press@party.example".into()],
+        roles: vec![Role::Sender, Role::Admin],
+        mailboxes: vec!["office".into()],
+        uid: Some(1001),
+        created_at: noon(),
+        revoked_at: None,
+        trained_until: None,
+    };
+    let mut revoked = account.clone();
+    revoked.name = "ben".into();
+    revoked.uid = None;
+    revoked.revoked_at = Some(noon());
+    let rows = vec![account, revoked];
+    insta::assert_snapshot!("staff-list", both(&rows, &staff::table(&rows, PLAIN)));
+    let new = staff_api::NewPassword {
+        name: "ada".into(),
+        password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
+        server: "mail.party.example".into(),
+    };
+    assert!(
+        !format!("{new:?}").contains("abcd"),
+        "Debug shows no password"
+    );
+    insta::assert_snapshot!(
+        "staff-password",
+        both(&new, &staff::password_text(&new, PLAIN))
+    );
+}
+
+#[test]
+fn lists_and_numbers() {
+    let report = list_api::ListReport {
+        list: "news".into(),
+        title: "News".into(),
+        purpose: "news about our campaigns".into(),
+        address: "news@party.example".into(),
+        from: "office@party.example".into(),
+        open: true,
+        approval: "second-person".into(),
+        by_constituency: true,
+        subscribed: Count::for_eyes(4, false),
+        counted_at: Some(at("2026-11-21T04:00:00Z")),
+    };
+    let rows = vec![report];
+    insta::assert_snapshot!("list-show", both(&rows, &list::table(&rows, PLAIN)));
+    let shares = vec![
+        subscriber_api::Share {
+            list: "news".into(),
+            constituency: None,
+            subscribed: Count::for_eyes(4, true),
+        },
+        subscriber_api::Share {
+            list: "news".into(),
+            constituency: Some("Ynys Môn".into()),
+            subscribed: Count::for_eyes(5, false),
+        },
+    ];
+    insta::assert_snapshot!(
+        "subscriber-stats",
+        both(&shares, &subscriber::shares_table(&shares, PLAIN))
+    );
+}
+
+#[test]
+fn subscribers() {
+    let found = subscriber_api::Found {
+        subscriber: Some(subscriber_api::SubscriberReport {
+            id: id('a'),
+            address: "jo@example.org".into(),
+            constituency: Some("Leeds East".into()),
+            subscriptions: [("news".to_owned(), noon())].into(),
+            paused: [("news".to_owned(), noon())].into(),
+        }),
+        pending_until: None,
+        suppressed: vec!["appeals".into()],
+    };
+    assert!(
+        !format!("{found:?}").contains("jo@"),
+        "Debug shows no address"
+    );
+    insta::assert_snapshot!(
+        "subscriber-find",
+        both(&found, &subscriber::found_text(&found, PLAIN))
+    );
+    let verdict = subscriber_api::RowVerdict {
+        line: 7,
+        why: "no date of consent".into(),
+    };
+    insta::assert_snapshot!(subscriber::verdict_line(&verdict, PLAIN), @"line 7: no date of consent");
+    let imported = subscriber_api::Imported {
+        taken: 90,
+        refused: 8,
+        suppressed: 2,
+        outdated: 1,
+        code: Some("7f3a91c2".into()),
+        challenges_per_day: 500,
+    };
+    insta::assert_snapshot!(
+        "subscriber-import",
+        both(&imported, &subscriber::imported_text(&imported, false))
+    );
+    let waiting = vec![subscriber_api::WaitingReport {
+        code: "7f3a91c2".into(),
+        verb: "subscriber export".into(),
+        by: "ada".into(),
+        reason: "moving\nhosts".into(),
+        at: Some(noon()),
+        detail: Some("90 people".into()),
+    }];
+    insta::assert_snapshot!(
+        "subscriber-waiting",
+        both(&waiting, &subscriber::waiting_table(&waiting, PLAIN))
+    );
+    let import = subscriber_api::Agreed {
+        verb: "subscriber import".into(),
+        by: "ada".into(),
+        reason: "moved from the old system".into(),
+        opens_with: None,
+        challenges: Some(subscriber_api::Challenges {
+            count: 1200,
+            per_day: 500,
+            until: at("2026-11-23T21:33:00Z"),
+        }),
+    };
+    let text = subscriber::agreed_text(&import, PLAIN);
+    assert!(
+        text.contains("1200 challenges go out, spaced evenly") && text.contains("2026-11-23 21:33"),
+        "{text}"
+    );
+    let agreed = subscriber_api::Agreed {
+        verb: "subscriber export".into(),
+        by: "ada".into(),
+        reason: "moving".into(),
+        opens_with: Some(SecretText::new("abcd-efgh".to_owned())),
+        challenges: None,
+    };
+    insta::assert_snapshot!(
+        "subscriber-agree",
+        both(&agreed, &subscriber::agreed_text(&agreed, PLAIN))
+    );
+    let refused = subscriber_api::Refused {
+        verb: "subscriber import".into(),
+        by: "ada".into(),
+        reason: "stall at the fair".into(),
+    };
+    insta::assert_snapshot!(subscriber::refused_text(&refused), @"subscriber import of ada is refused and not done (their reason: stall at the fair).");
+}
+
+#[test]
+fn evidence_and_logs() {
+    let events = vec![consent_api::EvidenceEvent {
+        seq: 12,
+        at: Some(noon()),
+        what: "confirmed".into(),
+        lists: vec!["news".into()],
+        wording: Some("0123456789abcdef".into()),
+        event: serde_json::json!({"event": "confirmed"}),
+        texts: vec![consent_api::EvidenceText {
+            sha256: "0123456789abcdef".into(),
+            kind: "consent".into(),
+            list: Some("news".into()),
+            language: "en".into(),
+            first_shown: noon(),
+            text: "I consent to The Fair Party sending me news.\nI can withdraw.".into(),
+        }],
+    }];
+    insta::assert_snapshot!(
+        "consent-show",
+        both(&events, &consent::table(&events, PLAIN))
+    );
+    let entries = vec![audit_api::AuditEntry {
+        seq: 3,
+        at: noon(),
+        actor: "ada".into(),
+        second: Some("ben".into()),
+        verb: "subscriber export".into(),
+        object: None,
+        reason: Some("moving".into()),
+    }];
+    insta::assert_snapshot!("audit-show", both(&entries, &audit::table(&entries, PLAIN)));
+    let verdict = audit_api::LogVerdict {
+        log: "audit".into(),
+        holds: false,
+        size: 9,
+        erased: 1,
+        findings: vec!["entry 4 is not what was logged".into()],
+        against: Some("the log is shorter than at the checkpoint".into()),
+        checkpoint: "hustings checkpoint v1\nlog audit\n".into(),
+    };
+    insta::assert_snapshot!(
+        "audit-verify",
+        both(&verdict, &audit::verdict_text(&verdict, PLAIN))
+    );
+}

@@ -1,0 +1,154 @@
+//! What tests of other rooms do to the file behind the store's back, as somebody who has it in their hands: so that SQL
+//! stands in this room alone.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+use super::Files;
+use crate::id::SubscriberId;
+
+/// A table whose rows are sealed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Table {
+    Chunk,
+    Intake,
+    Ledger,
+    Message,
+    Staff,
+    Subscriber,
+    Suppression,
+}
+
+impl Table {
+    /// Its name, and the column by which a row is known.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Chunk => ("chunk", "message_id"),
+            Self::Intake => ("intake", "id"),
+            Self::Ledger => ("ledger", "copy_id"),
+            Self::Message => ("message", "id"),
+            Self::Staff => ("staff", "id"),
+            Self::Subscriber => ("subscriber", "id"),
+            Self::Suppression => ("suppression", "suppression_index"),
+        }
+    }
+}
+
+async fn connect(files: &Files) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(files.database());
+    SqliteConnection::connect_with(&options)
+        .await
+        .expect("connects")
+}
+
+/// Runs a statement, and says how many rows it changed.
+async fn run(files: &Files, sql: &str, id: Option<&[u8]>) -> u64 {
+    let mut file = connect(files).await;
+    let done = sqlx::query(AssertSqlSafe(sql)).bind(id);
+    let done = done.execute(&mut file).await.expect("runs");
+    file.close().await.expect("closes");
+    done.rows_affected()
+}
+
+/// Puts zeros in the place of what is sealed: in the row of this id, or in all. Says in how many.
+pub(crate) async fn blank(files: &Files, table: Table, id: Option<&[u8]>) -> u64 {
+    let (name, key) = table.names();
+    let sql = format!("UPDATE {name} SET sealed = zeroblob(100) WHERE $1 IS NULL OR {key} = $1");
+    run(files, &sql, id).await
+}
+
+/// The id of the first row.
+pub(crate) async fn first(files: &Files, table: Table) -> Vec<u8> {
+    let (name, key) = table.names();
+    let mut file = connect(files).await;
+    let sql = format!("SELECT MIN({key}) FROM {name}");
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut file).await;
+    let id = row.expect("a row").get(0);
+    file.close().await.expect("closes");
+    id
+}
+
+/// Flips a bit of what is sealed in the row of this id, or in the first.
+pub(crate) async fn flip(files: &Files, table: Table, id: Option<&[u8]>) {
+    let (name, key) = table.names();
+    let mut file = connect(files).await;
+    let sql = format!("SELECT {key}, sealed FROM {name} WHERE $1 IS NULL OR {key} = $1 LIMIT 1");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(id);
+    let row = row.fetch_one(&mut file).await.expect("a row");
+    let (id, mut sealed): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
+    sealed[40] ^= 1;
+    let sql = format!("UPDATE {name} SET sealed = $1 WHERE {key} = $2");
+    let flipped = sqlx::query(AssertSqlSafe(sql)).bind(sealed).bind(id);
+    flipped.execute(&mut file).await.expect("writes");
+    file.close().await.expect("closes");
+}
+
+/// Takes all accounts away; with `traces`, the audit log and whatever was signed of it as well.
+pub(crate) async fn delete_staff(files: &Files, traces: bool) {
+    let all = ["staff", "log_leaf", "log_head", "checkpoint"];
+    for table in &all[..if traces { all.len() } else { 1 }] {
+        run(files, &format!("DELETE FROM {table}"), None).await;
+    }
+}
+
+/// Blanks the audit log's entries, as an erasure does with those of the other log.
+pub(crate) async fn blank_audit_log(files: &Files) {
+    let sql = "UPDATE log_leaf SET sealed = NULL WHERE log = 1";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
+/// The sealed bytes of a subscriber, and of the first event in the consent log.
+pub(crate) async fn sealed_of(files: &Files, subscriber: SubscriberId) -> [Vec<u8>; 2] {
+    let mut file = connect(files).await;
+    let sql = "SELECT sealed FROM subscriber WHERE id = $1
+               UNION ALL SELECT sealed FROM log_leaf WHERE log = 2 AND seq = 0";
+    let rows = sqlx::query(sql).bind(subscriber.as_bytes().as_slice());
+    let rows = rows.fetch_all(&mut file).await.expect("reads");
+    file.close().await.expect("closes");
+    let sealed: Vec<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
+    sealed.try_into().expect("both")
+}
+
+/// No file outside of this room speaks SQL, not even to test something.
+#[test]
+fn sql_stands_in_this_room_alone() {
+    const WORDS: [&str; 9] = [
+        "sqlx",
+        "SELECT ",
+        "INSERT INTO ",
+        "UPDATE ",
+        "DELETE FROM ",
+        "PRAGMA ",
+        "CREATE TABLE ",
+        "ALTER TABLE ",
+        "DROP TABLE ",
+    ];
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut read) = (Vec::new(), 0);
+    let mut directories = vec![source.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("reads") {
+            let path = entry.expect("an entry").path();
+            if path == source.join("store") {
+                continue;
+            }
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|kind| kind != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("text");
+            read += 1;
+            let speaks = |line: &&str| WORDS.iter().any(|word| line.contains(word));
+            found.extend(
+                text.lines()
+                    .filter(speaks)
+                    .map(|line| format!("{}: {line}", path.display())),
+            );
+        }
+    }
+    assert!(read > 300, "{read} files");
+    assert_eq!(found, [""; 0]);
+}
