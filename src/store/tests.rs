@@ -1,5 +1,6 @@
 //! Tests of the store through its own doors.
 
+mod folders;
 mod journal;
 mod logs;
 mod rows;
@@ -70,6 +71,11 @@ async fn done(store: &Store, change: Change) {
     );
 }
 
+async fn count_entries(store: &Store, owner: impl Into<MailboxId>) -> usize {
+    let kept = store.entries(owner.into(), usize::MAX).await;
+    kept.expect("reads").len()
+}
+
 async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> MessageId {
     let mut writer = store.begin_body().await.expect("begins");
     for part in bytes.chunks(7001) {
@@ -77,15 +83,7 @@ async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> Mes
     }
     let body = writer.finish();
     let id = body.id();
-    let entry = Entry::new(
-        store.vault(),
-        owner.into(),
-        id,
-        EntryRecord {
-            folder: "INBOX".into(),
-            kept_at: now(),
-        },
-    );
+    let entry = Delivery::new(owner.into(), SpecialUse::Inbox, id, now());
     let message = AcceptMessage::new(store.vault(), body, message_record()).keep_in(entry);
     store.accept(message).await.expect("accepts");
     id
@@ -138,11 +136,7 @@ async fn a_head_that_is_known_last_stands_first() {
         writer.write(&bytes).await.expect("takes bytes");
         let body = writer.finish_behind(b"the head\r\n");
         let id = body.id();
-        let record = EntryRecord {
-            folder: "Junk".into(),
-            kept_at: now(),
-        };
-        let entry = Entry::new(store.vault(), owner.into(), id, record);
+        let entry = Delivery::new(owner.into(), SpecialUse::Junk, id, now());
         let message = AcceptMessage::new(store.vault(), body, message_record());
         store.accept(message.keep_in(entry)).await.expect("accepts");
         let read = store.body(id).read_whole(usize::MAX).await.expect("reads");
@@ -282,10 +276,7 @@ async fn writes_at_the_same_time_share_a_commit() {
         task.await.expect("no panic");
     }
     let (_, after) = store.written();
-    assert_eq!(
-        store.count_entries(owner.into()).await.expect("counts"),
-        200
-    );
+    assert_eq!(count_entries(&store, owner).await, 200);
     assert!(
         after - before < 100,
         "200 messages took {} commits",
@@ -307,17 +298,13 @@ async fn one_bad_write_does_not_take_its_group_along() {
                     .await
                     .expect("takes bytes");
                 let body = writer.finish();
-                let record = EntryRecord {
-                    folder: "INBOX".into(),
-                    kept_at: now(),
-                };
                 // Every fifth entry is of a message that isn't there: the foreign key refuses it.
                 let message = if number % 5 == 0 {
                     MessageId::random()
                 } else {
                     body.id()
                 };
-                let entry = Entry::new(store.vault(), owner.into(), message, record);
+                let entry = Delivery::new(owner.into(), SpecialUse::Inbox, message, now());
                 let message = AcceptMessage::new(store.vault(), body, message_record());
                 store.accept(message.keep_in(entry)).await.is_ok()
             })
@@ -328,7 +315,7 @@ async fn one_bad_write_does_not_take_its_group_along() {
         accepted += u64::from(task.await.expect("no panic"));
     }
     assert_eq!(accepted, 16);
-    assert_eq!(store.count_entries(owner.into()).await.expect("counts"), 16);
+    assert_eq!(count_entries(&store, owner).await, 16);
     assert!(matches!(store.health(), Health::Well));
 }
 
