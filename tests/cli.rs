@@ -188,7 +188,7 @@ fn a_configuration_is_checked_line_by_line() {
     check(&[])
         .assert()
         .success()
-        .stdout(contains("nothing is wrong"));
+        .stdout(contains("nothing is wrong").and(contains("Warning: party.ico_registration")));
 }
 
 fn init(directory: &Path) -> Command {

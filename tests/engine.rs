@@ -118,7 +118,7 @@ fn received(outside: &Outside) -> BTreeMap<String, usize> {
 
 async fn hasty_world() -> (OutsideMta, Arc<Room>, Post) {
     let (outside, room) = (OutsideMta::start().await, Room::new(200));
-    let network = network(&[("*", outside.address())], Duration::from_millis(400));
+    let network = network(&[("*", outside.address())], Duration::from_secs(1));
     let post = start_with(&room, network, settings(4, 1));
     (outside, room, post)
 }

@@ -27,7 +27,10 @@ impl Host {
         for part in ["etc/credstore.encrypted", "systemd", "credentials"] {
             fs::create_dir_all(host.0.path().join(part)).unwrap();
         }
-        for file in ["passwd", "group", "nsswitch.conf", "machine-id"] {
+        // Its own: images often come without one, and systemd's secret hangs on it.
+        let id = host.0.path().join("etc/machine-id");
+        fs::write(id, "4f6b9a0c2d1e48d7a35c7b8e90f1a2b3\n").unwrap();
+        for file in ["passwd", "group", "nsswitch.conf"] {
             let _ = fs::copy(
                 Path::new("/etc").join(file),
                 host.0.path().join("etc").join(file),

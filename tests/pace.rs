@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hustings::clock::Clock;
 use hustings::delivery::destination::Limits;
@@ -90,6 +90,7 @@ impl World {
                 waiting_each: 250,
                 ..Limits::default()
             },
+            rest: Duration::from_millis(50),
             pace,
             ..EngineSettings::default()
         };
@@ -203,6 +204,38 @@ async fn a_new_server_sends_a_provider_its_share_and_the_rest_on_other_days() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_and_not_sent_takes_nothing_of_the_share() {
+    let world = World::new().await;
+    world.at_ten();
+    let room = &world.room;
+    room.post("first@one.test");
+    let (engine, bell) = world.start(PaceBook::fleeting(warming(5)));
+    room.until(|rows| delivered(rows) == 1).await;
+    // The mailing is paused: its copies are asked for, and none leaves.
+    room.paused.store(true, Ordering::SeqCst);
+    for n in 0..20 {
+        let domain = ["one.test", "two.test"][n % 2];
+        room.post(&format!("r{n}@{domain}"));
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while room.asked_in_vain.load(Ordering::SeqCst) < 20 {
+        assert!(Instant::now() < deadline, "not all are asked for");
+        bell.wake();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    room.paused.store(false, Ordering::SeqCst);
+    let midnight = world.tomorrow() - SignedDuration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !room.rows().iter().all(|row| is_over(row, midnight)) {
+        assert!(Instant::now() < deadline, "some neither go nor wait");
+        bell.wake();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(delivered(&room.rows()), 5);
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
     let world = World::new().await;
     world.at_ten();
@@ -215,6 +248,17 @@ async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
     let began = world.clock.now();
     let room = &world.room;
     room.until(|rows| rows[0].failure().is_some()).await;
+    // The answer stands in the ledger a moment before it holds the provider up.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !engine
+        .view()
+        .paces()
+        .iter()
+        .any(|one| one.paused_until.is_some())
+    {
+        assert!(Instant::now() < deadline, "no pause");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     for n in 0..20 {
         let domain = ["one.test", "two.test"][n % 2];
         room.post(&format!("r{n}@{domain}"));

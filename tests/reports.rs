@@ -64,6 +64,7 @@ impl World {
                 .push(("incoming", "patience = \"3s\"\n".to_owned()));
         })
         .await;
+        party.at_ten();
         Self {
             zone,
             policies,

@@ -222,14 +222,13 @@ impl OwnCertificates {
         self.settings.load().acme.is_some()
     }
 
-    /// When the next certificate is due, as far as is known.
-    pub fn renews_at(&self) -> Option<Timestamp> {
-        let (book, hints) = (self.book(), self.hints().clone());
-        let of = |kept: &book::Kept| {
-            let hint = hints.get(&kept.kind).copied();
-            kept.issued.as_ref().map(|one| book::renew_at(one, hint))
-        };
-        book.live.keys.iter().filter_map(of).min()
+    /// When the certificate of the served key of this kind is due to be renewed, if an authority issued one.
+    pub fn renews_at(&self, kind: KeyKind) -> Option<Timestamp> {
+        let hint = self.hints().get(&kind).copied();
+        let book = self.book();
+        let kept = book.live.keys.iter().find(|kept| kept.kind == kind)?;
+        let issued = kept.issued.as_ref()?;
+        Some(book::renew_at(issued, hint))
     }
 
     /// What is served from the next handshake on, in the doors and in the files.

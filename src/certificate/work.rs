@@ -15,7 +15,7 @@ use super::order::{Got, Orders};
 use super::refusal::refusal;
 use super::{AcmeSettings, CertificateError, OwnCertificates, Refusal, Trouble};
 use crate::store::{Change, Setting, Step};
-use crate::tls::Pair;
+use crate::tls::{KeyKind, Pair};
 
 /// The account's name in the store.
 const ACCOUNT: &str = "acme-account";
@@ -101,7 +101,8 @@ impl OwnCertificates {
     fn next_look(&self, now: Timestamp) -> Timestamp {
         let waits = self.book().next.and_then(|next| next.wait_until);
         let hints = self.hints().values().map(|hint| hint.ask_again).min();
-        let due = [waits, hints, self.renews_at()].into_iter().flatten();
+        let renewals = KeyKind::ALL.map(|kind| self.renews_at(kind));
+        let due = [waits, hints].into_iter().chain(renewals).flatten();
         let soon = after(now, SignedDuration::from_mins(1));
         due.fold(after(now, LOOK), Timestamp::min).max(soon)
     }

@@ -99,9 +99,10 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
     } else {
         Config::load(path)
     };
-    let warnings = read.as_ref().map_or_else(
+    // They need no file that only root may see.
+    let warnings = Config::load_without_files(path).map_or_else(
         |_| Vec::new(),
-        |config| config_warnings(config, jiff::Timestamp::now()),
+        |config| config_warnings(&config, jiff::Timestamp::now()),
     );
     let (unseen, wrong) = match read {
         Ok(_) => (Vec::new(), None),
@@ -135,7 +136,15 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
             true => "nothing is wrong",
             false => "nothing is wrong with what this Unix user can see",
         };
-        format!("{}: {what}.\n{}", path.display(), not_checked(&unseen))
+        let warnings = checked.warnings.iter();
+        let warnings: String = warnings
+            .map(|warning| format!("Warning: {}\n", clean(warning)))
+            .collect();
+        format!(
+            "{}: {what}.\n{warnings}{}",
+            path.display(),
+            not_checked(&unseen)
+        )
     })
 }
 

@@ -73,6 +73,8 @@ impl Browser {
                 "--headless=new",
                 "--no-sandbox",
                 "--disable-gpu",
+                // It is tiny in many containers.
+                "--disable-dev-shm-usage",
                 "--no-first-run",
             ])
             .args([

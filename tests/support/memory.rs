@@ -66,6 +66,8 @@ pub struct Room {
     pub bulk: AtomicBool,
     /// The room can't make letters at present.
     pub paused: AtomicBool,
+    /// How often it was asked for one nevertheless.
+    pub asked_in_vain: AtomicU64,
     /// Recipients that have withdrawn: no clearance.
     pub withdrawn: Mutex<Vec<String>>,
     /// Recipients that withdraw when their clearance was given: it is revoked at once.
@@ -88,6 +90,7 @@ impl Room {
             sick: AtomicBool::new(false),
             bulk: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            asked_in_vain: AtomicU64::new(0),
             withdrawn: Mutex::default(),
             withdraws_at_the_dot: Mutex::default(),
             slow_disk: AtomicU64::new(0),
@@ -209,6 +212,7 @@ impl Parcel for Mail {
     fn load(&self) -> Boxed<'_, Loaded> {
         Box::pin(async {
             if self.room.paused.load(Ordering::SeqCst) {
+                self.room.asked_in_vain.fetch_add(1, Ordering::SeqCst);
                 return Loaded::NotNow;
             }
             if self.with(|row| row.due.is_none()) {

@@ -24,6 +24,7 @@ use hustings::daemon::sandbox::world;
 use hustings::daemon::serve::{Doors, Running};
 use hustings::store::Store;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::outside::OutsideMta;
@@ -107,6 +108,7 @@ impl Party {
         let (outside, clock) = (OutsideMta::start().await, Clock::movable());
         let mut plan = Plan::new(outside.address());
         change(&mut plan);
+        on_any_disk(&mut plan);
         let stage = Stage::set(plan).await.unwrap();
         let running = stage.start(clock.clone()).await.unwrap();
         let sender = stage.sender().await.unwrap();
@@ -117,6 +119,15 @@ impl Party {
             sender,
             running: Some(running),
         }
+    }
+
+    /// Moves the clock to ten o'clock (UTC) of the next morning, so that no day ends in the middle of a story.
+    pub fn at_ten(&self) {
+        let now = self.clock.now();
+        let tomorrow = now.to_zoned(TimeZone::UTC).date().tomorrow().unwrap();
+        let ten = tomorrow.at(10, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+        let by = ten.timestamp().duration_since(now);
+        self.clock.advance(by).unwrap();
     }
 
     fn running(&self) -> &Running {
@@ -327,6 +338,16 @@ fn as_person(program: &str) -> Command {
     command
 }
 
+/// Mail is taken however full this machine's disk is, unless a story sets a reserve.
+fn on_any_disk(plan: &mut Plan) {
+    let set =
+        |(section, lines): &(&str, String)| *section == "limits" && lines.contains("disk_reserve");
+    if !plan.more.iter().any(set) {
+        plan.more
+            .push(("limits", "disk_reserve = \"0 MiB\"".to_owned()));
+    }
+}
+
 /// A party whose daemon is the real binary, on ports that stay the same over restarts.
 pub struct Spawned {
     /// What it was set up with.
@@ -356,6 +377,7 @@ impl Spawned {
         let mut plan = Plan::new(outside.address());
         plan.ports = free_ports().unwrap();
         change(&mut plan);
+        on_any_disk(&mut plan);
         let ports = plan.ports;
         let stage = Stage::set(plan).await.unwrap();
         Self {

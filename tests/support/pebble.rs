@@ -49,8 +49,13 @@ impl Pebble {
             .arg("-config")
             .arg(place.path().join("config.json"))
             .args(["-strict", "-dnsserver", &dns.to_string()])
-            // It would wait a few seconds before it looks; and it forgets nothing between two orders.
-            .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_AUTHZREUSE", "0")])
+            // It would wait a few seconds before it looks, remember between two orders what it saw, and refuse some of
+            // what is right, so that clients learn to ask again.
+            .envs([
+                ("PEBBLE_VA_NOSLEEP", "1"),
+                ("PEBBLE_AUTHZREUSE", "0"),
+                ("PEBBLE_WFE_NONCEREJECT", "0"),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -8,7 +8,7 @@ use super::super::rooms::Rooms;
 use crate::certificate::OwnCertificates;
 use crate::config::CertificateSource;
 use crate::control::api::service::{CertificateReport, RefusedReport};
-use crate::tls::{Certificates, Pair};
+use crate::tls::{Certificates, KeyKind, Pair};
 
 /// A certificate that ends within this time should have been renewed.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -25,16 +25,16 @@ pub(super) fn report(
         source => source.as_str(),
     };
     let pairs = served.pairs();
+    let kind = |pair: &Pair| match pair.is_rsa() {
+        true => KeyKind::Rsa,
+        false => KeyKind::Ecdsa,
+    };
     let one = |pair: &Pair| CertificateReport {
         names: pair.names().to_vec(),
-        key: match pair.is_rsa() {
-            true => "rsa",
-            false => "ecdsa",
-        }
-        .to_owned(),
+        key: kind(pair).as_str().to_owned(),
         source: source(pair).to_owned(),
         expires_at: pair.expires(),
-        renews_at: own.as_ref().and_then(|own| own.renews_at()),
+        renews_at: own.as_ref().and_then(|own| own.renews_at(kind(pair))),
     };
     pairs.iter().map(one).collect()
 }

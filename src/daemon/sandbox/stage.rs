@@ -1,11 +1,13 @@
 //! Sets a party up from nothing, in a directory of its own on loopback: configuration, authority, certificates, key, store
 //! and staff, by the same steps as `hustings init`. The sandbox and the stories begin here.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::caller::{Socket, person};
 use super::directory::{Directory, DirectoryError};
@@ -116,18 +118,23 @@ impl Plan {
 }
 
 /// Ports that are free now: for a daemon that is to come back to the same ones. None is of those that the kernel gives to
-/// outgoing connections, one of which could have it while the daemon is away.
+/// outgoing connections, one of which could have it while the daemon is away; and none was given by this before.
 ///
 /// # Errors
 /// If none is.
 pub fn free_ports() -> io::Result<[u16; 5]> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held: Vec<std::net::TcpListener> = Vec::new();
     for _ in 0..1_000 {
         let mut random = [0; 2];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let port = FIRST + u16::from_be_bytes(random) % COUNT;
+        if given.contains(&port) {
+            continue;
+        }
         held.extend(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
         if held.len() == 5 {
             break;
@@ -138,6 +145,7 @@ pub fn free_ports() -> io::Result<[u16; 5]> {
         let listener = held.get(n).ok_or(io::ErrorKind::AddrInUse)?;
         *port = listener.local_addr()?.port();
     }
+    given.extend(ports);
     Ok(ports)
 }
 

@@ -83,13 +83,17 @@ impl Ahead {
     }
 
     async fn made(&self, load: Load) -> Option<Cargo> {
-        match load {
+        let made = match load {
             Load::Made(cargo) => Some(*cargo),
             Load::Making(key, making) => making.await.unwrap_or_else(|_| {
                 self.shared.desk.rest(key);
                 None
             }),
+        };
+        if made.is_none() {
+            self.shared.desk.unsent(&self.to);
         }
+        made
     }
 
     /// Puts a letter that could not be sent back in front.

@@ -183,7 +183,7 @@ impl<'a> Chain<'a> {
         // If it was revoked, the connection is gone by now, as whoever waits for this expects.
         drop(clearance);
         let Some(given) = given else {
-            self.shared.desk.rest(cargo.parcel.key());
+            self.rest(&cargo);
             return self.close_without_dot(next);
         };
         let (outcome, then) = given.outcome().await;
@@ -267,7 +267,7 @@ impl<'a> Chain<'a> {
         }
         let clearance = cargo.parcel.clearance().await;
         if clearance.is_none() {
-            self.shared.desk.rest(cargo.parcel.key());
+            self.rest(cargo);
         }
         clearance
     }
@@ -307,6 +307,11 @@ impl<'a> Chain<'a> {
     /// Lets a parcel go that was loaded and not sent.
     async fn leave(&self, cargo: &Cargo) {
         cargo.parcel.untried().await;
+        self.rest(cargo);
+    }
+
+    fn rest(&self, cargo: &Cargo) {
+        self.shared.desk.unsent(self.to);
         self.shared.desk.rest(cargo.parcel.key());
     }
 

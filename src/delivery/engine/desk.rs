@@ -270,22 +270,18 @@ impl Desk {
     /// Puts jobs back in front, in their order.
     pub(super) fn put_back(&self, to: &Destination, cargos: Vec<Cargo>) {
         let mut state = self.state();
-        let provider = state.fair.group_of(to).filter(|_| to.bulk).cloned();
+        let count = cargos.len();
         for cargo in cargos.into_iter().rev() {
-            let uncounted = state.uncounted.get_mut(to).filter(|count| **count > 0);
-            match (uncounted, &provider) {
-                (Some(count), _) => *count -= 1,
-                (None, Some(provider)) => self.pace.take_back(provider),
-                (None, None) => {}
-            }
             let job = Job::Loaded(Box::new(cargo));
             state.fair.put_back(to.clone(), job);
         }
-        if let Some(provider) = provider
-            && self.pace.admits(&provider, self.clock.now()).is_ok()
-        {
-            state.fair.set_unspent(&provider);
-        }
+        self.uncount(&mut state, to, count);
+    }
+
+    /// A job that was taken ended without an attempt: it takes nothing of its provider's share.
+    pub(super) fn unsent(&self, to: &Destination) {
+        self.uncount(&mut self.state(), to, 1);
+        self.bell.slot();
     }
 
     /// Whether a slot that has `served` so many should be given back before the next parcel.

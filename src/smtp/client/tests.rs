@@ -141,7 +141,7 @@ fn dialer() -> Dialer {
         hello: HelloName::parse("mail.example.org").unwrap(),
         tls: TlsSetup::new(None).unwrap(),
         timeouts: Timeouts {
-            handshake: Duration::from_millis(400),
+            handshake: Duration::from_secs(1),
             ..Timeouts::all(Duration::from_secs(5))
         },
         limits: SessionLimits::default(),
@@ -152,7 +152,7 @@ fn dialer() -> Dialer {
 /// A dialer whose every phase is short, for stalls.
 fn hasty() -> Dialer {
     Dialer {
-        timeouts: Timeouts::all(Duration::from_millis(150)),
+        timeouts: Timeouts::all(Duration::from_millis(600)),
         ..dialer()
     }
 }

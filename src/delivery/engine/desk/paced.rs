@@ -45,6 +45,24 @@ impl Desk {
         Some(job)
     }
 
+    /// So many jobs that were taken for a destination did not go.
+    pub(super) fn uncount(&self, state: &mut State, to: &Destination, count: usize) {
+        let provider = state.fair.group_of(to).filter(|_| to.bulk).cloned();
+        for _ in 0..count {
+            let uncounted = state.uncounted.get_mut(to).filter(|count| **count > 0);
+            match (uncounted, &provider) {
+                (Some(count), _) => *count -= 1,
+                (None, Some(provider)) => self.pace.take_back(provider),
+                (None, None) => {}
+            }
+        }
+        if let Some(provider) = provider
+            && self.pace.admits(&provider, self.clock.now()).is_ok()
+        {
+            state.fair.set_unspent(&provider);
+        }
+    }
+
     /// The destination, or its whole provider, wants to be left alone.
     pub(in crate::delivery::engine) fn slow_down(
         &self,

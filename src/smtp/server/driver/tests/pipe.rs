@@ -172,7 +172,7 @@ async fn silence_ends_the_connection_however_slowly_a_line_comes() {
     let (socket, _serving) = start(&party, timeouts, Limits::default());
     let (mut reader, mut writer) = tokio::io::split(socket);
     let dripping = tokio::spawn(async move {
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             if writer.write_all(b"N").await.is_err() {
                 break;
             }
@@ -183,7 +183,7 @@ async fn silence_ends_the_connection_however_slowly_a_line_comes() {
     let mut heard = String::new();
     reader.read_to_string(&mut heard).await.expect("text");
     assert_eq!(heard, "421 4.4.2 Waited too long\r\n");
-    assert!(started.elapsed() < Duration::from_millis(1500));
+    assert!(started.elapsed() < Duration::from_secs(10));
     dripping.abort();
 }
 
