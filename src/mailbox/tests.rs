@@ -372,6 +372,8 @@ impl World {
                 .filter(|one| !one.marks.flags.has(Flags::SEEN));
             assert_eq!(record.messages, model.len() as u64);
             assert_eq!(record.unseen, unseen.count() as u64);
+            let all = self.store.entries_of(*id, &Uids::all()).await.unwrap();
+            assert_eq!(all, opening.entries);
             for entry in opening.entries {
                 assert_eq!(entry.message, model[&entry.uid].message);
                 kept.insert(entry.message);
@@ -477,6 +479,12 @@ async fn folders_are_made_renamed_and_removed() {
     assert_eq!(store.verify(|_, _| ()).await.unwrap().findings, []);
 }
 
+async fn waits(view: &mut View) -> bool {
+    let soon = std::time::Duration::from_secs(20);
+    let heard = tokio::time::timeout(soon, view.wait()).await;
+    heard.expect("hears of it")
+}
+
 /// Somebody waits for each folder's changes; none is missed, and a folder that goes says so.
 #[tokio::test]
 async fn who_waits_hears_of_each_change() {
@@ -484,7 +492,7 @@ async fn who_waits_hears_of_each_change() {
     let mut idle = world.boxes.open(world.folders[0]).await.unwrap();
     for count in 1..4 {
         world.append(0, Flags::NONE).await;
-        assert!(idle.wait().await);
+        assert!(waits(&mut idle).await);
         idle.catch_up().await.unwrap().unwrap();
         assert_eq!(idle.known().len(), count);
     }
@@ -492,7 +500,7 @@ async fn who_waits_hears_of_each_change() {
     let own = own.unwrap();
     let mut idle = world.boxes.open(own).await.unwrap();
     world.boxes.delete(own).await.unwrap();
-    assert!(!idle.wait().await);
+    assert!(!waits(&mut idle).await);
     assert_eq!(idle.catch_up().await.unwrap(), None);
 }
 

@@ -11,7 +11,6 @@ use sqlx::sqlite::SqliteRow;
 use super::record::{self, Record};
 use super::{Blanks, Store, StoreError, log};
 use crate::audit::{Frontier, LogKind, leaf_input};
-use crate::id::FolderId;
 use crate::vault::{Clear, OpenError, Purpose, Vault};
 
 /// How many broken rows are named; beyond that they are counted.
@@ -368,50 +367,11 @@ impl Store {
         Ok(())
     }
 
-    /// Each folder holds what its counters say. One whose row, or of which a row, doesn't open is named already.
     async fn verify_folders(&self, verification: &mut Verification) -> Result<(), StoreError> {
-        for mailbox in self.mailboxes().await? {
-            for folder in self.folders(mailbox).await?.rows {
-                if let Some(what) = self.folder_fault(folder.id).await? {
-                    let name = folder.id.to_string();
-                    verification.find("folder", name, what);
-                }
-            }
+        for (folder, what) in self.folder_faults().await? {
+            verification.find("folder", folder.to_string(), what);
         }
         Ok(())
-    }
-
-    async fn folder_fault(&self, id: FolderId) -> Result<Option<&'static str>, StoreError> {
-        let Some(opening) = self.open_folder(id).await? else {
-            return Ok(None);
-        };
-        let super::Opening {
-            folder,
-            entries,
-            broken,
-        } = opening;
-        let record = &folder.record;
-        let sum = |of: fn(&super::EntryRecord) -> u64| -> u64 {
-            entries.iter().map(|entry| of(&entry.record)).sum()
-        };
-        let unseen = |entry: &super::EntryRecord| u64::from(!entry.flags.has(super::Flags::SEEN));
-        let standing = entries.len() as u64 + broken;
-        let beyond = entries
-            .iter()
-            .any(|entry| entry.uid >= record.uid_next || entry.modseq > record.highest_modseq);
-        Ok(if beyond {
-            Some(
-                "a message in it has a number that was not given out yet: an older row was put back",
-            )
-        } else if standing != record.messages {
-            Some("it doesn't hold as many messages as it must: one was taken out, or put in")
-        } else if broken == 0
-            && (sum(|entry| entry.size) != record.bytes || sum(unseen) != record.unseen)
-        {
-            Some("what stands in it is not what it counted")
-        } else {
-            None
-        })
     }
 
     /// Each leaf is the hash of its salt and event, none is missing, and the head is the head of these leaves.

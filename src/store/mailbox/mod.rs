@@ -11,8 +11,10 @@
 //! | `outline` | what a list of messages shows, sealed beside the message |
 //! | `working` | folders while a group of writes goes over them: each is read once and written once |
 //! | `deliver` | messages into folders |
-//! | `act` | what is done to folders and to what stands in them |
+//! | `act` | what can be done to folders and to what stands in them |
+//! | `doing` | how that is done |
 //! | `read` | the readers' side |
+//! | `sound` | whether folders hold what their counters say |
 //! | `watch` | who wants to hear that a folder changed |
 //! | `before` | the places of messages before there were folders |
 //!
@@ -23,9 +25,10 @@
 //! - Only ids, UIDs and mod-sequences are in the clear: how many messages there are, and in which order they changed; not
 //!   who read what, nor what a folder is called.
 
-pub(super) mod act;
+mod act;
 pub(super) mod before;
 mod deliver;
+mod doing;
 mod entry;
 mod expunged;
 mod folder;
@@ -34,6 +37,7 @@ mod name;
 mod number;
 mod outline;
 mod read;
+mod sound;
 mod watch;
 mod working;
 

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::entry::open_all;
 use super::folder::name_indexes;
-use super::{Entry, ExpungedRecord, Folder, FolderName, ModSeq, Uid, Uids};
+use super::{Entry, ExpungedRecord, Folder, FolderName, ModSeq, Uids};
 use crate::id::{FolderId, MailboxId, MessageId};
 use crate::store::{Page, Store, StoreError};
 
@@ -181,20 +181,25 @@ impl Store {
         }))
     }
 
-    /// One entry.
+    /// The entries of these UIDs that there are, in their order. Who wants many asks for them in pages.
     ///
     /// # Errors
-    /// A [`StoreError`] if the row can't be read or does not open.
-    pub async fn entry(&self, folder: FolderId, uid: Uid) -> Result<Option<Entry>, StoreError> {
-        let row = sqlx::query(
-            "SELECT folder_id, uid, modseq, message_id, sealed FROM entry
-             WHERE folder_id = $1 AND uid = $2",
-        )
-        .bind(folder.as_bytes().as_slice())
-        .bind(i64::from(uid.0))
-        .fetch_optional(&self.readers)
-        .await?;
-        row.map(|row| Entry::open(&self.vault, &row)).transpose()
+    /// A [`StoreError`] if the rows can't be read. One that does not open is left out.
+    pub async fn entries_of(&self, id: FolderId, uids: &Uids) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        for (first, last) in uids.ranges() {
+            let rows = sqlx::query(
+                "SELECT folder_id, uid, modseq, message_id, sealed FROM entry
+                 WHERE folder_id = $1 AND uid BETWEEN $2 AND $3 ORDER BY uid",
+            )
+            .bind(id.as_bytes().as_slice())
+            .bind(i64::from(*first))
+            .bind(i64::from(*last))
+            .fetch_all(&self.readers)
+            .await?;
+            entries.append(&mut open_all(&self.vault, &rows));
+        }
+        Ok(entries)
     }
 
     /// What is kept in a mailbox, folder by folder, at most `limit` messages.

@@ -1,6 +1,6 @@
 //! Folders while a group of writes goes over them: each is read once, changed in memory, and written once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use jiff::Timestamp;
 use sqlx::Row;
@@ -29,22 +29,22 @@ impl Working {
         id: FolderId,
         tx: &mut Tx<'_>,
     ) -> Result<Option<&mut Folder>, StoreError> {
-        if !self.folders.contains_key(&id) {
-            let row =
-                sqlx::query("SELECT id, mailbox, name_index, sealed FROM folder WHERE id = $1")
-                    .bind(id.as_bytes().as_slice())
-                    .fetch_optional(&mut *tx.connection)
-                    .await?;
-            let Some(row) = row else { return Ok(None) };
-            let mut folder = Folder::open(tx.vault, &row)?;
-            mend(&mut folder, tx).await?;
-            self.folders.insert(id, (folder, false));
-        }
-        let found = self.folders.get_mut(&id);
-        Ok(found.map(|(folder, changed)| {
-            *changed = true;
-            folder
-        }))
+        let (folder, changed) = match self.folders.entry(id) {
+            hash_map::Entry::Occupied(read) => read.into_mut(),
+            hash_map::Entry::Vacant(unread) => {
+                let row =
+                    sqlx::query("SELECT id, mailbox, name_index, sealed FROM folder WHERE id = $1")
+                        .bind(id.as_bytes().as_slice())
+                        .fetch_optional(&mut *tx.connection)
+                        .await?;
+                let Some(row) = row else { return Ok(None) };
+                let mut folder = Folder::open(tx.vault, &row)?;
+                mend(&mut folder, tx).await?;
+                unread.insert((folder, false))
+            }
+        };
+        *changed = true;
+        Ok(Some(folder))
     }
 
     /// The folder of this name, if there is one.

@@ -143,7 +143,7 @@ fn the_end_is_checked() {
     assert_eq!(error(&text[..end]), SheetError::BadEnd);
     assert_eq!(
         error(&text.replace("END 40 ", "END 42 ")),
-        SheetError::MissingLine(39)
+        SheetError::MissingLine(41)
     );
     assert_eq!(
         error(&text.replace("END 40 ", "END 30 ")),
