@@ -8,7 +8,7 @@ use super::deliver::Placed;
 use super::entry::{self, Entry};
 use super::watch::Touched;
 use super::working::Working;
-use super::{EntryRecord, Flags, Folder, FolderName, ModSeq, SpecialUse, Uids, expunged};
+use super::{EntryRecord, Flags, Folder, FolderName, SpecialUse, Uids, expunged};
 use crate::id::{FolderId, MailboxId};
 use crate::store::writer::{Tx, Write};
 use crate::store::{StoreError, message};
