@@ -5,6 +5,7 @@ pub mod directory;
 pub mod glance;
 mod room;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod view;
 pub mod wish;

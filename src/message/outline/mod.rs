@@ -6,6 +6,7 @@
 
 mod scan;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod written;
 

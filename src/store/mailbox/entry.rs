@@ -181,6 +181,7 @@ pub(super) async fn remove(entries: &[Entry], tx: &mut Tx<'_>) -> Result<(), Sto
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

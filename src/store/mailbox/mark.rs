@@ -104,6 +104,7 @@ impl From<Flags> for Marks {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
