@@ -6,7 +6,7 @@ use divan::counter::ItemsCount;
 use hustings::address::EmailAddress;
 use hustings::id::{StaffId, SubscriberId};
 use hustings::store::{
-    AcceptMessage, Change, Entry, EntryRecord, Files, LockedStore, MessageRecord, Role, Staff,
+    AcceptMessage, Change, Delivery, Files, LockedStore, MessageRecord, Role, SpecialUse, Staff,
     StaffRecord, Step, Store, Subscriber, SubscriberRecord, SubscriptionRecord,
 };
 use hustings::vault::{KeyRing, Vault};
@@ -72,11 +72,7 @@ async fn accept(store: &Store, owner: StaffId, bytes: &[u8]) {
     writer.write(bytes).await.expect("takes bytes");
     let body = writer.finish();
     let now = Timestamp::now();
-    let record = EntryRecord {
-        folder: "INBOX".into(),
-        kept_at: now,
-    };
-    let entry = Entry::new(store.vault(), owner.into(), body.id(), record);
+    let delivery = Delivery::new(owner.into(), SpecialUse::Inbox, body.id(), now);
     let known = MessageRecord {
         received_at: now,
         size: 0,
@@ -84,7 +80,7 @@ async fn accept(store: &Store, owner: StaffId, bytes: &[u8]) {
         recipients: vec!["press@party.example".into()],
         submitted_by: None,
     };
-    let message = AcceptMessage::new(store.vault(), body, known).keep_in(entry);
+    let message = AcceptMessage::new(store.vault(), body, known).keep_in(delivery);
     store.accept(message).await.expect("accepts");
 }
 

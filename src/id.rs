@@ -92,7 +92,9 @@ id_types! {
     StaffId;
     /// A mailbox: a staff member's own, or a role's.
     MailboxId;
-    /// A message's place in a mailbox.
+    /// A folder of a mailbox.
+    FolderId;
+    /// What came back to a return path.
     EntryId;
     /// One message sent to a list.
     MailingId;

@@ -4,7 +4,11 @@
 
 mod support;
 
+use hustings::address::EmailAddress;
+use hustings::daemon::sandbox::peer::Post;
 use hustings::daemon::sandbox::stage::OFFICE;
+use hustings::id::{MailboxId, MessageId};
+use hustings::store::Flags;
 use support::party::{Party, said};
 
 const MAIL: &[u8] = b"From: Ada <ada@party.example>\r\nTo: someone@elsewhere.example\r\n\
@@ -166,4 +170,130 @@ async fn each_reason_stands_on_a_line_of_its_own() {
     let refused = party.submit(&[LIST], wrong).await;
     assert_eq!(refused.code, 550, "{refused}");
     assert_eq!(refused.lines.len(), 3, "{refused}");
+}
+
+const BEN: &str = "ben@party.example";
+
+/// Somebody's mailbox.
+fn mailbox_of(party: &Party, address: &str) -> MailboxId {
+    let roll = party.rooms().staff.roll();
+    let address = EmailAddress::parse(address).unwrap();
+    roll.by_address(&address).unwrap().id.into()
+}
+
+async fn kept_in(party: &Party, mailbox: MailboxId) -> Vec<MessageId> {
+    let kept = party.rooms().store.entries(mailbox, 1000).await.unwrap();
+    kept.iter().map(|one| one.message).collect()
+}
+
+/// Posts a mail of so many KiB as a stranger, and gives the code.
+async fn stranger_writes(party: &Party, to: &[&str], kib: usize) -> String {
+    let line = format!("{}\r\n", "x".repeat(62));
+    let head = "From: stranger@elsewhere.example\r\nSubject: Potholes\r\n\r\n";
+    let mail = format!("{head}{}", line.repeat(kib * 16));
+    let mut mx = party.mx().await;
+    let post = Post {
+        from: "stranger@elsewhere.example",
+        to,
+        message: mail.as_bytes(),
+    };
+    let answer = mx.post(post).await.unwrap().to_string();
+    mx.quit().await;
+    answer
+}
+
+/// What comes for a role is kept for the party, and reaches each who holds the role, as one body.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_for_a_role_reaches_whoever_holds_it() {
+    let party = Party::start().await;
+    let rooms = party.rooms();
+    let (store, office) = (&rooms.store, rooms.store.vault().role_mailbox("office"));
+    let ada = mailbox_of(&party, ADA);
+    let said_yes = stranger_writes(&party, &[OFFICE], 1).await;
+    assert!(said_yes.starts_with("250"), "{said_yes}");
+    assert_eq!(kept_in(&party, ada).await, []);
+    let let_in = ["staff", "change", "ada", "--let-into", "office"];
+    assert!(party.cli(&let_in).await.status.success());
+    let said_yes = stranger_writes(&party, &[OFFICE, "ada+leaflets@party.example"], 1).await;
+    assert!(said_yes.starts_with("250"), "{said_yes}");
+    let hers = kept_in(&party, ada).await;
+    let of_the_office = kept_in(&party, office).await;
+    assert_eq!((hers.len(), of_the_office.len()), (1, 2));
+    assert_eq!(hers[0], of_the_office[1], "one body");
+
+    // Listed without a look at the mail, and as the mail is now: its header got lines of ours.
+    let boxes = hustings::mailbox::Mailboxes::new(store.clone(), party.clock.clone());
+    let inbox = boxes.folders(ada).await.unwrap()[0].clone();
+    assert_eq!((inbox.record.messages, inbox.record.unseen), (1, 1));
+    let outlines = store.outlines(&hers).await.unwrap();
+    assert_eq!(outlines.len(), 1, "it was made while the mail came");
+    let outline = boxes.outlines(&hers).await.unwrap()[&hers[0]].clone();
+    let subject: Vec<_> = outline.root.fields_named("subject").collect();
+    assert_eq!(subject, [b"Subject: Potholes\r\n"]);
+    let whole = store.body(hers[0]).read_whole(1 << 20).await.unwrap();
+    let body_at = usize::try_from(outline.root.body_at).unwrap();
+    assert!(whole[..body_at].ends_with(b"\r\n\r\n") && whole[body_at..].starts_with(b"xxx"));
+    assert_eq!(outline.root.size, (whole.len() - body_at) as u64);
+    let view = boxes.open(inbox.id).await.unwrap();
+    assert_eq!(view.known()[0].flags, Flags::NONE);
+
+    let shut_out = ["staff", "change", "ada", "--shut-out-of", "office"];
+    assert!(party.cli(&shut_out).await.status.success());
+    stranger_writes(&party, &[OFFICE], 1).await;
+    assert_eq!(kept_in(&party, ada).await.len(), 1);
+    assert_eq!(kept_in(&party, office).await.len(), 3);
+}
+
+/// A mail of staff is listed as it stands once its header was rewritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_among_staff_is_listed_as_it_was_rewritten() {
+    let party = Party::start().await;
+    let taken = party
+        .submit(&[ADA], &mail("From: ada@party.example", ADA))
+        .await;
+    assert_eq!(taken.code, 250, "{taken}");
+    let boxes = hustings::mailbox::Mailboxes::new(party.rooms().store.clone(), party.clock.clone());
+    let hers = kept_in(&party, mailbox_of(&party, ADA)).await;
+    let outline = boxes.outlines(&hers).await.unwrap()[&hers[0]].clone();
+    assert_eq!(outline.root.fields_named("Message-ID").count(), 1);
+    let whole = party.rooms().store.body(hers[0]).read_whole(1 << 20).await;
+    let body = &whole.unwrap()[usize::try_from(outline.root.body_at).unwrap()..];
+    assert_eq!(body, b"On Friday at seven.\r\n");
+}
+
+/// Who is full is put off; nobody else is, and a role is not full while somebody who holds it has room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_is_put_off_alone() {
+    let small = "mailbox_size = \"10 MiB\"".to_owned();
+    let party = Party::start_with(vec![("staff", small)]).await;
+    let let_in = ["staff", "change", "ada", "--let-into", "office"];
+    assert!(party.cli(&let_in).await.status.success());
+    for _ in 0..2 {
+        let answer = stranger_writes(&party, &[ADA], 5 << 10).await;
+        assert!(answer.starts_with("250"), "{answer}");
+    }
+    let answer = stranger_writes(&party, &[ADA], 1).await;
+    assert!(answer.starts_with("452 4.2.2"), "{answer}");
+    let (ada, ben) = (mailbox_of(&party, ADA), mailbox_of(&party, BEN));
+    let before = kept_in(&party, ada).await.len();
+    for to in [BEN, OFFICE] {
+        let answer = stranger_writes(&party, &[to], 1).await;
+        assert!(answer.starts_with("250"), "{to}: {answer}");
+    }
+    assert_eq!(kept_in(&party, ben).await.len(), 1);
+    assert_eq!(kept_in(&party, ada).await.len(), before);
+    let list = said(&party.cli(&["mailbox", "list"]).await);
+    assert!(list.contains("(100% of 10.0 MiB)"), "{list}");
+
+    // Something is thrown away, and she has room again.
+    let rooms = party.rooms();
+    let boxes = hustings::mailbox::Mailboxes::new(rooms.store.clone(), party.clock.clone());
+    let inbox = boxes.folders(ada).await.unwrap()[0].id;
+    let view = boxes.open(inbox).await.unwrap();
+    boxes
+        .expunge(inbox, &[view.known()[0].uid], false)
+        .await
+        .unwrap();
+    let answer = stranger_writes(&party, &[ADA], 1).await;
+    assert!(answer.starts_with("250"), "{answer}");
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use hustings::id::{MailboxId, MessageId};
 use hustings::store::{
-    AcceptMessage, Change, ChangeOutcome, Entry, EntryRecord, Files, Health, JournalEntry,
-    LockedStore, MessageRecord, Scope, Step, Store, StoreError, Suppressed, Suppression,
+    AcceptMessage, Change, ChangeOutcome, Delivery, Files, Health, JournalEntry, LockedStore,
+    MessageRecord, Scope, SpecialUse, Step, Store, StoreError, Suppressed, Suppression,
     SuppressionReason,
 };
 use hustings::vault::{IndexColumn, KeyRing, Vault};
@@ -30,11 +30,8 @@ async fn accept(store: &Store, size: usize) -> Result<MessageId, StoreError> {
     writer.write(&vec![b'x'; size]).await?;
     let body = writer.finish();
     let id = body.id();
-    let record = EntryRecord {
-        folder: "INBOX".into(),
-        kept_at: Timestamp::UNIX_EPOCH,
-    };
-    let entry = Entry::new(store.vault(), MailboxId::from_bytes([1; 16]), id, record);
+    let mailbox = MailboxId::from_bytes([1; 16]);
+    let delivery = Delivery::new(mailbox, SpecialUse::Inbox, id, Timestamp::UNIX_EPOCH);
     let known = MessageRecord {
         received_at: Timestamp::UNIX_EPOCH,
         size: 0,
@@ -42,8 +39,8 @@ async fn accept(store: &Store, size: usize) -> Result<MessageId, StoreError> {
         recipients: Vec::new(),
         submitted_by: None,
     };
-    let message = AcceptMessage::new(store.vault(), body, known).keep_in(entry);
-    store.accept(message).await.map(|()| id)
+    let message = AcceptMessage::new(store.vault(), body, known).keep_in(delivery);
+    store.accept(message).await.map(|_| id)
 }
 
 #[tokio::test]

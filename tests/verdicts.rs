@@ -33,7 +33,7 @@ async fn office(party: &Party) -> Vec<(String, String)> {
             .read_whole(64 << 20)
             .await
             .unwrap();
-        kept.push((entry.record.folder, String::from_utf8(bytes).unwrap()));
+        kept.push((entry.folder.into(), String::from_utf8(bytes).unwrap()));
     }
     kept
 }

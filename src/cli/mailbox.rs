@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::context::Context;
 use super::style::{Style, Tone, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::mailbox::{List, MailboxReport};
+use crate::control::api::mailbox::{List, MailboxReport, Room};
 
 /// Mailboxes
 #[derive(Debug, clap::Args)]
@@ -36,12 +36,19 @@ pub(super) fn table(mailboxes: &[MailboxReport], style: Style) -> String {
             field(mailbox.messages),
             field(bytes(mailbox.bytes)),
             optional(mailbox.newest_at.map(time)),
+            optional(mailbox.room.map(room)),
         ]
     });
     style.table(
-        &["MAILBOX", "FOLDER", "MESSAGES", "SIZE", "NEWEST"],
+        &["MAILBOX", "FOLDER", "MESSAGES", "SIZE", "NEWEST", "IN ALL"],
         rows.collect(),
     )
+}
+
+/// How full a mailbox is.
+fn room(room: Room) -> String {
+    let percent = u128::from(room.used) * 100 / u128::from(room.limit.max(1));
+    format!("{} ({percent}% of {})", bytes(room.used), bytes(room.limit))
 }
 
 /// A number of bytes for people.
@@ -56,7 +63,19 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::*;
+
+    #[test]
+    fn a_mailbox_says_how_full_it_is() {
+        let limit = 2 << 30;
+        for (used, text) in [
+            (0, "0 B (0% of 2.0 GiB)"),
+            (1 << 30, "1.0 GiB (50% of 2.0 GiB)"),
+            (3 << 30, "3.0 GiB (150% of 2.0 GiB)"),
+        ] {
+            assert_eq!(room(Room { used, limit }), text);
+        }
+    }
 
     #[test]
     fn sizes_have_a_unit_and_one_decimal() {

@@ -95,7 +95,7 @@ enum StaffCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Change what an account may do: its roles, and the role mailboxes that it may write from
+    /// Change what an account may do: its roles, and the role mailboxes that it reads and writes for
     #[command(
         group = ArgGroup::new("changes").required(true).multiple(true).args(["add_roles", "remove_roles", "let_into", "shut_out_of"]),
         after_help = "Examples:\n  hustings staff change ben --add-role sender --reason \"writes the newsletter now\"\n  hustings staff change ben --remove-role approver\n  hustings staff change ben --let-into office,press"
@@ -109,7 +109,8 @@ enum StaffCommand {
         /// A role that it loses
         #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',')]
         remove_roles: Vec<RoleArg>,
-        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into
+        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into: its mail comes to them as well, and they
+        /// may write from its addresses
         #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
         let_into: Vec<String>,
         /// A role mailbox that it is shut out of

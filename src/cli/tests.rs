@@ -246,6 +246,10 @@ fn queue_and_mailboxes() {
         messages: 12,
         bytes: 3 << 20,
         newest_at: None,
+        room: Some(mailbox_api::Room {
+            used: 4 << 20,
+            limit: 2 << 30,
+        }),
     }];
     insta::assert_snapshot!("mailbox-list", both(&rows, &mailbox::table(&rows, PLAIN)));
 }

@@ -196,6 +196,8 @@ section! {
         messages_per_day: u32 = default(300),
         /// Recipients outside the party in one mail, 10 at most: for more there are lists.
         outside_recipients: u32 = default(10),
+        /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
+        mailbox_size: ByteSize = default(ByteSize::mib(2048)),
         /// Wrong passwords from one network before it has to wait.
         wrong_passwords: u32 = default(10),
         /// How long it has to wait then.
@@ -208,6 +210,14 @@ impl Check for StaffLimits {
         between(at, "messages_per_day", self.messages_per_day, 1, 10_000);
         between(at, "outside_recipients", self.outside_recipients, 1, 10);
         between(at, "wrong_passwords", self.wrong_passwords, 3, 100);
+        let size = self.mailbox_size;
+        let (least, most) = (ByteSize::mib(10), ByteSize::mib(1 << 20));
+        at.expect(
+            size >= least && size <= most,
+            "mailbox_size",
+            format!("`mailbox_size` is {size}: expected {least} to {most}"),
+            format!("write a size from \"{least}\" to \"{most}\""),
+        );
     }
 }
 

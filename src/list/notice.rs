@@ -7,20 +7,20 @@ use super::accept::{audience_for, hex};
 use super::approve::bound;
 use super::settings::{MailingList, Terms};
 use super::{ListError, Mailings, sample};
-use crate::id::{MailboxId, MessageId};
+use crate::id::MessageId;
 use crate::message::compose::{Automatic, SystemMail, compose};
+use crate::message::outline::outline;
 use crate::message::segment::Prepared;
 use crate::staff::{Actor, Member};
 use crate::store::{
-    ApprovalLink, Entry, EntryRecord, Mailing, MailingRecord, MessageRecord, OwnMessage, Role, Step,
+    ApprovalLink, Delivery, Mailing, MailingRecord, MessageRecord, OutlineRow, OwnMessage, Role,
+    SpecialUse, Step,
 };
 use crate::template::{Approval, Mail, NotApproved, Preview, TemplateError, Text, Tongues};
 use crate::vault::ConfirmToken;
 
 /// How long a link works.
 const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
-/// The folder of notices.
-const FOLDER: &str = "INBOX";
 /// How many digits of its number a mailing is called by.
 pub(super) const SHORT: usize = 8;
 
@@ -188,13 +188,13 @@ fn keep(
         submitted_by: None,
     };
     let message = OwnMessage::new(room.vault(), record, bytes);
-    let entry = EntryRecord {
-        folder: FOLDER.into(),
-        kept_at: at,
-    };
-    let mailbox = MailboxId::from(to.id);
-    let entry = Entry::new(room.vault(), mailbox, message.id(), entry);
-    Ok(vec![Step::PutMessage(message), Step::PutEntry(entry)])
+    let outline = OutlineRow::new(room.vault(), message.id(), &outline(bytes).to_bytes());
+    let delivery = Delivery::new(to.id.into(), SpecialUse::Inbox, message.id(), at);
+    Ok(vec![
+        Step::PutMessage(message),
+        Step::PutOutline(outline),
+        Step::Deliver(delivery),
+    ])
 }
 
 /// A composed mail with the sample behind it as a message of its own (RFC 2046 §5.2.1), which mail programs show in line.

@@ -74,6 +74,8 @@ pub struct Directory {
     domains: Vec<Domain>,
     lists: HashMap<String, ListAddress>,
     mailboxes: HashMap<MatchForm, MailboxId>,
+    /// Whose each role mailbox is: its name.
+    roles: HashMap<MailboxId, String>,
     postmaster: MailboxId,
     constituencies: Arc<Constituencies>,
 }
@@ -112,6 +114,11 @@ impl Directory {
             domains: config.domains.clone(),
             lists: lists.collect(),
             mailboxes,
+            roles: config
+                .mailbox
+                .keys()
+                .map(|name| (role(name.as_str()), name.to_string()))
+                .collect(),
             constituencies,
             vault,
         }
@@ -120,6 +127,19 @@ impl Directory {
     /// Whether a domain is one of ours.
     pub fn is_ours(&self, domain: &Domain) -> bool {
         self.domains.contains(domain)
+    }
+
+    /// In which mailboxes mail for this one is kept. What comes for a role is kept in the role's own, so that it outlives
+    /// whoever holds the role, and for each live account that was let into it.
+    pub fn keepers(&self, roll: &Roll, mailbox: MailboxId) -> Vec<MailboxId> {
+        let role = self.roles.get(&mailbox);
+        let holders = roll
+            .live()
+            .filter(|one| role.is_some_and(|name| one.is_let_into(name)));
+        [mailbox]
+            .into_iter()
+            .chain(holders.map(|one| one.id.into()))
+            .collect()
     }
 
     /// Whether mail at this address is kept for a member of staff, and not for a role.

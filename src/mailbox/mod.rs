@@ -1,6 +1,14 @@
 //! The staff's mailboxes: which addresses there are ([`directory`]), what a mail that comes to them asks of us
-//! ([`glance`]), and what is kept for whom.
+//! ([`glance`]), what staff do to their folders ([`room`]), and what a session knows of one ([`view`]).
 
 pub mod directory;
 pub mod glance;
+mod room;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+mod view;
 pub mod wish;
+
+pub use room::{Appended, MailboxError, Mailboxes, Marking};
+pub use view::{Known, News, View};

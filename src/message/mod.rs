@@ -13,6 +13,7 @@ pub mod footer;
 pub mod html;
 pub mod inspect;
 pub mod mime;
+pub mod outline;
 pub mod prepare;
 pub mod reading;
 pub mod rules;

@@ -8,11 +8,12 @@
 //!
 //! A body takes no room that is kept in [`super::reserve`].
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlx::Row;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::message::{MessageRecord, seal_message};
@@ -293,39 +294,61 @@ pub(super) async fn insert_chunks(
     .await
 }
 
-/// How many chunks of a staged body are forgotten in one transaction.
+/// How many chunks are forgotten in one transaction.
 const PIECE: u64 = 32;
+/// And of how many messages.
+const MOST_AT_ONCE: usize = 64;
 
-/// Forgets a piece of a staged body whose sender went away. Answers whether that was all of it. What was taken over
-/// meanwhile stays.
+/// Forgets a piece of what stands first: staged bodies whose sender went away, and messages that nobody keeps any more. What
+/// is gone whole is taken off. What was taken over meanwhile stays.
 pub(super) async fn forget_piece(
+    ids: &mut VecDeque<MessageId>,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let mut piece = connection.begin().await?;
+    let (mut left, mut whole) = (PIECE, 0);
+    for id in ids.iter().take(MOST_AT_ONCE) {
+        let gone = forget_chunks(id.as_bytes(), left, &mut piece).await?;
+        left -= gone.min(left);
+        if left == 0 {
+            break;
+        }
+        forget_row(id.as_bytes(), &mut piece).await?;
+        whole += 1;
+    }
+    piece.commit().await?;
+    ids.drain(..whole);
+    Ok(())
+}
+
+async fn forget_chunks(
     id: &[u8],
-    connection: &mut sqlx::sqlite::SqliteConnection,
-) -> Result<bool, StoreError> {
+    most: u64,
+    connection: &mut SqliteConnection,
+) -> Result<u64, StoreError> {
     let forgotten = sqlx::query(
         "DELETE FROM chunk WHERE message_id = $1 AND idx IN
              (SELECT idx FROM chunk WHERE message_id = $1 ORDER BY idx DESC LIMIT $2)
          AND EXISTS (SELECT 1 FROM message WHERE id = $1 AND staged = 1)",
     )
     .bind(id)
-    .bind(PIECE.cast_signed())
-    .execute(&mut *connection)
+    .bind(most.cast_signed())
+    .execute(connection)
     .await?;
-    if forgotten.rows_affected() >= PIECE {
-        return Ok(false);
-    }
+    Ok(forgotten.rows_affected())
+}
+
+async fn forget_row(id: &[u8], connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM message WHERE id = $1 AND staged = 1")
         .bind(id)
         .execute(connection)
         .await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Drops what was being received when the daemon last stopped. Answers how many bodies that were. What is somebody's is
 /// kept, whatever its row says: it was edited, and must not keep the store from opening.
-pub(super) async fn sweep_staged(
-    connection: &mut sqlx::sqlite::SqliteConnection,
-) -> Result<u64, StoreError> {
+pub(super) async fn sweep_staged(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let rows = sqlx::query(
         "SELECT id FROM message WHERE staged = 1
             AND NOT EXISTS (SELECT 1 FROM entry WHERE message_id = message.id)
@@ -335,9 +358,10 @@ pub(super) async fn sweep_staged(
     )
     .fetch_all(&mut *connection)
     .await?;
-    for row in &rows {
-        let id: &[u8] = row.try_get(0)?;
-        while !forget_piece(id, connection).await? {}
+    let ids = rows.iter().map(|row| super::message::id_in(row, 0));
+    let mut ids = ids.collect::<Result<VecDeque<_>, _>>()?;
+    while !ids.is_empty() {
+        forget_piece(&mut ids, connection).await?;
     }
     Ok(rows.len() as u64)
 }

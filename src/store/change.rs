@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use sqlx::Row;
 
+use super::bounce::{self, Bounce};
 use super::intake::{self, Intake};
 use super::journal::JournalEntry;
 use super::ledger::{self, LedgerRow};
 use super::log::{self, NewEvent, StoredCheckpoint};
-use super::mailbox::{self, Bounce, Entry};
+use super::mailbox::{self, Delivery, OutlineRow};
 use super::mailing::Mailing;
 use super::message::{self, OwnMessage};
 use super::queue::{self, Queued};
@@ -24,7 +25,7 @@ use super::wording::Wording;
 use super::writer::{Tx, Write};
 use super::{Store, StoreError};
 use crate::id::{
-    EntryId, IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId, TlsDayId,
+    IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId, TlsDayId,
 };
 use crate::vault::Index;
 
@@ -97,10 +98,10 @@ pub enum Step {
     PutMessage(OwnMessage),
     /// Removes a message that nothing refers to any more.
     DropMessage(MessageId),
-    /// Puts a kept message into a staff mailbox.
-    PutEntry(Entry),
-    /// Takes a message out of a staff mailbox.
-    RemoveEntry(EntryId, MessageId),
+    /// Puts a kept message into a folder.
+    Deliver(Delivery),
+    /// Keeps beside a message what lists of messages show of it.
+    PutOutline(OutlineRow),
     /// Keeps what came back to a return path.
     PutBounce(Bounce),
     /// Queues mail, or writes its new state.
@@ -149,7 +150,6 @@ impl Step {
             | Self::RemoveIntake(_)
             | Self::EraseEvidence(_)
             | Self::DropMessage(_)
-            | Self::RemoveEntry(..)
             | Self::RemoveQueued(_)
             | Self::RemoveStsPolicy(_)
             | Self::RemoveTlsDay(_)
@@ -170,7 +170,8 @@ impl Step {
             | Self::Append(_)
             | Self::PutCheckpoint(_)
             | Self::PutMessage(_)
-            | Self::PutEntry(_)
+            | Self::Deliver(_)
+            | Self::PutOutline(_)
             | Self::PutBounce(_)
             | Self::PutQueued(_)
             | Self::PutStsPolicy(_)
@@ -370,11 +371,11 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutCheckpoint(checkpoint) => checkpoint.put(tx).await,
         Step::PutMessage(message) => message.insert(tx).await,
         Step::DropMessage(id) => message::delete_if_unreferenced(*id, tx).await,
-        Step::PutEntry(entry) => mailbox::insert_entries(tx, &[entry]).await,
-        Step::RemoveEntry(id, message) => {
-            mailbox::remove_entry(*id, tx).await?;
-            message::delete_if_unreferenced(*message, tx).await
+        Step::Deliver(delivery) => {
+            let size = message::size_in(delivery.message, tx).await?;
+            mailbox::deliver(&[(delivery, size)], tx).await.map(drop)
         }
+        Step::PutOutline(outline) => mailbox::put_late_outline(outline, tx).await,
         Step::PutBounce(bounce) => bounce.insert(tx).await,
         Step::PutQueued(queued) => queued.put(tx).await,
         Step::RemoveQueued(id) => queue::remove(*id, tx).await,
@@ -389,8 +390,8 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutCopies(rows) => ledger::insert(rows, tx).await,
         Step::RemoveCopies(mailing, limit) => ledger::remove(*mailing, *limit, tx).await,
         Step::UnlinkCopies(id, only, now) => ledger::unlink(*id, only.as_deref(), *now, tx).await,
-        Step::RemoveBouncesOf(id) => mailbox::remove_bounces_of(*id, tx).await,
-        Step::RemoveStrayBounces(limit) => mailbox::remove_stray_bounces(*limit, tx).await,
+        Step::RemoveBouncesOf(id) => bounce::remove_bounces_of(*id, tx).await,
+        Step::RemoveStrayBounces(limit) => bounce::remove_stray_bounces(*limit, tx).await,
         // The writer puts it into its file with the commit.
         Step::Journal(_) => Ok(()),
     }

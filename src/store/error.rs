@@ -87,6 +87,11 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A folder is gone, or has given out all its UIDs.
+    #[error(
+        "there is no such folder any more, or it has no room for another message; choose another"
+    )]
+    NoFolder,
     /// A row was cut out of a log, or put in.
     #[error(
         "the {log} log was changed: event {seq} is not where it must be; run `hustings audit verify`"

@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
 use super::journal::JournalEntry;
-use super::mailbox::{self, Entry};
+use super::mailbox::{self, Delivery, OutlineRow, Placed};
 use super::record::{self, Record};
 use super::rows;
 use super::writer::{Tx, Write};
@@ -69,7 +70,8 @@ impl MessageRecord {
 pub struct AcceptMessage {
     body: Body,
     sealed: Vec<u8>,
-    entries: Vec<Entry>,
+    deliveries: Vec<Delivery>,
+    outline: Option<OutlineRow>,
     steps: Vec<Step>,
 }
 
@@ -81,14 +83,21 @@ impl AcceptMessage {
         Self {
             body,
             sealed,
-            entries: Vec::new(),
+            deliveries: Vec::new(),
+            outline: None,
             steps: Vec::new(),
         }
     }
 
-    /// Puts it into a staff mailbox as well.
-    pub fn keep_in(mut self, entry: Entry) -> Self {
-        self.entries.push(entry);
+    /// Puts it into a folder as well.
+    pub fn keep_in(mut self, delivery: Delivery) -> Self {
+        self.deliveries.push(delivery);
+        self
+    }
+
+    /// Keeps this beside it for lists of messages.
+    pub fn outlined(mut self, outline: OutlineRow) -> Self {
+        self.outline = Some(outline);
         self
     }
 
@@ -104,14 +113,15 @@ impl AcceptMessage {
 
     /// Whether anything refers to the message; one that nothing refers to would be kept for ever by nobody.
     fn is_kept(&self) -> bool {
-        !self.entries.is_empty() || !self.steps.is_empty()
+        !self.deliveries.is_empty() || !self.steps.is_empty()
     }
 }
 
 impl Write for AcceptMessage {
-    type Outcome = ();
+    /// Where it stands now.
+    type Outcome = Vec<Placed>;
 
-    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<()>, StoreError> {
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Vec<Placed>>, StoreError> {
         debug_assert!(
             writes.iter().all(Self::is_kept),
             "an accepted message belongs somewhere"
@@ -133,12 +143,21 @@ impl Write for AcceptMessage {
             .flat_map(|write| write.body.unwritten())
             .collect();
         insert_chunks(tx, &chunks).await?;
-        let entries: Vec<_> = writes.iter().flat_map(|write| &write.entries).collect();
-        mailbox::insert_entries(tx, &entries).await?;
+        let outlines: Vec<_> = writes
+            .iter()
+            .filter_map(|write| write.outline.as_ref())
+            .collect();
+        mailbox::insert_outlines(&outlines, tx).await?;
+        let mut all = Vec::with_capacity(writes.len());
+        for write in writes {
+            all.extend(write.deliveries.iter().map(|one| (one, write.body.size())));
+        }
+        let mut placed = mailbox::deliver(&all, tx).await?.into_iter();
         for step in writes.iter().flat_map(|write| &write.steps) {
             change::apply_step(step, tx).await?;
         }
-        Ok(vec![(); writes.len()])
+        let mine = |write: &Self| placed.by_ref().take(write.deliveries.len()).collect();
+        Ok(writes.iter().map(mine).collect())
     }
 }
 
@@ -204,12 +223,55 @@ pub(super) async fn delete_if_unreferenced(
     Ok(())
 }
 
+/// The message that a column names.
+pub(super) fn id_in(row: &SqliteRow, column: usize) -> Result<MessageId, StoreError> {
+    super::id_of(row.try_get(column)?, MessageId::from_slice, "message")
+}
+
+/// The length of a message that is kept; 0 if its row can't be read.
+pub(super) async fn size_in(id: MessageId, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT sealed FROM message WHERE id = $1 AND staged = 0")
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+    let Some(row) = row else { return Ok(0) };
+    let clear = [Clear::Int(0)];
+    match record::open::<MessageRecord>(tx.vault, id.as_bytes(), &clear, row.try_get(0)?) {
+        Ok(record) => Ok(record.size),
+        Err(error) => {
+            tracing::error!(%error, table = "message", "its length isn't known");
+            Ok(0)
+        }
+    }
+}
+
+/// Lets go of a message that stood somewhere: if that was the last place its outline goes now, and the rest after the
+/// commit, a piece at a time, as of one that was only half received. After a crash the next start does it.
+pub(super) async fn free(id: MessageId, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let freed = sqlx::query(
+        "UPDATE message SET staged = 1 WHERE id = $1 AND staged = 0
+         AND NOT EXISTS (SELECT 1 FROM entry WHERE message_id = $1)
+         AND NOT EXISTS (SELECT 1 FROM queue WHERE message_id = $1)
+         AND NOT EXISTS (SELECT 1 FROM mailing WHERE message_id = $1)
+         AND NOT EXISTS (SELECT 1 FROM bounce WHERE message_id = $1)",
+    )
+    .bind(id.as_bytes().as_slice())
+    .execute(&mut *tx.connection)
+    .await?;
+    if freed.rows_affected() > 0 {
+        mailbox::remove_outline(id, tx).await?;
+        tx.after.freed.push(id);
+    }
+    Ok(())
+}
+
 impl Store {
-    /// Accepts a message. Once this answers `Ok` the message is on the disk.
+    /// Accepts a message. Once this answers `Ok` the message is on the disk. It tells where it stands, in the order in which
+    /// that was asked.
     ///
     /// # Errors
     /// A [`StoreError`]: nothing was kept.
-    pub async fn accept(&self, message: AcceptMessage) -> Result<(), StoreError> {
+    pub async fn accept(&self, message: AcceptMessage) -> Result<Vec<Placed>, StoreError> {
         self.writer.write(message).await
     }
 

@@ -12,6 +12,7 @@
 
 mod blanks;
 mod body;
+mod bounce;
 mod change;
 mod error;
 mod intake;
@@ -58,6 +59,7 @@ use tokio::task::JoinHandle;
 
 pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
+pub use bounce::{Bounce, BounceRecord, Returned};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};
@@ -66,7 +68,11 @@ pub use journal::JournalEntry;
 pub use journal::read as read_journal;
 pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
-pub use mailbox::{Bounce, BounceRecord, Entry, EntryRecord, Holding, Returned};
+pub use mailbox::{
+    ActDone, ActOutcome, ActRefusal, Changes, DeliverTo, Delivery, Entry, EntryRecord, Flags,
+    Folder, FolderAct, FolderName, FolderRecord, FolderWatch, Kept, Keyword, MarkChange, Marks,
+    ModSeq, NotAKeyword, NotAName, Opening, OutlineRow, Placed, SpecialUse, Uid, Uids,
+};
 pub use mailing::{
     Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,
 };
@@ -156,6 +162,10 @@ impl LockedStore {
                 swept,
                 "dropped messages that were not wholly received before the stop"
             );
+        }
+        let moved = mailbox::before::move_in(&mut self.connection, &vault).await?;
+        if moved > 0 {
+            tracing::info!(moved, "put the messages of an older version into folders");
         }
         let journal = open_journal(&self.files, &mut self.connection, &vault).await?;
         let seen = journal.seen();
@@ -330,7 +340,7 @@ async fn open_journal(
     vault: &Vault,
 ) -> Result<journal::Journal, StoreError> {
     use journal::Mark;
-    let mut tx = writer::Tx { connection, vault };
+    let mut tx = writer::Tx::new(connection, vault);
     let known = match setting::get(Mark::SETTING, &mut tx).await {
         Ok(mark) => mark.and_then(|bytes| Mark::from_bytes(&bytes)),
         Err(error @ StoreError::Seal(_)) => {

@@ -59,6 +59,11 @@ fn migrations() -> Vec<Migration> {
             "reports",
             include_str!("../../migrations/0003_reports.sql"),
         ),
+        one(
+            4,
+            "folders",
+            include_str!("../../migrations/0004_folders.sql"),
+        ),
     ]
 }
 

@@ -4,6 +4,7 @@ mod bodies;
 mod commits;
 mod damage;
 mod files;
+mod folders;
 mod journal;
 mod logs;
 mod rows;
@@ -74,6 +75,11 @@ async fn done(store: &Store, change: Change) {
     );
 }
 
+async fn count_entries(store: &Store, owner: impl Into<MailboxId>) -> usize {
+    let kept = store.entries(owner.into(), usize::MAX).await;
+    kept.expect("reads").len()
+}
+
 async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> MessageId {
     let mut writer = store.begin_body().await.expect("begins");
     for part in bytes.chunks(7001) {
@@ -81,15 +87,7 @@ async fn accept(store: &Store, owner: impl Into<MailboxId>, bytes: &[u8]) -> Mes
     }
     let body = writer.finish();
     let id = body.id();
-    let entry = Entry::new(
-        store.vault(),
-        owner.into(),
-        id,
-        EntryRecord {
-            folder: "INBOX".into(),
-            kept_at: now(),
-        },
-    );
+    let entry = Delivery::new(owner.into(), SpecialUse::Inbox, id, now());
     let message = AcceptMessage::new(store.vault(), body, message_record()).keep_in(entry);
     store.accept(message).await.expect("accepts");
     id

@@ -140,12 +140,28 @@ const TABLES: &[Table] = &[
         },
     },
     Table {
-        name: "entry",
-        sql: "SELECT id, mailbox, message_id, sealed FROM entry ORDER BY id",
+        name: "folder",
+        sql: "SELECT id, mailbox, name_index, sealed FROM folder ORDER BY id",
         name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::EntryRecord>(vault, row, &[bytes(row, 1)?, bytes(row, 2)?])
-        },
+        open: |vault, row| super::Folder::open(vault, row).map(drop),
+    },
+    Table {
+        name: "entry",
+        sql: "SELECT folder_id, uid, modseq, message_id, sealed FROM entry ORDER BY folder_id, uid",
+        name_row: by_pair,
+        open: |vault, row| super::Entry::open(vault, row).map(drop),
+    },
+    Table {
+        name: "expunged",
+        sql: "SELECT folder_id, modseq, sealed FROM expunged ORDER BY folder_id, modseq",
+        name_row: by_pair,
+        open: |vault, row| super::mailbox::ExpungedRecord::open(vault, row).map(drop),
+    },
+    Table {
+        name: "outline",
+        sql: "SELECT message_id, sealed FROM outline ORDER BY message_id",
+        name_row: by_id,
+        open: |vault, row| super::mailbox::open_outline(vault, row).map(drop),
     },
     Table {
         name: "bounce",
@@ -286,6 +302,7 @@ impl Store {
         }
         self.verify_bodies(&mut verification).await?;
         self.verify_staged(&mut verification).await?;
+        self.verify_folders(&mut verification).await?;
         for log in log::LOGS {
             self.verify_log(log, &mut verification).await?;
         }
@@ -346,6 +363,13 @@ impl Store {
         while let Some(row) = rows.try_next().await? {
             let what = "it is marked as not wholly received, and is somebody's already";
             verification.find("message", by_id(&row), what);
+        }
+        Ok(())
+    }
+
+    async fn verify_folders(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        for (folder, what) in self.folder_faults().await? {
+            verification.find("folder", folder.to_string(), what);
         }
         Ok(())
     }

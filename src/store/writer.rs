@@ -26,11 +26,12 @@ use super::body::{self, StageChunk};
 use super::change::{Change, ChangeOutcome};
 use super::journal::{Journal, JournalEntry, Mark};
 use super::ledger::RecordOutcomes;
+use super::mailbox::{FolderAct, Touched, Watches};
 use super::message::AcceptMessage;
 use super::open::{self, Files};
 use super::reserve::Reserve;
 use super::setting;
-use crate::id::MessageId;
+use crate::id::{FolderId, MessageId};
 use crate::vault::Vault;
 
 /// How many writes one group takes at most.
@@ -61,6 +62,28 @@ const LONG_LOG: u64 = 32 << 20;
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a mut SqliteConnection,
     pub(super) vault: &'a Vault,
+    pub(super) after: After,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(connection: &'a mut SqliteConnection, vault: &'a Vault) -> Self {
+        Self {
+            connection,
+            vault,
+            after: After::default(),
+        }
+    }
+}
+
+/// What follows once the transaction is committed.
+#[derive(Default)]
+pub(super) struct After {
+    /// Folders that were changed.
+    pub(super) touched: Vec<(FolderId, Touched)>,
+    /// Messages that stand nowhere any more.
+    pub(super) freed: Vec<MessageId>,
+    /// What goes into the journal now.
+    journal: Vec<JournalEntry>,
 }
 
 /// A write as a value. Like writes of one group are applied together, as few statements as can be.
@@ -188,6 +211,7 @@ kinds! {
     outcomes: RecordOutcomes,
     staged: StageChunk,
     accepted: AcceptMessage,
+    acts: FolderAct,
 }
 
 /// A write of any kind with its waiting caller, or a staged body that is to be forgotten.
@@ -230,6 +254,7 @@ pub(super) struct Shared {
     pub(super) health: ArcSwap<Health>,
     pub(super) counters: Counters,
     pub(super) reserve: Reserve,
+    pub(super) watches: Watches,
 }
 
 /// The handle with which writes are handed over.
@@ -277,9 +302,11 @@ pub(super) struct Writer {
     /// When the write-ahead log is emptied next, if something was erased since.
     scrub_at: Option<Instant>,
     scrubbed_at: Option<Instant>,
-    /// Staged bodies that are to be forgotten, and when that goes on.
+    /// Staged bodies, and messages that nobody keeps any more, that are to be forgotten, and when that goes on.
     forgotten: VecDeque<MessageId>,
     forget_at: Option<Instant>,
+    /// Among them is mail that was somebody's: no trace of it is to stay.
+    freed: bool,
     /// When the files were last measured.
     measured_at: Option<Instant>,
     shared: Arc<Shared>,
@@ -300,6 +327,7 @@ impl Writer {
             health: ArcSwap::from_pointee(Health::Well),
             counters: Counters::default(),
             reserve: Reserve::of(&files.directory),
+            watches: Watches::default(),
         });
         let writer = Self {
             files,
@@ -312,6 +340,7 @@ impl Writer {
             scrubbed_at: None,
             forgotten: VecDeque::new(),
             forget_at: None,
+            freed: false,
             measured_at: None,
             shared: shared.clone(),
         };
@@ -371,14 +400,11 @@ impl Writer {
     /// Forgets a piece of what nobody will accept, between the writes of others.
     async fn forget_piece(&mut self) {
         self.forget_at = None;
-        let Some(id) = self.forgotten.front().copied() else {
-            return;
-        };
         let forgotten = match self.connection.take() {
             // A sick store is looked at by whoever wants something of it.
             None => Err(StoreError::Stopped),
             Some(mut connection) => {
-                let forgotten = body::forget_piece(id.as_bytes(), &mut connection).await;
+                let forgotten = body::forget_piece(&mut self.forgotten, &mut connection).await;
                 let sick = matches!(&forgotten, Err(error) if error.needs_check());
                 if sick {
                     self.recheck_at = Some(Instant::now() + RECHECK);
@@ -389,19 +415,16 @@ impl Writer {
             }
         };
         let next = match forgotten {
-            Ok(all) => {
-                if all {
-                    self.forgotten.pop_front();
-                }
-                Instant::now()
-            }
+            Ok(()) => Instant::now(),
             Err(error) => {
-                tracing::debug!(%error, "what was half received could not be dropped; tried again");
+                tracing::debug!(%error, "what nobody keeps could not be dropped; tried again");
                 Instant::now() + RECHECK
             }
         };
         if !self.forgotten.is_empty() {
             self.forget_at = Some(next);
+        } else if std::mem::take(&mut self.freed) {
+            self.plan_scrub();
         }
         self.measure(self.forgotten.is_empty()).await;
     }
@@ -539,12 +562,18 @@ impl Writer {
         };
         let result = transact(&mut connection, &self.vault, &mut self.journal, group).await;
         match result {
-            Ok(late) => {
+            Ok(after) => {
                 self.connection = Some(connection);
                 if group.changes.writes.iter().any(Change::erases) {
                     self.plan_scrub();
                 }
-                self.journal.append_late(late).await;
+                self.journal.append_late(after.journal).await;
+                self.shared.watches.tell(&after.touched);
+                if !after.freed.is_empty() {
+                    self.freed = true;
+                    self.forgotten.extend(after.freed);
+                    self.forget_at.get_or_insert_with(Instant::now);
+                }
                 Ok(())
             }
             Err(failed) if failed.error.needs_check() => {
@@ -668,13 +697,13 @@ impl Journaled {
     }
 }
 
-/// Answers what goes into the journal now that the group is committed.
+/// Answers what follows now that the group is committed.
 async fn transact(
     connection: &mut SqliteConnection,
     vault: &Vault,
     journal: &mut Journal,
     group: &mut Group,
-) -> Result<Vec<JournalEntry>, Failed> {
+) -> Result<After, Failed> {
     if let Err(error) = statement(connection, "BEGIN IMMEDIATE").await {
         return Err(Failed {
             error,
@@ -682,11 +711,11 @@ async fn transact(
         });
     }
     let committed = match write_down(connection, vault, journal, group).await {
-        Ok(late) => statement(connection, "COMMIT").await.map(|()| late),
+        Ok(after) => statement(connection, "COMMIT").await.map(|()| after),
         Err(error) => Err(error),
     };
     match committed {
-        Ok(late) => Ok(late),
+        Ok(after) => Ok(after),
         // It fails where SQLite has rolled back by itself, and elsewhere; a new connection is right in both cases.
         Err(error) => Err(Failed {
             error,
@@ -701,14 +730,15 @@ async fn write_down(
     vault: &Vault,
     journal: &mut Journal,
     group: &mut Group,
-) -> Result<Vec<JournalEntry>, StoreError> {
-    let mut tx = Tx { connection, vault };
+) -> Result<After, StoreError> {
+    let mut tx = Tx::new(connection, vault);
     group.apply(&mut tx).await?;
     let journaled = Journaled::of(group);
     if let Some(mark) = journal.append(journaled.before).await? {
         setting::put(Mark::SETTING, &mark.to_bytes(), &mut tx).await?;
     }
-    Ok(journaled.after)
+    tx.after.journal = journaled.after;
+    Ok(tx.after)
 }
 
 async fn statement(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {

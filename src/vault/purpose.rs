@@ -105,6 +105,8 @@ coded! {
         MailboxName = 12, "mailbox-name";
         /// A mailing and a subscriber: the id of that copy.
         Copy = 13, "copy";
+        /// The name of a folder, in its mailbox.
+        FolderName = 14, "folder-name";
     }
 }
 
@@ -151,6 +153,7 @@ mod tests {
         assert_eq!(IndexColumn::Suppression.code(), 2);
         assert_eq!(IndexColumn::ContactAddress.code(), 11);
         assert_eq!(IndexColumn::Copy.code(), 13);
+        assert_eq!(IndexColumn::FolderName.code(), 14);
         assert_eq!(TokenKind::MessageId.code(), 3);
     }
 }

@@ -22,8 +22,8 @@ use hustings::daemon::sandbox::peer::Post;
 use hustings::daemon::sandbox::stage::{OFFICE, free_ports};
 use hustings::id::TlsDayId;
 use hustings::store::{
-    Change, Intake, IntakeRecord, MailingState, ReportRecord, ReportRow, Step, Store, StsRecord,
-    StsRow, TlsDayRecord, TlsDayRow,
+    Change, FolderAct, Intake, IntakeRecord, MailingState, ReportRecord, ReportRow, SpecialUse,
+    Step, Store, StsRecord, StsRow, TlsDayRecord, TlsDayRow, Uids,
 };
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -137,6 +137,17 @@ async fn lived() -> Spawned {
         expires_at: due,
         used_at: party.clock.now(),
     };
+    // What is moved within a folder left it as well.
+    let office = store.vault().role_mailbox("office");
+    let inbox = store.folder_named(office, &SpecialUse::Inbox.into()).await;
+    let inbox = inbox.unwrap().unwrap().id;
+    let moved = FolderAct::Move {
+        from: inbox,
+        uids: Uids::all(),
+        to: inbox,
+        at: due,
+    };
+    store.act(moved).await.unwrap().unwrap();
     let put = Change::new()
         .then(Step::PutIntake(Intake::new(due, record)))
         .then(Step::PutStsPolicy(StsRow::new(store.vault(), due, policy)))

@@ -24,4 +24,16 @@ pub struct MailboxReport {
     pub bytes: u64,
     /// When the newest came.
     pub newest_at: Option<Timestamp>,
+    /// Of an INBOX: how much room the whole mailbox has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
+}
+
+/// How much room a mailbox has. A full one takes no mail until something is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// How many bytes it holds in all its folders.
+    pub used: u64,
+    /// How many it may hold.
+    pub limit: u64,
 }

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{is_admin, name_of};
-use crate::control::api::mailbox::{List, MailboxReport};
+use crate::control::api::mailbox::{List, MailboxReport, Room};
 use crate::control::{Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 use crate::id::{MailboxId, StaffId};
-use crate::store::StoreError;
+use crate::store::{FolderName, SpecialUse, StoreError};
 
 /// How many rows are read at once.
 const PAGE: u32 = 1000;
-/// The folder that every mailbox has.
-const INBOX: &str = "INBOX";
 /// What the mail is called that came back to signed return paths.
 const BOUNCED: &str = "bounced";
 
@@ -44,6 +42,7 @@ impl Sum {
             messages: self.messages,
             bytes: self.bytes,
             newest_at: self.newest_at,
+            room: None,
         }
     }
 }
@@ -65,7 +64,8 @@ impl Handle<List> for MailboxDesk {
             }
         }
         let returned = self.returned().await.map_err(failure)?;
-        call.row(&returned.report(BOUNCED, INBOX)).await?;
+        let inbox = SpecialUse::Inbox.name();
+        call.row(&returned.report(BOUNCED, inbox)).await?;
         Ok(Nothing {})
     }
 }
@@ -94,23 +94,29 @@ impl MailboxDesk {
 
     /// What a mailbox holds, by folder; its inbox even if that is empty.
     async fn folders(&self, id: MailboxId, name: &str) -> Result<Vec<MailboxReport>, StoreError> {
-        let mut folders = BTreeMap::from([(INBOX.to_owned(), Sum::default())]);
-        let mut after = None;
-        loop {
-            let page = self.0.store.holdings_after(id, after, PAGE).await?;
-            for one in page.rows {
-                let folder = folders.entry(one.folder).or_default();
-                folder.add(one.bytes, one.kept_at);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
+        let inbox = FolderName::from(SpecialUse::Inbox);
+        let mut folders = BTreeMap::from([(inbox.clone(), Sum::default())]);
+        for folder in self.0.store.folders(id).await?.rows {
+            let record = folder.record;
+            if record.messages > 0 || record.name == inbox {
+                let sum = Sum {
+                    messages: record.messages,
+                    bytes: record.bytes,
+                    newest_at: record.newest_at,
+                };
+                folders.insert(record.name, sum);
             }
         }
-        let folders = folders.into_iter();
-        Ok(folders
-            .map(|(folder, sum)| sum.report(name, &folder))
-            .collect())
+        let room = Room {
+            used: folders.values().map(|sum| sum.bytes).sum(),
+            limit: self.0.config().staff.mailbox_size.bytes(),
+        };
+        let report = |(folder, sum): (FolderName, Sum)| MailboxReport {
+            room: (folder == inbox).then_some(room),
+            ..sum.report(name, folder.as_str())
+        };
+        let first = folders.remove_entry(&inbox);
+        Ok(first.into_iter().chain(folders).map(report).collect())
     }
 
     async fn returned(&self) -> Result<Sum, StoreError> {

@@ -9,12 +9,15 @@ use crate::id::{CopyId, MailboxId};
 use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::ForwardPath;
 use crate::smtp::server::Refusal;
+use crate::store::StoreError;
 use crate::vault::{Index, ListTag};
 
 /// The destinations of one mail, each once.
 #[derive(Default)]
 pub(super) struct Bound {
     pub(super) mailboxes: BTreeSet<MailboxId>,
+    /// The mailboxes of each recipient: a role's has several.
+    each: Vec<Vec<MailboxId>>,
     pub(super) lists: Vec<(String, Option<String>)>,
     pub(super) subscribe: BTreeSet<String>,
     pub(super) withdrawals: Vec<(ListTag, Index)>,
@@ -38,7 +41,10 @@ impl Bound {
     pub(super) fn add(&mut self, rooms: &Rooms, path: &ForwardPath) -> Result<(), Refusal> {
         match rooms.find(path) {
             Ok(Destination::Mailbox(mailbox)) => {
-                self.mailboxes.insert(mailbox);
+                let roll = rooms.staff.roll();
+                let keepers = rooms.directory().keepers(&roll, mailbox);
+                self.mailboxes.extend(&keepers);
+                self.each.push(keepers);
             }
             Ok(Destination::List { list, constituency }) => {
                 let post = (list, constituency);
@@ -62,6 +68,35 @@ impl Bound {
         Ok(())
     }
 
+    /// Leaves out mailboxes that are full, or would be with so many bytes more. Who is the last one to keep a recipient's mail
+    /// is not left out: a recipient that was taken gets it. Answers whether each has somebody with room.
+    pub(super) async fn spare_the_full(
+        &mut self,
+        rooms: &Rooms,
+        more: u64,
+    ) -> Result<bool, StoreError> {
+        let limit = rooms.config().staff.mailbox_size.bytes();
+        let mut full = BTreeSet::new();
+        for mailbox in &self.mailboxes {
+            let used = rooms.store.mailbox_size(*mailbox).await?;
+            if used.saturating_add(more.max(1)) > limit {
+                full.insert(*mailbox);
+            }
+        }
+        let mut all_have_room = true;
+        let mut left = BTreeSet::new();
+        for keepers in &self.each {
+            let room = keepers.iter().filter(|one| !full.contains(one));
+            left.extend(room.clone());
+            if room.count() == 0 {
+                all_have_room = false;
+                left.extend(keepers);
+            }
+        }
+        self.mailboxes = left;
+        Ok(all_have_room)
+    }
+
     fn add_outside(&mut self, address: EmailAddress) {
         let form = address.match_form();
         if self.outside.iter().all(|other| other.match_form() != form) {
@@ -81,7 +116,7 @@ impl Bound {
 
     /// What may not go together: a list with anything else, and too many people outside (design §1.7).
     pub(super) fn check(&self, outside_at_most: u32) -> Result<(), Refusal> {
-        let people = self.mailboxes.len() + self.outside.len() + self.subscribe.len();
+        let people = self.each.len() + self.outside.len() + self.subscribe.len();
         let others =
             people + self.withdrawals.len() + self.returned.len() + usize::from(self.reports);
         if self.lists.len() > 1 || (!self.lists.is_empty() && others > 0) {

@@ -104,15 +104,25 @@ impl Host for MailIn {
             }
             (Ok(_), _) => {}
         }
-        Bound::default().add(&rooms, path)
+        let mut bound = Bound::default();
+        bound.add(&rooms, path)?;
+        let size = envelope.declared_size.unwrap_or(0);
+        match bound.spare_the_full(&rooms, size).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(verdict::mailbox_full()),
+            Err(error) => Err(verdict::store(&error)),
+        }
     }
 
     /// What its recipients may not be together is said of the mail and not of the last of them: most mail programs
     /// would send it to the others.
     async fn begin(&self, envelope: &Envelope) -> Result<Arrival, Refusal> {
         let rooms = self.rooms()?;
-        let bound = Bound::of(&rooms, &envelope.recipients)?;
+        let mut bound = Bound::of(&rooms, &envelope.recipients)?;
         bound.check(rooms.config().staff.outside_recipients)?;
+        let size = envelope.declared_size.unwrap_or(0);
+        let spared = bound.spare_the_full(&rooms, size).await;
+        spared.map_err(|error| verdict::store(&error))?;
         Arrival::begin(rooms, envelope, bound).await
     }
 

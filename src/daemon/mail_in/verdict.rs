@@ -138,6 +138,15 @@ pub(super) fn loops() -> Refusal {
     )
 }
 
+/// RFC 3463 X.2.2. Temporary: whoever it is for may throw something away meanwhile.
+pub(super) fn mailbox_full() -> Refusal {
+    refuse(
+        452,
+        (4, 2, 2),
+        "The mailbox is full, please try again later",
+    )
+}
+
 /// The byte budget is used up.
 pub(super) fn no_room() -> Refusal {
     refuse(

@@ -229,6 +229,7 @@ fn nothing_shows_whose_servers_they_are() {
         host: "mx.jo.example".into(),
         addresses: vec!["192.0.2.77:25".parse().unwrap()],
         origin: Origin::Mx,
+        preference: 10,
         tlsa_bases: vec!["mx.jo.example".into()],
     };
     let route = Found {

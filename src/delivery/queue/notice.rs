@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use super::Inner;
 use crate::delivery::classify::{Cause, Fault};
 use crate::delivery::policy::Doubt;
-use crate::id::{MailboxId, MessageId, StaffId};
+use crate::id::{MessageId, StaffId};
 use crate::message::dsn::{self, Action, Outcome, Report, Status};
 use crate::message::mime::{Limits, field};
+use crate::message::outline::outline;
 use crate::store::{
-    Entry, EntryRecord, MailClass, MessageRecord, OwnMessage, Queued, Step, StoreError,
+    Delivery, MailClass, MessageRecord, OutlineRow, OwnMessage, Queued, SpecialUse, Step,
+    StoreError,
 };
 use crate::template::{Delayed, Mail, NotDelivered, TemplateError, Tongues, Unreached};
 
@@ -215,12 +217,13 @@ fn keep(queue: &Inner, reader: StaffId, to: &str, at: Timestamp, bytes: &[u8]) -
         submitted_by: None,
     };
     let message = OwnMessage::new(vault, record, bytes);
-    let place = EntryRecord {
-        folder: "INBOX".into(),
-        kept_at: at,
-    };
-    let entry = Entry::new(vault, MailboxId::from(reader), message.id(), place);
-    vec![Step::PutMessage(message), Step::PutEntry(entry)]
+    let outline = OutlineRow::new(vault, message.id(), &outline(bytes).to_bytes());
+    let delivery = Delivery::new(reader.into(), SpecialUse::Inbox, message.id(), at);
+    vec![
+        Step::PutMessage(message),
+        Step::PutOutline(outline),
+        Step::Deliver(delivery),
+    ]
 }
 
 /// The status code: the far end's own, if it gave one, else by the kind of its reply.

@@ -156,7 +156,7 @@ impl World {
         let mailbox = MailboxId::from(self.sender);
         let mut notices = Vec::new();
         for entry in self.store.entries(mailbox, 100).await.unwrap() {
-            assert_eq!(entry.record.folder, "INBOX");
+            assert_eq!(entry.folder.as_str(), "INBOX");
             let bytes = self.store.body(entry.message).read_whole(1 << 20).await;
             notices.push(String::from_utf8(bytes.unwrap()).unwrap());
         }

@@ -34,11 +34,7 @@ async fn a_head_that_is_known_last_stands_first() {
         writer.write(&bytes).await.expect("takes bytes");
         let body = writer.finish_behind(b"the head\r\n");
         let id = body.id();
-        let record = EntryRecord {
-            folder: "Junk".into(),
-            kept_at: now(),
-        };
-        let entry = Entry::new(store.vault(), owner.into(), id, record);
+        let entry = Delivery::new(owner.into(), SpecialUse::Junk, id, now());
         let message = AcceptMessage::new(store.vault(), body, message_record());
         store.accept(message.keep_in(entry)).await.expect("accepts");
         let read = store.body(id).read_whole(usize::MAX).await.expect("reads");

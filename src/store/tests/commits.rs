@@ -17,10 +17,7 @@ async fn writes_at_the_same_time_share_a_commit() {
         task.await.expect("no panic");
     }
     let (_, after) = store.written();
-    assert_eq!(
-        store.count_entries(owner.into()).await.expect("counts"),
-        200
-    );
+    assert_eq!(count_entries(&store, owner).await, 200);
     assert!(
         after - before < 100,
         "200 messages took {} commits",
@@ -42,17 +39,13 @@ async fn one_bad_write_does_not_take_its_group_along() {
                     .await
                     .expect("takes bytes");
                 let body = writer.finish();
-                let record = EntryRecord {
-                    folder: "INBOX".into(),
-                    kept_at: now(),
-                };
                 // Every fifth entry is of a message that isn't there: the foreign key refuses it.
                 let message = if number % 5 == 0 {
                     MessageId::random()
                 } else {
                     body.id()
                 };
-                let entry = Entry::new(store.vault(), owner.into(), message, record);
+                let entry = Delivery::new(owner.into(), SpecialUse::Inbox, message, now());
                 let message = AcceptMessage::new(store.vault(), body, message_record());
                 store.accept(message.keep_in(entry)).await.is_ok()
             })
@@ -63,7 +56,7 @@ async fn one_bad_write_does_not_take_its_group_along() {
         accepted += u64::from(task.await.expect("no panic"));
     }
     assert_eq!(accepted, 16);
-    assert_eq!(store.count_entries(owner.into()).await.expect("counts"), 16);
+    assert_eq!(count_entries(&store, owner).await, 16);
     assert!(matches!(store.health(), Health::Well));
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-fn stands_in(directory: &TempDir, bytes: &[u8]) -> bool {
+pub(super) fn stands_in(directory: &TempDir, bytes: &[u8]) -> bool {
     ["hustings.db", "hustings.db-wal"].iter().any(|name| {
         let file = std::fs::read(directory.path().join(name)).unwrap_or_default();
         file.windows(bytes.len()).any(|window| window == bytes)

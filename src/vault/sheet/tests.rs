@@ -51,8 +51,8 @@ fn a_sheet_is_for_people() {
     let text = printed().text;
     assert!(text.starts_with("HUSTINGS RECOVERY SHEET, version 1\nMade 2026-11-21 12:00 UTC\n"));
     assert!(text.lines().all(|line| line.len() <= 80));
-    // Root, 13 columns (one with two generations), 3 kinds of token, the public key: two lines each.
-    assert!(text.contains("\n38 checkpoint-public") && text.contains("\nEND 38 "));
+    // Root, 14 columns (one with two generations), 3 kinds of token, the public key: two lines each.
+    assert!(text.contains("\n40 checkpoint-public") && text.contains("\nEND 40 "));
 }
 
 #[test]
@@ -142,14 +142,14 @@ fn the_end_is_checked() {
     let end = text.rfind("\nEND ").expect("there");
     assert_eq!(error(&text[..end]), SheetError::BadEnd);
     assert_eq!(
-        error(&text.replace("END 38 ", "END 40 ")),
-        SheetError::MissingLine(39)
+        error(&text.replace("END 40 ", "END 42 ")),
+        SheetError::MissingLine(41)
     );
     assert_eq!(
-        error(&text.replace("END 38 ", "END 30 ")),
+        error(&text.replace("END 40 ", "END 30 ")),
         SheetError::BadEnd
     );
-    assert_eq!(error(&text.replace("END 38 ", "END ")), SheetError::BadEnd);
+    assert_eq!(error(&text.replace("END 40 ", "END ")), SheetError::BadEnd);
     assert_eq!(error(""), SheetError::BadEnd);
     assert_eq!(error(&" ".repeat(TEXT_MAX + 1)), SheetError::TooLong);
     // Lines of two sheets, each right in itself.

@@ -10,7 +10,7 @@ use crate::control::api::queue::{Drop as GiveUp, List as Queue, Retry, Show};
 use crate::id::{EntryId, MailboxId, MailingId};
 use crate::list::{Submission, Target};
 use crate::store::{
-    Bounce, BounceRecord, Entry, EntryRecord, MailClass, MailingState, MessageRecord, Needs,
+    Bounce, BounceRecord, Delivery, FolderName, MailClass, MailingState, MessageRecord, Needs,
     OwnMessage, QueueRecord, Queued,
 };
 
@@ -344,14 +344,11 @@ async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
 async fn keep(world: &World, mailbox: MailboxId, folder: &str, at: Timestamp, size: usize) {
     let store = &world.rooms.store;
     let message = OwnMessage::new(store.vault(), record(), &vec![b'x'; size]);
-    let place = EntryRecord {
-        folder: folder.into(),
-        kept_at: at,
-    };
-    let entry = Entry::new(store.vault(), mailbox, message.id(), place);
+    let folder = FolderName::parse(folder).expect("a name");
+    let delivery = Delivery::new(mailbox, folder, message.id(), at);
     let change = Change::new()
         .then(Step::PutMessage(message))
-        .then(Step::PutEntry(entry));
+        .then(Step::Deliver(delivery));
     assert_eq!(
         store.change(change).await.expect("writes"),
         ChangeOutcome::Done

@@ -10,13 +10,9 @@ use crate::id::{EntryId, MessageId};
 use crate::smtp::server::Refusal;
 use crate::staff::SendPlace;
 use crate::store::{
-    AcceptMessage, Bounce, BounceRecord, Entry, EntryRecord, IntakeRecord, Needs, Step, TlsWish,
+    AcceptMessage, Bounce, BounceRecord, Delivery, IntakeRecord, Needs, OutlineRow, SpecialUse,
+    Step, TlsWish,
 };
-
-/// The folder in which new mail stands.
-const INBOX: &str = "INBOX";
-/// The folder of mail that its author's domain warns of.
-const JUNK: &str = "Junk";
 
 impl Arrival {
     /// Takes the mail, and with it the question that it raised.
@@ -30,8 +26,9 @@ impl Arrival {
             return mail.ask(question).await;
         };
         let folder = match &checked {
-            Some(checked) if checked.junk => JUNK,
-            _ => INBOX,
+            // Its author's domain warns of it.
+            Some(checked) if checked.junk => SpecialUse::Junk,
+            _ => SpecialUse::Inbox,
         };
         let eight_bit = kept.eight_bit;
         let tls = match (mail.require_tls, kept.relaxes_tls) {
@@ -41,12 +38,17 @@ impl Arrival {
             (false, false) => TlsWish::Usual,
         };
         let head = checked.as_ref().map(|checked| checked.head.as_slice());
-        let body = kept.end(&mail, head).await?;
+        let (body, rewritten) = kept.end(&mail, head).await?;
+        let mut outline = self.outline.finish();
+        if let Some(head) = head.or(rewritten.as_deref()) {
+            outline = outline.behind(head);
+        }
         let id = body.id();
         let vault = mail.rooms.store.vault();
-        let mut message = AcceptMessage::new(vault, body, mail.known.clone());
-        for entry in mail.entries(id, folder) {
-            message = message.keep_in(entry);
+        let outline = OutlineRow::new(vault, id, &outline.to_bytes());
+        let mut message = AcceptMessage::new(vault, body, mail.known.clone()).outlined(outline);
+        for delivery in mail.deliveries(id, folder) {
+            message = message.keep_in(delivery);
         }
         let asks = question.is_some();
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
@@ -76,14 +78,10 @@ impl Mail {
     }
 
     /// Whom it is kept for.
-    fn entries(&self, id: MessageId, folder: &str) -> impl Iterator<Item = Entry> {
-        self.bound.mailboxes.iter().map(move |mailbox| {
-            let record = EntryRecord {
-                folder: folder.into(),
-                kept_at: self.known.received_at,
-            };
-            Entry::new(self.rooms.store.vault(), *mailbox, id, record)
-        })
+    fn deliveries(&self, id: MessageId, folder: SpecialUse) -> impl Iterator<Item = Delivery> {
+        let at = self.known.received_at;
+        let mailboxes = self.bound.mailboxes.iter();
+        mailboxes.map(move |mailbox| Delivery::new(*mailbox, folder, id, at))
     }
 
     /// The copies that came back with it.

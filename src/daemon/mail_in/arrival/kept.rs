@@ -4,6 +4,7 @@
 use super::super::verdict;
 use super::mail::Mail;
 use crate::id::EntryId;
+use crate::message::mime::field::header_end;
 use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
 use crate::smtp::server::Refusal;
 use crate::store::{Body, BodyWriter, Room, StoreError};
@@ -16,7 +17,9 @@ pub(super) struct Kept {
     writer: BodyWriter,
     /// The header of a staff member's mail, until it is whole and can be rewritten.
     header: Option<Vec<u8>>,
-    /// That header's room in the byte budget.
+    /// What that header became.
+    rewritten: Option<Vec<u8>>,
+    /// The header's room in the byte budget.
     room: Room,
     /// It was refused, for the disk has no more room for mail.
     pub(super) is_put_off: bool,
@@ -36,6 +39,7 @@ impl Kept {
         Ok(Self {
             writer,
             header: mail.known.submitted_by.map(|_| Vec::new()),
+            rewritten: None,
             room: mail.rooms.store.room(),
             is_put_off: false,
             eight_bit: false,
@@ -63,13 +67,18 @@ impl Kept {
         Ok(())
     }
 
-    /// Ends the body; `head` is what a mail gets that is judged.
-    pub(super) async fn end(mut self, mail: &Mail, head: Option<&[u8]>) -> Result<Body, Refusal> {
+    /// Ends the body; `head` is what a mail gets that is judged. Answers as well what a staff member's header became.
+    pub(super) async fn end(
+        mut self,
+        mail: &Mail,
+        head: Option<&[u8]>,
+    ) -> Result<(Body, Option<Vec<u8>>), Refusal> {
         self.pass_header_on(mail).await?;
-        Ok(match head {
+        let body = match head {
             Some(head) => self.writer.finish_behind(head),
             None => self.writer.finish(),
-        })
+        };
+        Ok((body, self.rewritten))
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
@@ -86,8 +95,10 @@ impl Kept {
         };
         mail.check_writers(&header)?;
         self.relaxes_tls = relaxes_tls(&header);
-        self.write(&mail.rewritten(&header)?).await?;
-        self.room = mail.rooms.store.room();
+        let mut rewritten = mail.rewritten(&header)?;
+        self.write(&rewritten).await?;
+        rewritten.truncate(header_end(&rewritten, 0).unwrap_or(rewritten.len()));
+        self.rewritten = Some(rewritten);
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use super::checks::{Checked, Checking};
 use super::envelope::Bound;
 use super::toll::Toll;
 use super::verdict;
+use crate::message::outline::Scanner;
 use crate::message::trace::MOST_HOPS;
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
 use crate::staff::SendPlace;
@@ -46,6 +47,8 @@ pub struct Arrival {
     /// What is found out about a stranger's mail.
     checking: Option<Checking>,
     bytes: Bytes,
+    /// What lists of messages will show of a mail that is kept.
+    outline: Scanner,
     /// The whole mail once more, if a report should be in it.
     report: Option<Report>,
     /// A staff member's mail counts among those of the day.
@@ -103,6 +106,7 @@ impl Arrival {
             toll,
             checking,
             bytes,
+            outline: Scanner::default(),
             place,
         })
     }
@@ -138,6 +142,9 @@ impl Body for Arrival {
         }
         if let Some(report) = &mut self.report {
             report.take(bytes)?;
+        }
+        if matches!(self.bytes, Bytes::Kept(_)) {
+            self.outline.take(bytes);
         }
         let bytes = match &mut self.checking {
             Some(checking) => checking.take(bytes)?,

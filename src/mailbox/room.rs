@@ -1,0 +1,334 @@
+//! What staff do to their folders. Large acts are cut into pieces, so that nobody's mail waits behind one.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::view::View;
+use crate::clock::Clock;
+use crate::id::{FolderId, MailboxId, MessageId};
+use crate::message::outline::{Outline, Scanner};
+use crate::store::{
+    AcceptMessage, ActDone, ActRefusal, Body, Change, DeliverTo, Delivery, Folder, FolderAct,
+    FolderName, MarkChange, Marks, MessageRecord, ModSeq, OutlineRow, Placed, SpecialUse, Step,
+    Store, StoreError, Uid, Uids,
+};
+
+/// How many messages one piece of an act has.
+const PIECE: usize = 1000;
+/// The most folders of a mailbox.
+const MOST_FOLDERS: usize = 500;
+
+/// Why something was not done to a folder.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MailboxError {
+    /// It can't be done.
+    #[error(transparent)]
+    Refused(#[from] ActRefusal),
+    /// The mailbox has as many folders as it can.
+    #[error("a mailbox has at most 500 folders; remove one that isn't needed")]
+    TooManyFolders,
+    /// The mailbox is full.
+    #[error(
+        "the mailbox is full; throw something away, or ask an admin for room (staff.mailbox_size)"
+    )]
+    Full,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The folders of all mailboxes.
+#[derive(Clone)]
+pub struct Mailboxes {
+    store: Store,
+    clock: Clock,
+}
+
+/// What one may do to marks, and to which messages.
+#[derive(Debug, Clone)]
+pub struct Marking {
+    /// How.
+    pub change: MarkChange,
+    /// The marks.
+    pub marks: Marks,
+    /// Messages that were changed after this change are left alone.
+    pub unchanged_since: Option<ModSeq>,
+}
+
+/// A message that is put into a folder by hand.
+pub struct Appended {
+    /// Its bytes.
+    pub body: Body,
+    /// What is said of it from the beginning.
+    pub marks: Marks,
+    /// The date that it is to have; none for now.
+    pub received_at: Option<Timestamp>,
+}
+
+impl Mailboxes {
+    /// Over a store.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// The folders of a mailbox: first the seven that each has, then the others by name. Those seven are made if they
+    /// aren't there.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn folders(&self, mailbox: MailboxId) -> Result<Vec<Folder>, MailboxError> {
+        let mut folders = self.store.folders(mailbox).await?.rows;
+        let inbox = FolderName::from(SpecialUse::Inbox);
+        if folders.iter().all(|folder| folder.record.name != inbox) {
+            let at = self.clock.now();
+            self.act(FolderAct::Ensure { mailbox, at }).await?;
+            folders = self.store.folders(mailbox).await?.rows;
+        }
+        folders.sort_by(|one, other| {
+            let order = |folder: &Folder| {
+                let special = folder.record.name.special_use();
+                (special.is_none(), special)
+            };
+            let names = || one.record.name.cmp(&other.record.name);
+            order(one).cmp(&order(other)).then_with(names)
+        });
+        Ok(folders)
+    }
+
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]; refused if it is gone.
+    pub async fn open(&self, folder: FolderId) -> Result<View, MailboxError> {
+        let view = View::open(&self.store, folder).await?;
+        view.ok_or(MailboxError::Refused(ActRefusal::NoFolder))
+    }
+
+    /// Makes a folder.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn create(
+        &self,
+        mailbox: MailboxId,
+        name: FolderName,
+    ) -> Result<FolderId, MailboxError> {
+        if self.folders(mailbox).await?.len() >= MOST_FOLDERS {
+            return Err(MailboxError::TooManyFolders);
+        }
+        let at = self.clock.now();
+        let create = FolderAct::Create { mailbox, name, at };
+        let made = self.act(create).await?.folder;
+        made.ok_or(MailboxError::Refused(ActRefusal::NoFolder))
+    }
+
+    /// Gives a folder, and those in it, another name. INBOX stays: what is in it goes to a new folder of that name (RFC 9051
+    /// §6.3.6).
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn rename(&self, folder: &Folder, name: FolderName) -> Result<(), MailboxError> {
+        if folder.record.name.special_use() != Some(SpecialUse::Inbox) {
+            let folder = folder.id;
+            self.act(FolderAct::Rename { folder, name }).await?;
+            return Ok(());
+        }
+        let to = self.create(folder.mailbox, name).await?;
+        let all: Vec<Uid> = self.open(folder.id).await?.select(&Uids::all());
+        self.move_to(folder.id, &all, to).await.map(drop)
+    }
+
+    /// Removes a folder with all that is in it.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn delete(&self, folder: FolderId) -> Result<(), MailboxError> {
+        self.act(FolderAct::Delete { folder }).await.map(drop)
+    }
+
+    /// Says whether mail programs are to show a folder.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn subscribe(&self, folder: FolderId, subscribed: bool) -> Result<(), MailboxError> {
+        let act = FolderAct::Subscribe { folder, subscribed };
+        self.act(act).await.map(drop)
+    }
+
+    /// Changes the marks of messages.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]; what was changed before it stays changed.
+    pub async fn mark(
+        &self,
+        folder: FolderId,
+        uids: &[Uid],
+        marking: &Marking,
+    ) -> Result<ActDone, MailboxError> {
+        self.in_pieces(uids, |uids| FolderAct::Mark {
+            folder,
+            uids,
+            change: marking.change,
+            marks: marking.marks.clone(),
+            unchanged_since: marking.unchanged_since,
+        })
+        .await
+    }
+
+    /// Puts messages into another folder as well.
+    ///
+    /// # Errors
+    /// As [`Mailboxes::mark`].
+    pub async fn copy(
+        &self,
+        from: FolderId,
+        uids: &[Uid],
+        to: FolderId,
+    ) -> Result<ActDone, MailboxError> {
+        let at = self.clock.now();
+        let act = |uids| FolderAct::Copy { from, uids, to, at };
+        self.in_pieces(uids, act).await
+    }
+
+    /// Puts messages into another folder instead.
+    ///
+    /// # Errors
+    /// As [`Mailboxes::mark`].
+    pub async fn move_to(
+        &self,
+        from: FolderId,
+        uids: &[Uid],
+        to: FolderId,
+    ) -> Result<ActDone, MailboxError> {
+        let at = self.clock.now();
+        let act = |uids| FolderAct::Move { from, uids, to, at };
+        self.in_pieces(uids, act).await
+    }
+
+    /// Takes messages out of a folder, for good if they stand nowhere else.
+    ///
+    /// # Errors
+    /// As [`Mailboxes::mark`].
+    pub async fn expunge(
+        &self,
+        folder: FolderId,
+        uids: &[Uid],
+        only_deleted: bool,
+    ) -> Result<ActDone, MailboxError> {
+        let act = |uids| FolderAct::Expunge {
+            folder,
+            uids,
+            only_deleted,
+        };
+        self.in_pieces(uids, act).await
+    }
+
+    /// Puts a message into a folder by hand, if the mailbox has room for it.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]: it was not kept.
+    pub async fn append(
+        &self,
+        folder: &Folder,
+        appended: Appended,
+        limit: u64,
+    ) -> Result<Placed, MailboxError> {
+        let used = self.store.mailbox_size(folder.mailbox).await?;
+        if used.saturating_add(appended.body.size()) > limit {
+            return Err(MailboxError::Full);
+        }
+        let now = self.clock.now();
+        let known = MessageRecord {
+            received_at: now,
+            size: 0,
+            reverse_path: None,
+            recipients: Vec::new(),
+            submitted_by: None,
+        };
+        let delivery = Delivery {
+            to: DeliverTo::Folder(folder.id),
+            message: appended.body.id(),
+            marks: appended.marks,
+            received_at: appended.received_at.unwrap_or(now),
+            kept_at: now,
+        };
+        let message = AcceptMessage::new(self.store.vault(), appended.body, known);
+        match self.store.accept(message.keep_in(delivery)).await {
+            Ok(placed) => placed
+                .first()
+                .copied()
+                .ok_or(MailboxError::Refused(ActRefusal::NoFolder)),
+            Err(StoreError::NoFolder) => Err(ActRefusal::NoFolder.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What lists show of messages. One that has no outline yet gets it now: its body is read once.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]. A message that is gone, or whose body is damaged, is left out.
+    pub async fn outlines(
+        &self,
+        messages: &[MessageId],
+    ) -> Result<HashMap<MessageId, Outline>, MailboxError> {
+        let rows = self.store.outlines(messages).await?.into_iter();
+        let read = |(id, bytes): (MessageId, Zeroizing<Vec<u8>>)| {
+            Outline::from_bytes(&bytes).map(|outline| (id, outline))
+        };
+        let mut found: HashMap<_, _> = rows.filter_map(read).collect();
+        for id in messages {
+            if !found.contains_key(id)
+                && let Some(outline) = self.outline_now(*id).await?
+            {
+                found.insert(*id, outline);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn outline_now(&self, id: MessageId) -> Result<Option<Outline>, StoreError> {
+        let mut body = self.store.body(id);
+        let mut scanner = Scanner::default();
+        loop {
+            match body.next().await {
+                Ok(Some(piece)) => scanner.take(&piece),
+                Ok(None) => break,
+                Err(error @ (StoreError::Cut { .. } | StoreError::Seal(_))) => {
+                    tracing::error!(%error, "a message can't be listed");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let outline = scanner.finish();
+        let row = OutlineRow::new(self.store.vault(), id, &outline.to_bytes());
+        let put = Change::new().then(Step::PutOutline(row));
+        // It needs nothing to hold: a message that went meanwhile gets none.
+        let _ = self.store.change(put).await?;
+        Ok(Some(outline))
+    }
+
+    async fn in_pieces(
+        &self,
+        uids: &[Uid],
+        act: impl Fn(Uids) -> FolderAct,
+    ) -> Result<ActDone, MailboxError> {
+        let mut all = ActDone::default();
+        for piece in uids.chunks(PIECE) {
+            let done = self.act(act(Uids::of(piece.iter().copied()))).await?;
+            all.folder = done.folder;
+            all.modseq = all.modseq.max(done.modseq);
+            all.marked.extend(done.marked);
+            all.kept_back.extend(done.kept_back);
+            all.placed.extend(done.placed);
+            all.expunged = all.expunged.union(&done.expunged);
+        }
+        Ok(all)
+    }
+
+    async fn act(&self, act: FolderAct) -> Result<ActDone, MailboxError> {
+        Ok(self.store.act(act).await??)
+    }
+}

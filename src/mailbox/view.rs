@@ -1,0 +1,192 @@
+//! What one session knows of one folder. The folder changes under it; what became of it is told when the session asks
+//! ([`View::catch_up`]), and not before: numbers by which a mail program counts messages must not move meanwhile.
+//!
+//! A view holds 24 bytes for a message and reads no body. Nobody else's change is kept for it: it reads from the store what
+//! came since the last change that it has seen, so that one who is slow costs nothing.
+
+use std::collections::BTreeSet;
+
+use crate::id::FolderId;
+use crate::store::{
+    Changes, Entry, Flags, Folder, FolderRecord, FolderWatch, Keyword, Marks, ModSeq, Opening,
+    Store, StoreError, Uid, Uids,
+};
+
+/// What a session knows of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its number in the folder.
+    pub uid: Uid,
+    /// Its system flags.
+    pub flags: Flags,
+    /// The folder's numbers of its keywords, as bits.
+    keywords: u64,
+    /// The number of its last change.
+    pub modseq: ModSeq,
+}
+
+/// What became of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct News {
+    /// Messages that are gone, in ascending order.
+    pub vanished: Vec<Uid>,
+    /// Messages whose marks changed.
+    pub changed: Vec<Uid>,
+    /// Messages that came.
+    pub arrived: Vec<Uid>,
+}
+
+/// What a session knows of a folder.
+pub struct View {
+    store: Store,
+    watch: FolderWatch,
+    id: FolderId,
+    record: FolderRecord,
+    known: Vec<Known>,
+}
+
+impl Known {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            uid: entry.uid,
+            flags: entry.record.flags,
+            keywords: entry.record.keywords,
+            modseq: entry.modseq,
+        }
+    }
+}
+
+impl View {
+    /// Opens a folder; `None` if it is gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it can't be read.
+    pub async fn open(store: &Store, id: FolderId) -> Result<Option<Self>, StoreError> {
+        // First, so that nothing is missed in between.
+        let watch = store.watch(id);
+        let Some(Opening {
+            folder, entries, ..
+        }) = store.open_folder(id).await?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            store: store.clone(),
+            watch,
+            id,
+            record: folder.record,
+            known: entries.iter().map(Known::of).collect(),
+        }))
+    }
+
+    /// Which folder it is.
+    pub fn id(&self) -> FolderId {
+        self.id
+    }
+
+    /// The folder as it was when the session looked last.
+    pub fn folder(&self) -> &FolderRecord {
+        &self.record
+    }
+
+    /// Its messages, in the order of their UIDs: the first has the sequence number 1.
+    pub fn known(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// A message's place in that order, from 0.
+    pub fn place_of(&self, uid: Uid) -> Option<usize> {
+        self.known.binary_search_by_key(&uid, |one| one.uid).ok()
+    }
+
+    /// A message's marks.
+    pub fn marks(&self, known: &Known) -> Marks {
+        self.record.marks_of(known.flags, known.keywords)
+    }
+
+    /// The keywords that are used in the folder.
+    pub fn keywords(&self) -> &[Keyword] {
+        &self.record.keywords
+    }
+
+    /// Of these, the UIDs of messages that the session knows.
+    pub fn select(&self, uids: &Uids) -> Vec<Uid> {
+        let mut found = Vec::new();
+        for (first, last) in uids.ranges() {
+            let from = self.known.partition_point(|one| one.uid.0 < *first);
+            let within = self.known[from..].iter().map(|one| one.uid);
+            found.extend(within.take_while(|uid| uid.0 <= *last));
+        }
+        found
+    }
+
+    /// Waits until something changed; `false` if the folder is gone. It may also answer when nothing did.
+    pub async fn wait(&mut self) -> bool {
+        self.watch.changed().await
+    }
+
+    /// Learns what became of the folder; `None` if it is gone, or has another UIDVALIDITY.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it can't be read: the session knows what it knew.
+    pub async fn catch_up(&mut self) -> Result<Option<News>, StoreError> {
+        let since = self.record.highest_modseq;
+        let Some(changes) = self.store.changes_since(self.id, since).await? else {
+            return Ok(None);
+        };
+        let Changes {
+            folder,
+            entries,
+            vanished,
+        } = changes;
+        // Its row had to be made anew: what the session knows are the numbers of another folder.
+        if folder.record.uid_validity != self.record.uid_validity {
+            return Ok(None);
+        }
+        let vanished = match vanished {
+            Some(vanished) => self.select(&vanished),
+            None => match self.missing().await? {
+                Some(missing) => missing,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.take(folder, &entries, vanished)))
+    }
+
+    /// What the session knows and isn't there any more, by a look at all that is.
+    async fn missing(&self) -> Result<Option<Vec<Uid>>, StoreError> {
+        let Some(opening) = self.store.open_folder(self.id).await? else {
+            return Ok(None);
+        };
+        let there: BTreeSet<Uid> = opening.entries.iter().map(|entry| entry.uid).collect();
+        let known = self.known.iter().map(|one| one.uid);
+        Ok(Some(known.filter(|uid| !there.contains(uid)).collect()))
+    }
+
+    fn take(&mut self, folder: Folder, entries: &[Entry], vanished: Vec<Uid>) -> News {
+        let gone: BTreeSet<Uid> = vanished.iter().copied().collect();
+        self.known.retain(|one| !gone.contains(&one.uid));
+        let mut news = News {
+            vanished,
+            ..News::default()
+        };
+        let mut came = Vec::new();
+        for entry in entries {
+            match self.place_of(entry.uid) {
+                Some(place) => {
+                    let was = std::mem::replace(&mut self.known[place], Known::of(entry));
+                    if (was.flags, was.keywords) != (entry.record.flags, entry.record.keywords) {
+                        news.changed.push(entry.uid);
+                    }
+                }
+                None => came.push(Known::of(entry)),
+            }
+        }
+        news.arrived = came.iter().map(|one| one.uid).collect();
+        self.known.append(&mut came);
+        // What comes has the highest numbers; one that is there again since its row was mended may have any.
+        self.known.sort_by_key(|one| one.uid);
+        self.record = folder.record;
+        news
+    }
+}

@@ -1,0 +1,60 @@
+//! The staff's mail: folders, what stands in them, and what left them.
+//!
+//! | file | its job |
+//! |---|---|
+//! | `name` | names of folders, and the seven that every mailbox has |
+//! | `mark` | flags and keywords |
+//! | `number` | UIDs, mod-sequences, and sets of UIDs |
+//! | `folder` | the folder's row, with its counters |
+//! | `entry` | a message's place in a folder |
+//! | `expunged` | which UIDs left a folder, and by which change |
+//! | `outline` | what a list of messages shows, sealed beside the message |
+//! | `working` | folders while a group of writes goes over them: each is read once and written once |
+//! | `deliver` | messages into folders |
+//! | `act` | what can be done to folders and to what stands in them |
+//! | `doing` | how that is done |
+//! | `read` | the readers' side |
+//! | `sound` | whether folders hold what their counters say |
+//! | `watch` | who wants to hear that a folder changed |
+//! | `before` | the places of messages before there were folders |
+//!
+//! # What must hold
+//! - A UID is never given twice in a folder, and each change of it has a higher mod-sequence than the last.
+//! - Two folders of one mailbox never had the same UIDVALIDITY: a name and its UIDVALIDITY are one folder for ever.
+//! - A body is there once, however many places it has, and is overwritten after the last of them is gone.
+//! - Only ids, UIDs and mod-sequences are in the clear: how many messages there are, and in which order they changed; not
+//!   who read what, nor what a folder is called.
+
+mod act;
+pub(super) mod before;
+mod deliver;
+mod doing;
+mod entry;
+mod expunged;
+mod folder;
+mod mark;
+mod name;
+mod number;
+mod outline;
+mod read;
+mod sound;
+mod watch;
+mod working;
+
+pub use act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkChange};
+pub(super) use deliver::deliver;
+pub use deliver::{DeliverTo, Delivery, Placed};
+pub use entry::{Entry, EntryRecord};
+pub(super) use expunged::ExpungedRecord;
+pub use folder::{Folder, FolderRecord};
+pub use mark::{Flags, Keyword, Marks, NotAKeyword};
+pub use name::{FolderName, NotAName, SpecialUse};
+pub use number::{ModSeq, Uid, Uids};
+pub use outline::OutlineRow;
+pub(super) use outline::{
+    insert as insert_outlines, open as open_outline, put_late as put_late_outline,
+    remove as remove_outline,
+};
+pub use read::{Changes, Kept, Opening};
+pub use watch::FolderWatch;
+pub(super) use watch::{Touched, Watches};

@@ -1,0 +1,71 @@
+//! Who wants to hear that a folder changed. Each listener holds the number of the last change and nothing else: who is
+//! slow reads once what came meanwhile, and costs no memory.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::ModSeq;
+use crate::id::FolderId;
+use crate::store::Store;
+
+/// All listeners.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Watches(Mutex<HashMap<FolderId, watch::Sender<ModSeq>>>);
+
+/// Waits for changes of one folder.
+#[derive(Debug)]
+pub struct FolderWatch(watch::Receiver<ModSeq>);
+
+/// What a write did to a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Touched {
+    /// It has this change now.
+    Changed(ModSeq),
+    /// It is gone.
+    Gone,
+}
+
+impl Watches {
+    /// Tells what was committed.
+    pub(in crate::store) fn tell(&self, touched: &[(FolderId, Touched)]) {
+        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (folder, what) in touched {
+            let nobody = match (watches.get(folder), what) {
+                (None, _) => continue,
+                (Some(_), Touched::Gone) => true,
+                (Some(watch), Touched::Changed(modseq)) => {
+                    watch.send_replace(*modseq);
+                    watch.receiver_count() == 0
+                }
+            };
+            if nobody {
+                watches.remove(folder);
+            }
+        }
+    }
+
+    fn watch(&self, folder: FolderId) -> FolderWatch {
+        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|_, watch| watch.receiver_count() > 0);
+        let watch = watches
+            .entry(folder)
+            .or_insert_with(|| watch::channel(ModSeq(0)).0);
+        FolderWatch(watch.subscribe())
+    }
+}
+
+impl FolderWatch {
+    /// Waits for the next change; `false` if the folder is gone.
+    pub async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+}
+
+impl Store {
+    /// Listens to a folder, from now on.
+    pub fn watch(&self, folder: FolderId) -> FolderWatch {
+        self.writer.shared.watches.watch(folder)
+    }
+}

@@ -1,0 +1,223 @@
+//! Folders while a group of writes goes over them: each is read once, changed in memory, and written once.
+
+use std::collections::{HashMap, hash_map};
+
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::folder::{Folder, name_indexes};
+use super::watch::Touched;
+use super::{FolderName, ModSeq, SpecialUse, Uid, entry};
+use crate::id::{FolderId, MailboxId};
+use crate::store::writer::Tx;
+use crate::store::{StoreError, setting};
+
+/// The setting that holds the last UIDVALIDITY that was given.
+const LAST_VALIDITY: &str = "uid-validity";
+
+/// Folders that were read, and what became of them.
+#[derive(Default)]
+pub(super) struct Working {
+    folders: HashMap<FolderId, (Folder, bool)>,
+    names: HashMap<(MailboxId, FolderName), FolderId>,
+}
+
+impl Working {
+    /// A folder, to be changed: it is written with the others.
+    pub(super) async fn change(
+        &mut self,
+        id: FolderId,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<&mut Folder>, StoreError> {
+        let (folder, changed) = match self.folders.entry(id) {
+            hash_map::Entry::Occupied(read) => read.into_mut(),
+            hash_map::Entry::Vacant(unread) => {
+                let row =
+                    sqlx::query("SELECT id, mailbox, name_index, sealed FROM folder WHERE id = $1")
+                        .bind(id.as_bytes().as_slice())
+                        .fetch_optional(&mut *tx.connection)
+                        .await?;
+                let Some(row) = row else { return Ok(None) };
+                let mut folder = Folder::open(tx.vault, &row)?;
+                mend(&mut folder, tx).await?;
+                unread.insert((folder, false))
+            }
+        };
+        *changed = true;
+        Ok(Some(folder))
+    }
+
+    /// The folder of this name, if there is one.
+    pub(super) async fn named(
+        &mut self,
+        mailbox: MailboxId,
+        name: &FolderName,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<FolderId>, StoreError> {
+        let key = (mailbox, name.clone());
+        if let Some(id) = self.names.get(&key) {
+            return Ok(Some(*id));
+        }
+        for index in name_indexes(tx.vault, mailbox, name) {
+            let row = sqlx::query(
+                "SELECT id, mailbox, name_index, sealed FROM folder
+                 WHERE mailbox = $1 AND name_index = $2",
+            )
+            .bind(mailbox.as_bytes().as_slice())
+            .bind(index.as_bytes().as_slice())
+            .fetch_optional(&mut *tx.connection)
+            .await?;
+            let Some(row) = row else { continue };
+            let mut folder = match Folder::open(tx.vault, &row) {
+                Ok(folder) => folder,
+                Err(error @ (StoreError::Seal(_) | StoreError::Record { .. })) => {
+                    tracing::error!(%error, "a folder is made anew from what stands in it");
+                    let id = row.try_get(0)?;
+                    let id = crate::store::id_of(id, FolderId::from_slice, "folder")?;
+                    Folder::unknown(id, mailbox, index, name.clone())
+                }
+                Err(error) => return Err(error),
+            };
+            mend(&mut folder, tx).await?;
+            let id = folder.id;
+            self.folders.entry(id).or_insert((folder, false));
+            self.names.insert(key, id);
+            return Ok(Some(id));
+        }
+        Ok(None)
+    }
+
+    /// The folder of this name; it is made if there is none, and with the first of a mailbox all that each has.
+    pub(super) async fn ensure(
+        &mut self,
+        mailbox: MailboxId,
+        name: &FolderName,
+        at: Timestamp,
+        tx: &mut Tx<'_>,
+    ) -> Result<FolderId, StoreError> {
+        if let Some(id) = self.named(mailbox, name, tx).await? {
+            return Ok(id);
+        }
+        if name.special_use().is_some() {
+            for special in SpecialUse::ALL {
+                let name = FolderName::from(special);
+                if self.named(mailbox, &name, tx).await?.is_none() {
+                    self.create(mailbox, name, at, tx).await?;
+                }
+            }
+        }
+        match self.named(mailbox, name, tx).await? {
+            Some(id) => Ok(id),
+            None => self.create(mailbox, name.clone(), at, tx).await,
+        }
+    }
+
+    /// Makes a folder. There is none of this name.
+    pub(super) async fn create(
+        &mut self,
+        mailbox: MailboxId,
+        name: FolderName,
+        at: Timestamp,
+        tx: &mut Tx<'_>,
+    ) -> Result<FolderId, StoreError> {
+        let validity = next_validity(at, tx).await?;
+        let folder = Folder::new(tx.vault, mailbox, name.clone(), validity);
+        let id = folder.id;
+        put(&folder, tx).await?;
+        self.folders.insert(id, (folder, false));
+        self.names.insert((mailbox, name), id);
+        Ok(id)
+    }
+
+    /// Forgets a folder that is gone.
+    pub(super) fn forget(&mut self, id: FolderId) {
+        self.folders.remove(&id);
+        self.names.retain(|_, known| *known != id);
+    }
+
+    /// Writes what was changed.
+    pub(super) async fn save(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        for (folder, _) in self.folders.values().filter(|(_, changed)| *changed) {
+            put(folder, tx).await?;
+            let touched = Touched::Changed(folder.record.highest_modseq);
+            tx.after.touched.push((folder.id, touched));
+        }
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// The number of the change that is being made.
+    pub(super) fn next_change(&mut self) -> ModSeq {
+        self.record.highest_modseq.0 += 1;
+        self.record.highest_modseq
+    }
+}
+
+/// A folder's row that is older than what stands in it was put back, or was made anew: its numbers go on behind all that is
+/// known of, under another UIDVALIDITY, since more may have been given out.
+async fn mend(folder: &mut Folder, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let row = sqlx::query(
+        "SELECT COALESCE((SELECT MAX(uid) FROM entry WHERE folder_id = $1), 0),
+                COALESCE((SELECT MAX(modseq) FROM entry WHERE folder_id = $1), 0),
+                COALESCE((SELECT MAX(modseq) FROM expunged WHERE folder_id = $1), 0)",
+    )
+    .bind(folder.id.as_bytes().as_slice())
+    .fetch_one(&mut *tx.connection)
+    .await?;
+    let (uid, changed, expunged): (i64, i64, i64) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let last = ModSeq::read(changed.max(expunged));
+    let uid = u32::try_from(uid).unwrap_or(u32::MAX - 1);
+    let record = &mut folder.record;
+    if uid < record.uid_next.0 && last <= record.highest_modseq && record.uid_validity > 0 {
+        return Ok(());
+    }
+    tracing::error!(folder = %folder.id, "a folder's row is older than its messages: it is counted anew");
+    record.uid_next = record.uid_next.max(Uid(uid.saturating_add(1)));
+    record.highest_modseq = ModSeq(record.highest_modseq.0.max(last.0) + 1);
+    record.forgot_until = record.highest_modseq;
+    record.uid_validity = next_validity(Timestamp::now(), tx).await?;
+    (record.messages, record.unseen, record.deleted, record.bytes) = (0, 0, 0, 0);
+    for entry in entry::between(folder.id, (0, u32::MAX), tx).await? {
+        folder.record.count_in(&entry.record);
+    }
+    let row = sqlx::query("SELECT COUNT(*) FROM entry WHERE folder_id = $1")
+        .bind(folder.id.as_bytes().as_slice())
+        .fetch_one(&mut *tx.connection)
+        .await?;
+    folder.record.messages = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+    Ok(())
+}
+
+async fn put(folder: &Folder, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO folder (id, mailbox, name_index, sealed) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE SET name_index = excluded.name_index, sealed = excluded.sealed",
+    )
+    .bind(folder.id.as_bytes().as_slice())
+    .bind(folder.mailbox.as_bytes().as_slice())
+    .bind(folder.name_index.as_bytes().as_slice())
+    .bind(folder.seal(tx.vault))
+    .execute(&mut *tx.connection)
+    .await?;
+    Ok(())
+}
+
+/// A UIDVALIDITY that no folder had: the seconds of the clock, or one more than the last. So it rises as well where an
+/// older file was put back, or the setting can't be read.
+async fn next_validity(at: Timestamp, tx: &mut Tx<'_>) -> Result<u32, StoreError> {
+    let last = match setting::get(LAST_VALIDITY, tx).await {
+        Ok(last) => last,
+        Err(error @ (StoreError::Seal(_) | StoreError::Record { .. })) => {
+            tracing::error!(%error, "the last UIDVALIDITY can't be read");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let last = last.and_then(|bytes| Some(u32::from_be_bytes(*bytes.first_chunk()?)));
+    let clock = u32::try_from(at.as_second()).unwrap_or(1).max(1);
+    let next = clock.max(last.unwrap_or(0).saturating_add(1));
+    setting::put(LAST_VALIDITY, &next.to_be_bytes(), tx).await?;
+    Ok(next)
+}
