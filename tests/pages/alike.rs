@@ -282,7 +282,7 @@ async fn the_time_of_an_answer_tells_nothing() {
     let all = states.len();
     let stamps = &pages.stamps(TIMES * all).await;
     let signing_up = async |state: usize, n: usize| {
-        let form = sign_up_form(&states[state].0, &stamps[n * all + state]);
+        let form = sign_up_form(states[state].0, &stamps[n * all + state]);
         pages.post("/", &form).await
     };
     assert_same_class(&medians(all, signing_up).await, "POST /");
