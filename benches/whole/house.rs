@@ -39,6 +39,9 @@ impl House {
         // All of the load comes from one network, which may by default have but a part of what is unfinished.
         let limits = "connections = 1000\nunfinished = \"16 GiB\"\ndisk_reserve = \"0 MiB\"";
         plan.more.push(("limits", limits.to_owned()));
+        let incoming = "verify = false\nmails_per_network = 1000000\nmails_per_sender = 1000000\n\
+                        size_per_network = \"16 GiB\"";
+        plan.more.push(("incoming", incoming.to_owned()));
         let ports = plan.ports;
         (Stage::set(plan).await.unwrap(), outside, ports)
     }

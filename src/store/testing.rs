@@ -91,6 +91,12 @@ pub(crate) async fn delete_staff(files: &Files, traces: bool) {
     }
 }
 
+/// Makes all counts of TLS connections unreadable, and due long ago.
+pub(crate) async fn spoil_tls_days(files: &Files) {
+    let sql = "UPDATE tls_day SET sealed = x'00', due_at = 1795262400000";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
 /// Blanks the audit log's entries, as an erasure does with those of the other log.
 pub(crate) async fn blank_audit_log(files: &Files) {
     let sql = "UPDATE log_leaf SET sealed = NULL WHERE log = 1";

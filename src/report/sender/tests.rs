@@ -12,8 +12,9 @@ use crate::delivery::route::Reach;
 use crate::dns::{Resolver, ResolverSettings};
 use crate::id::TlsDayId;
 use crate::report::desk::tests::{clock, store};
+use crate::store::testing::spoil_tls_days;
 use crate::store::{
-    ChangeOutcome, Scope, Suppressed, Suppression, SuppressionReason, TlsDayRecord,
+    ChangeOutcome, Files, Scope, Suppressed, Suppression, SuppressionReason, TlsDayRecord,
 };
 
 const TODAY: Date = Date::constant(2026, 11, 21);
@@ -327,18 +328,11 @@ async fn nobody_is_mailed_many_nor_whoever_wants_none() {
 #[tokio::test]
 async fn rows_that_do_not_open_are_in_nobodys_way() {
     let world = world().await;
-    let file = world._directory.path().join("hustings.db");
     for n in 0..u64::from(READ) + 6 {
         world.note(&format!("d{n}.example"), None);
     }
     world.reporter.save().await.unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let connecting = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options);
-    let mut connection = connecting.await.unwrap();
-    sqlx::query("UPDATE tls_day SET sealed = x'00', due_at = 1795262400000")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    spoil_tls_days(&Files::in_directory(world._directory.path())).await;
     world.note("far.example", None);
     world.reporter.save().await.unwrap();
     let open = world.store.tls_days(Timestamp::MIN, Timestamp::MAX, READ);

@@ -14,11 +14,14 @@ const FILLING: Duration = Duration::from_millis(1_700);
 impl Story {
     pub(super) async fn sign_up(&mut self) -> Step {
         let browser = self.world.browser()?;
-        let page = browser.get("/").await?;
-        expect_page(&page, 200)?;
-        let form = page.form().ok_or("the page has no form")?;
-        tokio::time::sleep(FILLING).await;
+        let mut forms = Vec::new();
         for address in [ELEN, TOM] {
+            let page = browser.get("/").await?;
+            expect_page(&page, 200)?;
+            forms.push((address, page.form().ok_or("the page has no form")?));
+        }
+        tokio::time::sleep(FILLING).await;
+        for (address, form) in forms {
             let answer = browser.submit(&filled(&form, address)).await?;
             expect_page(&answer, 200)?;
             self.teller.saw_all(browser.take_transcript());
