@@ -4,11 +4,11 @@ use clap::Subcommand;
 
 use super::context::{Context, Sinks, json_line};
 use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
-use crate::control::Failure;
 use crate::control::api::dns::{
     Check, Checked, Dkim, FindingReport, KeyReport, RecordReport, Records, Reports, RotateDkim,
     RotateTls, Rotated, TlsRotation,
 };
+use crate::control::{Ask, Failure};
 
 /// What the party publishes in DNS
 #[derive(Debug, clap::Args)]
@@ -127,12 +127,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             };
             super::dns_reports::run(&ask, context)
         }
-        DnsCommand::RotateTls { now, reason } => rotate_tls(
+        DnsCommand::RotateTls { now, reason } => rotate(
             &RotateTls {
                 now: *now,
                 reason: reason.clone(),
             },
             context,
+            tls_rotation,
         ),
         DnsCommand::RotateDkim {
             domain,
@@ -147,6 +148,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 reason: reason.clone(),
             },
             context,
+            |records, rotated| rotation(records, rotated, *now),
         ),
     }
 }
@@ -174,7 +176,12 @@ fn wrong_in_dns(wrong: u64, checked: &Checked) -> Failure {
     )
 }
 
-fn rotate(ask: &RotateDkim, context: &Context) -> Result<(), Failure> {
+/// Asks for new keys, and shows the records that are to be published for them.
+fn rotate<A: Ask>(
+    ask: &A,
+    context: &Context,
+    show: impl FnOnce(&[A::Row], &A::Answer) -> String,
+) -> Result<(), Failure> {
     let mut records = Vec::new();
     let sinks = Sinks {
         row: &mut |row| {
@@ -183,33 +190,14 @@ fn rotate(ask: &RotateDkim, context: &Context) -> Result<(), Failure> {
         },
         body: &mut |_| Ok(()),
     };
-    let rotated = context.ask_into(ask, None, sinks)?;
-    if context.json {
-        for record in &records {
-            context.write(&json_line(record)?)?;
-        }
-        return context.write(&json_line(&rotated)?);
+    let answer = context.ask_into(ask, None, sinks)?;
+    if !context.json {
+        return context.write(&show(&records, &answer));
     }
-    context.write(&rotation(&records, &rotated, ask.now))
-}
-
-fn rotate_tls(ask: &RotateTls, context: &Context) -> Result<(), Failure> {
-    let mut records = Vec::new();
-    let sinks = Sinks {
-        row: &mut |row| {
-            records.push(row);
-            Ok(())
-        },
-        body: &mut |_| Ok(()),
-    };
-    let rotation = context.ask_into(ask, None, sinks)?;
-    if context.json {
-        for record in &records {
-            context.write(&json_line(record)?)?;
-        }
-        return context.write(&json_line(&rotation)?);
+    for record in &records {
+        context.write(&json_line(record)?)?;
     }
-    context.write(&tls_rotation(&records, &rotation))
+    context.write(&json_line(&answer)?)
 }
 
 pub(super) fn tls_rotation(records: &[RecordReport], rotation: &TlsRotation) -> String {

@@ -29,7 +29,7 @@ pub(super) enum Kind {
 }
 
 /// Who hands a report in, as far as it is known.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Giver {
     pub(super) kind: Kind,
     pub(super) network: Network,

@@ -126,9 +126,8 @@ impl PartyHouse {
         let mut warnings = Vec::new();
         let needs_restart = settings.needs_restart(&self.started);
         let held = held_until_restart(&needs_restart);
-        self.certificates.take(checked.read);
         if let Some(rooms) = self.cell.get() {
-            rooms.go_by(&checked.network);
+            // What can fail comes first: a refused reload leaves the doors, the network and the certificates as they were.
             let letters = Arc::new(settings.letters());
             let consent = rooms.consent.reload(settings.consent(), letters);
             consent.await.map_err(|error| fail(&error))?;
@@ -136,6 +135,10 @@ impl PartyHouse {
                 .mailings
                 .reload(settings.mailings(&rooms.signing, rooms.names.clone()))
                 .map_err(|error| fail(&error))?;
+        }
+        self.certificates.take(checked.read);
+        if let Some(rooms) = self.cell.get() {
+            rooms.go_by(&checked.network);
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);
             say_gone_lists(&rooms);

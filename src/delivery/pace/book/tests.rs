@@ -1,3 +1,5 @@
+//! Tests of the counts: what a day and a minute allow, what a warning takes back, and who is forgotten.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
