@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::style::Style;
 use super::*;
 use crate::control::SecretText;
-use crate::control::api::{Count, audit as audit_api, list as list_api, mailbox as mailbox_api};
+use crate::control::api::{
+    Count, audit as audit_api, contact as contact_api, list as list_api, mailbox as mailbox_api,
+};
 use crate::control::api::{
     consent as consent_api, dns as dns_api, mailing as mailing_api, queue as queue_api,
 };
@@ -251,6 +253,15 @@ fn queue_and_mailboxes() {
             limit: 2 << 30,
         }),
     }];
+    let counts = contact_api::Counts {
+        contacts: 41,
+        waiting: 3,
+        asked: 2,
+    };
+    insta::assert_snapshot!(
+        "contact-list",
+        both(&counts, &contact::counts_text(&counts, PLAIN))
+    );
     insta::assert_snapshot!("mailbox-list", both(&rows, &mailbox::table(&rows, PLAIN)));
 }
 

@@ -34,8 +34,8 @@ mod values;
 
 pub use certificates::{Acme, CertificateFiles, Tls};
 pub use choices::{
-    Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, KeySource,
-    LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
+    Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, FirstContact,
+    KeySource, LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
 };
 pub use delivery::Delivery;
 pub use document::{annotated_toml, reference};

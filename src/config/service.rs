@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{KeySource, LogFormat, LogLevel, LogTarget};
+use super::choices::{FirstContact, KeySource, LogFormat, LogLevel, LogTarget};
 use super::declare::{Check, section};
 use super::problem::Place;
 use super::values::{ByteSize, Name, WebAddress};
@@ -226,6 +226,10 @@ section! {
     pub struct Incoming {
         /// Check SPF, DKIM and DMARC, and do what the sender's DMARC policy asks. Only a laboratory without DNS wants false.
         verify: bool = default(true),
+        /// "challenge": mail of strangers waits in the folder Unconfirmed, and who proves to have written it is asked "was it
+        /// you?"; their button brings it to the inbox. What nobody confirms, or takes out, is erased after 14 days.
+        /// "deliver": it goes to the inbox at once. So it does without `verify`, when nothing is proven of any mail.
+        first_contact: FirstContact = default(FirstContact::Challenge),
         /// How long the look-ups for one mail may take. Its server hears 451 then, and comes again.
         patience: Duration = default(Duration::from_secs(20)),
         /// Mails an hour from one network (an IPv4 /24 or an IPv6 /56); for the next it hears 450.
@@ -292,6 +296,8 @@ section! {
         signups_per_network: u32 = default(20),
         /// "Was it you?" mails an hour to one domain; more wait.
         challenges_per_domain: u32 = default(200),
+        /// "Was it you?" mails an hour to strangers who wrote to the party; more wait.
+        first_contacts_per_hour: u32 = default(100),
         /// "Was it you?" mails a day for imported rows.
         import_challenges_per_day: u32 = default(500),
     }
@@ -332,6 +338,13 @@ impl Check for Limits {
             at,
             "challenges_per_domain",
             self.challenges_per_domain,
+            1,
+            100_000,
+        );
+        between(
+            at,
+            "first_contacts_per_hour",
+            self.first_contacts_per_hour,
             1,
             100_000,
         );

@@ -126,6 +126,7 @@ impl Settings {
             mail_domain: config.domain().clone(),
             limits: ConsentLimits {
                 per_domain_hour: config.limits.challenges_per_domain,
+                first_contacts_per_hour: config.limits.first_contacts_per_hour,
                 imported_per_day: config.limits.import_challenges_per_day,
                 ..ConsentLimits::default()
             },

@@ -1,5 +1,5 @@
 //! The staff's mailboxes: which addresses there are ([`directory`]), what a mail that comes to them asks of us
-//! ([`glance`]), what staff do to their folders ([`room`]), and what a session knows of one ([`view`]).
+//! ([`glance`]), what staff do to their folders ([`room`]), strangers' mail that nobody confirms ([`unconfirmed`]), and what a session knows of one ([`view`]).
 
 pub mod directory;
 pub mod glance;
@@ -7,6 +7,7 @@ mod room;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod unconfirmed;
 mod view;
 pub mod wish;
 

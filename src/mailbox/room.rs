@@ -73,6 +73,14 @@ impl Mailboxes {
         Self { store, clock }
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The folders of a mailbox: first the seven that each has, then the others by name. Those seven are made if they
     /// aren't there.
     ///

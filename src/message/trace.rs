@@ -6,12 +6,13 @@ use mail_builder::headers::date::Date;
 use super::mime::field::{self, Field};
 use super::mime::{Limits, MimeError};
 use super::segment::is_target;
+use super::verdict::results::SENDER;
 
 /// How many `Received` fields a message may have before it's taken for a loop (RFC 5321 §6.3: at least 100).
 pub const MOST_HOPS: usize = 100;
 
 /// Fields that tell where and with what the sender writes, belong to a server, or hold hidden recipients.
-const STRIPPED: [&str; 24] = [
+const STRIPPED: [&str; 25] = [
     "Received",
     "Return-Path",
     "Delivered-To",
@@ -35,6 +36,7 @@ const STRIPPED: [&str; 24] = [
     "X-Mozilla-Status2",
     "X-Mozilla-Keys",
     "Authentication-Results",
+    SENDER,
     "DKIM-Signature",
 ];
 /// Beginnings of such names.

@@ -14,6 +14,7 @@ mod blanks;
 mod body;
 mod bounce;
 mod change;
+mod contact;
 mod error;
 mod intake;
 mod journal;
@@ -61,6 +62,10 @@ pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
 pub use bounce::{Bounce, BounceRecord, Returned};
 pub use change::{Change, ChangeOutcome, Guard, Step};
+pub use contact::{
+    ContactCounts, ContactRecord, Question, QuestionRecord, Stranger, WaitingRecord,
+    contact_indexes, contact_pace_indexes,
+};
 pub use error::StoreError;
 pub use intake::{Intake, IntakeRecord};
 pub use journal::JournalEntry;

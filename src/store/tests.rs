@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commits;
+mod contacts;
 mod damage;
 mod files;
 mod folders;

@@ -107,6 +107,21 @@ impl MailView for StopQuestion<'_> {
     const NAME: &'static str = "stop";
 }
 
+/// "Was it you?", to a stranger who wrote to the party. Nothing of what they wrote is in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirstContact<'a> {
+    /// The page with the button.
+    pub link: &'a str,
+    /// The page for "never write to me again".
+    pub never_link: &'a str,
+    /// Days after which their mail is erased.
+    pub days: u32,
+}
+
+impl MailView for FirstContact<'_> {
+    const NAME: &'static str = "first_contact";
+}
+
 /// The footer of a list mail.
 #[derive(Clone, Debug, Serialize)]
 pub struct Footer<'a> {

@@ -193,6 +193,7 @@ pub(super) fn pages(templates: &Templates) -> Vec<Scene> {
         scene("unsubscribed", None, &Unsubscribed { list: None }),
     ));
     scenes.push(scene("never", Some(ACTION), &Never { action }));
+    scenes.push(scene("met", Some(ACTION), &Met { action }));
     scenes.push(scene("privacy", Some("/privacy"), &privacy()));
     for kind in NoticeKind::ALL {
         let shown = scene("notice", None, &kind.page());
@@ -327,6 +328,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
         mail(&Welcome { lists: ways }),
         mail(&AlreadySubscribed { lists: ways }),
         mail(&StopQuestion { link, days }),
+        mail(&FirstContact {
+            link,
+            never_link,
+            days,
+        }),
         mail(&Preview {
             id: "1f3a",
             subject,

@@ -109,7 +109,9 @@ impl Party {
         let mut plan = Plan::new(outside.address());
         change(&mut plan);
         on_any_disk(&mut plan);
-        let stage = Stage::set(plan).await.unwrap();
+        let stage = Stage::set(plan)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let running = stage.start(clock.clone()).await.unwrap();
         let sender = stage.sender().await.unwrap();
         Self {

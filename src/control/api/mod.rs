@@ -5,6 +5,7 @@ use crate::consent::MaskedCount;
 
 pub mod audit;
 pub mod consent;
+pub mod contact;
 pub mod dns;
 pub mod key;
 pub mod list;
@@ -23,6 +24,8 @@ pub const ALL: &[&str] = &[
     "consent bundle",
     "consent show",
     "consent verify",
+    "contact forget",
+    "contact list",
     "dns check",
     "dns dkim",
     "dns records",

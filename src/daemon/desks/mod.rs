@@ -6,6 +6,7 @@
 //! | `list` | `list show` |
 //! | `subscriber/` | `subscriber …`: look, enter a card, erase, count, import, export, agree |
 //! | `consent` | `consent show`, `consent bundle` |
+//! | `contact` | `contact …` |
 //! | `dns`, `reports` | `dns …` |
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
@@ -17,6 +18,7 @@
 //! - An address is told to admins alone, and the look at it is in the audit log before it is told.
 
 mod consent;
+mod contact;
 pub(super) mod dns;
 mod failure;
 mod list;
@@ -40,6 +42,7 @@ use crate::id::StaffId;
 use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
+use contact::ContactDesk;
 use dns::DnsDesk;
 use list::ListDesk;
 use mailbox::MailboxDesk;
@@ -71,9 +74,12 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
 fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let subscriber = Arc::new(SubscriberDesk(rooms.clone()));
     let consent = Arc::new(ConsentDesk(rooms.clone()));
+    let contact = Arc::new(ContactDesk(rooms.clone()));
     desk.on::<api::list::Show, _>(&Arc::new(ListDesk(rooms.clone())))
         .on::<api::consent::Show, _>(&consent)
         .on::<api::consent::Bundle, _>(&consent)
+        .on::<api::contact::List, _>(&contact)
+        .on::<api::contact::Forget, _>(&contact)
         .on::<api::subscriber::Find, _>(&subscriber)
         .on::<api::subscriber::Add, _>(&subscriber)
         .on::<api::subscriber::Withdraw, _>(&subscriber)

@@ -11,6 +11,7 @@ use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
 use crate::delivery::queue::TLS_REPORT;
+use crate::mailbox::Mailboxes;
 use crate::report::Reporter;
 use crate::store::MailingState;
 
@@ -35,6 +36,20 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     loop {
         if let Err(error) = consent.expire().await {
             tracing::error!(%error, "expired requests could not be erased; tried again in an hour");
+        }
+        clock.sleep(HOUR).await;
+    }
+}
+
+/// What is done every hour: strangers' mail that waited for long enough goes.
+pub(super) async fn unconfirmed(mailboxes: Mailboxes, clock: Clock) {
+    loop {
+        match mailboxes.expire_unconfirmed().await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "erased mail that nobody confirmed"),
+            Err(error) => {
+                tracing::error!(%error, "mail that nobody confirmed could not be erased; tried again in an hour");
+            }
         }
         clock.sleep(HOUR).await;
     }

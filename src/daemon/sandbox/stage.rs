@@ -134,7 +134,11 @@ impl Stage {
         }
         // TLS peers go by the host's clock, whatever the sandbox's says.
         let ca = SelfMadeCa::new("Hustings sandbox, trusted by nobody else", Timestamp::now())?;
-        ca.issue_to(&root.join("tls"), "party", &[HOST, DOMAIN, "127.0.0.1"])?;
+        let host = plan.domain.map(|domain| HOST.replace(DOMAIN, domain));
+        let names = [HOST, DOMAIN, "127.0.0.1"]
+            .into_iter()
+            .chain(host.as_deref());
+        ca.issue_to(&root.join("tls"), "party", &names.collect::<Vec<_>>())?;
         fs::write(root.join("ca.pem"), ca.pem())?;
         let trust = Trust::new(ca.der())?;
         let text = config_text(&root, &plan);
@@ -229,7 +233,7 @@ impl Stage {
     /// # Errors
     /// The daemon's failure.
     pub async fn sender(&self) -> Result<Person, StageError> {
-        let address = format!("{SENDER}@{DOMAIN}");
+        let address = format!("{SENDER}@{}", self.config.domain());
         let add = Add {
             name: SENDER.to_owned(),
             addresses: vec![address.clone()],
@@ -259,7 +263,7 @@ impl Stage {
 }
 
 async fn first_admin(config: &Config, root: &crate::vault::RootKey) -> Result<Person, StageError> {
-    let address = format!("{APPROVER}@{DOMAIN}");
+    let address = format!("{APPROVER}@{}", config.domain());
     let account = NewAccount {
         name: APPROVER.to_owned(),
         addresses: EmailAddress::parse(&address).into_iter().collect(),

@@ -22,7 +22,7 @@ pub(super) fn mail(name: &str, party: &Party, mail: &Mail, tongues: Tongues) -> 
         )?;
     }
     let links: &[&str] = match name {
-        "challenge" | "challenge_open" => &[sample::LINK, sample::NEVER],
+        "challenge" | "challenge_open" | "first_contact" => &[sample::LINK, sample::NEVER],
         "welcome" | "already" => &[sample::WAY_OUT],
         "stop" | "approval" => &[sample::LINK],
         _ => &[],

@@ -203,7 +203,7 @@ impl Body for Arrival {
             // Whom it asks is asked when it comes again, and once.
             return Err(refusal);
         }
-        self.take(checked, stop).await?;
+        self.take(checked, stop, &glance).await?;
         Ok(Accepted {
             note: Cow::Borrowed("Taken"),
         })

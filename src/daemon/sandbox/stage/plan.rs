@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(doc)]
+use super::DOMAIN;
 use crate::control::SecretText;
 
 /// What a stage may differ in.
@@ -13,6 +15,8 @@ use crate::control::SecretText;
 pub struct Plan {
     /// The directory; none is a throwaway one.
     pub directory: Option<PathBuf>,
+    /// Its domain, where that is another than [`DOMAIN`].
+    pub domain: Option<&'static str>,
     /// Ports of SMTP, submissions, submission, pages and plain pages; 0 is any.
     pub ports: [u16; 5],
     /// Where all mail to the outside goes.
@@ -30,6 +34,7 @@ impl Plan {
     pub fn new(outside: SocketAddr) -> Self {
         Self {
             directory: None,
+            domain: None,
             ports: [0; 5],
             outside,
             routed: true,

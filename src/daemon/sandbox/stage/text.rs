@@ -9,7 +9,7 @@ use super::{DOMAIN, HOST, OFFICE, Plan};
 pub(super) fn config_text(root: &Path, plan: &Plan) -> String {
     let at = |name: &str| quoted(&root.join(name).display().to_string());
     let more = |section: &str| more(plan, section);
-    format!(
+    let text = format!(
         r#"# The sandbox's configuration. Nothing in it leaves this machine.
 domains = ["{DOMAIN}"]
 hostname = "{HOST}"
@@ -92,7 +92,11 @@ to = "stderr"
             "" => "check = false".to_owned(),
             lines => lines.to_owned(),
         },
-    )
+    );
+    match plan.domain {
+        Some(domain) => text.replace(DOMAIN, domain),
+        None => text,
+    }
 }
 
 /// Where the doors are, and with which certificates.
