@@ -262,6 +262,19 @@ fn queue_and_mailboxes() {
         "contact-list",
         both(&counts, &contact::counts_text(&counts, PLAIN))
     );
+    let going = vec![mailbox_api::RetentionReport {
+        mailbox: "office".into(),
+        folder: "Trash".into(),
+        messages: 12,
+        next_at: Some(noon()),
+        within_month: 7,
+        held: true,
+        reason: Some("access request 4".into()),
+    }];
+    insta::assert_snapshot!(
+        "mailbox-retention",
+        both(&going, &mailbox::retention_table(&going, PLAIN))
+    );
     insta::assert_snapshot!("mailbox-list", both(&rows, &mailbox::table(&rows, PLAIN)));
 }
 

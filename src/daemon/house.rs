@@ -34,7 +34,6 @@ use crate::control::api::service::DoorReport;
 use crate::control::handlers::KeyDesk;
 use crate::control::{Desk, Server};
 use crate::delivery::engine::{Bell, Engine, EngineSettings, Network};
-use crate::mailbox::Mailboxes;
 use crate::store::{Change, Health, Space, Store, StoreError};
 use crate::tls::Certificates;
 use crate::web::{Web, WebParts};
@@ -239,8 +238,7 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
-        let mailboxes = Mailboxes::new(rooms.store.clone(), self.clock.clone());
-        self.spawn(work::unconfirmed(mailboxes, self.clock.clone()));
+        self.spawn(work::unconfirmed(rooms.mailboxes(), self.clock.clone()));
         self.spawn(rooms.names.clone().run());
         if let Some(reporter) = rooms.reporter.clone() {
             self.spawn(reporter.run());

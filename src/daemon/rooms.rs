@@ -15,8 +15,10 @@ use crate::delivery::queue::MailQueue;
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
+use crate::id::MailboxId;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
+use crate::mailbox::{Keeping, Mailboxes};
 use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
@@ -197,6 +199,27 @@ impl Rooms {
     /// When mail is tried again, and for how long.
     pub fn schedule(&self) -> Schedule {
         settings::schedule(&self.config.load())
+    }
+
+    /// The folders of all mailboxes.
+    pub(super) fn mailboxes(&self) -> Mailboxes {
+        Mailboxes::new(self.store.clone(), self.clock.clone())
+    }
+
+    /// How long a mailbox's mail is kept.
+    pub(super) fn keeping(&self, mailbox: MailboxId) -> Keeping {
+        let (config, vault) = (self.config.load(), self.store.vault());
+        let of_role = config
+            .mailbox
+            .iter()
+            .find(|(name, _)| vault.role_mailbox(name.as_str()) == mailbox)
+            .and_then(|(_, role)| role.keep);
+        let keep = &config.retention;
+        Keeping {
+            mail: of_role.unwrap_or(keep.mail).to_span(),
+            junk: keep.junk.to_span(),
+            trash: keep.trash.to_span(),
+        }
     }
 
     /// Our addresses.

@@ -3,6 +3,7 @@
 
 pub mod directory;
 pub mod glance;
+mod retention;
 mod room;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -11,5 +12,6 @@ mod unconfirmed;
 mod view;
 pub mod wish;
 
+pub use retention::{Hold, Keeping, Leaving};
 pub use room::{Appended, MailboxError, Mailboxes, Marking};
 pub use view::{Known, News, View};

@@ -7,10 +7,10 @@ use crate::id::FolderId;
 use crate::store::{ActRefusal, FolderName, SpecialUse, Uid};
 
 /// How long it waits.
-const WAITS: SignedDuration = SignedDuration::from_hours(24 * 14);
+pub(super) const WAITS: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 impl Mailboxes {
-    /// Erases what has waited for long enough, in all mailboxes. Answers how many messages that were.
+    /// Erases what has waited for long enough, in all mailboxes but those on hold. Answers how many messages that were.
     ///
     /// # Errors
     /// A [`MailboxError`]; what was erased before it is gone.
@@ -20,6 +20,9 @@ impl Mailboxes {
         let before = now.saturating_sub(WAITS).unwrap_or(Timestamp::MIN);
         let mut erased = 0;
         for mailbox in self.store().mailboxes().await? {
+            if self.hold_of(mailbox).await?.is_some() {
+                continue;
+            }
             let folder = match self.store().folder_named(mailbox, &name).await {
                 Ok(Some(folder)) if folder.record.messages > 0 => folder.id,
                 Ok(_) => continue,

@@ -12,7 +12,7 @@ const CLEAR: &[(&str, &str, &str)] = &[
     (
         "setting",
         "name",
-        "a name fixed in the code, or an import's random number behind one",
+        "a name fixed in the code, or behind one an import's random number or a mailbox's id",
     ),
     ("message", "id", "random"),
     ("message", "staged", "0 or 1: whether the message is whole"),

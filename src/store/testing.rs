@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::Files;
-use crate::id::SubscriberId;
+use crate::id::{MessageId, SubscriberId};
 
 /// A table whose rows are sealed.
 #[derive(Debug, Clone, Copy)]
@@ -157,4 +157,16 @@ fn sql_stands_in_this_room_alone() {
     }
     assert!(read > 300, "{read} files");
     assert_eq!(found, [""; 0]);
+}
+
+/// A sealed chunk of a message, as it lies in the file.
+pub(crate) async fn sealed_chunk(files: &Files, message: MessageId, number: i64) -> Vec<u8> {
+    let mut file = connect(files).await;
+    sqlx::query("SELECT sealed FROM chunk WHERE message_id = $1 AND idx = $2")
+        .bind(message.as_bytes().as_slice())
+        .bind(number)
+        .fetch_one(&mut file)
+        .await
+        .expect("is there")
+        .get(0)
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod asked;
+mod keeping;
 mod loops;
 mod staff;
 mod world;

@@ -10,7 +10,7 @@
 //! | `dns`, `reports` | `dns …` |
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
-//! | `mailbox` | `mailbox list` |
+//! | `mailbox`, `retention` | `mailbox …` |
 //! | `failure` | what a room's error means for who asked |
 //!
 //! # What must hold
@@ -26,6 +26,7 @@ mod mailbox;
 mod mailing;
 mod queue;
 mod reports;
+mod retention;
 mod subscriber;
 #[cfg(test)]
 pub(super) mod tests;
@@ -96,6 +97,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let mailing = Arc::new(MailingDesk(rooms.clone()));
     let queue = Arc::new(QueueDesk(rooms.clone()));
     let dns = Arc::new(DnsDesk(rooms.clone()));
+    let mailbox = Arc::new(MailboxDesk(rooms.clone()));
     desk.on::<api::dns::Records, _>(&dns)
         .on::<api::dns::Check, _>(&dns)
         .on::<api::dns::Dkim, _>(&dns)
@@ -114,7 +116,10 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::queue::Show, _>(&queue)
         .on::<api::queue::Retry, _>(&queue)
         .on::<api::queue::Drop, _>(&queue)
-        .on::<api::mailbox::List, _>(&Arc::new(MailboxDesk(rooms.clone())))
+        .on::<api::mailbox::List, _>(&mailbox)
+        .on::<api::mailbox::Retention, _>(&mailbox)
+        .on::<api::mailbox::Hold, _>(&mailbox)
+        .on::<api::mailbox::Lift, _>(&mailbox)
 }
 
 /// What stands in the audit log where no reason has to be given and none was.

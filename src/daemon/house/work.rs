@@ -68,7 +68,8 @@ pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded.
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, mail
+/// that was kept for long enough is erased.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.end_unapproved().await {
@@ -83,10 +84,32 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
         }
+        purge(&rooms).await;
         if let Err(error) = rooms.reports.forget().await {
             tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");
         }
         clock.sleep(DAY).await;
+    }
+}
+
+/// Mail that was kept for long enough goes, one mailbox after the other.
+async fn purge(rooms: &Rooms) {
+    let all = match rooms.store.mailboxes().await {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::error!(%error, "mail could not be looked through for what is too old; tried again tomorrow");
+            return;
+        }
+    };
+    let boxes = rooms.mailboxes();
+    for mailbox in all {
+        match boxes.purge(mailbox, &rooms.keeping(mailbox)).await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "erased mail that was kept for long enough"),
+            Err(error) => {
+                tracing::error!(%error, "a mailbox's old mail could not be erased; tried again tomorrow");
+            }
+        }
     }
 }
 
