@@ -72,6 +72,10 @@ listener!(
     ListenSubmission, 587, "submission"
 );
 listener!(
+    /// The staff's INBOX for mail programs that only fetch (POP3), TLS from the first byte: port 995.
+    ListenPop3s, 995, "pop3s"
+);
+listener!(
     /// The pages: port 443.
     ListenHttps, 443, "https"
 );
@@ -89,6 +93,8 @@ section! {
         submissions: ListenSubmissions = section(),
         /// Mail from staff, STARTTLS.
         submission: ListenSubmission = section(),
+        /// The staff's INBOX for mail programs that only fetch.
+        pop3s: ListenPop3s = section(),
         /// The pages.
         https: ListenHttps = section(),
         /// ACME, and the way to the pages.
@@ -98,7 +104,7 @@ section! {
 
 impl Listen {
     /// Each listener's name here, its addresses and its socket's name.
-    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 5] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 6] {
         [
             ("smtp", &self.smtp.addresses, &self.smtp.fd),
             (
@@ -111,6 +117,7 @@ impl Listen {
                 &self.submission.addresses,
                 &self.submission.fd,
             ),
+            ("pop3s", &self.pop3s.addresses, &self.pop3s.fd),
             ("https", &self.https.addresses, &self.https.fd),
             ("http", &self.http.addresses, &self.http.fd),
         ]

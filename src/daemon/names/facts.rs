@@ -58,6 +58,7 @@ fn services(config: &Config) -> Vec<ServiceFact> {
     let doors = [
         ("submissions", &listen.submissions.addresses, 465),
         ("submission", &listen.submission.addresses, 587),
+        ("pop3s", &listen.pop3s.addresses, 995),
     ];
     let doors = doors.map(|(name, addresses, usual)| ServiceFact {
         name,
@@ -67,6 +68,6 @@ fn services(config: &Config) -> Vec<ServiceFact> {
             port => port,
         }),
     });
-    let not_yet = ["imaps", "pop3s"].map(|name| ServiceFact { name, port: None });
+    let not_yet = ["imaps"].map(|name| ServiceFact { name, port: None });
     doors.into_iter().chain(not_yet).collect()
 }
