@@ -58,6 +58,7 @@ fn services(config: &Config) -> Vec<ServiceFact> {
     let doors = [
         ("submissions", &listen.submissions.addresses, 465),
         ("submission", &listen.submission.addresses, 587),
+        ("imaps", &listen.imaps.addresses, 993),
     ];
     let doors = doors.map(|(name, addresses, usual)| ServiceFact {
         name,
@@ -67,6 +68,9 @@ fn services(config: &Config) -> Vec<ServiceFact> {
             port => port,
         }),
     });
-    let not_yet = ["imaps", "pop3s"].map(|name| ServiceFact { name, port: None });
-    doors.into_iter().chain(not_yet).collect()
+    let not_yet = ServiceFact {
+        name: "pop3s",
+        port: None,
+    };
+    doors.into_iter().chain([not_yet]).collect()
 }
