@@ -42,8 +42,8 @@ pub enum MailboxError {
 /// The folders of all mailboxes.
 #[derive(Clone)]
 pub struct Mailboxes {
-    store: Store,
-    clock: Clock,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
 }
 
 /// What one may do to marks, and to which messages.

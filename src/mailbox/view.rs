@@ -109,6 +109,13 @@ impl View {
         self.record.marks_of(known.flags, known.keywords)
     }
 
+    /// Whether a message has a keyword.
+    pub fn has_keyword(&self, known: &Known, keyword: &Keyword) -> bool {
+        let mut used = self.record.keywords.iter();
+        let number = used.position(|used| used.is(keyword));
+        number.is_some_and(|at| known.keywords >> at & 1 == 1)
+    }
+
     /// The keywords that are used in the folder.
     pub fn keywords(&self) -> &[Keyword] {
         &self.record.keywords
