@@ -139,7 +139,7 @@ impl Party {
         &self.running().doors
     }
 
-    /// The address of a door: `smtp`, `submissions`, `submission`, `pop3s`, `https`, `plain`.
+    /// The address of a door: `smtp`, `submissions`, `submission`, `imaps`, `pop3s`, `https`, `plain`.
     pub fn door(&self, name: &'static str) -> SocketAddr {
         world::door(self.doors(), name).unwrap()
     }

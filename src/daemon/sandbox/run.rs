@@ -228,6 +228,10 @@ fn mail_programs(world: &World) -> Result<Vec<Row>, StageError> {
             format!("port {}", world.door("submission")?.port()),
         ),
         (
+            "folders (IMAP), TLS",
+            format!("port {}", world.door("imaps")?.port()),
+        ),
+        (
             "fetching (POP3), TLS",
             format!("port {}", world.door("pop3s")?.port()),
         ),
