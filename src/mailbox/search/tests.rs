@@ -49,6 +49,7 @@ impl World {
         let mut writer = self.store.begin_body().await.unwrap();
         writer.write(mail.text.as_bytes()).await.unwrap();
         let appended = Appended {
+            outline: None,
             body: writer.finish(),
             marks: mail.marks.clone(),
             received_at: Some(mail.received_at),

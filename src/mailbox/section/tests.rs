@@ -53,6 +53,7 @@ impl World {
         let id = body.id();
         let (marks, received_at) = (Marks::default(), None);
         let appended = Appended {
+            outline: None,
             body,
             marks,
             received_at,
