@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::mailbox::search::Key;
 use crate::store::{MarkChange, ModSeq};
 
 /// `*`, the last there is: no number of a set is 0.
@@ -214,6 +215,62 @@ pub(super) struct StoreMarks {
     pub unchanged_since: Option<ModSeq>,
 }
 
+/// What SEARCH is to tell (RFC 4731, RFC 5182).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct SearchReturn {
+    /// The first message found.
+    pub min: bool,
+    /// The last one.
+    pub max: bool,
+    /// All.
+    pub all: bool,
+    /// How many.
+    pub count: bool,
+    /// Nothing, but to remember them.
+    pub save: bool,
+}
+
+impl SearchReturn {
+    /// All messages found.
+    pub(super) const ALL: Self = Self {
+        min: false,
+        max: false,
+        all: true,
+        count: false,
+        save: false,
+    };
+}
+
+/// What is searched for: a key of the room's, or numbers, which mean something to this session alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Criterion {
+    /// A key.
+    Key(Key),
+    /// These messages; whether by their UIDs.
+    Numbers(Numbers, bool),
+    /// Not so.
+    Not(Box<Criterion>),
+    /// Any of these.
+    Any(Vec<Criterion>),
+    /// All of these.
+    Every(Vec<Criterion>),
+}
+
+/// SEARCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Search {
+    /// The answer is UIDs.
+    pub uid: bool,
+    /// The charset is one that we know.
+    pub charset: bool,
+    /// What is to be told; in the old form if it isn't said.
+    pub wanted: Option<SearchReturn>,
+    /// What for.
+    pub criterion: Criterion,
+    /// Changes are asked about.
+    pub by_modseq: bool,
+}
+
 /// COPY or MOVE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Transfer {
@@ -313,6 +370,8 @@ pub(super) enum Command {
     },
     /// Tell me as things happen (RFC 2177).
     Idle,
+    /// Finds messages.
+    Search(Search),
     /// Reads messages.
     Fetch(Fetch),
     /// Marks messages.

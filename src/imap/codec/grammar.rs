@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::cursor::{Cursor, Read, Syntax};
 use super::frame::is_tag;
-use super::list;
+use super::{list, search};
 use crate::imap::command::{
     BodyItem, Command, Extension, Fetch, FetchItem, List, NumberSet, Numbers, PartWhat, RawName,
     Resync, STAR, Select, StatusItem, StoreMarks, Tag, Transfer,
@@ -57,13 +57,16 @@ fn command(mut cursor: Cursor<'_>, whole: &[u8]) -> Read<Command> {
     match verb.as_str() {
         "LIST" => list::list(&mut cursor),
         "CREATE" => list::create(&mut cursor),
+        "SEARCH" => search::search(&mut cursor, false),
         "LOGIN" => login(&mut cursor),
         "AUTHENTICATE" => authenticate(&mut cursor),
         "FETCH" | "STORE" | "COPY" | "MOVE" => by_codec(whole, cursor),
         "UID" => {
             cursor.space()?;
-            cursor.word()?;
-            by_codec(whole, cursor)
+            match cursor.word()?.eq_ignore_ascii_case("SEARCH") {
+                true => search::search(&mut cursor, true),
+                false => by_codec(whole, cursor),
+            }
         }
         _ => convert(decode(whole)?, false),
     }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::body;
 use super::news::Aloud;
 use super::selected::Selected;
-use super::{Done, Enabled, Ended, No, Sink, Stop};
+use super::{Done, Enabled, No, Sink, Stop};
 use crate::id::MessageId;
-use crate::imap::command::{BodyItem, Fetch, FetchItem, Numbers};
+use crate::imap::command::{Fetch, FetchItem, Numbers};
 use crate::imap::host::Account;
 use crate::imap::write;
 use crate::mailbox::{Known, Marking, News};
@@ -69,17 +70,17 @@ impl Selected {
             places.retain(|place| known.get(*place).is_some_and(|one| one.modseq > since));
         }
         let needs = Needs::of(&fetch.items);
-        let mut missing = false;
+        let mut no = None;
         for batch in places.chunks(BATCH) {
-            missing |= self
+            let refused = self
                 .fetch_batch(account, *enabled, &fetch, &needs, batch, out)
                 .await?;
+            no = no.or(refused);
         }
-        if missing && !fetch.uid {
-            let text = "Some of these messages are gone";
-            return Err(No::new("EXPUNGEISSUED", text).into());
+        match no {
+            Some(no) => Err(no.into()),
+            None => Ok(Done::plain()),
         }
-        Ok(Done::plain())
     }
 
     async fn tell_vanished<S: Sink>(
@@ -100,7 +101,7 @@ impl Selected {
         Ok(())
     }
 
-    /// Answers a batch; `true` if some of it is gone.
+    /// Answers a batch; and says what of it could not be read.
     async fn fetch_batch<S: Sink>(
         &mut self,
         account: &Account,
@@ -109,7 +110,7 @@ impl Selected {
         needs: &Needs,
         places: &[usize],
         out: &mut S,
-    ) -> Result<bool, Stop> {
+    ) -> Result<Option<No>, Stop> {
         let mut marked = BTreeSet::new();
         if fetch.marks_seen && !self.read_only {
             marked = self.mark_seen(account, enabled, places, out).await?;
@@ -125,7 +126,7 @@ impl Selected {
             let messages: Vec<MessageId> = entries.iter().map(|entry| entry.message).collect();
             outlines = account.mailboxes.outlines(&messages).await?;
         }
-        let mut missing = false;
+        let mut no = None;
         for (place, known) in places.iter().zip(known) {
             let entry = entries
                 .binary_search_by_key(&known.uid, |entry| entry.uid)
@@ -133,7 +134,9 @@ impl Selected {
             let entry = entry.map(|at| &entries[at]);
             let outline = entry.and_then(|entry| outlines.get(&entry.message));
             if needs.entry && entry.is_none() || needs.outline && outline.is_none() {
-                missing = true;
+                if !fetch.uid {
+                    no = Some(No::new("EXPUNGEISSUED", "Some of these messages are gone"));
+                }
                 continue;
             }
             let message = Message {
@@ -142,10 +145,12 @@ impl Selected {
                 entry,
                 outline,
             };
-            self.write_message(account, enabled, fetch, &message, &marked, out)
+            let refused = self
+                .write_message(account, enabled, fetch, &message, &marked, out)
                 .await?;
+            no = refused.or(no);
         }
-        Ok(missing)
+        Ok(no)
     }
 
     /// Marks what is read; the messages that weren't marked so before.
@@ -205,7 +210,8 @@ impl Selected {
         message: &Message<'_>,
         marked: &BTreeSet<Uid>,
         out: &mut S,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<No>, Stop> {
+        let mut no = None;
         let buffer = out.buffer();
         buffer.extend_from_slice(b"* ");
         write::number(buffer, message.place as u64 + 1);
@@ -215,7 +221,13 @@ impl Selected {
                 out.buffer().push(b' ');
             }
             match item {
-                FetchItem::Body(body) => self.write_body(account, body, message, out).await?,
+                FetchItem::Body(body) => {
+                    let (Some(entry), Some(outline)) = (message.entry, message.outline) else {
+                        continue;
+                    };
+                    let message = (entry.message, outline);
+                    no = body::write(account, body, message, out).await?.or(no);
+                }
                 item => self.write_item(item, message, out.buffer()),
             }
         }
@@ -231,7 +243,8 @@ impl Selected {
             }
         }
         out.buffer().extend_from_slice(b")\r\n");
-        Ok(out.relieve().await?)
+        out.relieve().await?;
+        Ok(no)
     }
 
     fn write_item(&self, item: &FetchItem, message: &Message<'_>, out: &mut Vec<u8>) {
@@ -288,20 +301,5 @@ fn complete(fetch: &mut Fetch) {
     }
     if fetch.changed_since.is_some() && !fetch.items.contains(&FetchItem::ModSeq) {
         fetch.items.push(FetchItem::ModSeq);
-    }
-}
-
-impl Selected {
-    async fn write_body<S: Sink>(
-        &self,
-        _account: &Account,
-        body: &BodyItem,
-        _message: &Message<'_>,
-        out: &mut S,
-    ) -> Result<(), Stop> {
-        out.buffer().extend_from_slice(body.label.as_bytes());
-        out.buffer().extend_from_slice(b" NIL");
-        let _ = Ended::HalfSaid;
-        Ok(())
     }
 }

@@ -11,6 +11,8 @@
 //! | `selected` | a folder that is open: its view, and which messages are meant |
 //! | `news` | what became of it, told when numbers may move |
 //! | `fetch` | reading messages |
+//! | `body` | parts of them, streamed |
+//! | `search` | SEARCH |
 //! | `mark` | STORE |
 //! | `transfer` | COPY, MOVE, EXPUNGE |
 //! | `append` | APPEND |
@@ -18,18 +20,23 @@
 //! A command of an open folder is a method of [`selected::Selected`]: without one there is nothing to run it on.
 
 mod append;
+mod body;
 mod fetch;
 mod folder;
 mod list;
 mod mark;
 mod news;
 mod no;
+mod search;
 mod select;
 mod selected;
 mod sink;
 mod transfer;
 
 use std::io;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use append::Appending;
 use selected::Selected;
@@ -38,7 +45,7 @@ pub(super) use no::No;
 pub(super) use sink::Sink;
 
 use super::codec::names;
-use super::command::{Command, Extension, Numbers, RawName, Tag};
+use super::command::{Command, Extension, Numbers, RawName, Search, Tag};
 use super::host::Account;
 use super::session::{capabilities_after, tagged};
 use crate::mailbox::MailboxError;
@@ -134,6 +141,7 @@ impl Telling {
         match command {
             Command::Fetch(fetch) if !fetch.uid => Self::InPlace,
             Command::Store(store) if !store.uid => Self::InPlace,
+            Command::Search(search) if !search.uid => Self::InPlace,
             Command::Logout | Command::Unselect | Command::Close | Command::Idle => Self::Nothing,
             // Its own answer tells all.
             Command::Select(_) => Self::Nothing,
@@ -149,12 +157,15 @@ pub(super) struct Desk {
     enabled: Enabled,
     selected: Option<Selected>,
     append: Option<Appending>,
+    /// Turns at searching, over all desks.
+    searches: Arc<Semaphore>,
 }
 
 impl Desk {
     /// The desk of somebody who has just logged in.
-    pub(super) fn new(account: Account, message_size: u64) -> Self {
+    pub(super) fn new(account: Account, message_size: u64, searches: Arc<Semaphore>) -> Self {
         Self {
+            searches,
             account,
             message_size,
             enabled: Enabled::default(),
@@ -187,7 +198,7 @@ impl Desk {
                 self.tell(Telling::All, out).await?;
             }
             command => {
-                let done = self.perform(command, out).await;
+                let done = self.perform(tag, command, out).await;
                 self.answer(tag, done, telling, out).await?;
             }
         }
@@ -213,7 +224,12 @@ impl Desk {
         Ok(())
     }
 
-    async fn perform<S: Sink>(&mut self, command: Command, out: &mut S) -> Result<Done, Stop> {
+    async fn perform<S: Sink>(
+        &mut self,
+        tag: &Tag,
+        command: Command,
+        out: &mut S,
+    ) -> Result<Done, Stop> {
         match command {
             Command::Capability => {
                 let known = capabilities_after(self.message_size);
@@ -242,6 +258,7 @@ impl Desk {
             Command::List(list) => self.list(&list, out).await,
             Command::Status { name, items } => self.status(&name, &items, out).await,
             Command::Expunge(numbers) => self.expunge(numbers).await,
+            Command::Search(search) => self.search(&search, tag, out).await,
             Command::Fetch(fetch) => {
                 let (selected, account, enabled) = self.open()?;
                 selected.fetch(account, enabled, fetch, out).await
@@ -321,6 +338,22 @@ impl Desk {
     /// The end of an IDLE.
     pub(super) async fn end_idle<S: Sink>(&mut self, tag: &Tag, out: &mut S) -> Result<(), Ended> {
         self.answer(tag, Ok(Done::plain()), Telling::All, out).await
+    }
+
+    async fn search<S: Sink>(
+        &mut self,
+        search: &Search,
+        tag: &Tag,
+        out: &mut S,
+    ) -> Result<Done, Stop> {
+        if !search.charset {
+            return Err(No::new("BADCHARSET (US-ASCII UTF-8)", "This charset isn't known").into());
+        }
+        // Whoever searches on and on keeps others waiting for their own searches alone, and each in turn.
+        let searches = self.searches.clone();
+        let _turn = searches.acquire().await.map_err(|_| Ended::FolderGone)?;
+        let (selected, account, enabled) = self.open()?;
+        selected.search(account, enabled, search, tag, out).await
     }
 
     async fn expunge(&mut self, numbers: Option<Numbers>) -> Result<Done, Stop> {

@@ -56,7 +56,7 @@ impl House {
             mailboxes: self.mailboxes.clone(),
             room: 100_000,
         };
-        Talk(Desk::new(account, 10_000))
+        Talk(Desk::new(account, 10_000, Arc::new(Semaphore::new(1))))
     }
 }
 

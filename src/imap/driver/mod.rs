@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -31,6 +32,9 @@ use wire::Wire;
 /// The door's name in logs and counts.
 const DOOR: &str = "imaps";
 
+/// How many searches go on at once, over all connections.
+const SEARCHES: usize = 4;
+
 /// The IMAP door: its host and its limits. All its connections share it.
 pub struct Door<H> {
     host: Arc<H>,
@@ -39,6 +43,7 @@ pub struct Door<H> {
     timeouts: Timeouts,
     refusals: Arc<Refusals>,
     places: Places,
+    searches: Arc<Semaphore>,
 }
 
 /// Why a connection ended other than by agreement.
@@ -96,6 +101,7 @@ impl<H: Host> Door<H> {
             timeouts: Timeouts::default(),
             refusals: Arc::default(),
             places: Places::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
 

@@ -71,7 +71,7 @@ impl<H: Host> Door<H> {
                     Admitted::Not(not) => step = not,
                     Admitted::Member(member, account, text) => {
                         wire.buffer().extend(text);
-                        let desk = Desk::new(account, limits.message_size);
+                        let desk = Desk::new(account, limits.message_size, self.searches.clone());
                         drop(stranger);
                         let last = self.attend(wire, *member, desk, stop).await;
                         drop(place);

@@ -25,7 +25,7 @@ const MAX_PASSWORD: usize = 1024;
 const LINE: usize = 4096;
 
 /// Somebody who hasn't logged in.
-pub struct Stranger {
+pub(in crate::imap) struct Stranger {
     limits: Limits,
     tls: TlsInfo,
     frame: Frame,
@@ -47,7 +47,7 @@ enum Exchange {
 }
 
 /// What is known of this user?
-pub struct AskCredentials {
+pub(in crate::imap) struct AskCredentials {
     tag: Tag,
     user: String,
     proof: Proof,
@@ -61,7 +61,7 @@ enum Proof {
 
 impl AskCredentials {
     /// The user name as the client wrote it.
-    pub fn user(&self) -> &str {
+    pub(in crate::imap) fn user(&self) -> &str {
         &self.user
     }
 }
@@ -74,20 +74,20 @@ impl std::fmt::Debug for AskCredentials {
 
 /// A log-in has ended.
 #[derive(Debug)]
-pub struct Login {
+pub(in crate::imap) struct Login {
     tag: Tag,
     outcome: LoginOutcome,
 }
 
 impl Login {
     /// How.
-    pub fn outcome(&self) -> LoginOutcome {
+    pub(in crate::imap) fn outcome(&self) -> LoginOutcome {
         self.outcome
     }
 }
 
 /// What came of a log-in.
-pub enum Admitted {
+pub(in crate::imap) enum Admitted {
     /// Nobody was let in.
     Not(Step<'static>),
     /// Somebody was: this is to be said.
@@ -102,7 +102,7 @@ const WRONG: No = No("NO", "[AUTHENTICATIONFAILED] User name or password wrong")
 
 impl Stranger {
     /// Somebody behind TLS who has said nothing yet.
-    pub fn new(tls: TlsInfo, limits: Limits) -> Self {
+    pub(in crate::imap) fn new(tls: TlsInfo, limits: Limits) -> Self {
         Self {
             limits,
             tls,
@@ -118,7 +118,7 @@ impl Stranger {
     }
 
     /// The first words.
-    pub fn greeting(&self) -> Vec<u8> {
+    pub(in crate::imap) fn greeting(&self) -> Vec<u8> {
         format!(
             "* OK [CAPABILITY {}] Hustings is ready\r\n",
             self.capabilities()
@@ -127,7 +127,7 @@ impl Stranger {
     }
 
     /// Takes what it can from the start of `input`: how many octets, and what to do about them.
-    pub fn advance(&mut self, input: &[u8]) -> (usize, Step<'static>) {
+    pub(in crate::imap) fn advance(&mut self, input: &[u8]) -> (usize, Step<'static>) {
         if self.dialogue.is_some() {
             return self.take_line(input);
         }
@@ -138,7 +138,7 @@ impl Stranger {
             Event::Ready => Step::Say(b"+ Go on\r\n".to_vec()),
             Event::Whole(whole) => self.run(&Zeroizing::new(whole)),
             Event::Refused(held) => Step::Say(refused(&held)),
-            Event::Broken(fault) => Step::Close(broken(self.frame.held(), fault)),
+            Event::Broken(fault) => Step::Close(broken(self.frame.held(), input, fault)),
             // Not from a stranger.
             Event::Append(begun) => Step::Close(tagged(&begun.tag, "BAD", "Log in first")),
         };
@@ -296,7 +296,7 @@ impl Stranger {
     }
 
     /// The host's answer to [`Step::AskCredentials`].
-    pub fn answer_credentials(
+    pub(in crate::imap) fn answer_credentials(
         &mut self,
         asked: AskCredentials,
         answer: Result<Credentials, Refusal>,
@@ -320,7 +320,7 @@ impl Stranger {
     }
 
     /// The host's answer to [`Step::Login`].
-    pub fn answer_login(
+    pub(in crate::imap) fn answer_login(
         &mut self,
         login: Login,
         answer: Result<Option<Account>, Refusal>,

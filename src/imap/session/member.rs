@@ -43,7 +43,7 @@ enum Place {
 
 /// What the driver waits for, which decides how long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Awaiting {
+pub(in crate::imap) enum Awaiting {
     /// A command, of which nothing has come.
     Command,
     /// The rest of one.
@@ -56,7 +56,7 @@ pub enum Awaiting {
 
 /// Somebody who has logged in.
 #[derive(Debug)]
-pub struct Member {
+pub(in crate::imap) struct Member {
     limits: Limits,
     frame: Frame,
     reading: Reading,
@@ -78,7 +78,7 @@ impl Member {
     }
 
     /// What the driver waits for after [`Step::NeedInput`].
-    pub fn awaiting(&self) -> Awaiting {
+    pub(in crate::imap) fn awaiting(&self) -> Awaiting {
         match self.reading {
             Reading::Idle(_) => Awaiting::Done,
             Reading::Append(_, Place::Behind) => Awaiting::Rest,
@@ -89,12 +89,12 @@ impl Member {
     }
 
     /// Whether the desk's APPEND is still wanted. When this is false, the driver drops it.
-    pub fn wants_append(&self) -> bool {
+    pub(in crate::imap) fn wants_append(&self) -> bool {
         matches!(&self.reading, Reading::Append(append, _) if append.refused.is_none())
     }
 
     /// Takes what it can from the start of `input`: how many octets, and what to do about them.
-    pub fn advance<'i>(&mut self, input: &'i [u8]) -> (usize, Step<'i>) {
+    pub(in crate::imap) fn advance<'i>(&mut self, input: &'i [u8]) -> (usize, Step<'i>) {
         match std::mem::replace(&mut self.reading, Reading::Command) {
             Reading::Command => self.take_command(input),
             Reading::Append(append, place) => self.go_on(input, append, place),
@@ -110,7 +110,7 @@ impl Member {
             Event::Ready => Step::Say(b"+ Go on\r\n".to_vec()),
             Event::Whole(whole) => self.run(&whole),
             Event::Refused(held) => self.count(refused(&held)),
-            Event::Broken(fault) => Step::Close(broken(self.frame.held(), fault)),
+            Event::Broken(fault) => Step::Close(broken(self.frame.held(), input, fault)),
             Event::Append(begun) => {
                 let append = Append {
                     tag: begun.tag,
@@ -249,7 +249,7 @@ impl Member {
             },
             Behind::Broken(fault) => {
                 let tag = format!("{} ", append.tag.0);
-                Step::Close(broken(tag.as_bytes(), fault))
+                Step::Close(broken(tag.as_bytes(), &[], fault))
             }
         };
         (used, step)

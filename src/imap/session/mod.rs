@@ -7,9 +7,9 @@ mod log_in;
 mod member;
 mod step;
 
-pub use log_in::{Admitted, Stranger};
-pub use member::{Awaiting, Member};
-pub use step::Step;
+pub(in crate::imap) use log_in::{Admitted, Stranger};
+pub(in crate::imap) use member::{Awaiting, Member};
+pub(in crate::imap) use step::Step;
 
 use super::codec::cursor::Syntax;
 use super::codec::frame::{Fault, tag_of};
@@ -52,8 +52,10 @@ fn bad(tag: Option<&Tag>, syntax: Syntax) -> Vec<u8> {
     format!("{tag} BAD {syntax}\r\n").into_bytes()
 }
 
-/// The last words to who sent something behind which nothing can be read.
-fn broken(held: &[u8], fault: Fault) -> Vec<u8> {
+/// The last words to who sent something behind which nothing can be read; its beginning is what was held of it, and what
+/// came.
+fn broken(held: &[u8], input: &[u8], fault: Fault) -> Vec<u8> {
+    const TAG: usize = 300;
     let (code, text) = match fault {
         Fault::Octet => (
             "CLIENTBUG",
@@ -62,7 +64,8 @@ fn broken(held: &[u8], fault: Fault) -> Vec<u8> {
         Fault::TooLong => ("TOOBIG", "The command is too long"),
         Fault::Literal => ("TOOBIG", "The literal is too long"),
     };
-    let tag = tag_of(held).unwrap_or_else(|| "*".to_owned());
+    let begun: Vec<u8> = held.iter().chain(input).take(TAG).copied().collect();
+    let tag = tag_of(&begun).unwrap_or_else(|| "*".to_owned());
     format!("{tag} BAD [{code}] {text}\r\n* BYE {text}\r\n").into_bytes()
 }
 

@@ -5,7 +5,7 @@ use crate::imap::command::{AppendHead, Command, RawName, Tag};
 
 /// The next thing to do.
 #[derive(Debug)]
-pub enum Step<'i> {
+pub(in crate::imap) enum Step<'i> {
     /// Read more; until then there is nothing to do.
     NeedInput,
     /// Go on with the rest of the input.

@@ -190,7 +190,7 @@ mod tests {
             ("a b", "\"a b\""),
             ("a\"b\\", "\"a\\\"b\\\\\""),
             ("\u{e9}", "{2}\r\n\u{e9}"),
-            ("a\r\n b", "{6}\r\na\r\n b"),
+            ("a\r\n b", "{5}\r\na\r\n b"),
         ] {
             assert_eq!(written(|out| string(out, text.as_bytes())), wire);
         }

@@ -21,7 +21,7 @@ fn part(out: &mut Vec<u8>, node: &Node, full: bool, deep: usize) {
         b"MULTIPART" => multipart(out, node, &sub, content.as_ref(), (full, deep)),
         _ => {
             single(out, node, (&kind, &sub), content.as_ref());
-            match (kind.as_slice(), node.parts.first()) {
+            match (kind.as_slice(), node.message().filter(|_| deep > 0)) {
                 (b"MESSAGE", Some(inner)) => {
                     out.push(b' ');
                     envelope(out, &inner.fields);
@@ -55,21 +55,23 @@ fn kind(node: &Node, content: Option<&Parted>, deep: usize) -> (Vec<u8>, Vec<u8>
         let (kind, sub) = (said[..slash].trim_ascii(), said[slash + 1..].trim_ascii());
         (!kind.is_empty() && !sub.is_empty()).then(|| (kind.to_vec(), sub.to_vec()))
     });
-    let octets = || (b"APPLICATION".to_vec(), b"OCTET-STREAM".to_vec());
+    let of = |kind: &str, sub: &str| (kind.into(), sub.into());
+    let holds = deep > 0 && !node.parts.is_empty();
     match said {
-        Some((kind, _)) if kind == b"MULTIPART" && (node.parts.is_empty() || deep == 0) => octets(),
-        Some((kind, sub)) if kind == b"MESSAGE" && matches!(&*sub, b"RFC822" | b"GLOBAL") => {
-            match node.parts.is_empty() || deep == 0 {
-                true => octets(),
-                false => (kind, sub),
-            }
-        }
-        Some((kind, _)) if kind != b"MULTIPART" && !node.parts.is_empty() => octets(),
-        Some(said) => said,
+        Some((kind, sub)) if holds && node.is_multipart() == (kind == b"MULTIPART") => (kind, sub),
         // In a digest, what says nothing is a message.
-        None if !node.parts.is_empty() && deep > 0 => (b"MESSAGE".to_vec(), b"RFC822".to_vec()),
-        None => (b"TEXT".to_vec(), b"PLAIN".to_vec()),
+        _ if holds && node.is_multipart() => of("MULTIPART", "MIXED"),
+        _ if holds => of("MESSAGE", "RFC822"),
+        Some((kind, sub)) if kind == b"MULTIPART" || holds_message(&kind, &sub) => {
+            of("APPLICATION", "OCTET-STREAM")
+        }
+        Some(said) => said,
+        None => of("TEXT", "PLAIN"),
     }
+}
+
+fn holds_message(kind: &[u8], sub: &[u8]) -> bool {
+    kind == b"MESSAGE" && matches!(sub, b"RFC822" | b"GLOBAL")
 }
 
 fn multipart(

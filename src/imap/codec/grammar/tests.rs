@@ -82,10 +82,10 @@ fn labels(text: &str) -> Vec<String> {
 fn what_is_fetched_is_told_by_its_name() {
     assert_eq!(
         labels(
-            "FETCH 1:* (BODY.PEEK[1.2.HEADER.FIELDS (From \"X Y\")]<10.20> BODY[] RFC822.TEXT BINARY.SIZE[2] BODY[3.MIME])"
+            "FETCH 1:* (BODY.PEEK[1.2.HEADER.FIELDS (From \"X-Y\")]<10.20> BODY[] RFC822.TEXT BINARY.SIZE[2] BODY[3.MIME])"
         ),
         [
-            "BODY[1.2.HEADER.FIELDS (From \"X Y\")]<10>",
+            "BODY[1.2.HEADER.FIELDS (From X-Y)]<10>",
             "BODY[]",
             "RFC822.TEXT",
             "BINARY.SIZE[2]",

@@ -81,7 +81,7 @@ async fn folders_are_made_named_and_removed() {
     );
     desk.say("ENABLE IMAP4rev2").await;
     assert_eq!(
-        desk.say("LIST \"\" \u{d6}ffice/%").await,
+        desk.say("LIST \"\" \"\u{d6}ffice/%\"").await,
         [
             "* LIST (\\NonExistent \\HasChildren) \"/\" \"\u{d6}ffice/2026\"",
             "OK Done"

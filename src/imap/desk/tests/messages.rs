@@ -156,3 +156,93 @@ async fn a_message_is_appended_or_refused_for_a_reason() {
             && desk.say("STATUS INBOX (MESSAGES)").await[0].contains("MESSAGES 1")
     );
 }
+
+#[tokio::test]
+async fn parts_are_read_and_what_was_read_is_marked() {
+    let house = House::new().await;
+    let mut desk = with_three(&house).await;
+    let whole = mail("one");
+    assert_eq!(
+        desk.say("FETCH 1 (BODY.PEEK[] RFC822.HEADER BODY.PEEK[HEADER.FIELDS (Subject X)] BODY.PEEK[2] BODY.PEEK[]<5.4>)")
+            .await
+            .join("\r\n"),
+        format!(
+            "* 1 FETCH (BODY[] {{{}}}\r\n{whole} RFC822.HEADER {{{}}}\r\n{} BODY[HEADER.FIELDS (Subject X)] {{16}}\r\n\
+             Subject: one\r\n\r\n BODY[2] NIL BODY[]<5> {{4}}\r\n Ann)\r\nOK Done",
+            whole.len(),
+            whole.len() - 8,
+            &whole[..whole.len() - 8]
+        )
+    );
+    assert_eq!(desk.say("FETCH 1 FLAGS").await[0], "* 1 FETCH (FLAGS ())");
+    let heard = desk.say("FETCH 1 (BODY[TEXT])").await.join("\r\n");
+    assert_eq!(
+        heard,
+        "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen))\r\nOK Done"
+    );
+    let heard = desk
+        .say("UID FETCH 1:2 (BINARY[1] BINARY.SIZE[1])")
+        .await
+        .join("\r\n");
+    assert!(
+        heard.starts_with(
+            "* 1 FETCH (UID 1 BINARY[1] ~{8}\r\nHello.\r\n BINARY.SIZE[1] 8)\r\n* 2 FETCH"
+        ),
+        "{heard}"
+    );
+    assert!(
+        heard.contains("BINARY.SIZE[1] 8 FLAGS (\\Seen))"),
+        "{heard}"
+    );
+    desk.append("INBOX", &[], "Content-Transfer-Encoding: x-odd\r\n\r\nx")
+        .await;
+    let heard = desk.say("FETCH 4 BINARY.PEEK[1]").await;
+    assert!(heard[1].starts_with("NO [UNKNOWN-CTE]"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn messages_are_found_and_remembered() {
+    let house = House::new().await;
+    let mut desk = with_three(&house).await;
+    desk.say("STORE 2 +FLAGS.SILENT (\\Seen)").await;
+    for (command, answer) in [
+        ("SEARCH ALL", "* SEARCH 1 2 3"),
+        ("UID SEARCH UNSEEN SUBJECT T", "* SEARCH 3"),
+        ("SEARCH TEXT nothing", "* SEARCH"),
+        ("SEARCH MODSEQ 5", "* SEARCH 2 (MODSEQ 5)"),
+        (
+            "SEARCH RETURN (MIN MAX COUNT) ALL",
+            "* ESEARCH (TAG \"a\") MIN 1 MAX 3 COUNT 3",
+        ),
+        (
+            "UID SEARCH RETURN (ALL) NOT 2",
+            "* ESEARCH (TAG \"a\") UID ALL 1,3",
+        ),
+        ("SEARCH RETURN (COUNT) NEW", "* ESEARCH (TAG \"a\") COUNT 0"),
+        ("SEARCH RETURN () FROM nobody", "* ESEARCH (TAG \"a\")"),
+        ("SEARCH YOUNGER 60", "* SEARCH 1 2 3"),
+    ] {
+        assert_eq!(desk.say(command).await, [answer, "OK Done"], "{command}");
+    }
+    assert_eq!(desk.say("SEARCH RETURN (SAVE) UNSEEN").await, ["OK Done"]);
+    assert_eq!(
+        desk.say("FETCH $ UID").await,
+        ["* 1 FETCH (UID 1)", "* 3 FETCH (UID 3)", "OK Done"]
+    );
+    assert_eq!(desk.say("SEARCH SEEN $").await[0], "* SEARCH");
+    desk.say("SEARCH RETURN (SAVE MAX) ALL").await;
+    desk.say("UID STORE $ +FLAGS.SILENT (\\Deleted)").await;
+    assert_eq!(desk.say("UID EXPUNGE $").await, ["* 3 EXPUNGE", "OK Done"]);
+    assert_eq!(desk.say("FETCH $ UID").await, ["OK Done"]);
+    assert!(
+        desk.end("SEARCH CHARSET LATIN1 ALL")
+            .await
+            .starts_with("NO [BADCHARSET (US-ASCII UTF-8)]")
+    );
+    assert!(desk.end("SEARCH 9").await.starts_with("BAD"));
+    desk.say("ENABLE IMAP4rev2").await;
+    assert_eq!(
+        desk.say("SEARCH ALL").await[0],
+        "* ESEARCH (TAG \"a\") ALL 1:2"
+    );
+}
