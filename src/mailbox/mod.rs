@@ -7,6 +7,7 @@ pub mod glance;
 mod room;
 pub mod search;
 pub mod section;
+mod sight;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
