@@ -59,8 +59,9 @@ fn services(config: &Config) -> Vec<ServiceFact> {
         ("submissions", &listen.submissions.addresses, 465),
         ("submission", &listen.submission.addresses, 587),
         ("imaps", &listen.imaps.addresses, 993),
+        ("pop3s", &listen.pop3s.addresses, 995),
     ];
-    let doors = doors.map(|(name, addresses, usual)| ServiceFact {
+    let services = doors.map(|(name, addresses, usual)| ServiceFact {
         name,
         // Port 0 is any free one, in a laboratory.
         port: addresses.first().map(|address| match address.port() {
@@ -68,9 +69,5 @@ fn services(config: &Config) -> Vec<ServiceFact> {
             port => port,
         }),
     });
-    let not_yet = ServiceFact {
-        name: "pop3s",
-        port: None,
-    };
-    doors.into_iter().chain([not_yet]).collect()
+    services.to_vec()
 }
