@@ -16,6 +16,7 @@ use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
+use crate::mailbox::Mailboxes;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::net::{self, Loads};
 use crate::report::sender::Road;
@@ -37,6 +38,8 @@ pub struct Rooms {
     pub clock: Clock,
     /// Staff accounts.
     pub staff: StaffRoom,
+    /// Folders.
+    pub mailboxes: Mailboxes,
     /// Consent.
     pub consent: Consent,
     /// Mailings.
@@ -119,6 +122,7 @@ impl Rooms {
                 staff.wrong_passwords,
                 staff.wait_after_wrong_passwords,
             ),
+            mailboxes: Mailboxes::new(store.clone(), clock.clone()),
             staff: parts.staff,
             consent: parts.consent,
             mailings: parts.mailings,
