@@ -17,6 +17,7 @@ use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::id::MailboxId;
 use crate::list::Mailings;
+use crate::mailbox::Mailboxes;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::mailbox::{Keeping, Mailboxes};
 use crate::net::{self, Loads};
@@ -39,6 +40,8 @@ pub struct Rooms {
     pub clock: Clock,
     /// Staff accounts.
     pub staff: StaffRoom,
+    /// Folders.
+    pub mailboxes: Mailboxes,
     /// Consent.
     pub consent: Consent,
     /// Mailings.
@@ -121,6 +124,7 @@ impl Rooms {
                 staff.wrong_passwords,
                 staff.wait_after_wrong_passwords,
             ),
+            mailboxes: Mailboxes::new(store.clone(), clock.clone()),
             staff: parts.staff,
             consent: parts.consent,
             mailings: parts.mailings,

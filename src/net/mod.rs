@@ -6,6 +6,7 @@ pub mod listen;
 mod load;
 mod network;
 mod pace;
+pub mod wire;
 
 pub use connection::ConnectionId;
 pub use load::{Load, Loads, Overload};

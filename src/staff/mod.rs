@@ -8,6 +8,7 @@
 //! | `account` | what an account may look like |
 //! | `premises` | which addresses are the party's, and which are taken by lists and mailboxes |
 //! | `password` | passwords made by us |
+//! | `sasl` | the dialogues in which a mail program proves who uses it |
 //! | `scram` | the verifiers that are kept of them |
 //! | `roll` | everybody, as looked up |
 //! | `actor` | who acts, and the proof that they may |
@@ -27,6 +28,7 @@ mod password;
 mod premises;
 mod roll;
 mod room;
+pub mod sasl;
 pub mod scram;
 mod second;
 mod sent;

@@ -10,7 +10,7 @@ use crate::world::{OFFICE, counts, decided, kept_of, until};
 
 const THEIRS: &str = "rival.example";
 
-async fn one(zone: &Zone, domain: Option<&'static str>, ports: [u16; 5], other: u16) -> Party {
+async fn one(zone: &Zone, domain: Option<&'static str>, ports: [u16; 7], other: u16) -> Party {
     let resolver = format!("resolver = [\"{}\"]", zone.address());
     Party::start_as(|plan: &mut Plan| {
         plan.domain = domain;

@@ -58,8 +58,10 @@ fn services(config: &Config) -> Vec<ServiceFact> {
     let doors = [
         ("submissions", &listen.submissions.addresses, 465),
         ("submission", &listen.submission.addresses, 587),
+        ("imaps", &listen.imaps.addresses, 993),
+        ("pop3s", &listen.pop3s.addresses, 995),
     ];
-    let doors = doors.map(|(name, addresses, usual)| ServiceFact {
+    let services = doors.map(|(name, addresses, usual)| ServiceFact {
         name,
         // Port 0 is any free one, in a laboratory.
         port: addresses.first().map(|address| match address.port() {
@@ -67,6 +69,5 @@ fn services(config: &Config) -> Vec<ServiceFact> {
             port => port,
         }),
     });
-    let not_yet = ["imaps", "pop3s"].map(|name| ServiceFact { name, port: None });
-    doors.into_iter().chain(not_yet).collect()
+    services.to_vec()
 }
