@@ -17,7 +17,6 @@ use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::id::MailboxId;
 use crate::list::Mailings;
-use crate::mailbox::Mailboxes;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::mailbox::{Keeping, Mailboxes};
 use crate::net::{self, Loads};
@@ -203,11 +202,6 @@ impl Rooms {
     /// When mail is tried again, and for how long.
     pub fn schedule(&self) -> Schedule {
         settings::schedule(&self.config.load())
-    }
-
-    /// The folders of all mailboxes.
-    pub(super) fn mailboxes(&self) -> Mailboxes {
-        Mailboxes::new(self.store.clone(), self.clock.clone())
     }
 
     /// How long a mailbox's mail is kept.

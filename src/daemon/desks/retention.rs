@@ -41,7 +41,7 @@ impl Handle<Hold> for MailboxDesk {
     async fn handle(&self, ask: Hold, call: &mut Call<Hold>) -> Result<Nothing, Failure> {
         let what = "can't hold the mailbox";
         let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
-        let held = self.0.mailboxes().hold(id, &ask.reason).await;
+        let held = self.0.mailboxes.hold(id, &ask.reason).await;
         held.map_err(|error| failed(what, &error))?;
         Ok(Nothing {})
     }
@@ -51,7 +51,7 @@ impl Handle<Lift> for MailboxDesk {
     async fn handle(&self, ask: Lift, call: &mut Call<Lift>) -> Result<Nothing, Failure> {
         let what = "can't lift the hold";
         let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
-        let lifted = self.0.mailboxes().lift(id).await;
+        let lifted = self.0.mailboxes.lift(id).await;
         lifted.map_err(|error| failed(what, &error))?;
         Ok(Nothing {})
     }
@@ -86,7 +86,7 @@ impl MailboxDesk {
         name: &str,
         admin: bool,
     ) -> Result<Vec<RetentionReport>, MailboxError> {
-        let boxes = self.0.mailboxes();
+        let boxes = &self.0.mailboxes;
         let hold = boxes.hold_of(id).await?;
         let soon = self.0.clock.now().saturating_add(MONTH);
         let soon = soon.unwrap_or(Timestamp::MAX);

@@ -101,7 +101,7 @@ async fn purge(rooms: &Rooms) {
             return;
         }
     };
-    let boxes = rooms.mailboxes();
+    let boxes = &rooms.mailboxes;
     for mailbox in all {
         match boxes.purge(mailbox, &rooms.keeping(mailbox)).await {
             Ok(0) => {}
