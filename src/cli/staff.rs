@@ -1,12 +1,14 @@
 //! `staff`.
 
+pub(super) mod password;
+
 use clap::{ArgGroup, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::prompt;
 use super::style::{Style, Tone, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::staff::{Account, Add, Change, List, NewPassword, Password, Revoke};
+use crate::control::api::staff::{Account, Add, Change, List, Revoke, UnlockStaff};
 use crate::staff::Role;
 
 /// Accounts of those who work for the party
@@ -120,17 +122,23 @@ enum StaffCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Make a new password and show it, once; the old one stops working
-    #[command(after_help = "Examples:\n  hustings staff password\n  hustings staff password ben")]
-    Password {
-        /// Whose; one's own if not given
-        name: Option<String>,
+    /// Passwords: one for each mail program, made here, named, and ended one by one
+    #[command(subcommand)]
+    Password(password::Command),
+    /// Let somebody in whom wrong passwords hold up: an account from everywhere, or everybody from a network
+    ///
+    /// A network from which too many wrong passwords came has to wait; a network that the configuration trusts
+    /// (staff.trusted_networks), and one from which the account logged in well of late, never do.
+    #[command(
+        after_help = "Examples:\n  hustings staff unlock ada --reason \"typed it wrong on her new telephone\"\n  hustings staff unlock 192.0.2.0/24"
+    )]
+    Unlock {
+        /// A login name, an IP address or a network
+        #[arg(value_name = "NAME|NETWORK")]
+        what: String,
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Don't ask
-        #[arg(long)]
-        yes: bool,
     },
 }
 
@@ -150,7 +158,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 uid: *uid,
                 reason: reason.clone(),
             };
-            context.print_answer(&add, password_text)
+            context.print_answer(&add, password::text)
         }
         StaffCommand::List { revoked } => {
             let list = List { revoked: *revoked };
@@ -191,25 +199,19 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 table(std::slice::from_ref(account), style)
             })
         }
-        StaffCommand::Password { name, reason, yes } => {
-            let whose = name.as_deref().unwrap_or("your own account");
-            prompt::confirm(&format!("replace the password of {whose}"), *yes)?;
-            let password = Password {
-                name: name.clone(),
+        StaffCommand::Password(command) => password::run(command, context),
+        StaffCommand::Unlock { what, reason } => {
+            let unlock = UnlockStaff {
+                what: what.clone(),
                 reason: reason.clone(),
             };
-            context.print_answer(&password, password_text)
+            context.print_answer(&unlock, |lifted, _| match lifted.networks {
+                0 => format!("{what} may log in at once.\n"),
+                1 => format!("{what} may log in at once: 1 network was held up.\n"),
+                many => format!("{what} may log in at once: {many} networks were held up.\n"),
+            })
         }
     }
-}
-
-pub(super) fn password_text(new: &NewPassword, style: Style) -> String {
-    format!(
-        "Account:   {}\nPassword:  {}\nServer:    {} (submission: port 465 with TLS, or 587 with STARTTLS)\n\nThe password is shown this once. Hand it over in person or by phone, not by mail.\n",
-        new.name,
-        style.paint(new.password.reveal(), Tone::Strong),
-        new.server,
-    )
 }
 
 pub(super) fn table(accounts: &[Account], style: Style) -> String {
@@ -228,6 +230,8 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             field(roles.join(", ")),
             field(account.mailboxes.join(", ")),
             optional(account.uid),
+            field(account.passwords),
+            optional((account.wrong_passwords > 0).then_some(account.wrong_passwords)),
             field(time(account.created_at)),
             optional(account.revoked_at.map(time)),
         ]
@@ -239,6 +243,8 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             "ROLES",
             "MAILBOXES",
             "UID",
+            "PASSWORDS",
+            "WRONG OF LATE",
             "SINCE",
             "REVOKED",
         ],

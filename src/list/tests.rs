@@ -461,6 +461,7 @@ fn staff_record(name: &str, roles: &[Role]) -> StaffRecord {
         roles: roles.to_vec(),
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: None,
         created_at: noon(),
         revoked_at: None,

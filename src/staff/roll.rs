@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::scram::Verifier;
+use super::scram::verifier::FIRST;
 use crate::address::{EmailAddress, MatchForm};
-use crate::id::StaffId;
-use crate::store::{Page, Role, Staff};
+use crate::id::{PasswordId, StaffId};
+use crate::store::{Page, PasswordRecord, Role, Staff, StaffRecord};
 use crate::vault::{LogName, Vault};
 
 /// An account.
@@ -25,8 +26,10 @@ pub struct Member {
     pub roles: Vec<Role>,
     /// The role mailboxes that it was let into.
     pub mailboxes: Vec<String>,
-    /// What its password is checked against.
+    /// What its passwords are checked against.
     pub verifier: Option<Verifier>,
+    /// Its passwords, by name.
+    pub passwords: Vec<OwnPassword>,
     /// The Unix user by which the command line knows this person.
     pub uid: Option<u32>,
     /// When the account was made.
@@ -42,12 +45,10 @@ pub struct Member {
 impl Member {
     fn read(vault: &Vault, staff: Staff) -> Self {
         let record = staff.record;
-        let verifier = record
-            .verifier
-            .as_deref()
-            .and_then(|text| STANDARD.decode(text).ok())
-            .and_then(|bytes| Verifier::from_bytes(&bytes).ok());
+        let verifier = read_verifier(&record).filter(|verifier| !verifier.is_empty());
+        let passwords = named_passwords(&record);
         Self {
+            passwords: passwords.into_iter().map(OwnPassword::from).collect(),
             id: staff.id,
             log_name: vault.log_name(record.name.as_bytes()),
             name: record.name,
@@ -82,6 +83,48 @@ impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Member({}, {:?})", self.log_name, self.roles)
     }
+}
+
+/// One of somebody's passwords.
+#[derive(Debug, Clone)]
+pub struct OwnPassword {
+    /// Which.
+    pub id: PasswordId,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl From<PasswordRecord> for OwnPassword {
+    fn from(record: PasswordRecord) -> Self {
+        Self {
+            id: record.id,
+            label: record.label,
+            made_at: record.made_at,
+        }
+    }
+}
+
+/// What the one password is called that an account of old has.
+pub(super) const FIRST_LABEL: &str = "first";
+
+/// An account's passwords by name. An account from before they had names has one.
+pub(super) fn named_passwords(record: &StaffRecord) -> Vec<PasswordRecord> {
+    if record.verifier.is_none() || !record.passwords.is_empty() {
+        return record.passwords.clone();
+    }
+    vec![PasswordRecord {
+        id: FIRST,
+        label: FIRST_LABEL.to_owned(),
+        made_at: record.created_at,
+    }]
+}
+
+/// The verifier in the store.
+pub(super) fn read_verifier(record: &StaffRecord) -> Option<Verifier> {
+    let bytes = STANDARD.decode(record.verifier.as_deref()?).ok()?;
+    Verifier::from_bytes(&bytes).ok()
 }
 
 /// How a verifier stands in the store.

@@ -57,6 +57,7 @@ async fn staff(store: &Store) -> StaffId {
         roles: vec![Role::Admin],
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: Some(1000),
         created_at: now(),
         revoked_at: None,
@@ -341,6 +342,7 @@ fn queue_record(n: usize) -> QueueRecord {
         needs: Needs::default(),
         prefix: None,
         tls: Default::default(),
+        dsn: Default::default(),
     }
 }
 

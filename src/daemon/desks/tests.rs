@@ -86,6 +86,7 @@ async fn staff(store: &Store) {
             roles: roles.to_vec(),
             mailboxes: Vec::new(),
             verifier: None,
+            passwords: Vec::new(),
             uid: None,
             created_at: noon(),
             revoked_at: None,

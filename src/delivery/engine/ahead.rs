@@ -160,5 +160,5 @@ fn envelope(letter: &Letter, wish: TlsWish) -> Result<Envelope, CommandError> {
     if wish == TlsWish::Required {
         envelope = envelope.with_require_tls();
     }
-    Ok(envelope)
+    Ok(envelope.with_dsn(letter.dsn.clone()))
 }
