@@ -4,8 +4,9 @@
 
 mod support;
 
-use hustings::daemon::sandbox::peer::{Answer, Dialogue};
+use hustings::daemon::sandbox::peer::{Answer, Dialogue, Post};
 use hustings::daemon::sandbox::stage::HOST;
+use jiff::SignedDuration;
 use support::party::{Party, needs_swaks, said};
 
 /// One try with PLAIN at 465.
@@ -186,7 +187,8 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
         .post(outlook, &[("xml", &of("nobody@party.example"))])
         .await;
     let (known, unknown) = (known.unwrap(), unknown.unwrap());
-    assert_eq!((known.status, &known.text), (200, &unknown.text));
+    assert_eq!(known.status, 200);
+    assert_eq!(known.text, unknown.text);
     assert!(
         known.text.contains("<Type>SMTP</Type>") && known.text.contains("<Port>465</Port>"),
         "{}",
@@ -202,7 +204,8 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
     };
     let known = browser.get(&json("ada%40party.example")).await.unwrap();
     let unknown = browser.get(&json("nobody%40party.example")).await.unwrap();
-    assert_eq!((known.status, &known.text), (200, &unknown.text));
+    assert_eq!(known.status, 200);
+    assert_eq!(known.text, unknown.text);
     assert!(
         known.text.contains("/autodiscover/autodiscover.xml"),
         "{}",
@@ -219,4 +222,113 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
         records.contains("_autodiscover._tcp.party.example."),
         "{records}"
     );
+}
+
+/// A mail to a list, as its identity; the answer.
+async fn to_list(party: &Party, user: &str, password: &str, to: &str) -> String {
+    let door = party.door("submissions");
+    let connecting = Dialogue::connect_secured(door, party.stage.trust(), HOST);
+    let (mut dialogue, _) = connecting.await.unwrap();
+    dialogue.command("EHLO client.example").await.unwrap();
+    assert_eq!(dialogue.log_in(user, password).await.unwrap().code, 235);
+    let message = format!(
+        "From: office@party.example\r\nTo: {to}\r\nSubject: a meeting\r\n\r\nOn Friday at seven.\r\n"
+    );
+    let post = Post {
+        from: "office@party.example",
+        to: &[to],
+        message: message.as_bytes(),
+    };
+    dialogue.post(post).await.unwrap().to_string()
+}
+
+/// An organiser writes to a constituency for an afternoon, and never sees an address (law A7).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_for_a_part_of_a_list_and_ends_by_itself() {
+    let party = Party::start().await;
+    let add = [
+        "staff",
+        "add",
+        "cy",
+        "--address",
+        "cy@party.example",
+        "--role",
+        "reader",
+    ];
+    let cy = password_in(&cli(&party, &add).await);
+    let (whole, part, other) = (
+        "news@party.example",
+        "news+leeds-east@party.example",
+        "news+leeds-south@party.example",
+    );
+    let refused = to_list(&party, "cy", &cy, part).await;
+    assert!(
+        refused.starts_with("553 5.7.1"),
+        "not even the sender: {refused}"
+    );
+    let grant = [
+        "staff",
+        "grant",
+        "cy",
+        "sender",
+        "--for",
+        "4h",
+        "--list",
+        "news",
+        "--constituency",
+        "leeds-east",
+        "--reason",
+        "the meeting",
+    ];
+    let granted = cli(&party, &grant).await;
+    assert!(
+        granted.contains("leeds-east") && granted.contains("news"),
+        "{granted}"
+    );
+    let held = to_list(&party, "cy", &cy, part).await;
+    assert!(held.contains("Held as mailing"), "{held}");
+    for beyond in [whole, other] {
+        let refused = to_list(&party, "cy", &cy, beyond).await;
+        assert!(
+            refused.starts_with("550 5.7.1 What was granted to you"),
+            "{refused}"
+        );
+    }
+    let list = cli(&party, &["staff", "list"]).await;
+    assert!(list.contains("reader, sender (for a time)"), "{list}");
+    assert!(
+        cli(&party, &["staff", "grants"])
+            .await
+            .contains("leeds-east")
+    );
+
+    // Training that is over takes it away, a new one gives it back.
+    cli(&party, &["staff", "training", "cy", "2001-01-01"]).await;
+    let refused = to_list(&party, "cy", &cy, part).await;
+    assert!(
+        refused.starts_with("550") && refused.contains("training"),
+        "{refused}"
+    );
+    let today = party.clock.now().to_string();
+    let trained = cli(&party, &["staff", "training", "cy", &today[..10]]).await;
+    assert!(trained.contains("counts until"), "{trained}");
+    let held = to_list(&party, "cy", &cy, part).await;
+    assert!(held.contains("Held as mailing"), "{held}");
+
+    party.clock.advance(SignedDuration::from_mins(241)).unwrap();
+    let refused = to_list(&party, "cy", &cy, part).await;
+    assert!(refused.starts_with("553 5.7.1"), "{refused}");
+    assert!(
+        cli(&party, &["staff", "grants"])
+            .await
+            .contains("Nobody has a role for a time")
+    );
+    let log = cli(&party, &["audit", "show"]).await;
+    for act in [
+        "staff grant sender until",
+        "the meeting",
+        "staff training until",
+    ] {
+        assert!(log.contains(act), "{act} in {log}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `staff`.
 
+pub(super) mod grant;
 pub(super) mod password;
 
 use clap::{ArgGroup, Subcommand, ValueEnum};
@@ -122,6 +123,17 @@ enum StaffCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Grant a role for a time; it ends by itself
+    Grant(grant::GrantArgs),
+    /// List the roles that are granted for a time
+    #[command(after_help = "Examples:\n  hustings staff grants")]
+    Grants,
+    /// End a grant before its time
+    EndGrant(grant::EndGrantArgs),
+    /// Note the day of somebody's data protection training
+    ///
+    /// It counts for staff.training_months of the configuration. Whose training is over writes to no list until the next.
+    Training(grant::TrainingArgs),
     /// Passwords: one for each mail program, made here, named, and ended one by one
     #[command(subcommand)]
     Password(password::Command),
@@ -199,6 +211,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 table(std::slice::from_ref(account), style)
             })
         }
+        StaffCommand::Grant(args) => grant::grant(args, context),
+        StaffCommand::Grants => grant::list(context),
+        StaffCommand::EndGrant(args) => grant::end(args, context),
+        StaffCommand::Training(args) => grant::training(args, context),
         StaffCommand::Password(command) => password::run(command, context),
         StaffCommand::Unlock { what, reason } => {
             let unlock = UnlockStaff {
@@ -216,7 +232,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 pub(super) fn table(accounts: &[Account], style: Style) -> String {
     let rows = accounts.iter().map(|account| {
-        let roles: Vec<&str> = account.roles.iter().map(|role| role_name(*role)).collect();
         vec![
             toned(
                 &account.name,
@@ -227,12 +242,13 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
                 },
             ),
             field(account.addresses.join(", ")),
-            field(roles.join(", ")),
+            field(roles_of(account)),
             field(account.mailboxes.join(", ")),
             optional(account.uid),
             field(account.passwords),
             optional((account.wrong_passwords > 0).then_some(account.wrong_passwords)),
             field(time(account.created_at)),
+            optional(account.trained_until.map(time)),
             optional(account.revoked_at.map(time)),
         ]
     });
@@ -246,10 +262,20 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             "PASSWORDS",
             "WRONG OF LATE",
             "SINCE",
+            "TRAINED UNTIL",
             "REVOKED",
         ],
         rows.collect(),
     )
+}
+
+/// What it may do, for good and for a time.
+fn roles_of(account: &Account) -> String {
+    let roles = account.roles.iter();
+    let roles = roles.map(|role| role_name(*role).to_owned());
+    let granted = account.granted.iter();
+    let granted = granted.map(|role| format!("{} (for a time)", role_name(*role)));
+    roles.chain(granted).collect::<Vec<_>>().join(", ")
 }
 
 fn role_name(role: Role) -> &'static str {

@@ -200,6 +200,9 @@ section! {
         /// Different people outside the party that a staff member may write to in an hour, over all mails: one mail to many
         /// may not be cut up into many mails. For the next their mail program hears 450, and tries again later.
         outside_per_hour: u32 = default(60),
+        /// For how many months somebody's data protection training counts (`hustings staff training`). Whose training is over
+        /// writes to no list until the next.
+        training_months: u32 = default(24),
         /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
         mailbox_size: ByteSize = default(ByteSize::mib(2048)),
         /// Wrong passwords from one network (IPv4 /24, IPv6 /64) before it has to wait, at every door. Accounts that logged in
@@ -218,6 +221,7 @@ impl Check for StaffLimits {
         between(at, "outside_recipients", self.outside_recipients, 1, 10);
         between(at, "outside_per_hour", self.outside_per_hour, 1, 1000);
         between(at, "wrong_passwords", self.wrong_passwords, 3, 100);
+        between(at, "training_months", self.training_months, 1, 120);
         let size = self.mailbox_size;
         let (least, most) = (ByteSize::mib(10), ByteSize::mib(1 << 20));
         at.expect(

@@ -466,6 +466,7 @@ fn staff_record(name: &str, roles: &[Role]) -> StaffRecord {
         created_at: noon(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     }
 }
 

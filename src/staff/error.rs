@@ -124,6 +124,21 @@ pub enum StaffError {
         /// How many at most.
         most: usize,
     },
+    /// For longer there is another way.
+    #[error("a role is granted for a minute to 31 days; for longer, use: hustings staff change")]
+    GrantTime,
+    /// Only what is sent can be limited.
+    #[error("only a sender can be limited to a list or to constituencies; leave that out")]
+    OnlySendersAreLimited,
+    /// What is there for good needs no grant.
+    #[error("{0} has the role {1} for good already; see: hustings staff list")]
+    HasRole(String, RoleName),
+    /// There is no such grant.
+    #[error("{0} has no grant of the role {1}; see them all with: hustings staff grants")]
+    NoGrant(String, RoleName),
+    /// Somebody has many already.
+    #[error("the account has {0} grants already; end one first: hustings staff end-grant")]
+    TooManyGrants(usize),
     /// Neither an account nor a network.
     #[error(
         "that is neither a login name nor a network; give a name (ada), an address (192.0.2.7) or a network (192.0.2.0/24)"

@@ -19,7 +19,7 @@
 //! | `tries` | wrong passwords: where from, for whom, who waits |
 //! | `used` | when each password was used last |
 //! | `knock` | logging in, as the doors see it |
-//! | `room` | adding, changing, revoking; in `room::passwords` everybody's passwords |
+//! | `room` | adding, changing, revoking; in `room::passwords` everybody's passwords, in `room::grants` roles for a time and training |
 
 mod account;
 mod actor;
@@ -48,9 +48,9 @@ pub use password::Password;
 pub use premises::Premises;
 pub use reach::{Reach, ReachPlace};
 pub use roll::{Member, OwnPassword, Roll};
-pub use room::{Issued, NewPassword, StaffRoom, WhichPasswords};
+pub use room::{Issued, NewGrant, NewPassword, StaffRoom, WhichPasswords};
 pub use second::{Pending, SecondPerson, Waiting};
 pub use sent::{SendPlace, SentMail};
 pub use tries::{HeldUp, HeldUpNow, Tried, TryRules, WrongPasswords};
 
-pub use crate::store::Role;
+pub use crate::store::{GrantRecord as OwnGrant, Role};

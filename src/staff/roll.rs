@@ -11,10 +11,11 @@ use super::scram::Verifier;
 use super::scram::verifier::FIRST;
 use crate::address::{EmailAddress, MatchForm};
 use crate::id::{PasswordId, StaffId};
-use crate::store::{Page, PasswordRecord, Role, Staff, StaffRecord};
+use crate::store::{GrantRecord, Page, PasswordRecord, Role, Staff, StaffRecord};
 use crate::vault::{LogName, Vault};
 
 /// An account.
+#[derive(Clone)]
 pub struct Member {
     /// Which.
     pub id: StaffId,
@@ -22,8 +23,10 @@ pub struct Member {
     pub name: String,
     /// The addresses; the first is the main one.
     pub addresses: Vec<EmailAddress>,
-    /// What it may do.
+    /// What it may do for good; [`Member::has`] knows of grants as well.
     pub roles: Vec<Role>,
+    /// What it may do for a time, as far as that isn't over.
+    pub grants: Vec<GrantRecord>,
     /// The role mailboxes that it was let into.
     pub mailboxes: Vec<String>,
     /// What its passwords are checked against.
@@ -43,7 +46,7 @@ pub struct Member {
 }
 
 impl Member {
-    fn read(vault: &Vault, staff: Staff) -> Self {
+    fn read(vault: &Vault, staff: Staff, now: Timestamp) -> Self {
         let record = staff.record;
         let verifier = read_verifier(&record).filter(|verifier| !verifier.is_empty());
         let passwords = named_passwords(&record);
@@ -54,6 +57,7 @@ impl Member {
             name: record.name,
             addresses: record.addresses,
             roles: record.roles,
+            grants: unended(&record.grants, now),
             mailboxes: record.mailboxes,
             verifier,
             uid: record.uid,
@@ -63,9 +67,21 @@ impl Member {
         }
     }
 
-    /// Whether it has a role.
+    /// Whether it has a role, for good or at present.
     pub fn has(&self, role: Role) -> bool {
-        self.roles.contains(&role)
+        self.roles.contains(&role) || self.grants.iter().any(|grant| grant.role == role)
+    }
+
+    /// Whether it may write to a list: to all of it, or to a constituency by its code. A grant may be for less than a role.
+    pub fn may_write_to(&self, list: &str, constituency: Option<&str>) -> bool {
+        let granted = |grant: &GrantRecord| {
+            let limited = &grant.constituencies;
+            let within = constituency.is_some_and(|code| limited.iter().any(|one| one == code));
+            grant.role == Role::Sender
+                && grant.list.as_deref().is_none_or(|only| only == list)
+                && (limited.is_empty() || within)
+        };
+        self.roles.contains(&Role::Sender) || self.grants.iter().any(granted)
     }
 
     /// Whether it was let into a role mailbox.
@@ -83,6 +99,12 @@ impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Member({}, {:?})", self.log_name, self.roles)
     }
+}
+
+/// The grants that are not over.
+fn unended(grants: &[GrantRecord], now: Timestamp) -> Vec<GrantRecord> {
+    let unended = grants.iter().filter(|grant| grant.until > now);
+    unended.cloned().collect()
 }
 
 /// One of somebody's passwords.
@@ -141,26 +163,43 @@ pub struct Roll {
     by_uid: HashMap<u32, Arc<Member>>,
     by_id: HashMap<StaffId, Arc<Member>>,
     broken: u64,
+    /// When the first grant ends.
+    changes_at: Option<Timestamp>,
 }
 
 impl Roll {
-    pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>) -> Self {
+    pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>, now: Timestamp) -> Self {
         let all = staff.rows.into_iter();
-        let all = all.map(|staff| Arc::new(Member::read(vault, staff)));
+        let all = all.map(|staff| Arc::new(Member::read(vault, staff, now)));
         Self::of(all.collect(), staff.broken)
     }
 
     /// These accounts, with one in place of what it was before.
-    pub(super) fn with(&self, vault: &Vault, staff: Staff) -> Self {
-        let new = Arc::new(Member::read(vault, staff));
+    pub(super) fn with(&self, vault: &Vault, staff: Staff, now: Timestamp) -> Self {
+        let new = Arc::new(Member::read(vault, staff, now));
         let others = self.all.iter().filter(|member| member.id != new.id);
         Self::of(others.cloned().chain([new.clone()]).collect(), self.broken)
     }
 
+    /// The same without grants that are over by now; none if there are none.
+    pub(super) fn later(&self, now: Timestamp) -> Option<Self> {
+        self.changes_at.filter(|at| *at <= now)?;
+        let later = |member: &Arc<Member>| match member.grants.is_empty() {
+            true => member.clone(),
+            false => Arc::new(Member {
+                grants: unended(&member.grants, now),
+                ..Member::clone(member)
+            }),
+        };
+        Some(Self::of(self.all.iter().map(later).collect(), self.broken))
+    }
+
     fn of(mut all: Vec<Arc<Member>>, broken: u64) -> Self {
         all.sort_by(|one, other| one.name.cmp(&other.name));
+        let grants = all.iter().flat_map(|member| &member.grants);
         let mut roll = Self {
             broken,
+            changes_at: grants.map(|grant| grant.until).min(),
             ..Self::default()
         };
         for member in all.iter().filter(|member| member.is_live()) {
@@ -190,6 +229,12 @@ impl Roll {
     /// The live accounts with this role.
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<Member>> {
         self.live().filter(move |member| member.has(role))
+    }
+
+    /// The live accounts that administer for good.
+    pub(super) fn lasting_admins(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.live()
+            .filter(|member| member.roles.contains(&Role::Admin))
     }
 
     /// How many accounts there are that can't be read.

@@ -1,5 +1,6 @@
 //! The room itself: adding, changing, revoking. Each act is committed with its entry in the audit log.
 
+mod grants;
 mod passwords;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub struct Issued {
 #[derive(Clone)]
 pub struct StaffRoom(Arc<Inner>);
 
+pub use grants::NewGrant;
 pub use passwords::{NewPassword, WhichPasswords};
 
 struct Inner {
@@ -74,7 +76,7 @@ impl StaffRoom {
     /// # Errors
     /// A [`StoreError`] if they can't be read.
     pub async fn open(store: Store, clock: Clock, premises: Premises) -> Result<Self, StoreError> {
-        let roll = Roll::new(store.vault(), store.staff().await?);
+        let roll = Roll::new(store.vault(), store.staff().await?, clock.now());
         let dummy = dummy_secret(&store).await?;
         Ok(Self(Arc::new(Inner {
             acts: Acts::new(clock.clone()),
@@ -92,9 +94,15 @@ impl StaffRoom {
         })))
     }
 
-    /// Everybody, as they are now.
+    /// Everybody, as they are now: what was granted for a time ends by the clock.
     pub fn roll(&self) -> Arc<Roll> {
-        self.0.roll.load_full()
+        let roll = self.0.roll.load_full();
+        let Some(later) = roll.later(self.0.clock.now()).map(Arc::new) else {
+            return roll;
+        };
+        // What was changed meanwhile is newer than this.
+        self.0.roll.compare_and_swap(&roll, later.clone());
+        later
     }
 
     /// The desk for what needs a second person.
@@ -242,6 +250,7 @@ impl StaffRoom {
             created_at: self.0.clock.now(),
             revoked_at: None,
             trained_until: None,
+            grants: Vec::new(),
         };
         let issued = self.issue(&mut record, FIRST_LABEL)?;
         let staff = Staff::new(self.0.store.vault(), record);
@@ -264,7 +273,7 @@ impl StaffRoom {
         let _one = self.0.changing.lock().await;
         let roll = self.roll();
         let member = live(&roll, name)?;
-        let mut admins = roll.with_role(Role::Admin);
+        let mut admins = roll.lasting_admins();
         if admins.all(|admin| admin.id == member.id) {
             return Err(StaffError::LastAdmin(name.to_owned()));
         }
@@ -299,7 +308,7 @@ impl StaffRoom {
         if acts.is_empty() {
             return Err(StaffError::NoChange(name.to_owned()));
         }
-        let mut admins = roll.with_role(Role::Admin);
+        let mut admins = roll.lasting_admins();
         let was_last = admins.all(|admin| admin.id == member.id);
         if was_last && !staff.record.roles.contains(&Role::Admin) {
             return Err(StaffError::LastAdmin(name.to_owned()));
@@ -395,12 +404,12 @@ impl StaffRoom {
     /// Takes the accounts as they were read. Where they can't be, the account that was committed is taken alone: what was
     /// revoked must not live on in memory, nor an old password.
     fn refresh(&self, committed: Option<Staff>, read: Result<Page<Staff, StaffId>, StoreError>) {
-        let vault = self.0.store.vault();
+        let (vault, now) = (self.0.store.vault(), self.0.clock.now());
         let roll = match (read, committed) {
-            (Ok(all), _) => Roll::new(vault, all),
+            (Ok(all), _) => Roll::new(vault, all, now),
             (Err(error), Some(staff)) => {
                 tracing::error!(%error, "the accounts could not be read again after a change of one; that one was taken alone");
-                self.roll().with(vault, staff)
+                self.roll().with(vault, staff, now)
             }
             (Err(error), None) => {
                 tracing::error!(%error, "the accounts could not be read again");

@@ -86,7 +86,7 @@ pub use request::{
 };
 pub use reserve::Space;
 pub use setting::{NamedSetting, Setting};
-pub use staff::{PasswordRecord, Role, Staff, StaffRecord};
+pub use staff::{GrantRecord, PasswordRecord, Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

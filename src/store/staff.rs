@@ -51,6 +51,26 @@ pub struct StaffRecord {
     pub revoked_at: Option<Timestamp>,
     /// Until when its data protection training counts.
     pub trained_until: Option<Timestamp>,
+    /// Roles that it has for a time. Those that are over go with the next change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantRecord>,
+}
+
+/// A role for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRecord {
+    /// The role.
+    pub role: Role,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Of a sender: the only list that they may write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Of a sender: the codes of the only constituencies that they may write to; none is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constituencies: Vec<String>,
+    /// When it was given.
+    pub given_at: Timestamp,
 }
 
 /// A password, by its name.

@@ -62,6 +62,7 @@ async fn staff(store: &Store) -> StaffId {
         created_at: now(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     };
     let staff = Staff::new(store.vault(), record);
     let id = staff.id;

@@ -8,6 +8,7 @@ fn accounts() {
         name: "ada".into(),
         addresses: vec!["ada@party.example".into(), "press@party.example".into()],
         roles: vec![Role::Sender, Role::Admin],
+        granted: vec![Role::Approver],
         mailboxes: vec!["office".into()],
         uid: Some(1001),
         created_at: noon(),
@@ -65,6 +66,22 @@ fn accounts() {
     insta::assert_snapshot!(
         "staff-passwords",
         both(&rows, &staff::password::table(&rows, PLAIN))
+    );
+}
+
+#[test]
+fn grants() {
+    let rows = [staff_api::GrantRow {
+        name: "ben".into(),
+        role: Role::Sender,
+        until: at("2026-11-21T16:00:00Z"),
+        list: Some("news".into()),
+        constituencies: vec!["leeds-east".into(), "leeds-south".into()],
+        given_at: noon(),
+    }];
+    insta::assert_snapshot!(
+        "staff-grants",
+        both(&rows, &staff::grant::table(&rows, PLAIN))
     );
 }
 

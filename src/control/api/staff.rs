@@ -69,6 +69,9 @@ pub struct Account {
     pub addresses: Vec<String>,
     /// What it may do.
     pub roles: Vec<Role>,
+    /// What it may do for a time.
+    #[serde(default)]
+    pub granted: Vec<Role>,
     /// The role mailboxes that it was let into.
     #[serde(default)]
     pub mailboxes: Vec<String>,
@@ -187,4 +190,82 @@ ask!(UnlockStaff, "staff unlock", Needs::Role(Role::Admin), answer StaffUnlocked
 pub struct StaffUnlocked {
     /// How many networks had to wait until now.
     pub networks: u64,
+}
+
+/// `staff grant`: a role for a time.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The login name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// For how many seconds from now.
+    pub seconds: i64,
+    /// Of a sender: the only list that they may write to.
+    pub list: Option<String>,
+    /// Of a sender: the only constituencies, by name, code or as in the list's address.
+    pub constituencies: Vec<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Grant, "staff grant", Needs::Role(Role::Admin), answer GrantRow);
+
+/// `staff grants`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grants {}
+ask!(Grants, "staff grants", Needs::Staff, rows GrantRow, answer Nothing);
+
+/// A role for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    /// Whose.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// When it ends.
+    pub until: Timestamp,
+    /// The only list.
+    pub list: Option<String>,
+    /// The only constituencies, as in the list's address; none is all.
+    pub constituencies: Vec<String>,
+    /// When it was given.
+    pub given_at: Timestamp,
+}
+
+/// `staff end-grant`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndGrant {
+    /// The login name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(EndGrant, "staff end-grant", Needs::Role(Role::Admin), answer GrantsEnded);
+
+/// Grants were ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantsEnded {
+    /// How many.
+    pub ended: u64,
+}
+
+/// `staff training`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Training {
+    /// The login name.
+    pub name: String,
+    /// The day on which it was.
+    pub date: Date,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Training, "staff training", Needs::Role(Role::Admin), answer Trained);
+
+/// A training is noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trained {
+    /// Until when it counts.
+    pub until: Timestamp,
 }

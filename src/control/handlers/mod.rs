@@ -29,6 +29,8 @@ pub fn staff_failure(what: impl Into<String>, error: &StaffError) -> Failure {
         | StaffError::NoRole
         | StaffError::Label
         | StaffError::UnlockWhat
+        | StaffError::GrantTime
+        | StaffError::OnlySendersAreLimited
         | StaffError::Addresses { .. }
         | StaffError::AddressTwice => Class::Misuse,
         _ => Class::Refused,

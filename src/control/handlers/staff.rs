@@ -7,7 +7,8 @@ use crate::control::api::staff::{
 };
 use crate::control::{Call, Failure, Handle, Nothing, SecretText};
 use crate::staff::{
-    self as room, AccountChanges, Issued, Member, NewAccount, StaffError, StaffRoom, WhichPasswords,
+    self as room, AccountChanges, Issued, Member, NewAccount, Role, StaffError, StaffRoom,
+    WhichPasswords,
 };
 
 use super::staff_failure;
@@ -49,6 +50,7 @@ impl StaffDesk {
             name: member.name.clone(),
             addresses: member.addresses.iter().map(ToString::to_string).collect(),
             roles: member.roles.clone(),
+            granted: granted(member),
             mailboxes: member.mailboxes.clone(),
             uid: member.uid,
             created_at: member.created_at,
@@ -58,6 +60,14 @@ impl StaffDesk {
             wrong_passwords: self.staff.wrong_for(member).into(),
         }
     }
+}
+
+/// Roles that it has at present and not for good.
+fn granted(member: &Member) -> Vec<Role> {
+    let mut granted: Vec<Role> = member.grants.iter().map(|grant| grant.role).collect();
+    granted.sort_unstable();
+    granted.dedup();
+    granted
 }
 
 impl Handle<Add> for StaffDesk {

@@ -10,6 +10,7 @@
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
 //! | `mailbox` | `mailbox list` |
+//! | `grants` | `staff grant`, `staff grants`, `staff end-grant`, `staff training` |
 //! | `failure` | what a room's error means for who asked |
 //!
 //! # What must hold
@@ -19,6 +20,7 @@
 mod consent;
 pub(super) mod dns;
 mod failure;
+mod grants;
 mod list;
 mod mailbox;
 mod mailing;
@@ -43,6 +45,7 @@ use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
 use dns::DnsDesk;
+use grants::GrantsDesk;
 use list::ListDesk;
 use mailbox::MailboxDesk;
 use mailing::MailingDesk;
@@ -56,6 +59,7 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let of = rooms.clone();
     let staff = StaffDesk::new(rooms.staff.clone(), move || mail_access(&of.config()));
     let staff = Arc::new(staff);
+    let grants = Arc::new(GrantsDesk(rooms.clone()));
     let (store, clock) = (rooms.store.clone(), rooms.clock.clone());
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, rooms.staff.clone()));
     let desk = desk
@@ -67,6 +71,10 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::staff::ListPasswords, _>(&staff)
         .on::<api::staff::RevokePassword, _>(&staff)
         .on::<api::staff::UnlockStaff, _>(&staff)
+        .on::<api::staff::Grant, _>(&grants)
+        .on::<api::staff::Grants, _>(&grants)
+        .on::<api::staff::EndGrant, _>(&grants)
+        .on::<api::staff::Training, _>(&grants)
         .on::<api::audit::Show, _>(&audit)
         .on::<api::audit::Verify, _>(&audit)
         .on::<api::consent::Verify, _>(&audit)

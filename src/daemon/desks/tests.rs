@@ -91,6 +91,7 @@ async fn staff(store: &Store) {
             created_at: noon(),
             revoked_at: None,
             trained_until: None,
+            grants: Vec::new(),
         };
         done(store, Step::PutStaff(Staff::new(store.vault(), record))).await;
     }

@@ -88,18 +88,21 @@ impl Host for MailIn {
         if let Some(staff) = staff {
             check_sender_towards(&rooms, envelope, staff, found.as_ref().ok())?;
         }
-        match (found, staff) {
+        match (&found, staff) {
             (Err(verdict::Unknown::NotHere(NotHere::OtherDomain)), Some(_)) => {}
             (Err(unknown), _) => return Err(unknown.refusal(staff.is_some())),
             (Ok(Destination::List { .. }), None) => return Err(verdict::list_is_for_staff()),
             (Ok(Destination::List { .. }), Some(_)) if envelope.require_tls => {
                 return Err(verdict::no_require_tls_for_lists());
             }
-            (Ok(Destination::List { .. }), Some(staff)) => {
+            (Ok(Destination::List { list, constituency }), Some(staff)) => {
                 let roll = rooms.staff.roll();
                 let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
                 if !member.has(Role::Sender) {
                     return Err(verdict::no_sender_role());
+                }
+                if !member.may_write_to(list, constituency.as_deref()) {
+                    return Err(verdict::beyond_grant());
                 }
             }
             (Ok(_), _) => {}

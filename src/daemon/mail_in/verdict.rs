@@ -97,6 +97,15 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
+/// RFC 3463 X.7.1. Somebody may write to part of a list alone.
+pub(super) fn beyond_grant() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "What was granted to you is for another list, or for some constituencies alone; write to LIST+CONSTITUENCY, or ask an admin",
+    )
+}
+
 /// A list's copies go wherever its subscribers are.
 pub(super) fn no_require_tls_for_lists() -> Refusal {
     refuse(

@@ -1,5 +1,6 @@
 //! Tests of the staff room.
 
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::super::knock::Door;
@@ -423,6 +424,119 @@ async fn the_last_use_of_a_password_is_kept() {
         .await;
     assert!(matches!(late, Err(StaffError::Revoked(_))));
     assert_eq!(room.used().last(member.id, which), None);
+}
+
+fn for_hours(role: Role, hours: i64) -> NewGrant {
+    NewGrant {
+        role,
+        lasts: SignedDuration::from_hours(hours),
+        list: None,
+        constituencies: Vec::new(),
+    }
+}
+
+/// A room whose clock moves.
+async fn moving_room() -> (StaffRoom, TempDir) {
+    let (room, directory) = room().await;
+    let (store, clock) = (room.0.store.clone(), Clock::movable());
+    let room = StaffRoom::open(store, clock, premises())
+        .await
+        .expect("opens");
+    (room, directory)
+}
+
+#[tokio::test]
+async fn a_grant_ends_by_itself() {
+    let (room, _directory) = moving_room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    add(&room, "cy", 1003, &[Role::Reader]).await;
+    let admin = || ada.admin().expect("an admin");
+    let has = |role| room.roll().by_name("cy").expect("live").has(role);
+    let grant = async |new| room.grant(admin(), "cy", new, Some("today")).await;
+    grant(for_hours(Role::Sender, 4)).await.expect("grants");
+    grant(for_hours(Role::Admin, 2)).await.expect("grants");
+    assert!(has(Role::Sender) && has(Role::Admin));
+    let last = AccountChanges {
+        remove_roles: vec![Role::Admin],
+        add_roles: vec![Role::Reader],
+        ..AccountChanges::default()
+    };
+    let last = room.change(admin(), "ada", &last, None).await;
+    assert!(
+        matches!(last, Err(StaffError::LastAdmin(_))),
+        "hers is for good"
+    );
+    room.0
+        .clock
+        .advance(SignedDuration::from_mins(3 * 60))
+        .expect("moves");
+    assert!(has(Role::Sender) && !has(Role::Admin));
+    assert!(room.caller(1003).require(Role::Admin).is_err());
+    room.0
+        .clock
+        .advance(SignedDuration::from_mins(60))
+        .expect("moves");
+    assert!(!has(Role::Sender), "to the minute");
+    assert!(room.roll().by_name("cy").expect("live").grants.is_empty());
+
+    grant(for_hours(Role::Sender, 4)).await.expect("grants");
+    let ended = room.end_grants(admin(), "cy", Role::Sender, None).await;
+    assert_eq!(ended.expect("ends"), 1);
+    assert!(!has(Role::Sender));
+    let again = room.end_grants(admin(), "cy", Role::Sender, None).await;
+    assert!(matches!(again, Err(StaffError::NoGrant(..))));
+    for hours in [0, -1, 32 * 24] {
+        let wrong = grant(for_hours(Role::Sender, hours)).await;
+        assert!(matches!(wrong, Err(StaffError::GrantTime)), "{hours}");
+    }
+    let had = grant(for_hours(Role::Reader, 1)).await;
+    assert!(matches!(had, Err(StaffError::HasRole(..))));
+    let acts = acts(&room).await;
+    let granted = &acts[2];
+    assert!(
+        granted.verb.starts_with("staff grant sender until "),
+        "{}",
+        granted.verb
+    );
+    assert_eq!(granted.reason.as_deref(), Some("today"));
+    assert_eq!(acts.last().expect("an act").verb, "staff end grant sender");
+}
+
+#[tokio::test]
+async fn a_grant_may_be_for_a_part_of_a_list() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    add(&room, "cy", 1003, &[Role::Reader]).await;
+    let admin = || ada.admin().expect("an admin");
+    let part = NewGrant {
+        list: Some("news".into()),
+        constituencies: vec!["E14001327".into()],
+        ..for_hours(Role::Sender, 4)
+    };
+    let wrong = NewGrant {
+        role: Role::Approver,
+        ..part.clone()
+    };
+    let wrong = room.grant(admin(), "cy", wrong, None).await;
+    assert!(matches!(wrong, Err(StaffError::OnlySendersAreLimited)));
+    room.grant(admin(), "cy", part, None).await.expect("grants");
+    let may = |list, constituency| {
+        let Caller::Member(cy) = room.caller(1003) else {
+            panic!("cy is somebody");
+        };
+        cy.may_write_to(list, constituency).is_ok()
+    };
+    assert!(may("news", Some("E14001327")));
+    assert!(!may("news", Some("E14001328")) && !may("news", None));
+    assert!(!may("appeals", Some("E14001327")));
+    let other = NewGrant {
+        list: Some("appeals".into()),
+        ..for_hours(Role::Sender, 4)
+    };
+    room.grant(admin(), "cy", other, None)
+        .await
+        .expect("grants");
+    assert!(may("appeals", None) && !may("news", None));
 }
 
 #[tokio::test]
