@@ -73,6 +73,10 @@ listener!(
     ListenSubmission, 587, "submission"
 );
 listener!(
+    /// The staff's folders for their mail programs (IMAP), TLS from the first byte: port 993.
+    ListenImaps, 993, "imaps"
+);
+listener!(
     /// The pages: port 443.
     ListenHttps, 443, "https"
 );
@@ -90,6 +94,8 @@ section! {
         submissions: ListenSubmissions = section(),
         /// Mail from staff, STARTTLS.
         submission: ListenSubmission = section(),
+        /// The staff's folders for their mail programs.
+        imaps: ListenImaps = section(),
         /// The pages.
         https: ListenHttps = section(),
         /// ACME, and the way to the pages.
@@ -99,7 +105,7 @@ section! {
 
 impl Listen {
     /// Each listener's name here, its addresses and its socket's name.
-    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 5] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 6] {
         [
             ("smtp", &self.smtp.addresses, &self.smtp.fd),
             (
@@ -112,6 +118,7 @@ impl Listen {
                 &self.submission.addresses,
                 &self.submission.fd,
             ),
+            ("imaps", &self.imaps.addresses, &self.imaps.fd),
             ("https", &self.https.addresses, &self.https.fd),
             ("http", &self.http.addresses, &self.http.fd),
         ]
@@ -298,6 +305,8 @@ section! {
         connections: u32 = default(400),
         /// Connections at once from one network.
         connections_per_network: u32 = default(20),
+        /// Connections at once of one account at the door for mail programs (IMAP). A mail program has up to ten.
+        connections_per_account: u32 = default(40),
         /// Recipients of one mail from outside.
         recipients: u32 = default(100),
         /// Sign-up forms an hour from one network.
@@ -331,6 +340,13 @@ impl Check for Limits {
             self.connections_per_network,
             1,
             100_000,
+        );
+        between(
+            at,
+            "connections_per_account",
+            self.connections_per_account,
+            4,
+            1_000,
         );
         between(at, "recipients", self.recipients, 1, 1_000);
         between(

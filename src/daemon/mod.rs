@@ -33,6 +33,7 @@ pub use duties::config_warnings;
 pub mod hardening;
 pub mod house;
 mod identity;
+mod imap_in;
 pub mod init;
 pub mod keeper;
 pub mod key_restore;

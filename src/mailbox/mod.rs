@@ -1,9 +1,12 @@
 //! The staff's mailboxes: which addresses there are ([`directory`]), what a mail that comes to them asks of us
-//! ([`glance`]), what staff do to their folders ([`room`]), and what a session knows of one ([`view`]).
+//! ([`glance`]), what staff do to their folders ([`room`]), what a session knows of one ([`view`]), how it reads parts of
+//! messages ([`section`]) and looks for some ([`search`]).
 
 pub mod directory;
 pub mod glance;
 mod room;
+pub mod search;
+pub mod section;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

@@ -30,6 +30,8 @@ pub struct Known {
 pub struct News {
     /// Messages that are gone, in ascending order.
     pub vanished: Vec<Uid>,
+    /// Where each of them stood before, from 0.
+    pub places: Vec<usize>,
     /// Messages whose marks changed.
     pub changed: Vec<Uid>,
     /// Messages that came.
@@ -43,6 +45,8 @@ pub struct View {
     id: FolderId,
     record: FolderRecord,
     known: Vec<Known>,
+    /// Messages that are gone, and that the session hasn't been told of: it still counts them.
+    gone: BTreeSet<Uid>,
 }
 
 impl Known {
@@ -76,6 +80,7 @@ impl View {
             id,
             record: folder.record,
             known: entries.iter().map(Known::of).collect(),
+            gone: BTreeSet::new(),
         }))
     }
 
@@ -104,6 +109,13 @@ impl View {
         self.record.marks_of(known.flags, known.keywords)
     }
 
+    /// Whether a message has a keyword.
+    pub fn has_keyword(&self, known: &Known, keyword: &Keyword) -> bool {
+        let mut used = self.record.keywords.iter();
+        let number = used.position(|used| used.is(keyword));
+        number.is_some_and(|at| known.keywords >> at & 1 == 1)
+    }
+
     /// The keywords that are used in the folder.
     pub fn keywords(&self) -> &[Keyword] {
         &self.record.keywords
@@ -120,6 +132,16 @@ impl View {
         found
     }
 
+    /// Whether something may have changed since this was last asked.
+    pub fn is_stale(&mut self) -> bool {
+        self.watch.is_stale()
+    }
+
+    /// Whether there are messages that are gone and still count.
+    pub fn holds_back(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
     /// Waits until something changed; `false` if the folder is gone. It may also answer when nothing did.
     pub async fn wait(&mut self) -> bool {
         self.watch.changed().await
@@ -130,6 +152,19 @@ impl View {
     /// # Errors
     /// A [`StoreError`] if it can't be read: the session knows what it knew.
     pub async fn catch_up(&mut self) -> Result<Option<News>, StoreError> {
+        self.learn(true).await
+    }
+
+    /// The same, but messages that are gone still count, and are told the next time: for the moments at which numbers may
+    /// not move (RFC 9051 §7.5.1).
+    ///
+    /// # Errors
+    /// As [`View::catch_up`].
+    pub async fn catch_up_in_place(&mut self) -> Result<Option<News>, StoreError> {
+        self.learn(false).await
+    }
+
+    async fn learn(&mut self, may_move: bool) -> Result<Option<News>, StoreError> {
         let since = self.record.highest_modseq;
         let Some(changes) = self.store.changes_since(self.id, since).await? else {
             return Ok(None);
@@ -150,7 +185,12 @@ impl View {
                 None => return Ok(None),
             },
         };
-        Ok(Some(self.take(folder, &entries, vanished)))
+        self.gone.extend(vanished);
+        let vanished = match may_move {
+            true => std::mem::take(&mut self.gone),
+            false => BTreeSet::new(),
+        };
+        Ok(Some(self.take(folder, &entries, &vanished)))
     }
 
     /// What the session knows and isn't there any more, by a look at all that is.
@@ -163,13 +203,18 @@ impl View {
         Ok(Some(known.filter(|uid| !there.contains(uid)).collect()))
     }
 
-    fn take(&mut self, folder: Folder, entries: &[Entry], vanished: Vec<Uid>) -> News {
-        let gone: BTreeSet<Uid> = vanished.iter().copied().collect();
-        self.known.retain(|one| !gone.contains(&one.uid));
+    fn take(&mut self, folder: Folder, entries: &[Entry], vanished: &BTreeSet<Uid>) -> News {
         let mut news = News {
-            vanished,
+            vanished: vanished.iter().copied().collect(),
+            places: vanished
+                .iter()
+                .filter_map(|uid| self.place_of(*uid))
+                .collect(),
             ..News::default()
         };
+        if !vanished.is_empty() {
+            self.known.retain(|one| !vanished.contains(&one.uid));
+        }
         let mut came = Vec::new();
         for entry in entries {
             match self.place_of(entry.uid) {

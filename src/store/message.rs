@@ -161,6 +161,22 @@ impl Write for AcceptMessage {
     }
 }
 
+/// Accepts several messages or none of them.
+pub(super) struct AcceptTogether(pub(super) Vec<AcceptMessage>);
+
+impl Write for AcceptTogether {
+    /// Where each stands now.
+    type Outcome = Vec<Vec<Placed>>;
+
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for Self(messages) in writes {
+            outcomes.push(AcceptMessage::apply(messages, tx).await?);
+        }
+        Ok(outcomes)
+    }
+}
+
 /// A whole message that we made ourselves, small enough to be held: service mail, notices.
 pub struct OwnMessage {
     id: MessageId,
@@ -273,6 +289,18 @@ impl Store {
     /// A [`StoreError`]: nothing was kept.
     pub async fn accept(&self, message: AcceptMessage) -> Result<Vec<Placed>, StoreError> {
         self.writer.write(message).await
+    }
+
+    /// Accepts several messages, or none of them, that follow nothing else. It tells where each stands.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: nothing was kept.
+    pub async fn accept_together(
+        &self,
+        messages: Vec<AcceptMessage>,
+    ) -> Result<Vec<Vec<Placed>>, StoreError> {
+        debug_assert!(messages.iter().all(|message| message.steps.is_empty()));
+        self.writer.write(AcceptTogether(messages)).await
     }
 
     /// What is known of a message.

@@ -12,6 +12,7 @@
 
 mod blanks;
 mod body;
+mod body_range;
 mod bounce;
 mod change;
 mod error;
@@ -59,6 +60,7 @@ use tokio::task::JoinHandle;
 
 pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
+pub use body_range::RangeReader;
 pub use bounce::{Bounce, BounceRecord, Returned};
 pub use change::{Change, ChangeOutcome, Guard, Step};
 pub use error::StoreError;

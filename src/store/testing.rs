@@ -83,6 +83,12 @@ pub(crate) async fn flip(files: &Files, table: Table, id: Option<&[u8]>) {
     file.close().await.expect("closes");
 }
 
+/// Makes the first chunk of every message unreadable, at its length.
+pub(crate) async fn spoil_first_chunks(files: &Files) {
+    let sql = "UPDATE chunk SET sealed = zeroblob(length(sealed)) WHERE idx = 0";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
 /// Takes all accounts away; with `traces`, the audit log and whatever was signed of it as well.
 pub(crate) async fn delete_staff(files: &Files, traces: bool) {
     let all = ["staff", "log_leaf", "log_head", "checkpoint"];

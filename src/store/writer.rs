@@ -27,7 +27,7 @@ use super::change::{Change, ChangeOutcome};
 use super::journal::{Journal, JournalEntry, Mark};
 use super::ledger::RecordOutcomes;
 use super::mailbox::{FolderAct, Touched, Watches};
-use super::message::AcceptMessage;
+use super::message::{AcceptMessage, AcceptTogether};
 use super::open::{self, Files};
 use super::reserve::Reserve;
 use super::setting;
@@ -211,6 +211,7 @@ kinds! {
     outcomes: RecordOutcomes,
     staged: StageChunk,
     accepted: AcceptMessage,
+    together: AcceptTogether,
     acts: FolderAct,
 }
 

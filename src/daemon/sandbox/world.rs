@@ -103,6 +103,7 @@ pub fn door(doors: &Doors, name: &'static str) -> Result<SocketAddr, StageError>
         "smtp" => &doors.smtp,
         "submissions" => &doors.submissions,
         "submission" => &doors.submission,
+        "imaps" => &doors.imaps,
         "https" => &doors.https,
         "http" => &doors.http,
         "plain" => &doors.plain,

@@ -13,8 +13,8 @@ use crate::control::SecretText;
 pub struct Plan {
     /// The directory; none is a throwaway one.
     pub directory: Option<PathBuf>,
-    /// Ports of SMTP, submissions, submission, pages and plain pages; 0 is any.
-    pub ports: [u16; 5],
+    /// Ports of SMTP, submissions, submission, pages, plain pages and IMAP; 0 is any.
+    pub ports: [u16; 6],
     /// Where all mail to the outside goes.
     pub outside: SocketAddr,
     /// Whether it goes there by a fixed route; else DNS says where it goes.
@@ -30,7 +30,7 @@ impl Plan {
     pub fn new(outside: SocketAddr) -> Self {
         Self {
             directory: None,
-            ports: [0; 5],
+            ports: [0; 6],
             outside,
             routed: true,
             more: Vec::new(),
@@ -38,10 +38,10 @@ impl Plan {
         }
     }
 
-    /// The ports from this one on; the command line keeps it so low that there are five.
+    /// The ports from this one on; the command line keeps it so low that there are six.
     pub fn ports_from(mut self, first: Option<u16>) -> Self {
         if let Some(first) = first {
-            self.ports = [0, 1, 2, 3, 4].map(|n| first.saturating_add(n));
+            self.ports = [0, 1, 2, 3, 4, 5].map(|n| first.saturating_add(n));
         }
         self
     }
@@ -52,7 +52,7 @@ impl Plan {
 ///
 /// # Errors
 /// If none is.
-pub fn free_ports() -> io::Result<[u16; 5]> {
+pub fn free_ports() -> io::Result<[u16; 6]> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
@@ -66,11 +66,11 @@ pub fn free_ports() -> io::Result<[u16; 5]> {
             continue;
         }
         held.extend(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if held.len() == 5 {
+        if held.len() == 6 {
             break;
         }
     }
-    let mut ports = [0; 5];
+    let mut ports = [0; 6];
     for (n, port) in ports.iter_mut().enumerate() {
         let listener = held.get(n).ok_or(io::ErrorKind::AddrInUse)?;
         *port = listener.local_addr()?.port();

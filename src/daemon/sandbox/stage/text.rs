@@ -111,6 +111,9 @@ addresses = [{submissions}]
 [listen.submission]
 addresses = [{submission}]
 
+[listen.imaps]
+addresses = [{imaps}]
+
 [listen.https]
 addresses = [{https}]
 
@@ -120,6 +123,7 @@ addresses = [{https}]
         smtp = address(0),
         submissions = address(1),
         submission = address(2),
+        imaps = address(5),
         https = address(3),
         // Nobody asks it for anything here, unless a story does.
         http = match more("listen.http").as_str() {

@@ -1,0 +1,82 @@
+//! Mail programs that come by IMAP: who may come in, and whose folders they see. Failed log-ins count as at the other doors.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::rooms::{Rooms, RoomsCell};
+use crate::id::{MailboxId, StaffId};
+use crate::imap::{Account, Credentials, Host, LoginOutcome, Refusal};
+use crate::mailbox::Mailboxes;
+
+/// The host of the IMAP door. While the vault is locked there are no rooms, and nobody is let in.
+pub struct ImapIn {
+    rooms: RoomsCell,
+}
+
+impl ImapIn {
+    /// A host over these rooms.
+    pub fn new(rooms: RoomsCell) -> Self {
+        Self { rooms }
+    }
+
+    /// Who can't write can still read: only a store that is closed lets nobody in.
+    fn rooms(&self) -> Result<Arc<Rooms>, Refusal> {
+        self.rooms.get().ok_or_else(Refusal::not_in_service)
+    }
+}
+
+impl Host for ImapIn {
+    fn in_service(&self) -> bool {
+        self.rooms().is_ok()
+    }
+
+    async fn credentials(&self, client: IpAddr, user: &str) -> Result<Credentials, Refusal> {
+        let rooms = self.rooms()?;
+        if !rooms.wrong_passwords.may_try(client) {
+            return Err(too_many());
+        }
+        let (verifier, staff) = rooms.staff.credentials(user);
+        Ok(Credentials { verifier, staff })
+    }
+
+    async fn login(
+        &self,
+        client: IpAddr,
+        outcome: LoginOutcome,
+    ) -> Result<Option<Account>, Refusal> {
+        let rooms = self.rooms()?;
+        let LoginOutcome::Proven(staff) = outcome else {
+            rooms.wrong_passwords.wrong(client);
+            return Ok(None);
+        };
+        let roll = rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(revoked)?;
+        rooms.wrong_passwords.right(client);
+        tracing::info!(staff = %member.log_name, "logged in");
+        Ok(Some(Account {
+            staff,
+            mailbox: MailboxId::from(staff),
+            mailboxes: Mailboxes::new(rooms.store.clone(), rooms.clock.clone()),
+            room: rooms.config().staff.mailbox_size.bytes(),
+        }))
+    }
+
+    fn still_lets_in(&self, staff: StaffId) -> bool {
+        let rooms = self.rooms.get();
+        rooms.is_some_and(|rooms| rooms.staff.roll().by_id(staff).is_some())
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal {
+        code: "UNAVAILABLE",
+        text: "Too many wrong passwords from your network; wait, and try again".into(),
+    }
+}
+
+fn revoked() -> Refusal {
+    Refusal {
+        code: "AUTHORIZATIONFAILED",
+        text: "The account was revoked".into(),
+    }
+}
