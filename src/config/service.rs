@@ -77,6 +77,10 @@ listener!(
     ListenImaps, 993, "imaps"
 );
 listener!(
+    /// The staff's INBOX for mail programs that only fetch (POP3), TLS from the first byte: port 995.
+    ListenPop3s, 995, "pop3s"
+);
+listener!(
     /// The pages: port 443.
     ListenHttps, 443, "https"
 );
@@ -96,6 +100,8 @@ section! {
         submission: ListenSubmission = section(),
         /// The staff's folders for their mail programs.
         imaps: ListenImaps = section(),
+        /// The staff's INBOX for mail programs that only fetch.
+        pop3s: ListenPop3s = section(),
         /// The pages.
         https: ListenHttps = section(),
         /// ACME, and the way to the pages.
@@ -105,7 +111,7 @@ section! {
 
 impl Listen {
     /// Each listener's name here, its addresses and its socket's name.
-    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 6] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 7] {
         [
             ("smtp", &self.smtp.addresses, &self.smtp.fd),
             (
@@ -119,6 +125,7 @@ impl Listen {
                 &self.submission.fd,
             ),
             ("imaps", &self.imaps.addresses, &self.imaps.fd),
+            ("pop3s", &self.pop3s.addresses, &self.pop3s.fd),
             ("https", &self.https.addresses, &self.https.fd),
             ("http", &self.http.addresses, &self.http.fd),
         ]

@@ -40,6 +40,7 @@ pub mod key_restore;
 pub mod locked_box;
 pub mod logging;
 pub mod mail_in;
+mod maildrops;
 pub mod names;
 pub mod notify;
 pub mod on_record;

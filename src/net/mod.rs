@@ -7,6 +7,7 @@ mod load;
 mod network;
 mod pace;
 mod subnet;
+pub mod wire;
 
 pub use connection::ConnectionId;
 pub use load::{Load, Loads, Overload};

@@ -8,6 +8,7 @@
 //! | `account` | what an account may look like |
 //! | `premises` | which addresses are the party's, and which are taken by lists and mailboxes |
 //! | `password` | passwords made by us |
+//! | `sasl` | the dialogues in which a mail program proves who uses it |
 //! | `scram` | the verifiers that are kept of them, and the exchange |
 //! | `roll` | everybody, as looked up |
 //! | `actor` | who acts, and the proof that they may |
@@ -32,6 +33,7 @@ mod premises;
 mod reach;
 mod roll;
 mod room;
+pub mod sasl;
 pub mod scram;
 mod second;
 mod sent;

@@ -14,7 +14,7 @@ pub enum Door {
     /// Port 25. No session tickets and no resumption: Microsoft's servers drop a session in which they see a TLS 1.3
     /// ticket, and a key that could open recorded sessions is better not there.
     Mx,
-    /// Ports 465, 587 and 993: for staff.
+    /// Ports 465, 587, 993 and 995: for staff.
     Submission,
     /// Port 443: HTTP/2 and HTTP/1.1 by ALPN; and TLS-ALPN-01, for ACME authorities.
     Https,

@@ -8,6 +8,7 @@ pub mod collector;
 pub mod disk;
 pub mod dkimpy;
 pub mod imap;
+pub mod mailbox;
 pub mod mailing;
 pub mod memory;
 pub mod outside;

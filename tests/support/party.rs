@@ -139,7 +139,7 @@ impl Party {
         &self.running().doors
     }
 
-    /// The address of a door: `smtp`, `submissions`, `submission`, `imaps`, `https`, `plain`.
+    /// The address of a door: `smtp`, `submissions`, `submission`, `imaps`, `pop3s`, `https`, `plain`.
     pub fn door(&self, name: &'static str) -> SocketAddr {
         world::door(self.doors(), name).unwrap()
     }
@@ -354,8 +354,8 @@ pub struct Spawned {
     pub stage: Stage,
     /// Everybody else.
     pub outside: Arc<OutsideMta>,
-    /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages, plain pages, IMAP.
-    pub ports: [u16; 6],
+    /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages, plain pages, IMAP, POP3.
+    pub ports: [u16; 7],
     child: Option<Child>,
 }
 

@@ -231,6 +231,10 @@ fn mail_programs(world: &World) -> Result<Vec<Row>, StageError> {
             "folders (IMAP), TLS",
             format!("port {}", world.door("imaps")?.port()),
         ),
+        (
+            "fetching (POP3), TLS",
+            format!("port {}", world.door("pop3s")?.port()),
+        ),
         ("MX", format!("port {}", world.door("smtp")?.port())),
         (
             "authority to trust",

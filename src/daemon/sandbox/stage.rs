@@ -107,7 +107,7 @@ impl std::fmt::Debug for Person {
 pub struct Stage {
     place: Directory,
     config: Config,
-    ports: [u16; 6],
+    ports: [u16; 7],
     trust: Trust,
     approver: Person,
 }
@@ -181,8 +181,8 @@ impl Stage {
         &self.config
     }
 
-    /// The ports it was planned with: SMTP, submissions, submission, pages, plain pages and IMAP; 0 is any.
-    pub fn ports(&self) -> [u16; 6] {
+    /// The ports it was planned with: SMTP, submissions, submission, pages, plain pages, IMAP and POP3; 0 is any.
+    pub fn ports(&self) -> [u16; 7] {
         self.ports
     }
 
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn ports_are_given_in_a_row() {
         let plan = Plan::new("127.0.0.1:1".parse().unwrap()).ports_from(Some(4000));
-        assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004, 4005]);
+        assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004, 4005, 4006]);
         let ports = free_ports().unwrap();
         assert!(ports.iter().all(|port| (10_000..32_000).contains(port)));
     }

@@ -104,6 +104,7 @@ pub fn door(doors: &Doors, name: &'static str) -> Result<SocketAddr, StageError>
         "submissions" => &doors.submissions,
         "submission" => &doors.submission,
         "imaps" => &doors.imaps,
+        "pop3s" => &doors.pop3s,
         "https" => &doors.https,
         "http" => &doors.http,
         "plain" => &doors.plain,

@@ -114,6 +114,9 @@ addresses = [{submission}]
 [listen.imaps]
 addresses = [{imaps}]
 
+[listen.pop3s]
+addresses = [{pop3s}]
+
 [listen.https]
 addresses = [{https}]
 
@@ -124,6 +127,7 @@ addresses = [{https}]
         submissions = address(1),
         submission = address(2),
         imaps = address(5),
+        pop3s = address(6),
         https = address(3),
         // Nobody asks it for anything here, unless a story does.
         http = match more("listen.http").as_str() {
