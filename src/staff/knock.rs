@@ -2,7 +2,7 @@
 //! all of them.
 //!
 //! A door asks [`StaffRoom::knock`] when it knows a user name, checks the password or the proof against the verifier that it
-//! got, and says how it ended: [`StaffRoom::failed`] or [`StaffRoom::logged_in`].
+//! got, and says how it ended ([`StaffRoom::ended`]).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -55,6 +55,30 @@ pub struct Knocked {
     pub tried: Tried,
 }
 
+/// How a log-in ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The password or the proof was right, and which password it was.
+    Proven(Tried, PasswordId),
+    /// It was wrong, or the name is unknown; or it ended before it was said for whom.
+    Refused(Option<Tried>),
+}
+
+impl LoginOutcome {
+    /// What came of a password or a proof: which password it was, if it was one. Nobody's proves nothing.
+    pub fn of(tried: Tried, password: Option<PasswordId>) -> Self {
+        match password.filter(|_| tried.staff.is_some()) {
+            Some(password) => Self::Proven(tried, password),
+            None => Self::Refused(Some(tried)),
+        }
+    }
+
+    /// Whether somebody was proven.
+    pub fn is_proven(&self) -> bool {
+        matches!(self, Self::Proven(..))
+    }
+}
+
 impl StaffRoom {
     /// Somebody says who they are. It may take a moment: names that are guessed at are answered late.
     ///
@@ -70,36 +94,56 @@ impl StaffRoom {
         Ok(Knocked { verifier, tried })
     }
 
+    /// How it ended: who is in, if they have proven it.
+    ///
+    /// # Errors
+    /// [`StaffError::Revoked`] if the account or the password was revoked meanwhile.
+    pub async fn ended(
+        &self,
+        door: Door,
+        client: IpAddr,
+        outcome: LoginOutcome,
+    ) -> Result<Option<Arc<Member>>, StaffError> {
+        match outcome {
+            LoginOutcome::Refused(tried) => {
+                self.failed(door, client, tried);
+                Ok(None)
+            }
+            LoginOutcome::Proven(tried, password) => {
+                let member = self.logged_in(door, client, tried, password).await?;
+                Ok(Some(member))
+            }
+        }
+    }
+
     /// It was wrong, or ended before it was said for whom.
-    pub fn failed(&self, door: Door, client: IpAddr, tried: Option<Tried>) {
+    pub(super) fn failed(&self, door: Door, client: IpAddr, tried: Option<Tried>) {
         self.tries().wrong(client, tried);
         tracing::info!(door = door.as_str(), "a log-in failed");
     }
 
-    /// It was right, by this password if the door knows. Only after this answered is the caller in.
+    /// It was right, by this password. Only after this answered is the caller in.
     ///
     /// # Errors
     /// [`StaffError::Revoked`] if the account or the password was revoked meanwhile.
-    pub async fn logged_in(
+    pub(super) async fn logged_in(
         &self,
         door: Door,
         client: IpAddr,
         tried: Tried,
-        password: Option<PasswordId>,
+        password: PasswordId,
     ) -> Result<Arc<Member>, StaffError> {
         let revoked = || StaffError::Revoked(String::new());
         let roll = self.roll();
         let member = tried.staff.and_then(|staff| roll.by_id(staff));
         let member = member.ok_or_else(revoked)?;
+        let mut passwords = member.passwords.iter();
+        if !passwords.any(|one| one.id == password) {
+            return Err(revoked());
+        }
         self.tries().right(client, tried);
         tracing::info!(staff = %member.log_name, door = door.as_str(), "logged in");
-        if let Some(password) = password {
-            let mut passwords = member.passwords.iter();
-            if !passwords.any(|one| one.id == password) {
-                return Err(revoked());
-            }
-            self.note_use(member, password, door).await;
-        }
+        self.note_use(member, password, door).await;
         Ok(member.clone())
     }
 

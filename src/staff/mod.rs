@@ -45,7 +45,7 @@ pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;
 pub use kept::kept_checkpoints;
-pub use knock::{Door, Knocked};
+pub use knock::{Door, Knocked, LoginOutcome};
 pub use password::Password;
 pub use premises::Premises;
 pub use reach::{Reach, ReachPlace};

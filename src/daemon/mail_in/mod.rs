@@ -141,19 +141,10 @@ impl Host for MailIn {
         caller: &Caller,
         outcome: LoginOutcome,
     ) -> Result<Option<StaffId>, Refusal> {
-        let (rooms, door) = (self.rooms()?, Door::Submission);
-        match outcome {
-            LoginOutcome::Refused(tried) => {
-                rooms.staff.failed(door, caller.client, tried);
-                Ok(None)
-            }
-            LoginOutcome::Proven(tried, password) => {
-                let staff = &rooms.staff;
-                let member = staff.logged_in(door, caller.client, tried, Some(password));
-                let member = member.await.map_err(|_| verdict::revoked())?;
-                Ok(Some(member.id))
-            }
-        }
+        let staff = &self.rooms()?.staff;
+        let ended = staff.ended(Door::Submission, caller.client, outcome);
+        let member = ended.await.map_err(|_| verdict::revoked())?;
+        Ok(member.map(|member| member.id))
     }
 }
 

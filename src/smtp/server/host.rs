@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use super::envelope::{Caller, Envelope};
-use crate::id::{PasswordId, StaffId};
+use crate::id::StaffId;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
 use crate::staff::Tried;
@@ -78,14 +78,7 @@ pub struct Credentials {
     pub tried: Tried,
 }
 
-/// How a log-in ended, told to the host for its audit log and limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginOutcome {
-    /// The password or the proof was right, and which password it was.
-    Proven(Tried, PasswordId),
-    /// It was wrong, or the name is unknown; or it ended before it was said for whom.
-    Refused(Option<Tried>),
-}
+pub use crate::staff::LoginOutcome;
 
 /// The rooms, as the SMTP doors see them. All calls of one connection come one after another.
 pub trait Host: Send + Sync + 'static {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
-use super::super::knock::Door;
+use super::super::knock::{Door, LoginOutcome};
 use super::super::scram::{self, MOST_PASSWORDS};
 use super::super::tries::HeldUp;
 use super::*;
@@ -398,10 +398,9 @@ async fn the_last_use_of_a_password_is_kept() {
         .await
         .expect("may try");
     let which = knocked.verifier.which_password(password.reveal());
-    let member = room
-        .logged_in(Door::Imap, client, knocked.tried, which)
-        .await
-        .expect("in");
+    let proven = LoginOutcome::of(knocked.tried, which);
+    let member = room.ended(Door::Imap, client, proven).await.expect("in");
+    let member = member.expect("somebody");
     let which = which.expect("it is hers");
     let again = StaffRoom::open(room.0.store.clone(), room.0.clock.clone(), premises())
         .await
@@ -419,9 +418,7 @@ async fn the_last_use_of_a_password_is_kept() {
         .revoke_passwords(&ada, "ada", WhichPasswords::All, None)
         .await;
     assert_eq!(all.expect("hers"), 2);
-    let late = room
-        .logged_in(Door::Imap, client, knocked.tried, Some(which))
-        .await;
+    let late = room.ended(Door::Imap, client, proven).await;
     assert!(matches!(late, Err(StaffError::Revoked(_))));
     assert_eq!(room.used().last(member.id, which), None);
 }

@@ -252,10 +252,7 @@ impl Session {
 
 /// The password is checked even against a dummy, so that both take as long.
 fn check(verifier: &Verifier, password: &str, tried: Tried) -> LoginOutcome {
-    match verifier.which_password(password) {
-        Some(which) => LoginOutcome::Proven(tried, which),
-        None => LoginOutcome::Refused(Some(tried)),
-    }
+    LoginOutcome::of(tried, verifier.which_password(password))
 }
 
 fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, Reply> {
