@@ -26,7 +26,10 @@ pub(super) fn hosted(config: &Config) -> Hosted {
         let host = config.hostname.to_string();
         let (outlook, apple) = (programs::outlook(config), programs::apple(config));
         hosted.outlook.insert(host.clone(), outlook);
-        hosted.apple.insert(host, apple);
+        // Without a door to read by there is no account to set up.
+        if !apple.is_empty() {
+            hosted.apple.insert(host, apple);
+        }
     }
     hosted
 }
