@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::step::Step;
 use super::{bad, broken, bye, capabilities_after, capabilities_before, refused, tagged};
-use crate::id::StaffId;
 use crate::imap::codec::cursor::Syntax;
 use crate::imap::codec::frame::{Event, Frame};
 use crate::imap::codec::grammar;
@@ -17,7 +16,7 @@ use crate::imap::limits::Limits;
 use crate::imap::session::Member;
 use crate::smtp::server::TlsInfo;
 use crate::staff::Tried;
-use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError, Verifier};
+use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError};
 
 /// Longer names and passwords are nobody's.
 const MAX_NAME: usize = 255;
