@@ -219,7 +219,7 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
     assert!(settings.contains("SMTP, port 465, TLS (SSL)"), "{settings}");
     let records = cli(&party, &["dns", "records"]).await;
     assert!(
-        records.contains("_autodiscover._tcp.party.example."),
+        records.contains("_autodiscover._tcp.party.example"),
         "{records}"
     );
 }

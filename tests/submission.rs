@@ -244,13 +244,7 @@ async fn a_mail_leaves_signed_and_without_a_word_of_where_from() {
     );
     let to = format!("{OUTSIDE},hidden@elsewhere.example");
     let envelope = ["--tls", "--from", "ada+leaflets@party.example", "--to", &to];
-    let more = [
-        "--data",
-        &data,
-        "--no-data-fixup",
-        "--ehlo",
-        "desk-7.home.example",
-    ];
+    let more = ["--data", &data, "--ehlo", "desk-7.home.example"];
     let output = party
         .swaks("submission", &[&log_in[..], &envelope, &more].concat())
         .await;

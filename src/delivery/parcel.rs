@@ -55,8 +55,8 @@ pub struct Letter {
     pub utf8: bool,
     /// Whether the body holds bytes above 127 (RFC 6152).
     pub eight_bit: bool,
-    /// What its sender wants to be told (RFC 3461).
-    pub dsn: DsnWish,
+    /// What its sender wants to be told (RFC 3461), if it is anything unusual.
+    pub dsn: Option<Box<DsnWish>>,
     /// The bytes.
     pub bytes: MailBytes,
 }

@@ -201,7 +201,7 @@ impl Inner {
             size: Some(size + prefix.len() as u64),
             utf8: record.needs.smtputf8,
             eight_bit: record.needs.eight_bit,
-            dsn: record.dsn.clone(),
+            dsn: (!record.dsn.is_usual()).then(|| Box::new(record.dsn.clone())),
             bytes: MailBytes::Stored {
                 prefix,
                 body: self.store.body(row.message),

@@ -279,7 +279,10 @@ impl Book {
         let network = Network::of_household(client);
         let Some(staff) = tried.staff else { return };
         self.names.remove(&tried.name);
-        if !self.is_home(tried.staff, network, now) {
+        // Whom an admin let in past a network that waits doesn't end its waiting.
+        let tries = self.networks.get(&network);
+        let held = tries.is_some_and(|tries| tries.holds_up(&self.rules, now));
+        if !held && !self.is_home(tried.staff, network, now) {
             self.networks.remove(&network);
         }
         if self.homes.len() >= MOST {

@@ -170,6 +170,7 @@ fn an_admin_lifts_what_is_left() {
     assert_eq!(book.held_up(), held);
     book.pardon(ada);
     assert_eq!(book.may_try(here, ada), Ok(Duration::ZERO));
+    book.right(here, ada);
     assert!(book.may_try(here, book.tried("ben", None)).is_err());
     assert_eq!(
         book.lift_networks("198.51.100.0/24".parse().expect("a network")),
