@@ -5,8 +5,7 @@ use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
 use crate::control::api::service::{
-    CertificateReport, DoorReport, HeldUpReport, LockState, RefusedReport, ReportWork, Status,
-    StatusReport,
+    CertificateReport, DoorReport, HeldUpReport, LockState, ReportWork, Status, StatusReport,
 };
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
@@ -75,7 +74,7 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
     }
     if !report.refused.is_empty() {
         text += "\n";
-        text += &refused(&report.refused, style);
+        text += &refused(report, style);
     }
     for warning in &report.warnings {
         text += &format!(
@@ -160,8 +159,8 @@ fn certificates(certificates: &[CertificateReport], style: Style) -> String {
     )
 }
 
-fn refused(refused: &[RefusedReport], style: Style) -> String {
-    let rows = refused.iter().map(|one| {
+fn refused(report: &StatusReport, style: Style) -> String {
+    let rows = report.refused.iter().map(|one| {
         vec![
             field(&one.door),
             field(&one.reason),
@@ -169,8 +168,12 @@ fn refused(refused: &[RefusedReport], style: Style) -> String {
             field(one.networks),
         ]
     });
+    let times = report.refused_since.map_or_else(
+        || "TIMES".to_owned(),
+        |since| format!("SINCE {}", since.strftime("%F")),
+    );
     style.table(
-        &["TLS REFUSED AT", "BECAUSE IT", "TIMES", "NETWORKS"],
+        &["TLS REFUSED AT", "BECAUSE IT", &times, "NETWORKS"],
         rows.collect(),
     )
 }

@@ -52,6 +52,7 @@ fn status_locked_and_unlocked() {
     let mut report = service::StatusReport {
         certificates: Vec::new(),
         refused: Vec::new(),
+        refused_since: None,
         version: "0.1.0".into(),
         state: service::LockState::Locked,
         started_at: noon(),

@@ -6,17 +6,16 @@ use std::sync::Arc;
 use super::rooms::{Rooms, RoomsCell};
 use crate::id::{MailboxId, StaffId};
 use crate::imap::{Account, Credentials, Host, LoginOutcome, Refusal};
-use crate::mailbox::Mailboxes;
 use crate::staff::{Door, HeldUp, Knocked};
 
 /// The host of the IMAP door. While the vault is locked there are no rooms, and nobody is let in.
-pub struct ImapIn {
+pub(super) struct ImapIn {
     rooms: RoomsCell,
 }
 
 impl ImapIn {
     /// A host over these rooms.
-    pub fn new(rooms: RoomsCell) -> Self {
+    pub(super) fn new(rooms: RoomsCell) -> Self {
         Self { rooms }
     }
 
@@ -51,7 +50,7 @@ impl Host for ImapIn {
         Ok(Some(Account {
             staff: member.id,
             mailbox: MailboxId::from(member.id),
-            mailboxes: Mailboxes::new(rooms.store.clone(), rooms.clock.clone()),
+            mailboxes: rooms.mailboxes.clone(),
             room: rooms.config().staff.mailbox_size.bytes(),
         }))
     }

@@ -16,6 +16,7 @@ use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
 use crate::list::Mailings;
+use crate::mailbox::Mailboxes;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::net::{self, Loads};
 use crate::report::sender::Road;
@@ -37,6 +38,8 @@ pub struct Rooms {
     pub clock: Clock,
     /// Staff accounts.
     pub staff: StaffRoom,
+    /// Folders.
+    pub mailboxes: Mailboxes,
     /// Consent.
     pub consent: Consent,
     /// Mailings.
@@ -113,6 +116,7 @@ impl Rooms {
             },
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
+            mailboxes: Mailboxes::new(store.clone(), clock.clone()),
             staff: parts.staff,
             consent: parts.consent,
             mailings: parts.mailings,

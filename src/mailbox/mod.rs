@@ -9,6 +9,7 @@ mod maildrop;
 mod room;
 pub mod search;
 pub mod section;
+mod sight;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

@@ -1,10 +1,12 @@
 //! What staff do to their folders. Large acts are cut into pieces, so that nobody's mail waits behind one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::sight::Sights;
 use super::view::View;
 use crate::clock::Clock;
 use crate::id::{FolderId, MailboxId, MessageId};
@@ -44,6 +46,7 @@ pub enum MailboxError {
 pub struct Mailboxes {
     pub(super) store: Store,
     pub(super) clock: Clock,
+    sights: Arc<Sights>,
 }
 
 /// What one may do to marks, and to which messages.
@@ -72,7 +75,11 @@ pub struct Appended {
 impl Mailboxes {
     /// Over a store.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        Self {
+            store,
+            clock,
+            sights: Arc::default(),
+        }
     }
 
     /// The folders of a mailbox: first the seven that each has, then the others by name. Those seven are made if they
@@ -104,7 +111,7 @@ impl Mailboxes {
     /// # Errors
     /// A [`MailboxError`]; refused if it is gone.
     pub async fn open(&self, folder: FolderId) -> Result<View, MailboxError> {
-        let view = View::open(&self.store, folder).await?;
+        let view = View::open(&self.store, &self.sights, folder).await?;
         view.ok_or(MailboxError::Refused(ActRefusal::NoFolder))
     }
 

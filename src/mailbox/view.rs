@@ -1,11 +1,13 @@
 //! What one session knows of one folder. The folder changes under it; what became of it is told when the session asks
 //! ([`View::catch_up`]), and not before: numbers by which a mail program counts messages must not move meanwhile.
 //!
-//! A view holds 24 bytes for a message and reads no body. Nobody else's change is kept for it: it reads from the store what
+//! A view holds 24 bytes for a message, once for all sessions that saw the same, and reads no body. Nobody else's change is kept for it: it reads from the store what
 //! came since the last change that it has seen, so that one who is slow costs nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::sight::{Sight, Sights};
 use crate::id::FolderId;
 use crate::store::{
     Changes, Entry, Flags, Folder, FolderRecord, FolderWatch, Keyword, Marks, ModSeq, Opening,
@@ -44,7 +46,8 @@ pub struct View {
     watch: FolderWatch,
     id: FolderId,
     record: FolderRecord,
-    known: Vec<Known>,
+    known: Arc<Vec<Known>>,
+    sights: Arc<Sights>,
     /// Messages that are gone, and that the session hasn't been told of: it still counts them.
     gone: BTreeSet<Uid>,
 }
@@ -65,8 +68,29 @@ impl View {
     ///
     /// # Errors
     /// A [`StoreError`] if it can't be read.
-    pub async fn open(store: &Store, id: FolderId) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn open(
+        store: &Store,
+        sights: &Arc<Sights>,
+        id: FolderId,
+    ) -> Result<Option<Self>, StoreError> {
         // First, so that nothing is missed in between.
+        let watch = store.watch(id);
+        let view = |sight: Sight, watch| Self {
+            store: store.clone(),
+            watch,
+            id,
+            record: sight.record,
+            known: sight.known,
+            sights: sights.clone(),
+            gone: BTreeSet::new(),
+        };
+        if let Some(sight) = sights.last(id) {
+            let mut seen = view(sight, watch);
+            if seen.catch_up().await?.is_some() {
+                return Ok(Some(seen));
+            }
+            sights.forget(id);
+        }
         let watch = store.watch(id);
         let Some(Opening {
             folder, entries, ..
@@ -74,14 +98,10 @@ impl View {
         else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            store: store.clone(),
-            watch,
-            id,
-            record: folder.record,
-            known: entries.iter().map(Known::of).collect(),
-            gone: BTreeSet::new(),
-        }))
+        let known = Arc::new(entries.iter().map(Known::of).collect());
+        let known = sights.keep(id, &folder.record, known);
+        let record = folder.record;
+        Ok(Some(view(Sight { record, known }, watch)))
     }
 
     /// Which folder it is.
@@ -213,13 +233,15 @@ impl View {
             ..News::default()
         };
         if !vanished.is_empty() {
-            self.known.retain(|one| !vanished.contains(&one.uid));
+            let known = Arc::make_mut(&mut self.known);
+            known.retain(|one| !vanished.contains(&one.uid));
         }
         let mut came = Vec::new();
         for entry in entries {
             match self.place_of(entry.uid) {
                 Some(place) => {
-                    let was = std::mem::replace(&mut self.known[place], Known::of(entry));
+                    let was = &mut Arc::make_mut(&mut self.known)[place];
+                    let was = std::mem::replace(was, Known::of(entry));
                     if (was.flags, was.keywords) != (entry.record.flags, entry.record.keywords) {
                         news.changed.push(entry.uid);
                     }
@@ -228,10 +250,18 @@ impl View {
             }
         }
         news.arrived = came.iter().map(|one| one.uid).collect();
-        self.known.append(&mut came);
-        // What comes has the highest numbers; one that is there again since its row was mended may have any.
-        self.known.sort_by_key(|one| one.uid);
+        if !came.is_empty() {
+            let known = Arc::make_mut(&mut self.known);
+            known.append(&mut came);
+            // What comes has the highest numbers; one that is there again since its row was mended may have any.
+            known.sort_by_key(|one| one.uid);
+        }
         self.record = folder.record;
+        // What still counts though it's gone is nobody else's.
+        if self.gone.is_empty() {
+            let own = std::mem::take(&mut self.known);
+            self.known = self.sights.keep(self.id, &self.record, own);
+        }
         news
     }
 }

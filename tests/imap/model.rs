@@ -224,6 +224,7 @@ async fn one(program: &mut Program, model: &mut Model, chance: &mut Chance, numb
         6 => {
             let heard = program.say("EXPUNGE").await;
             assert!(heard.end.starts_with("OK"), "{heard:?}");
+            program.look_at_new().await;
             let now = program.state();
             let gone: BTreeSet<u64> = model
                 .messages

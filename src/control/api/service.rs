@@ -77,7 +77,7 @@ pub struct RefusedReport {
     pub reason: String,
     /// How often.
     pub times: u64,
-    /// From how many networks.
+    /// From how many networks, at least.
     pub networks: u64,
 }
 
@@ -140,9 +140,12 @@ pub struct StatusReport {
     /// The certificates in use.
     #[serde(default)]
     pub certificates: Vec<CertificateReport>,
-    /// TLS handshakes that came to nothing since the start.
+    /// TLS handshakes that came to nothing.
     #[serde(default)]
     pub refused: Vec<RefusedReport>,
+    /// Since when they are counted; none before the first unlock.
+    #[serde(default)]
+    pub refused_since: Option<Timestamp>,
     /// What it does; none while locked.
     pub work: Option<Work>,
     /// Withdrawals that came while locked and wait for the unlock: the number for who may read the files it's counted from.

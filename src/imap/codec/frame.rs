@@ -108,9 +108,8 @@ impl Frame {
         }
         let size = usize::try_from(literal.size).unwrap_or(usize::MAX);
         if size > limit.saturating_sub(self.held.len()) {
-            let begun = self.clear();
             return match literal.sync {
-                true => Event::Refused(begun),
+                true => Event::Refused(self.clear()),
                 false => Event::Broken(Fault::Literal),
             };
         }

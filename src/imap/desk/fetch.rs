@@ -1,21 +1,19 @@
 //! FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4): messages are read in batches, each only as far as it was asked for.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use super::body;
+use super::batch::{Batch, Reading};
+use super::body::Part;
 use super::news::Aloud;
 use super::selected::Selected;
 use super::{Done, Enabled, No, Sink, Stop};
-use crate::id::MessageId;
 use crate::imap::command::{Fetch, FetchItem, Numbers};
 use crate::imap::host::Account;
 use crate::imap::write;
-use crate::mailbox::{Known, Marking, News};
+use crate::mailbox::{Known, Marking, News, View};
 use crate::message::outline::Outline;
 use crate::store::{Entry, Flags, MarkChange, Uid, Uids};
-
-/// How many messages are read at once.
-const BATCH: usize = 256;
 
 /// What a message's answer is written from.
 struct Message<'f> {
@@ -23,29 +21,10 @@ struct Message<'f> {
     known: Known,
     entry: Option<&'f Entry>,
     outline: Option<&'f Outline>,
-}
-
-/// What has to be read for it.
-struct Needs {
-    entry: bool,
-    outline: bool,
-}
-
-impl Needs {
-    fn of(items: &[FetchItem]) -> Self {
-        let outline = |item: &FetchItem| {
-            matches!(
-                item,
-                FetchItem::Envelope | FetchItem::Structure { .. } | FetchItem::Body(_)
-            )
-        };
-        let entry = |item: &FetchItem| matches!(item, FetchItem::Size | FetchItem::InternalDate);
-        let needs_outline = items.iter().any(outline);
-        Self {
-            entry: needs_outline || items.iter().any(entry),
-            outline: needs_outline,
-        }
-    }
+    /// Parts that were read ahead, by the place of their items.
+    parts: HashMap<usize, Part>,
+    /// Reading it marked it.
+    is_marked: bool,
 }
 
 impl Selected {
@@ -69,13 +48,25 @@ impl Selected {
             let known = self.view.known();
             places.retain(|place| known.get(*place).is_some_and(|one| one.modseq > since));
         }
-        let needs = Needs::of(&fetch.items);
-        let mut no = None;
-        for batch in places.chunks(BATCH) {
-            let refused = self
-                .fetch_batch(account, *enabled, &fetch, &needs, batch, out)
-                .await?;
-            no = no.or(refused);
+        let fetch = Arc::new(fetch);
+        let begin = |view: &View, places: &[usize]| {
+            let known = places.iter().filter_map(|place| view.known().get(*place));
+            let uids = Uids::of(known.map(|one| one.uid));
+            Reading::begin(account, view.id(), uids, fetch.clone())
+        };
+        let (mut no, mut ahead) = (None, None);
+        let mut batches = places.chunks(Reading::size(&fetch)).peekable();
+        while let Some(batch) = batches.next() {
+            let reading = ahead.take().unwrap_or_else(|| begin(&self.view, batch));
+            // The next is read while this is written.
+            ahead = batches.peek().map(|next| begin(&self.view, next));
+            let mut marked = BTreeSet::new();
+            if fetch.marks_seen && !self.read_only {
+                marked = self.mark_seen(account, *enabled, batch, out).await?;
+            }
+            let read = reading.end().await?;
+            let refused = self.write_batch(account, *enabled, &fetch, (batch, &marked), read, out);
+            no = no.or(refused.await?);
         }
         match no {
             Some(no) => Err(no.into()),
@@ -102,51 +93,37 @@ impl Selected {
     }
 
     /// Answers a batch; and says what of it could not be read.
-    async fn fetch_batch<S: Sink>(
-        &mut self,
+    async fn write_batch<S: Sink>(
+        &self,
         account: &Account,
         enabled: Enabled,
         fetch: &Fetch,
-        needs: &Needs,
-        places: &[usize],
+        (places, marked): (&[usize], &BTreeSet<Uid>),
+        mut read: Batch,
         out: &mut S,
     ) -> Result<Option<No>, Stop> {
-        let mut marked = BTreeSet::new();
-        if fetch.marks_seen && !self.read_only {
-            marked = self.mark_seen(account, enabled, places, out).await?;
-        }
-        let known = self.known(places);
-        let mut entries = Vec::new();
-        if needs.entry {
-            let uids = Uids::of(known.iter().map(|one| one.uid));
-            entries = account.mailboxes.entries(self.view.id(), &uids).await?;
-        }
-        let mut outlines = HashMap::new();
-        if needs.outline {
-            let messages: Vec<MessageId> = entries.iter().map(|entry| entry.message).collect();
-            outlines = account.mailboxes.outlines(&messages).await?;
-        }
         let mut no = None;
-        for (place, known) in places.iter().zip(known) {
-            let entry = entries
-                .binary_search_by_key(&known.uid, |entry| entry.uid)
-                .ok();
-            let entry = entry.map(|at| &entries[at]);
-            let outline = entry.and_then(|entry| outlines.get(&entry.message));
-            if needs.entry && entry.is_none() || needs.outline && outline.is_none() {
+        let mut parts = std::mem::take(&mut read.parts);
+        for (place, known) in places.iter().zip(self.known(places)) {
+            let entry = read.entry(known.uid);
+            let outline = entry.and_then(|entry| read.outlines.get(&entry.message));
+            if read.lacks(entry, outline) {
                 if !fetch.uid {
                     no = Some(No::new("EXPUNGEISSUED", "Some of these messages are gone"));
                 }
                 continue;
             }
-            let message = Message {
+            let ahead = entry.and_then(|entry| parts.remove(&entry.message));
+            let mut message = Message {
                 place: *place,
                 known,
                 entry,
                 outline,
+                parts: ahead.unwrap_or_default(),
+                is_marked: marked.contains(&known.uid),
             };
             let refused = self
-                .write_message(account, enabled, fetch, &message, &marked, out)
+                .write_message(account, enabled, fetch, &mut message, out)
                 .await?;
             no = refused.or(no);
         }
@@ -207,8 +184,7 @@ impl Selected {
         account: &Account,
         enabled: Enabled,
         fetch: &Fetch,
-        message: &Message<'_>,
-        marked: &BTreeSet<Uid>,
+        message: &mut Message<'_>,
         out: &mut S,
     ) -> Result<Option<No>, Stop> {
         let mut no = None;
@@ -222,17 +198,20 @@ impl Selected {
             }
             match item {
                 FetchItem::Body(body) => {
-                    let (Some(entry), Some(outline)) = (message.entry, message.outline) else {
-                        continue;
+                    let part = match (message.parts.remove(&at), message.entry, message.outline) {
+                        (Some(part), ..) => part,
+                        (None, Some(entry), Some(outline)) => {
+                            Part::open(&account.mailboxes, body, entry.message, outline).await
+                        }
+                        (None, ..) => Part::Absent,
                     };
-                    let message = (entry.message, outline);
-                    no = body::write(account, body, message, out).await?.or(no);
+                    no = part.write(body, out).await?.or(no);
                 }
                 item => self.write_item(item, message, out.buffer()),
             }
         }
         // What reading it changed.
-        if marked.contains(&message.known.uid) {
+        if message.is_marked {
             let flags = !fetch.items.contains(&FetchItem::Flags);
             let modseq = enabled.condstore && !fetch.items.contains(&FetchItem::ModSeq);
             for (item, wanted) in [(FetchItem::Flags, flags), (FetchItem::ModSeq, modseq)] {

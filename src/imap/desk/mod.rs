@@ -11,6 +11,7 @@
 //! | `selected` | a folder that is open: its view, and which messages are meant |
 //! | `news` | what became of it, told when numbers may move |
 //! | `fetch` | reading messages |
+//! | `batch` | what is read of several messages, ahead of what is written |
 //! | `body` | parts of them, streamed |
 //! | `search` | SEARCH |
 //! | `mark` | STORE |
@@ -20,6 +21,7 @@
 //! A command of an open folder is a method of [`selected::Selected`]: without one there is nothing to run it on.
 
 mod append;
+mod batch;
 mod body;
 mod fetch;
 mod folder;
@@ -115,15 +117,31 @@ impl From<Ended> for Stop {
 }
 
 /// What is said behind `OK`.
-pub(super) struct Done(String);
+pub(super) enum Done {
+    /// This.
+    Said(String),
+    /// The folder's last change, now that all of it was told (RFC 7162 §3.2.7).
+    AsOfNow,
+}
 
 impl Done {
     fn plain() -> Self {
-        Self("Done".to_owned())
+        Self::Said("Done".to_owned())
     }
 
     fn coded(code: &str) -> Self {
-        Self(format!("[{code}] Done"))
+        Self::Said(format!("[{code}] Done"))
+    }
+
+    fn text(self, selected: Option<&Selected>) -> String {
+        match (self, selected) {
+            (Self::Said(text), _) => text,
+            (Self::AsOfNow, Some(selected)) => {
+                let change = selected.view.folder().highest_modseq;
+                format!("[HIGHESTMODSEQ {change}] Done")
+            }
+            (Self::AsOfNow, None) => "Done".to_owned(),
+        }
     }
 }
 
@@ -213,12 +231,15 @@ impl Desk {
         telling: Telling,
         out: &mut S,
     ) -> Result<(), Ended> {
+        if let Err(Stop::Ended(ended)) = done {
+            return Err(ended);
+        }
+        self.tell(telling, out).await?;
         let text = match done {
-            Ok(Done(text)) => tagged(tag, "OK", &text),
+            Ok(done) => tagged(tag, "OK", &done.text(self.selected.as_ref())),
             Err(Stop::No(no)) => no.tagged(tag),
             Err(Stop::Ended(ended)) => return Err(ended),
         };
-        self.tell(telling, out).await?;
         out.buffer().extend(text);
         out.relieve().await?;
         Ok(())
@@ -257,7 +278,7 @@ impl Desk {
             Command::Subscribe { name, wanted } => self.subscribe(&name, wanted).await,
             Command::List(list) => self.list(&list, out).await,
             Command::Status { name, items } => self.status(&name, &items, out).await,
-            Command::Expunge(numbers) => self.expunge(numbers).await,
+            Command::Expunge(numbers) => self.expunge(numbers, out).await,
             Command::Search(search) => self.search(&search, tag, out).await,
             Command::Fetch(fetch) => {
                 let (selected, account, enabled) = self.open()?;
@@ -356,9 +377,18 @@ impl Desk {
         selected.search(account, enabled, search, tag, out).await
     }
 
-    async fn expunge(&mut self, numbers: Option<Numbers>) -> Result<Done, Stop> {
-        let (selected, account, _) = self.open()?;
-        selected.expunge(account, numbers.as_ref()).await
+    async fn expunge<S: Sink>(
+        &mut self,
+        numbers: Option<Numbers>,
+        out: &mut S,
+    ) -> Result<Done, Stop> {
+        let (selected, account, enabled) = self.open()?;
+        // What somebody else marked goes as well.
+        selected.tell(*enabled, false, out).await?;
+        match selected.expunge(account, numbers.as_ref()).await? {
+            true if enabled.qresync => Ok(Done::AsOfNow),
+            _ => Ok(Done::plain()),
+        }
     }
 }
 

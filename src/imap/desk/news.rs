@@ -5,7 +5,7 @@ use super::sink::Sink;
 use super::{Enabled, Ended};
 use crate::imap::write;
 use crate::mailbox::{Known, News};
-use crate::store::{Flags, StoreError, Uid};
+use crate::store::{Flags, StoreError};
 
 impl Selected {
     /// Tells what is new, if something may be; messages that are gone only when numbers may move.
@@ -120,11 +120,6 @@ impl Selected {
             write::flag_list(buffer, Flags::ALL, self.view.keywords().iter(), false);
             buffer.extend_from_slice(b"\r\n");
         }
-    }
-
-    /// Whether a message is among the folder's.
-    pub(super) fn knows(&self, uid: Uid) -> bool {
-        self.view.place_of(uid).is_some()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::store::{ActRefusal, StoreError};
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct No {
+pub(in crate::imap) struct No {
     status: &'static str,
     code: Cow<'static, str>,
     text: Cow<'static, str>,

@@ -26,7 +26,7 @@ impl Desk {
             view => view?,
         };
         self.enabled.condstore |= select.condstore;
-        let selected = Selected::new(view, folder.mailbox, select.read_only);
+        let selected = Selected::new(view, select.read_only);
         self.write_opening(&selected, out);
         if let Some(resync) = &select.resync {
             self.resync(&selected, resync, out).await?;
@@ -111,6 +111,7 @@ impl Desk {
     pub(super) async fn close(&mut self) -> Result<Done, Stop> {
         let (selected, account, _) = self.open()?;
         if !selected.read_only {
+            selected.learn(false).await?;
             selected.expunge(account, None).await?;
         }
         self.selected = None;

@@ -1,7 +1,6 @@
 //! A folder that is open.
 
 use super::No;
-use crate::id::MailboxId;
 use crate::imap::codec::cursor::is_atom_char;
 use crate::imap::command::{NumberSet, Numbers, STAR};
 use crate::imap::write::system_flag;
@@ -11,7 +10,6 @@ use crate::store::{Keyword, Marks, Uid, Uids};
 /// An open folder.
 pub(super) struct Selected {
     pub(super) view: View,
-    pub(super) mailbox: MailboxId,
     pub(super) read_only: bool,
     /// What the last search found (RFC 5182).
     pub(super) saved: Vec<Uid>,
@@ -22,11 +20,10 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    pub(super) fn new(view: View, mailbox: MailboxId, read_only: bool) -> Self {
+    pub(super) fn new(view: View, read_only: bool) -> Self {
         Self {
             keywords_told: view.keywords().len(),
             view,
-            mailbox,
             read_only,
             saved: Vec::new(),
             stirred: false,

@@ -63,17 +63,16 @@ fn copied(done: &ActDone) -> Option<String> {
 }
 
 impl Selected {
-    /// Takes out what is marked as deleted: all, or of these UIDs.
+    /// Takes out what is marked as deleted: all, or of these UIDs. Whether anything was.
     pub(super) async fn expunge(
         &mut self,
         account: &Account,
         numbers: Option<&Numbers>,
-    ) -> Result<Done, Stop> {
+    ) -> Result<bool, Stop> {
         if self.read_only {
             return Err(No::read_only().into());
         }
         let uids: Vec<Uid> = match numbers {
-            // What the client has seen marked: what somebody marked since, it may not know of.
             None => {
                 let all = self.view.known().iter();
                 let marked = all.filter(|one| one.flags.has(Flags::DELETED));
@@ -84,13 +83,14 @@ impl Selected {
                 self.uids_at(&places)
             }
         };
-        if !uids.is_empty() {
-            account
-                .mailboxes
-                .expunge(self.view.id(), &uids, true)
-                .await?;
-            self.stirred = true;
+        if uids.is_empty() {
+            return Ok(false);
         }
-        Ok(Done::plain())
+        let done = account
+            .mailboxes
+            .expunge(self.view.id(), &uids, true)
+            .await?;
+        self.stirred = true;
+        Ok(!done.expunged.is_empty())
     }
 }

@@ -122,6 +122,13 @@ async fn messages_are_copied_moved_and_expunged() {
     // With QRESYNC by their UIDs.
     desk.say("ENABLE QRESYNC").await;
     desk.say("select Archive").await;
+    house
+        .desk()
+        .append("Archive", &["\\Deleted"], &mail("four"))
+        .await;
+    let heard = desk.say("EXPUNGE").await;
+    assert_eq!(heard[..2], ["* 3 EXISTS", "* VANISHED 3"]);
+    assert!(heard[2].starts_with("OK [HIGHESTMODSEQ "), "{heard:?}");
     assert_eq!(
         desk.say("MOVE 1:2 Trash").await[1..],
         ["* VANISHED 1:2", "OK Done"]
