@@ -86,6 +86,10 @@ fn status_locked_and_unlocked() {
         mailings_running: 1,
         mailings_held: 2,
         staff: 4,
+        held_up: Some(service::HeldUpReport {
+            networks: 2,
+            names: 1,
+        }),
         reports: Some(service::ReportWork {
             kept: 12,
             sent: 5,

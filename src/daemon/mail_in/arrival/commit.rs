@@ -7,11 +7,10 @@ use super::mail::Mail;
 use super::{Arrival, Bytes};
 use crate::address::EmailAddress;
 use crate::config::FirstContact;
-use crate::delivery::queue::{StaffMail, queue_staff_mail};
+use crate::delivery::queue::{LocalDelivery, StaffMail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
 use crate::mailbox::glance::{Glance, is_programs};
 use crate::smtp::server::Refusal;
-use crate::staff::SendPlace;
 use crate::store::{
     AcceptMessage, Bounce, BounceRecord, Delivery, Intake, IntakeRecord, Needs, OutlineRow,
     SpecialUse, Step, Stranger, TlsWish, contact_indexes,
@@ -65,13 +64,15 @@ impl Arrival {
             message = message.of_stranger(stranger);
         }
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
-        let counted = place.as_ref().map(SendPlace::step);
+        let counted = place.as_ref().map(|place| place.sent.step());
+        let told = mail.told(rewritten.as_deref());
         let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
         let known = mail.written_to(glance);
         message = steps
             .chain(question)
             .chain(known)
             .chain(counted)
+            .chain(told)
             .fold(message, AcceptMessage::and);
         let accepted = mail.rooms.store.accept(message).await;
         accepted.map_err(|error| verdict::store(&error))?;
@@ -152,6 +153,24 @@ impl Mail {
                 },
             })
         })
+    }
+
+    /// What its sender is told of recipients that have a mailbox here.
+    fn told(&self, header: Option<&[u8]>) -> Vec<Step> {
+        let (Some(sender), Some(path)) = (self.known.submitted_by, &self.sender) else {
+            return Vec::new();
+        };
+        let told = self.bound.told_of.iter().flat_map(|(recipient, dsn)| {
+            self.rooms.queue.delivered(&LocalDelivery {
+                sender,
+                reverse_path: path.as_str(),
+                recipient,
+                dsn,
+                header: header.unwrap_or_default(),
+                at: self.known.received_at,
+            })
+        });
+        told.collect()
     }
 
     /// The queue's rows for recipients outside.
