@@ -130,7 +130,7 @@ impl Mail {
         let at = self.known.received_at;
         let outside = self.bound.outside.iter();
         outside
-            .map(|to| Step::Meet(contact_indexes(vault, to), at))
+            .map(|to| Step::Meet(contact_indexes(vault, &to.address), at))
             .collect()
     }
 
