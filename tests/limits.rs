@@ -10,6 +10,8 @@ use hustings::daemon::sandbox::peer::{Dialogue, Trust};
 use hustings::daemon::sandbox::stage::{HOST, OFFICE};
 use jiff::SignedDuration;
 use support::party::{Party, Spawned};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const MAIL: &[u8] = b"From: Ada <ada@party.example>\r\nTo: someone@elsewhere.example\r\n\
     Subject: leaflets\r\n\r\nThey are at the office.\r\n";
@@ -38,6 +40,31 @@ async fn a_days_mail_has_its_limit_and_a_restart_does_not_forget_it() {
     assert_eq!(party.submit(outside, MAIL).await.code, 450);
     party.clock.advance(SignedDuration::from_hours(25)).unwrap();
     assert_eq!(party.submit(outside, MAIL).await.code, 250);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_speak_tls_with_us_is_counted_over_a_restart() {
+    let mut party = Party::start().await;
+    for times in [1, 2] {
+        let mut stream = TcpStream::connect(party.door("submissions")).await.unwrap();
+        stream.write_all(b"EHLO this is no TLS\r\n").await.unwrap();
+        let mut rest = Vec::new();
+        // It may say so in an alert, or just go.
+        let _ = stream.read_to_end(&mut rest).await;
+        party.start_again().await;
+        let status = party.socket().ask(Status {}).await.unwrap().answer;
+        let refused = status.refused.iter().find(|one| one.door == "submissions");
+        let refused = refused.expect("it is counted");
+        assert_eq!((refused.times, refused.networks), (times, 1));
+    }
+    // For so long.
+    party
+        .clock
+        .advance(SignedDuration::from_hours(31 * 24))
+        .unwrap();
+    party.start_again().await;
+    let status = party.socket().ask(Status {}).await.unwrap().answer;
+    assert_eq!(status.refused, []);
 }
 
 /// A stranger's conversation up to the middle of a mail of this many lines.

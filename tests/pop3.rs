@@ -214,9 +214,9 @@ pop.close()
 
 /// The numbers of the mails in a directory, each of which must be whole.
 fn fetched(directory: &Path) -> Vec<usize> {
-    let read = |mail: &Vec<u8>| {
-        let number = number_of(mail).unwrap();
-        let text = String::from_utf8_lossy(mail).replace("\r\n", "\n");
+    let read = |kept: &Vec<u8>| {
+        let number = number_of(kept).unwrap();
+        let text = String::from_utf8_lossy(kept).replace("\r\n", "\n");
         let original = String::from_utf8(mail(number))
             .unwrap()
             .replace("\r\n", "\n");

@@ -11,7 +11,7 @@ use super::style::{clean, clean_lines, counted};
 use crate::config::{Config, ConfigErrors, Problem};
 use crate::control::Failure;
 use crate::control::api::service::Reload;
-use crate::daemon::{config_warnings, init};
+use crate::daemon::{config_warnings, file_warnings, init};
 use crate::template::Templates;
 
 /// The configuration
@@ -102,7 +102,14 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
     // They need no file that only root may see.
     let warnings = Config::load_without_files(path).map_or_else(
         |_| Vec::new(),
-        |config| config_warnings(&config, jiff::Timestamp::now()),
+        |config| {
+            let now = jiff::Timestamp::now();
+            let mut warnings = config_warnings(&config, now);
+            if !without_files {
+                warnings.extend(file_warnings(&config, now));
+            }
+            warnings
+        },
     );
     let (unseen, wrong) = match read {
         Ok(_) => (Vec::new(), None),

@@ -23,6 +23,11 @@ enum QueueCommand {
         after_help = "Examples:\n  hustings queue list\n  hustings queue list --json | jq -r .last_failure"
     )]
     List,
+    /// Show how each provider stands: connections, what waits, today's share, why it is left alone
+    #[command(
+        after_help = "Examples:\n  hustings queue providers\n  hustings queue providers --json | jq 'select(.paused_until)'"
+    )]
+    Providers,
     /// Show one mail and why it waits; as an admin also whose it is, and that you looked stands in the audit log
     #[command(after_help = "Examples:\n  hustings queue show 3f9c")]
     Show {
@@ -60,6 +65,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         QueueCommand::List => {
             let seen = context.print_rows(&List {}, "Nothing waits.", table)?;
             context.print_beside(|style| providers(&seen, style))
+        }
+        QueueCommand::Providers => {
+            let seen = context.ask(&List {})?;
+            for provider in &seen.providers {
+                context.print(provider, |_| String::new())?;
+            }
+            context.print_beside(|style| match seen.providers.is_empty() {
+                true => "No mail waits for a provider, and none is held up.\n".to_owned(),
+                false => providers(&seen, style).trim_start().to_owned(),
+            })
         }
         QueueCommand::Show { mail } => {
             context.print_answer(&Show { mail: mail.clone() }, |report, _| text(report))

@@ -5,7 +5,7 @@ use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
 use crate::control::api::service::{
-    CertificateReport, DoorReport, LockState, RefusedReport, ReportWork, Status, StatusReport,
+    CertificateReport, DoorReport, HeldUpReport, LockState, ReportWork, Status, StatusReport,
 };
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
@@ -43,6 +43,9 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         }
         lines.push(("mailings", mailings));
         lines.push(("staff", work.staff.to_string()));
+        if let Some(held) = work.held_up.filter(|held| *held != Default::default()) {
+            lines.push(("log-ins", style.paint(&held_up(held), Tone::Warning)));
+        }
         if let Some(reports) = &work.reports {
             lines.push(("reports", reports_of(reports)));
         }
@@ -71,7 +74,7 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
     }
     if !report.refused.is_empty() {
         text += "\n";
-        text += &refused(&report.refused, style);
+        text += &refused(report, style);
     }
     for warning in &report.warnings {
         text += &format!(
@@ -87,6 +90,18 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         );
     }
     text
+}
+
+fn held_up(held: HeldUpReport) -> String {
+    let some = |count: u64, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    format!(
+        "{} held up, {} guessed at (lift it: hustings staff unlock)",
+        some(held.networks, "network"),
+        some(held.names, "name")
+    )
 }
 
 fn reports_of(work: &ReportWork) -> String {
@@ -144,8 +159,8 @@ fn certificates(certificates: &[CertificateReport], style: Style) -> String {
     )
 }
 
-fn refused(refused: &[RefusedReport], style: Style) -> String {
-    let rows = refused.iter().map(|one| {
+fn refused(report: &StatusReport, style: Style) -> String {
+    let rows = report.refused.iter().map(|one| {
         vec![
             field(&one.door),
             field(&one.reason),
@@ -153,8 +168,12 @@ fn refused(refused: &[RefusedReport], style: Style) -> String {
             field(one.networks),
         ]
     });
+    let times = report.refused_since.map_or_else(
+        || "TIMES".to_owned(),
+        |since| format!("SINCE {}", since.strftime("%F")),
+    );
     style.table(
-        &["TLS REFUSED AT", "BECAUSE IT", "TIMES", "NETWORKS"],
+        &["TLS REFUSED AT", "BECAUSE IT", &times, "NETWORKS"],
         rows.collect(),
     )
 }

@@ -52,6 +52,7 @@ fn status_locked_and_unlocked() {
     let mut report = service::StatusReport {
         certificates: Vec::new(),
         refused: Vec::new(),
+        refused_since: None,
         version: "0.1.0".into(),
         state: service::LockState::Locked,
         started_at: noon(),
@@ -83,6 +84,10 @@ fn status_locked_and_unlocked() {
         mailings_running: 1,
         mailings_held: 2,
         staff: 4,
+        held_up: Some(service::HeldUpReport {
+            networks: 2,
+            names: 1,
+        }),
         reports: Some(service::ReportWork {
             kept: 12,
             sent: 5,

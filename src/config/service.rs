@@ -9,6 +9,7 @@ use super::declare::{Check, section};
 use super::problem::Place;
 use super::values::{ByteSize, Name, WebAddress};
 use crate::address::Domain;
+use crate::net::Subnet;
 
 section! {
     /// Where the root key comes from. Only a passphrase, or a credential that is bound to a TPM, protects a stolen disk or
@@ -210,12 +211,21 @@ section! {
         messages_per_day: u32 = default(300),
         /// Recipients outside the party in one mail, 10 at most: for more there are lists.
         outside_recipients: u32 = default(10),
+        /// Different people outside the party that a staff member may write to in an hour, over all mails: one mail to many
+        /// may not be cut up into many mails. For the next their mail program hears 450, and tries again later.
+        outside_per_hour: u32 = default(60),
+        /// For how many months somebody's data protection training counts (`hustings staff training`). Whose training is over
+        /// writes to no list until the next.
+        training_months: u32 = default(24),
         /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
         mailbox_size: ByteSize = default(ByteSize::mib(2048)),
-        /// Wrong passwords from one network before it has to wait.
+        /// Wrong passwords from one network (IPv4 /24, IPv6 /64) before it has to wait, at every door. Accounts that logged in
+        /// well from there in the last 30 days don't.
         wrong_passwords: u32 = default(10),
-        /// How long it has to wait then.
+        /// How long it has to wait then. An admin lifts it with `hustings staff unlock`.
         wait_after_wrong_passwords: Duration = default(Duration::from_secs(15 * 60)),
+        /// Networks that never wait, such as the office's: ["192.0.2.0/24", "2001:db8::/48"].
+        trusted_networks: Vec<Subnet> = default(Vec::new()),
     }
 }
 
@@ -223,7 +233,9 @@ impl Check for StaffLimits {
     fn check(&self, at: &Place<'_>) {
         between(at, "messages_per_day", self.messages_per_day, 1, 10_000);
         between(at, "outside_recipients", self.outside_recipients, 1, 10);
+        between(at, "outside_per_hour", self.outside_per_hour, 1, 1000);
         between(at, "wrong_passwords", self.wrong_passwords, 3, 100);
+        between(at, "training_months", self.training_months, 1, 120);
         let size = self.mailbox_size;
         let (least, most) = (ByteSize::mib(10), ByteSize::mib(1 << 20));
         at.expect(

@@ -158,6 +158,7 @@ impl Consent {
                 },
                 prefix: None,
                 tls: TlsWish::Usual,
+                dsn: Default::default(),
             },
         );
         Ok([Step::PutMessage(message), Step::PutQueued(queued)])

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::config::{Config, Party};
+use crate::config::{CertificateSource, Config, Party};
+use crate::tls::Pair;
 
 /// From how many days before the end of the registration on `status` reminds, and from when on it presses.
 const REMIND: i32 = 30;
@@ -27,6 +28,38 @@ pub fn config_warnings(config: &Config, now: Timestamp) -> Vec<String> {
         ));
     }
     all
+}
+
+/// What [`config_warnings`] can say once the files that a configuration names may be read.
+pub fn file_warnings(config: &Config, now: Timestamp) -> Vec<String> {
+    let files = config.tls.certificate.iter();
+    // One that can't be read is another's to tell.
+    let pairs: Vec<_> = files
+        .filter_map(|pair| Pair::load(&pair.chain, &pair.key, now).ok())
+        .collect();
+    match pairs.is_empty() {
+        true => Vec::new(),
+        false => unserved_names(config, &pairs),
+    }
+}
+
+/// The names that the configuration promises beside its host and that no certificate from the files is for: others would
+/// ask there in vain. Certificates of our own making have them all.
+pub(super) fn unserved_names(config: &Config, pairs: &[Pair]) -> Vec<String> {
+    if config.tls.source != CertificateSource::Files {
+        return Vec::new();
+    }
+    let names = config.certificate_names().into_iter();
+    let unserved = names
+        .filter(|name| *name != config.hostname)
+        .filter(|name| !pairs.iter().any(|pair| pair.is_for(name)));
+    let warn = |name| {
+        format!(
+            "no certificate is for {name}, where others look because of this configuration: put the name into the \
+             certificate's, or turn off what is served there (mta_sts.mode, dns.autoconfig, pages.url)"
+        )
+    };
+    unserved.map(warn).collect()
 }
 
 /// The reminders of a day.
@@ -164,6 +197,34 @@ mod tests {
             let said = warned(change);
             assert!(said.len() == 1 && said[0].contains(named), "{said:?}");
         }
+    }
+
+    #[test]
+    fn names_that_no_certificate_is_for_are_told() {
+        let place = tempfile::tempdir().expect("a place");
+        let now = Timestamp::now();
+        let ca = crate::tls::SelfMadeCa::new("a test's", now).expect("an authority");
+        let mut config = Config::example();
+        config.tls.source = CertificateSource::Files;
+        config.mta_sts.mode = crate::config::StsMode::Testing;
+        config.dns.autoconfig = true;
+        let host = config.hostname.to_string();
+        let domain = config.domains[0].to_string();
+        let mut warned = |name: &str, names: &[&str]| {
+            let files = ca.issue_to(place.path(), name, names).expect("a pair");
+            config.tls.certificate = vec![crate::config::CertificateFiles {
+                chain: files.chain,
+                key: files.key,
+            }];
+            file_warnings(&config, now)
+        };
+        let said = warned("host", &[&host]);
+        for name in ["mta-sts", "autoconfig"] {
+            let name = format!("no certificate is for {name}.{domain},");
+            assert!(said.iter().any(|one| one.starts_with(&name)), "{said:?}");
+        }
+        let wild = format!("*.{domain}");
+        assert_eq!(warned("wild", &[&host, &wild]), Vec::<String>::new());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod build;
 mod certificates;
 mod doors;
 mod gone_lists;
+mod refusals;
 mod reload;
 mod room;
 mod work;
@@ -188,6 +189,8 @@ impl PartyHouse {
             {
                 tracing::warn!(%error, "what came of TLS lately could not be written down, and is lost");
             }
+            let refused = self.certificates.refusals();
+            refusals::save(&rooms.store, refused, &self.clock).await;
             rooms.store.close().await;
         }
     }
@@ -246,6 +249,9 @@ impl PartyHouse {
             self.spawn(own.clone().run());
         }
         self.spawn(work::policies(rooms.clone(), self.clock.clone()));
+        let refused = self.certificates.refusals().clone();
+        let store = rooms.store.clone();
+        self.spawn(refusals::keep(store, refused, self.clock.clone()));
         let record = self.record.clone();
         self.spawn(work::daily(rooms.clone(), self.clock.clone(), record));
     }

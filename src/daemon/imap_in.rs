@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::rooms::{Rooms, RoomsCell};
 use crate::id::{MailboxId, StaffId};
 use crate::imap::{Account, Credentials, Host, LoginOutcome, Refusal};
+use crate::staff::{Door, HeldUp, Knocked};
 
 /// The host of the IMAP door. While the vault is locked there are no rooms, and nobody is let in.
 pub(super) struct ImapIn {
@@ -31,11 +32,9 @@ impl Host for ImapIn {
 
     async fn credentials(&self, client: IpAddr, user: &str) -> Result<Credentials, Refusal> {
         let rooms = self.rooms()?;
-        if !rooms.wrong_passwords.may_try(client) {
-            return Err(too_many());
-        }
-        let (verifier, staff) = rooms.staff.credentials(user);
-        Ok(Credentials { verifier, staff })
+        let knocked = rooms.staff.knock(client, user).await.map_err(held_up)?;
+        let Knocked { verifier, tried } = knocked;
+        Ok(Credentials { verifier, tried })
     }
 
     async fn login(
@@ -44,17 +43,13 @@ impl Host for ImapIn {
         outcome: LoginOutcome,
     ) -> Result<Option<Account>, Refusal> {
         let rooms = self.rooms()?;
-        let LoginOutcome::Proven(staff) = outcome else {
-            rooms.wrong_passwords.wrong(client);
+        let ended = rooms.staff.ended(Door::Imap, client, outcome).await;
+        let Some(member) = ended.map_err(|_| revoked())? else {
             return Ok(None);
         };
-        let roll = rooms.staff.roll();
-        let member = roll.by_id(staff).ok_or_else(revoked)?;
-        rooms.wrong_passwords.right(client);
-        tracing::info!(staff = %member.log_name, "logged in");
         Ok(Some(Account {
-            staff,
-            mailbox: MailboxId::from(staff),
+            staff: member.id,
+            mailbox: MailboxId::from(member.id),
             mailboxes: rooms.mailboxes.clone(),
             room: rooms.config().staff.mailbox_size.bytes(),
         }))
@@ -66,10 +61,10 @@ impl Host for ImapIn {
     }
 }
 
-fn too_many() -> Refusal {
+fn held_up(held: HeldUp) -> Refusal {
     Refusal {
         code: "UNAVAILABLE",
-        text: "Too many wrong passwords from your network; wait, and try again".into(),
+        text: held.to_string().into(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::rooms::{Rooms, RoomsCell};
 use crate::id::StaffId;
 use crate::mailbox::Mailboxes;
 use crate::pop3::{Account, Credentials, Host, Refusal};
+use crate::staff::{Door, HeldUp, Knocked, LoginOutcome};
 use crate::store::{Health, StoreError};
 
 /// The host of the door. While the vault is locked there are no rooms, and nobody comes in.
@@ -37,38 +38,28 @@ impl Host for Maildrops {
 
     async fn credentials(&self, client: IpAddr, user: &str) -> Result<Credentials, Refusal> {
         let rooms = self.rooms()?;
-        if !rooms.wrong_passwords.may_try(client) {
-            let wait = rooms.config().staff.wait_after_wrong_passwords;
-            let minutes = wait.as_secs().div_ceil(60);
-            let text =
-                format!("Too many wrong passwords from your network; wait {minutes} min").into();
-            let code = "SYS/TEMP";
-            return Err(Refusal { code, text });
-        }
-        let (verifier, staff) = rooms.staff.credentials(user);
-        Ok(Credentials { verifier, staff })
+        let knocked = rooms.staff.knock(client, user).await.map_err(held_up)?;
+        let Knocked { verifier, tried } = knocked;
+        Ok(Credentials { verifier, tried })
     }
 
     async fn login(
         &self,
         client: IpAddr,
-        proven: Option<StaffId>,
+        outcome: LoginOutcome,
     ) -> Result<Option<Account>, Refusal> {
         let rooms = self.rooms()?;
-        let Some(staff) = proven else {
-            rooms.wrong_passwords.wrong(client);
-            return Ok(None);
-        };
-        let roll = rooms.staff.roll();
-        let member = roll.by_id(staff).ok_or(Refusal {
+        let ended = rooms.staff.ended(Door::Pop3, client, outcome).await;
+        let ended = ended.map_err(|_| Refusal {
             code: "SYS/PERM",
             text: "This account was closed".into(),
-        })?;
-        rooms.wrong_passwords.right(client);
-        tracing::info!(staff = %member.log_name, "logged in");
+        });
+        let Some(member) = ended? else {
+            return Ok(None);
+        };
         Ok(Some(Account {
-            staff,
-            mailbox: staff.into(),
+            staff: member.id,
+            mailbox: member.id.into(),
             mailboxes: Mailboxes::new(rooms.store.clone(), rooms.clock.clone()),
         }))
     }
@@ -76,5 +67,12 @@ impl Host for Maildrops {
     fn still_lets_in(&self, staff: StaffId) -> bool {
         let rooms = self.rooms.get();
         rooms.is_some_and(|rooms| rooms.staff.roll().by_id(staff).is_some())
+    }
+}
+
+fn held_up(held: HeldUp) -> Refusal {
+    Refusal {
+        code: "SYS/TEMP",
+        text: held.to_string().into(),
     }
 }

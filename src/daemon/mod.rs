@@ -29,7 +29,7 @@ mod adapters;
 pub mod desks;
 pub mod door_limits;
 mod duties;
-pub use duties::config_warnings;
+pub use duties::{config_warnings, file_warnings};
 pub mod hardening;
 pub mod house;
 mod identity;

@@ -22,7 +22,7 @@ use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
-use crate::staff::{StaffRoom, WrongPasswords};
+use crate::staff::{StaffRoom, TryRules};
 use crate::store::Store;
 
 use super::adapters::OwnAddresses;
@@ -65,8 +65,6 @@ pub struct Rooms {
     pub pace: PaceBook,
     /// The engine at work, once it is.
     pub engine: OnceLock<EngineView>,
-    /// Wrong passwords, by network.
-    pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
     /// Mail that is coming in, and not yet whole.
     under_way: Arc<Loads<net::Network>>,
@@ -101,7 +99,7 @@ pub struct Parts {
 impl Rooms {
     /// Puts the rooms together.
     pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
-        let staff = &settings.config.staff;
+        parts.staff.tries().set(try_rules(&settings.config));
         let trust = Trust::new(&store, &clock);
         let reporter = trust.tally().map(|tally| {
             let (store, clock) = (store.clone(), clock.clone());
@@ -118,10 +116,6 @@ impl Rooms {
             },
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
-            wrong_passwords: WrongPasswords::new(
-                staff.wrong_passwords,
-                staff.wait_after_wrong_passwords,
-            ),
             mailboxes: Mailboxes::new(store.clone(), clock.clone()),
             staff: parts.staff,
             consent: parts.consent,
@@ -154,9 +148,7 @@ impl Rooms {
             reporter.reload(settings.reporter());
         }
         self.staff.reload(settings.premises());
-        let staff = &settings.config.staff;
-        self.wrong_passwords
-            .set(staff.wrong_passwords, staff.wait_after_wrong_passwords);
+        self.staff.tries().set(try_rules(&settings.config));
         self.directory
             .store(Arc::new(directory(&self.store, settings)));
         self.config.store(settings.config.clone());
@@ -229,6 +221,16 @@ impl Rooms {
                 Ok(directory.find(&self.staff.roll(), &address)?)
             }
         }
+    }
+}
+
+/// What the configuration says of wrong passwords.
+fn try_rules(config: &Config) -> TryRules {
+    let staff = &config.staff;
+    TryRules {
+        most: staff.wrong_passwords,
+        wait: staff.wait_after_wrong_passwords,
+        trusted: staff.trusted_networks.clone(),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct HouseReport {
     pub certificates: Vec<CertificateReport>,
     /// TLS handshakes that came to nothing.
     pub refused: Vec<RefusedReport>,
+    /// Since when they are counted.
+    pub refused_since: Option<Timestamp>,
     /// What it does; none while locked.
     pub work: Option<Work>,
     /// What an admin should see to.
@@ -236,6 +238,7 @@ pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
         Ok(_) => work,
         Err(_) => Work {
             queued: None,
+            held_up: None,
             reports: None,
             ..work
         },
@@ -280,6 +283,7 @@ impl<H: House> Handle<Status> for ServiceDesk<H> {
             doors: house.doors,
             certificates: house.certificates,
             refused: house.refused,
+            refused_since: house.refused_since,
             work: house.work,
             waiting_withdrawals: self.waiting(call.caller()),
             warnings,

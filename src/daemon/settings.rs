@@ -5,6 +5,7 @@ mod delivery;
 mod hosted;
 mod pace;
 mod pages;
+mod programs;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::id::{MailboxId, StaffId};
 use crate::mailbox::Mailboxes;
+use crate::staff::Tried;
 use crate::staff::scram::Verifier;
 
 /// A refusal of a whole session or a log-in, with its response code (RFC 5530).
@@ -33,18 +34,11 @@ impl Refusal {
 pub struct Credentials {
     /// What a password or a proof is checked against: of a name that is unknown one that nothing fits.
     pub verifier: Verifier,
-    /// Whose it is; `None` if nobody's.
-    pub staff: Option<StaffId>,
+    /// Whose it is, to be given back with how the log-in ended.
+    pub tried: Tried,
 }
 
-/// How a log-in ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginOutcome {
-    /// The password or the proof was right.
-    Proven(StaffId),
-    /// It was wrong, or the name is unknown.
-    Refused,
-}
+pub use crate::staff::LoginOutcome;
 
 /// Somebody who has logged in, and what is theirs.
 #[derive(Clone)]

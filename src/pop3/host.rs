@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::id::{MailboxId, StaffId};
 use crate::mailbox::Mailboxes;
 use crate::staff::scram::Verifier;
+use crate::staff::{LoginOutcome, Tried};
 
 /// A refusal with its response code (RFC 2449 §8, RFC 3206).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,8 @@ impl Refusal {
 pub struct Credentials {
     /// What a password or a proof is checked against: of a name that is unknown one that nothing fits.
     pub verifier: Verifier,
-    /// Whose it is; `None` if nobody's.
-    pub staff: Option<StaffId>,
+    /// Whose it is, to be given back with how the log-in ended.
+    pub tried: Tried,
 }
 
 /// Somebody who has logged in, and what is theirs.
@@ -68,11 +69,11 @@ pub trait Host: Send + Sync + 'static {
         user: &str,
     ) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
 
-    /// How a log-in ended: who it was, or nobody. A refusal keeps even a proven caller out.
+    /// How a log-in ended. A refusal keeps even a proven caller out.
     fn login(
         &self,
         client: IpAddr,
-        proven: Option<StaffId>,
+        outcome: LoginOutcome,
     ) -> impl Future<Output = Result<Option<Account>, Refusal>> + Send;
 
     /// Whether who has logged in still may be here.

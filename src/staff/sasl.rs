@@ -3,8 +3,9 @@
 
 use zeroize::Zeroizing;
 
+use super::knock::LoginOutcome;
 use super::scram::{Binding, Challenge, ClientFirst, ScramError, Verifier};
-use crate::id::StaffId;
+use super::tries::Tried;
 
 /// Longer names and passwords are nobody's.
 const MAX_NAME: usize = 255;
@@ -25,9 +26,9 @@ pub enum Mechanism {
 pub struct Dialogue(Next);
 
 enum Next {
-    Proof(Box<Challenge>, Option<StaffId>),
+    Proof(Box<Challenge>, Tried),
     /// SCRAM's last word, which is empty.
-    End(StaffId),
+    End(LoginOutcome),
 }
 
 /// What follows from a message.
@@ -37,8 +38,8 @@ pub enum Heard {
     Ask(Asked),
     /// This is to be said to the client, and its answer to be heard.
     Say(String, Dialogue),
-    /// It has ended: who it is, or nobody.
-    Ended(Option<StaffId>),
+    /// It has ended: somebody was proven, or nobody.
+    Ended(LoginOutcome),
     /// It has ended, and nothing was proven or disproven.
     Failed(Fault),
 }
@@ -99,7 +100,7 @@ impl Mechanism {
                 proof: Proof::Scram(first),
             }),
             Err(ScramError::Unsupported) => Heard::Failed(Fault::NoSuchBinding),
-            Err(ScramError::ChannelBinding) => Heard::Ended(None),
+            Err(ScramError::ChannelBinding) => Heard::Ended(LoginOutcome::Refused(None)),
             Err(ScramError::Malformed | ScramError::Proof) => Heard::Failed(Fault::Malformed),
         }
     }
@@ -109,12 +110,15 @@ impl Dialogue {
     /// Hears the client's next message.
     pub fn hear(self, message: &[u8]) -> Heard {
         match self.0 {
-            Next::Proof(challenge, staff) => match (challenge.verify(message), staff) {
-                (Ok(last), Some(staff)) => Heard::Say(last, Self(Next::End(staff))),
-                (Err(ScramError::Malformed), _) => Heard::Failed(Fault::Malformed),
-                _ => Heard::Ended(None),
+            Next::Proof(challenge, tried) => match challenge.verify_which(message) {
+                Ok((last, password)) => match LoginOutcome::of(tried, Some(password)) {
+                    proven if proven.is_proven() => Heard::Say(last, Self(Next::End(proven))),
+                    refused => Heard::Ended(refused),
+                },
+                Err(ScramError::Malformed) => Heard::Failed(Fault::Malformed),
+                Err(_) => Heard::Ended(LoginOutcome::Refused(Some(tried))),
             },
-            Next::End(staff) if message.is_empty() => Heard::Ended(Some(staff)),
+            Next::End(outcome) if message.is_empty() => Heard::Ended(outcome),
             Next::End(_) => Heard::Failed(Fault::Malformed),
         }
     }
@@ -136,16 +140,16 @@ impl Asked {
 
     /// Goes on with what a password or a proof is checked against, and whose it is; nobody's with a dummy, against which it is
     /// checked all the same: both take as long.
-    pub fn answer(self, verifier: Verifier, staff: Option<StaffId>) -> Heard {
+    pub fn answer(self, verifier: Verifier, tried: Tried) -> Heard {
         match self.proof {
             Proof::Password(password) => {
-                let right = verifier.check_password(&password);
-                Heard::Ended(staff.filter(|_| right))
+                let which = verifier.which_password(&password);
+                Heard::Ended(LoginOutcome::of(tried, which))
             }
             Proof::Scram(first) => {
                 let challenge = first.challenge(verifier);
                 let message = challenge.message().to_owned();
-                Heard::Say(message, Dialogue(Next::Proof(Box::new(challenge), staff)))
+                Heard::Say(message, Dialogue(Next::Proof(Box::new(challenge), tried)))
             }
         }
     }
@@ -188,10 +192,18 @@ fn plain(message: &[u8]) -> Heard {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::id::StaffId;
     use crate::staff::scram::client::Client;
 
     fn known() -> (Verifier, StaffId) {
         (Verifier::new("secret word").unwrap(), StaffId::random())
+    }
+
+    fn who(outcome: LoginOutcome) -> Option<StaffId> {
+        match outcome {
+            LoginOutcome::Proven(tried, _) => tried.staff,
+            LoginOutcome::Refused(_) => None,
+        }
     }
 
     fn asked(heard: Heard) -> Asked {
@@ -205,8 +217,8 @@ mod tests {
         let (verifier, staff) = known();
         let asked = asked(Mechanism::Plain.begin(message, None));
         assert_eq!(asked.user(), "ann");
-        match asked.answer(verifier, is_known.then_some(staff)) {
-            Heard::Ended(who) => who,
+        match asked.answer(verifier, Tried::pretended(is_known.then_some(staff))) {
+            Heard::Ended(outcome) => who(outcome),
             other => panic!("{other:?}"),
         }
     }
@@ -244,16 +256,16 @@ mod tests {
             None => Mechanism::Scram,
         };
         let first = mechanism.begin(client.first().as_bytes(), ours.as_ref());
-        let heard = asked(first).answer(verifier, is_known.then_some(staff));
+        let heard = asked(first).answer(verifier, Tried::pretended(is_known.then_some(staff)));
         let Heard::Say(challenge, dialogue) = heard else {
             panic!("{heard:?}");
         };
         match dialogue.hear(client.proof(&challenge).as_bytes()) {
             Heard::Say(_, dialogue) => match dialogue.hear(b"") {
-                Heard::Ended(who) => who,
+                Heard::Ended(outcome) => who(outcome),
                 other => panic!("{other:?}"),
             },
-            Heard::Ended(who) => who,
+            Heard::Ended(outcome) => who(outcome),
             other => panic!("{other:?}"),
         }
     }
@@ -269,7 +281,10 @@ mod tests {
         assert!(scram_as("secret word", [one, other], true).is_none());
         // Somebody has cut our offer out.
         let heard = Mechanism::Scram.begin(b"y,,n=ann,r=clientnonce", one.as_ref());
-        assert!(matches!(heard, Heard::Ended(None)), "{heard:?}");
+        assert!(
+            matches!(heard, Heard::Ended(LoginOutcome::Refused(None))),
+            "{heard:?}"
+        );
         assert_eq!(Mechanism::named("scram-sha-256-plus", false), None);
         let plus = Mechanism::named("scram-sha-256-plus", true);
         assert_eq!(plus, Some(Mechanism::ScramPlus));

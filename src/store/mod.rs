@@ -81,14 +81,14 @@ pub use mailing::{
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
-pub use queue::{MailClass, Needs, QueueRecord, Queued, TlsWish};
+pub use queue::{DsnWish, MailClass, Needs, NotifyOn, QueueRecord, Queued, TlsWish};
 pub use report::{ReportRecord, ReportRow};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
 pub use reserve::Space;
 pub use setting::{NamedSetting, Setting};
-pub use staff::{Role, Staff, StaffRecord};
+pub use staff::{GrantRecord, PasswordRecord, Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

@@ -57,10 +57,12 @@ async fn staff(store: &Store) -> StaffId {
         roles: vec![Role::Admin],
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: Some(1000),
         created_at: now(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     };
     let staff = Staff::new(store.vault(), record);
     let id = staff.id;
@@ -341,6 +343,7 @@ fn queue_record(n: usize) -> QueueRecord {
         needs: Needs::default(),
         prefix: None,
         tls: Default::default(),
+        dsn: Default::default(),
     }
 }
 

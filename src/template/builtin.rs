@@ -45,6 +45,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "mails/approval.txt",
     "mails/delayed.txt",
     "mails/dsn.txt",
+    "mails/delivered.txt",
 ];
 
 /// The string tables: language tag, path below a template directory, text.

@@ -227,6 +227,21 @@ impl MailView for NotDelivered<'_> {
     const NAME: &'static str = "dsn";
 }
 
+/// To a staff sender who asked for it: delivered, or taken by a server that tells no more.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivered<'a> {
+    /// The subject of the staff member's mail, if it has one.
+    pub subject: Option<&'a str>,
+    /// Whom it has reached.
+    pub recipients: &'a [&'a str],
+    /// Another server took it, and says no more.
+    pub relayed: bool,
+}
+
+impl MailView for Delivered<'_> {
+    const NAME: &'static str = "delivered";
+}
+
 /// Columns at which text is wrapped.
 const WIDTH: usize = 72;
 

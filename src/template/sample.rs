@@ -359,6 +359,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             subject: Some(subject),
             recipients,
         }),
+        mail(&Delivered {
+            subject: Some(subject),
+            recipients: &["someone@elsewhere.example"],
+            relayed: true,
+        }),
     ]
 }
 

@@ -303,6 +303,17 @@ fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
         .route(ROBOTS, get(robots))
         .route(hosted::POLICY, get(hosted::policy))
         .route(hosted::SETTINGS, get(hosted::settings))
+        .route(
+            hosted::OUTLOOK[0],
+            get(hosted::outlook).post(hosted::outlook),
+        )
+        .route(
+            hosted::OUTLOOK[1],
+            get(hosted::outlook).post(hosted::outlook),
+        )
+        .route(hosted::OUTLOOK_JSON[0], get(hosted::outlook_json))
+        .route(hosted::OUTLOOK_JSON[1], get(hosted::outlook_json))
+        .route(hosted::APPLE, get(hosted::apple))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(form::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(

@@ -25,7 +25,7 @@ with MailBox(HOST, PORT, ssl_context=tls).login(LOGIN, PASSWORD) as box:
     # Words beyond ASCII, and what has no more to say than yes or no.
     assert len(box.uids(AND(text="Gŵyr"), charset="UTF-8")) == 4
     assert len(box.uids(AND(text="GW\u0302YR"), charset="UTF-8")) == 4
-    assert len(box.uids(OR(subject="Number 3", header=[H("X-Number", "4")]))) == 15 - 1 + 4
+    assert len(box.uids(OR(subject="Number 3", header=[H("X-Number", "4")]))) == 14
     assert len(box.uids(AND(NOT(subject="Number 1"), size_gt=2000))) == 3
 
     box.flag(["1", "2"], [MailMessageFlags.FLAGGED, "work"], True)

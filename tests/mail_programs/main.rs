@@ -1,6 +1,6 @@
 //! The mail programs that people have, against the party's own ports: mbsync keeps a copy, Python's imap-tools and Node's
-//! imapflow look, nodemailer and msmtp send, and Thunderbird starts up. (curl, imaplib and what comes by POP3 have stories of
-//! their own.)
+//! imapflow look, somebody sits before neomutt, nodemailer and msmtp send, and Thunderbird starts up. (curl, imaplib and what
+//! comes by POP3 have stories of their own.)
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,6 +9,7 @@ mod support;
 
 mod libraries;
 mod mbsync;
+mod neomutt;
 mod sending;
 mod thunderbird;
 

@@ -12,6 +12,7 @@ const imap = (pass) =>
 const guess = imap('wrong');
 guess.on('error', () => {});
 await assert.rejects(guess.connect(), (no) => no.authenticationFailed === true);
+guess.close();
 
 const client = imap(PASSWORD);
 await client.connect();

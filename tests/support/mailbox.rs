@@ -3,45 +3,35 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use futures_util::future::join_all;
+use hustings::clock::Clock;
 use hustings::daemon::sandbox::stage::HOST;
 use hustings::id::StaffId;
+use hustings::mailbox::{Appended, Mailboxes};
 use hustings::message::outline::outline;
-use hustings::store::{AcceptMessage, Delivery, MessageRecord, OutlineRow, SpecialUse, Store};
-use jiff::Timestamp;
+use hustings::store::{Marks, Store};
 
-/// How many mails are put in at once: in order, for each group of writes is one.
+/// How many mails are put in at once.
 const AT_ONCE: usize = 200;
 
 /// Puts mails into somebody's INBOX, in their order.
 pub async fn fill(store: &Store, whose: StaffId, mails: &[Vec<u8>]) {
+    let boxes = Mailboxes::new(store.clone(), Clock::system());
+    let inbox = boxes.folders(whose.into()).await.unwrap()[0].clone();
     for some in mails.chunks(AT_ONCE) {
-        let mut accepted = Vec::with_capacity(some.len());
+        let mut appended = Vec::with_capacity(some.len());
         for mail in some {
-            accepted.push(mail_for(store, whose, mail).await);
+            let mut writer = boxes.begin().await.unwrap();
+            writer.write(mail).await.unwrap();
+            appended.push(Appended {
+                body: writer.finish(),
+                outline: Some(outline(mail)),
+                marks: Marks::default(),
+                received_at: None,
+            });
         }
-        for placed in join_all(accepted.into_iter().map(|mail| store.accept(mail))).await {
-            assert_eq!(placed.unwrap().len(), 1);
-        }
+        let placed = boxes.append_all(&inbox, appended, u64::MAX).await.unwrap();
+        assert_eq!(placed.len(), some.len());
     }
-}
-
-async fn mail_for(store: &Store, whose: StaffId, mail: &[u8]) -> AcceptMessage {
-    let mut writer = store.begin_body().await.unwrap();
-    writer.write(mail).await.unwrap();
-    let body = writer.finish();
-    let (vault, id, now) = (store.vault(), body.id(), Timestamp::now());
-    let row = OutlineRow::new(vault, id, &outline(mail).to_bytes());
-    let known = MessageRecord {
-        received_at: now,
-        size: 0,
-        reverse_path: None,
-        recipients: Vec::new(),
-        submitted_by: None,
-    };
-    AcceptMessage::new(vault, body, known)
-        .outlined(row)
-        .keep_in(Delivery::new(whose.into(), SpecialUse::Inbox, id, now))
 }
 
 /// Mails that are told apart by a field of theirs; some are long, some have lines of dots, some are eight-bit.

@@ -77,7 +77,7 @@ pub struct RefusedReport {
     pub reason: String,
     /// How often.
     pub times: u64,
-    /// From how many networks.
+    /// From how many networks, at least.
     pub networks: u64,
 }
 
@@ -92,9 +92,21 @@ pub struct Work {
     pub mailings_held: u64,
     /// Live staff accounts.
     pub staff: u64,
+    /// What wrong passwords hold up now; for admins alone.
+    #[serde(default)]
+    pub held_up: Option<HeldUpReport>,
     /// Reports between servers; for admins alone, as one more or less may tell to whom mail went.
     #[serde(default)]
     pub reports: Option<ReportWork>,
+}
+
+/// Who has to wait because of wrong passwords.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldUpReport {
+    /// Networks that may not try at present.
+    pub networks: u64,
+    /// Names that are guessed at, and answered later.
+    pub names: u64,
 }
 
 /// Reports between servers.
@@ -128,9 +140,12 @@ pub struct StatusReport {
     /// The certificates in use.
     #[serde(default)]
     pub certificates: Vec<CertificateReport>,
-    /// TLS handshakes that came to nothing since the start.
+    /// TLS handshakes that came to nothing.
     #[serde(default)]
     pub refused: Vec<RefusedReport>,
+    /// Since when they are counted; none before the first unlock.
+    #[serde(default)]
+    pub refused_since: Option<Timestamp>,
     /// What it does; none while locked.
     pub work: Option<Work>,
     /// Withdrawals that came while locked and wait for the unlock: the number for who may read the files it's counted from.

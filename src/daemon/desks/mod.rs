@@ -10,6 +10,7 @@
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
 //! | `mailbox` | `mailbox list` |
+//! | `grants` | `staff grant`, `staff grants`, `staff end-grant`, `staff training` |
 //! | `failure` | what a room's error means for who asked |
 //!
 //! # What must hold
@@ -19,6 +20,7 @@
 mod consent;
 pub(super) mod dns;
 mod failure;
+mod grants;
 mod list;
 mod mailbox;
 mod mailing;
@@ -32,15 +34,18 @@ use std::sync::Arc;
 
 use super::rooms::Rooms;
 use crate::address::EmailAddress;
+use crate::config::{Config, MailDoor, MailProtocol};
 use crate::consent::By;
 use crate::control::api;
-use crate::control::handlers::{AuditDesk, StaffDesk, StoreDesk};
+use crate::control::api::staff::MailSetting;
+use crate::control::handlers::{AuditDesk, MailAccess, StaffDesk, StoreDesk};
 use crate::control::{Call, Class, Desk, Failure};
 use crate::id::StaffId;
 use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
 use dns::DnsDesk;
+use grants::GrantsDesk;
 use list::ListDesk;
 use mailbox::MailboxDesk;
 use mailing::MailingDesk;
@@ -51,8 +56,10 @@ use subscriber::SubscriberDesk;
 /// Adds everything that the rooms of an unlocked vault answer. What the service as a whole answers, and `key backup`, is
 /// added by the daemon.
 pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
-    let server = rooms.config().hostname.to_string();
-    let staff = Arc::new(StaffDesk::new(rooms.staff.clone(), server));
+    let of = rooms.clone();
+    let staff = StaffDesk::new(rooms.staff.clone(), move || mail_access(&of.config()));
+    let staff = Arc::new(staff);
+    let grants = Arc::new(GrantsDesk(rooms.clone()));
     let (store, clock) = (rooms.store.clone(), rooms.clock.clone());
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, rooms.staff.clone()));
     let desk = desk
@@ -60,12 +67,37 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::staff::List, _>(&staff)
         .on::<api::staff::Revoke, _>(&staff)
         .on::<api::staff::Change, _>(&staff)
-        .on::<api::staff::Password, _>(&staff)
+        .on::<api::staff::AddPassword, _>(&staff)
+        .on::<api::staff::ListPasswords, _>(&staff)
+        .on::<api::staff::RevokePassword, _>(&staff)
+        .on::<api::staff::UnlockStaff, _>(&staff)
+        .on::<api::staff::Grant, _>(&grants)
+        .on::<api::staff::Grants, _>(&grants)
+        .on::<api::staff::EndGrant, _>(&grants)
+        .on::<api::staff::Training, _>(&grants)
         .on::<api::audit::Show, _>(&audit)
         .on::<api::audit::Verify, _>(&audit)
         .on::<api::consent::Verify, _>(&audit)
         .on::<api::store::Verify, _>(&Arc::new(StoreDesk(store)));
     mail(people(desk, rooms), rooms)
+}
+
+/// What mail programs are to be told.
+fn mail_access(config: &Config) -> MailAccess {
+    let setting = |door: &MailDoor| MailSetting {
+        protocol: match door.protocol {
+            MailProtocol::Imap => "imap",
+            MailProtocol::Pop3 => "pop3",
+            MailProtocol::Smtp => "smtp",
+        }
+        .to_owned(),
+        port: door.port,
+        security: if door.starttls { "starttls" } else { "tls" }.to_owned(),
+    };
+    MailAccess {
+        server: config.hostname.to_string(),
+        settings: config.mail_doors().iter().map(setting).collect(),
+    }
 }
 
 fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {

@@ -6,7 +6,7 @@ use super::super::mail_in::Checks;
 use super::super::names::Names;
 use super::super::rooms::Rooms;
 use super::super::settings::Settings;
-use super::PartyHouse;
+use super::{PartyHouse, refusals};
 use crate::certificate::OwnCertificates;
 use crate::consent::Consent;
 use crate::delivery::pace::PaceBook;
@@ -68,6 +68,7 @@ impl PartyHouse {
             },
         );
         let pace = PaceBook::load(&store, settings.pace()).await;
+        refusals::recall(&store, self.certificates.refusals(), &self.clock).await;
         let checks = Checks::new(&settings.config).map_err(|error| say(&error))?;
         let rooms = Rooms::new(
             store,

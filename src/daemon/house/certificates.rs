@@ -42,7 +42,7 @@ pub(super) fn report(
 pub(super) fn refused(served: &Certificates) -> Vec<RefusedReport> {
     let all = served.refusals().all().into_iter();
     all.map(|one| RefusedReport {
-        door: one.door.to_owned(),
+        door: one.door.into_owned(),
         reason: one.reason.as_str().to_owned(),
         times: one.times,
         networks: one.networks,

@@ -83,6 +83,10 @@ impl House for PartyHouse {
             rooms.as_deref(),
             self.clock.now(),
         ));
+        warnings.extend(duties::unserved_names(
+            &self.config(),
+            &self.certificates.pairs(),
+        ));
         warnings.extend_from_slice(&self.found.lock().unwrap_or_else(PoisonError::into_inner));
         warnings.extend_from_slice(&self.settings.load().faults);
         warnings.extend(self.little_room(rooms.as_deref()));
@@ -113,6 +117,7 @@ impl House for PartyHouse {
                 rooms_own,
             ),
             refused: certificates::refused(&self.certificates),
+            refused_since: self.certificates.refusals().since(),
             work,
             warnings,
         }

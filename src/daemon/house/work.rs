@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::consent::Consent;
-use crate::control::api::service::{ReportWork, Work};
+use crate::control::api::service::{HeldUpReport, ReportWork, Work};
 use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
@@ -89,7 +89,16 @@ pub(super) async fn work(rooms: &Rooms) -> Work {
         mailings_running: count(MailingState::Sending),
         mailings_held: count(MailingState::Held),
         staff: rooms.staff.roll().live().count() as u64,
+        held_up: Some(held_up(rooms)),
         reports: reports(rooms).await,
+    }
+}
+
+fn held_up(rooms: &Rooms) -> HeldUpReport {
+    let held = rooms.staff.tries().held_up();
+    HeldUpReport {
+        networks: held.networks,
+        names: held.names,
     }
 }
 

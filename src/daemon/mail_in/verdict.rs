@@ -8,6 +8,7 @@ use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
 use crate::smtp::reply::{Enhanced, Reply};
 use crate::smtp::server::Refusal;
+use crate::staff::HeldUp;
 
 use super::super::identity::WrongWriter;
 
@@ -32,6 +33,11 @@ impl Unknown {
                 (5, 1, 1),
                 "The list has no such part: write to LIST+CONSTITUENCY, as in news+leeds-east",
             ),
+            Self::NotHere(_) if staff => refuse(
+                550,
+                (5, 1, 1),
+                "There is no such address at the party; check how it is written",
+            ),
             Self::NotHere(_) => Refusal::no_such_mailbox(),
             Self::NoAddress => refuse(553, (5, 1, 3), "Not a mail address that we can use"),
         }
@@ -43,7 +49,11 @@ fn refuse(code: u16, enhanced: (u8, u16, u16), text: &'static str) -> Refusal {
 }
 
 pub(super) fn revoked() -> Refusal {
-    refuse(421, (4, 7, 0), "This account was closed")
+    refuse(
+        421,
+        (4, 7, 0),
+        "This account was closed; ask an admin of the party",
+    )
 }
 
 pub(super) fn not_your_address() -> Refusal {
@@ -87,6 +97,15 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
+/// RFC 3463 X.7.1. Somebody may write to part of a list alone.
+pub(super) fn beyond_grant() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "What was granted to you is for another list, or for some constituencies alone; write to LIST+CONSTITUENCY, or ask an admin",
+    )
+}
+
 /// A list's copies go wherever its subscribers are.
 pub(super) fn no_require_tls_for_lists() -> Refusal {
     refuse(
@@ -96,11 +115,9 @@ pub(super) fn no_require_tls_for_lists() -> Refusal {
     )
 }
 
-pub(super) fn too_many_wrong_passwords(wait: std::time::Duration) -> Refusal {
-    let minutes = wait.as_secs().div_ceil(60);
-    let unit = if minutes == 1 { "minute" } else { "minutes" };
-    let text = format!("Too many wrong passwords from your network; wait {minutes} {unit}");
-    Refusal::new(Reply::new(421, (4, 7, 0), text))
+/// Wrong passwords came from there, or everybody comes at once.
+pub(super) fn held_up(held: HeldUp) -> Refusal {
+    Refusal::new(Reply::new(421, (4, 7, 0), held.to_string()))
 }
 
 pub(super) fn list_goes_alone() -> Refusal {
@@ -113,7 +130,7 @@ pub(super) fn list_goes_alone() -> Refusal {
 
 pub(super) fn too_many_outside(at_most: u32) -> Refusal {
     let text = format!(
-        "Sent to nobody: too many recipients outside the party in one mail ({at_most} at most); use a list"
+        "Sent to nobody: too many recipients outside the party in one mail ({at_most} at most, by To, Cc and envelope together); use a list"
     );
     Refusal::new(Reply::new(550, (5, 7, 1), text))
 }
@@ -126,6 +143,15 @@ pub(super) fn too_many_today(most: u32) -> Refusal {
             1 => "1 mail".to_owned(),
             most => format!("{most} mails"),
         }
+    );
+    Refusal::new(Reply::new(450, (4, 7, 1), text))
+}
+
+/// Temporary as well: the mail goes once the hour is over.
+pub(super) fn too_many_in_an_hour(most: u32) -> Refusal {
+    let text = format!(
+        "Sent to nobody: with this mail you would write to more than {most} different people outside the party in an hour \
+         (outside_per_hour); try again later, or use a list"
     );
     Refusal::new(Reply::new(450, (4, 7, 1), text))
 }
@@ -361,69 +387,4 @@ pub(super) fn unreadable(error: &crate::message::mime::MimeError) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::rules::{Header, Refusal as Reason};
-    use crate::smtp::reply::Reply;
-
-    fn wire(refusal: Refusal) -> (Reply, String) {
-        let (reply, mut out) = (refusal.into_reply(), Vec::new());
-        reply.write_to(&mut out);
-        (reply, String::from_utf8(out).expect("replies are ASCII"))
-    }
-
-    #[test]
-    fn each_reason_has_a_line_of_its_own() {
-        let element = "x".repeat(900);
-        let reasons = vec![
-            Reason::FakeReply,
-            Reason::OtherRecipients {
-                header: Header::Cc,
-                count: 2,
-            },
-            Reason::Element(element),
-        ];
-        let (reply, wire) = wire(not_a_mailing(&SubmitError::Mail(reasons)));
-        assert_eq!(reply.code(), 550);
-        let lines: Vec<&str> = wire.split_inclusive("\r\n").collect();
-        assert_eq!(lines.len(), 3, "{wire}");
-        assert!(lines[0].starts_with("550-5.7.1 the subject begins like an answer"));
-        assert!(
-            lines[1].starts_with("550-5.7.1 Cc holds 2 addresses"),
-            "{wire}"
-        );
-        assert!(lines[2].starts_with("550 5.7.1 <xxx"));
-        assert!(lines.iter().all(|line| line.len() <= 512));
-    }
-
-    #[test]
-    fn trouble_of_ours_is_temporary() {
-        for trouble in [
-            ListError::Busy,
-            ListError::Notice("x".into()),
-            ListError::Audit("x".into()),
-            ListError::Consent(crate::consent::ConsentError::Busy),
-        ] {
-            let (reply, wire) = wire(not_a_mailing(&SubmitError::Later(trouble)));
-            assert_eq!(reply.code(), 451, "{wire}");
-        }
-        let reserved = crate::store::StoreError::Reserved {
-            left: 1,
-            reserve: 2,
-        };
-        for full in [crate::store::StoreError::Full, reserved] {
-            let (_, wire) = wire(not_a_mailing(&full.into()));
-            assert!(wire.starts_with("452 4.3.1 "), "{wire}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_about_the_mail() {
-        let error = crate::message::mime::MimeError::Field;
-        let (reply, wire) = wire(not_a_mailing(&error.into()));
-        assert!(
-            reply.is_permanent() && wire.starts_with("550 5.6.0 "),
-            "{wire}"
-        );
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Failure;
-use crate::control::api::staff::{Add, Password};
+use crate::control::api::staff::{Add, AddPassword};
 use crate::daemon::init::{self, Due, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
@@ -241,8 +241,10 @@ impl Stage {
             Ok(made) => made.answer,
             // Of a directory that was kept: her password was shown when she was made.
             Err(refused) if self.approver.password.is_empty() => {
-                let anew = Password {
+                let anew = AddPassword {
                     name: Some(SENDER.to_owned()),
+                    label: "sandbox".to_owned(),
+                    replace: true,
                     reason: Some("to try it again".to_owned()),
                 };
                 let anew = self.socket().ask(anew).await.map_err(|_| refused)?;

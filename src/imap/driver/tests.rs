@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::id::{MailboxId, StaffId};
 use crate::imap::host::{Account, Credentials, LoginOutcome};
 use crate::mailbox::Mailboxes;
+use crate::staff::Tried;
 use crate::staff::scram::Verifier;
 use crate::store::{Files, LockedStore};
 use crate::tls::{Certificates, Door as TlsDoor, server_config};
@@ -44,19 +45,17 @@ impl Host for House {
     async fn credentials(&self, _: IpAddr, user: &str) -> Result<Credentials, Refusal> {
         Ok(Credentials {
             verifier: Verifier::new("secret").unwrap(),
-            staff: (user == "ada").then_some(self.ada),
+            tried: Tried::pretended((user == "ada").then_some(self.ada)),
         })
     }
 
     async fn login(&self, _: IpAddr, outcome: LoginOutcome) -> Result<Option<Account>, Refusal> {
-        Ok(
-            (outcome == LoginOutcome::Proven(self.ada)).then(|| Account {
-                staff: self.ada,
-                mailbox: MailboxId::from(self.ada),
-                mailboxes: self.mailboxes.clone(),
-                room: 1 << 20,
-            }),
-        )
+        Ok(outcome.is_proven().then(|| Account {
+            staff: self.ada,
+            mailbox: MailboxId::from(self.ada),
+            mailboxes: self.mailboxes.clone(),
+            room: 1 << 20,
+        }))
     }
 
     fn still_lets_in(&self, _: StaffId) -> bool {

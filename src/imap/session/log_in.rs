@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::step::Step;
 use super::{bad, broken, bye, capabilities_after, capabilities_before, refused, tagged};
-use crate::id::StaffId;
 use crate::imap::codec::cursor::Syntax;
 use crate::imap::codec::frame::{Event, Frame};
 use crate::imap::codec::grammar;
@@ -16,7 +15,8 @@ use crate::imap::host::{Account, Credentials, LoginOutcome, Refusal};
 use crate::imap::limits::Limits;
 use crate::imap::session::Member;
 use crate::smtp::server::TlsInfo;
-use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError, Verifier};
+use crate::staff::Tried;
+use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError};
 
 /// Longer names and passwords are nobody's.
 const MAX_NAME: usize = 255;
@@ -41,7 +41,7 @@ enum Exchange {
     ScramFirst {
         plus: bool,
     },
-    ScramFinal(Box<Challenge>, Option<StaffId>),
+    ScramFinal(Box<Challenge>, Tried),
     /// SCRAM's last word, which is empty.
     ScramEnd(LoginOutcome),
 }
@@ -245,13 +245,19 @@ impl Stranger {
                 Err(no) => say(&tag, no),
             },
             Exchange::ScramFirst { plus } => self.scram_first(tag, message, plus),
-            Exchange::ScramFinal(proof, staff) => match (proof.verify(message), staff) {
-                (Ok(server_final), Some(staff)) => {
-                    let end = Exchange::ScramEnd(LoginOutcome::Proven(staff));
-                    self.challenge(tag, &server_final, end)
+            Exchange::ScramFinal(proof, tried) => match proof.verify_which(message) {
+                Ok((server_final, password)) => {
+                    let outcome = LoginOutcome::of(tried, Some(password));
+                    if !outcome.is_proven() {
+                        return Step::Login(Login { tag, outcome });
+                    }
+                    self.challenge(tag, &server_final, Exchange::ScramEnd(outcome))
                 }
-                (Err(ScramError::Malformed), _) => say(&tag, MALFORMED),
-                _ => refuse(tag),
+                Err(ScramError::Malformed) => say(&tag, MALFORMED),
+                Err(_) => {
+                    let outcome = LoginOutcome::Refused(Some(tried));
+                    Step::Login(Login { tag, outcome })
+                }
             },
             Exchange::ScramEnd(outcome) if message.is_empty() => {
                 Step::Login(Login { tag, outcome })
@@ -301,19 +307,19 @@ impl Stranger {
         asked: AskCredentials,
         answer: Result<Credentials, Refusal>,
     ) -> Step<'static> {
-        let Credentials { verifier, staff } = match answer {
+        let Credentials { verifier, tried } = match answer {
             Ok(credentials) => credentials,
             Err(refusal) => return self.fail(no(&asked.tag, &refusal)),
         };
         match asked.proof {
             Proof::Password(password) => Step::Login(Login {
                 tag: asked.tag,
-                outcome: check(&verifier, &password, staff),
+                outcome: LoginOutcome::of(tried, verifier.which_password(&password)),
             }),
             Proof::Scram(first) => {
                 let proof = first.challenge(verifier);
                 let text = proof.message().to_owned();
-                let next = Exchange::ScramFinal(Box::new(proof), staff);
+                let next = Exchange::ScramFinal(Box::new(proof), tried);
                 self.challenge(asked.tag, &text, next)
             }
         }
@@ -327,12 +333,14 @@ impl Stranger {
     ) -> Admitted {
         let Login { tag, outcome } = login;
         match (outcome, answer) {
-            (LoginOutcome::Proven(_), Ok(Some(account))) => {
+            (LoginOutcome::Proven(..), Ok(Some(account))) => {
                 let known = capabilities_after(self.limits.message_size);
                 let text = tagged(&tag, "OK", &format!("[CAPABILITY {known}] Logged in"));
                 Admitted::Member(Box::new(self.admit()), account, text)
             }
-            (LoginOutcome::Proven(_), Err(refusal)) => Admitted::Not(Step::Say(no(&tag, &refusal))),
+            (LoginOutcome::Proven(..), Err(refusal)) => {
+                Admitted::Not(Step::Say(no(&tag, &refusal)))
+            }
             (_, Err(refusal)) => Admitted::Not(self.fail(no(&tag, &refusal))),
             (_, Ok(_)) => Admitted::Not(self.fail(tagged(&tag, WRONG.0, WRONG.1))),
         }
@@ -362,16 +370,8 @@ fn no(tag: &Tag, refusal: &Refusal) -> Vec<u8> {
 }
 
 fn refuse(tag: Tag) -> Step<'static> {
-    let outcome = LoginOutcome::Refused;
+    let outcome = LoginOutcome::Refused(None);
     Step::Login(Login { tag, outcome })
-}
-
-/// The password is checked even against a dummy, so that both take as long.
-fn check(verifier: &Verifier, password: &str, staff: Option<StaffId>) -> LoginOutcome {
-    match (verifier.check_password(password), staff) {
-        (true, Some(staff)) => LoginOutcome::Proven(staff),
-        _ => LoginOutcome::Refused,
-    }
 }
 
 fn text(octets: &[u8], longest: usize) -> Option<&str> {

@@ -3,6 +3,7 @@ use crate::id::StaffId;
 use crate::imap::host::{Credentials, LoginOutcome, Refusal};
 use crate::imap::limits::Limits;
 use crate::smtp::server::TlsInfo;
+use crate::staff::Tried;
 use crate::staff::scram::{Verifier, client};
 
 const LIMITS: Limits = Limits {
@@ -34,19 +35,19 @@ fn hear(stranger: &mut Stranger, said: &str) -> Vec<String> {
         let (used, mut step) = stranger.advance(rest);
         rest = &rest[used..];
         if let Step::AskCredentials(asked) = step {
-            let staff = (asked.user() == "ada").then(ada);
+            let tried = Tried::pretended((asked.user() == "ada").then(ada));
             let verifier = Verifier::new("secret").unwrap();
-            step = stranger.answer_credentials(asked, Ok(Credentials { verifier, staff }));
+            step = stranger.answer_credentials(asked, Ok(Credentials { verifier, tried }));
         }
         if let Step::Login(login) = step {
             let outcome = login.outcome();
             let answer = match outcome {
                 // Nobody has a mailbox here: who is proven is told so.
-                LoginOutcome::Proven(_) => Err(Refusal {
+                LoginOutcome::Proven(..) => Err(Refusal {
                     code: "X-PROVEN",
                     text: "Proven".into(),
                 }),
-                LoginOutcome::Refused => Ok(None),
+                LoginOutcome::Refused(_) => Ok(None),
             };
             match stranger.answer_login(login, answer) {
                 Admitted::Not(not) => step = not,

@@ -82,7 +82,7 @@ impl<H: Host> Door<H> {
         client: IpAddr,
         login: &Login,
     ) -> (Option<Place>, Result<Option<Maildrop>, Refusal>) {
-        let account = match self.host.login(client, login.proven()).await {
+        let account = match self.host.login(client, login.outcome()).await {
             Ok(Some(account)) => account,
             Ok(None) => return (None, Ok(None)),
             Err(refusal) => return (None, Err(refusal)),

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{Command, Line, Member, Step, broken, capabilities, err, line, not_http, ok};
-use crate::id::StaffId;
 use crate::mailbox::Maildrop;
 use crate::pop3::host::{Credentials, Refusal};
 use crate::pop3::limits::{COMMAND_LINE, DIALOGUE_LINE, Limits};
 use crate::smtp::server::TlsInfo;
+use crate::staff::LoginOutcome;
 use crate::staff::sasl::{Asked, Dialogue, Fault, Heard, Mechanism};
 
 /// Somebody who hasn't logged in.
@@ -34,11 +34,11 @@ enum Awaiting {
 
 /// A log-in has ended.
 #[derive(Debug)]
-pub(in crate::pop3) struct Login(Option<StaffId>);
+pub(in crate::pop3) struct Login(LoginOutcome);
 
 impl Login {
-    /// Who it was; nobody if nothing was proven.
-    pub(in crate::pop3) fn proven(&self) -> Option<StaffId> {
+    /// How.
+    pub(in crate::pop3) fn outcome(&self) -> LoginOutcome {
         self.0
     }
 }
@@ -107,7 +107,8 @@ impl Stranger {
             }
             (Command::Pass(password), Awaiting::Password(name)) => {
                 let asked = Asked::password(&name, password);
-                asked.map_or(Step::Login(Login(None)), Step::AskCredentials)
+                let nobody = || Step::Login(Login(LoginOutcome::Refused(None)));
+                asked.map_or_else(nobody, Step::AskCredentials)
             }
             (Command::Pass(_), _) => Step::Say(err("USER first")),
             (Command::AuthList, _) => {
@@ -164,7 +165,7 @@ impl Stranger {
                 self.awaiting = Awaiting::Next(dialogue);
                 Step::Say(format!("+ {}\r\n", STANDARD.encode(text)).into_bytes())
             }
-            Heard::Ended(who) => Step::Login(Login(who)),
+            Heard::Ended(outcome) => Step::Login(Login(outcome)),
             Heard::Failed(Fault::Malformed) => Step::Say(err(MALFORMED)),
             Heard::Failed(Fault::SomebodyElse) => {
                 Step::Say(err("[AUTH] Nobody may log in for somebody else"))
@@ -180,8 +181,8 @@ impl Stranger {
         answer: Result<Credentials, Refusal>,
     ) -> Step {
         match answer {
-            Ok(Credentials { verifier, staff }) => {
-                let heard = asked.answer(verifier, staff);
+            Ok(Credentials { verifier, tried }) => {
+                let heard = asked.answer(verifier, tried);
                 self.heard(heard)
             }
             Err(refusal) => Step::Say(no(&refusal)),
@@ -195,12 +196,14 @@ impl Stranger {
         answer: Result<Option<Maildrop>, Refusal>,
     ) -> Admitted {
         match (login, answer) {
-            (Login(Some(_)), Ok(Some(maildrop))) => {
+            (Login(LoginOutcome::Proven(..)), Ok(Some(maildrop))) => {
                 let member = Member::new(maildrop, self.is_bound(), self.limits);
                 let said = member.welcome();
                 Admitted::Member(member, said)
             }
-            (Login(Some(_)), Err(refusal)) => Admitted::Not(Step::Say(no(&refusal))),
+            (Login(LoginOutcome::Proven(..)), Err(refusal)) => {
+                Admitted::Not(Step::Say(no(&refusal)))
+            }
             (Login(_), answer) => {
                 self.failed += 1;
                 if self.failed >= self.limits.failed_logins {

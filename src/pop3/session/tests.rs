@@ -12,6 +12,7 @@ use crate::pop3::limits::Limits;
 use crate::smtp::server::TlsInfo;
 use crate::staff::scram::Verifier;
 use crate::staff::scram::client::Client;
+use crate::staff::{LoginOutcome, Tried};
 
 fn stranger() -> Stranger {
     Stranger::new(TlsInfo::pretended(), Limits::default())
@@ -34,7 +35,7 @@ fn known(asked: &Asked) -> Credentials {
     let is_known = asked.user() == "ann";
     Credentials {
         verifier: Verifier::new("secret word").unwrap(),
-        staff: is_known.then(StaffId::random),
+        tried: Tried::pretended(is_known.then(StaffId::random)),
     }
 }
 
@@ -58,9 +59,9 @@ fn say(stranger: &mut Stranger, line: &str, drop: Result<Option<Maildrop>, Refus
                 stranger.answer_credentials(asked, Ok(known))
             }
             Step::Login(login) => {
-                let answer = match login.proven() {
-                    Some(_) => drop.clone(),
-                    None => Ok(None),
+                let answer = match login.outcome() {
+                    LoginOutcome::Proven(..) => drop.clone(),
+                    LoginOutcome::Refused(_) => Ok(None),
                 };
                 match stranger.answer_login(login, answer) {
                     Admitted::Not(step) => step,

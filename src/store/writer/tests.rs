@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::journal::{JournalEntry, Mark};
 use crate::store::setting::Setting;
 use crate::store::{Files, LockedStore, Step, StoreError};
 use crate::vault::{Index, IndexColumn, KeyRing, Vault};

@@ -5,10 +5,9 @@ use super::super::verdict;
 use super::asked::{Stop, refusal};
 use super::mail::Mail;
 use super::{Arrival, Bytes};
-use crate::delivery::queue::{StaffMail, queue_staff_mail};
+use crate::delivery::queue::{LocalDelivery, StaffMail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
 use crate::smtp::server::Refusal;
-use crate::staff::SendPlace;
 use crate::store::{
     AcceptMessage, Bounce, BounceRecord, Delivery, IntakeRecord, Needs, OutlineRow, SpecialUse,
     Step, TlsWish,
@@ -52,11 +51,13 @@ impl Arrival {
         }
         let asks = question.is_some();
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
-        let counted = place.as_ref().map(SendPlace::step);
+        let counted = place.as_ref().map(|place| place.sent.step());
+        let told = mail.told(rewritten.as_deref());
         let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
         message = steps
             .chain(question)
             .chain(counted)
+            .chain(told)
             .fold(message, AcceptMessage::and);
         let accepted = mail.rooms.store.accept(message).await;
         accepted.map_err(|error| verdict::store(&error))?;
@@ -96,6 +97,24 @@ impl Mail {
                 },
             })
         })
+    }
+
+    /// What its sender is told of recipients that have a mailbox here.
+    fn told(&self, header: Option<&[u8]>) -> Vec<Step> {
+        let (Some(sender), Some(path)) = (self.known.submitted_by, &self.sender) else {
+            return Vec::new();
+        };
+        let told = self.bound.told_of.iter().flat_map(|(recipient, dsn)| {
+            self.rooms.queue.delivered(&LocalDelivery {
+                sender,
+                reverse_path: path.as_str(),
+                recipient,
+                dsn,
+                header: header.unwrap_or_default(),
+                at: self.known.received_at,
+            })
+        });
+        told.collect()
     }
 
     /// The queue's rows for recipients outside.
