@@ -265,3 +265,66 @@ impl View {
         news
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::id::{MailboxId, StaffId};
+    use crate::mailbox::{Appended, Mailboxes, Marking};
+    use crate::store::{Files, LockedStore, MarkChange};
+    use crate::vault::Vault;
+
+    async fn append(boxes: &Mailboxes, folder: &Folder) {
+        let mut writer = boxes.begin().await.unwrap();
+        writer.write(b"Subject: x\r\n\r\n").await.unwrap();
+        let appended = Appended {
+            body: writer.finish(),
+            outline: None,
+            marks: Marks::default(),
+            received_at: None,
+        };
+        boxes.append(folder, appended, 1 << 20).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_saw_the_same_holds_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let locked = LockedStore::open(Files::in_directory(directory.path())).await;
+        let store = locked.unwrap().unlock(Vault::for_tests(), 4 << 20).await;
+        let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
+        let boxes = Mailboxes::new(store.unwrap(), clock);
+        let mailbox = MailboxId::from(StaffId::random());
+        let inbox = boxes.folders(mailbox).await.unwrap().remove(0);
+        for _ in 0..3 {
+            append(&boxes, &inbox).await;
+        }
+        let mut one = boxes.open(inbox.id).await.unwrap();
+        append(&boxes, &inbox).await;
+        // It's opened by what came since, and who comes later has no less.
+        let mut other = boxes.open(inbox.id).await.unwrap();
+        assert_eq!((one.known().len(), other.known().len()), (3, 4));
+        assert_eq!(one.catch_up().await.unwrap().unwrap().arrived, [Uid(4)]);
+        assert!(Arc::ptr_eq(&one.known, &other.known));
+        // While one still counts what is gone, its list is its own.
+        let all = other.select(&Uids::all());
+        boxes.expunge(inbox.id, &all[..1], false).await.unwrap();
+        let marking = Marking {
+            change: MarkChange::Add,
+            marks: Flags::SEEN.into(),
+            unchanged_since: None,
+        };
+        boxes.mark(inbox.id, &all[1..2], &marking).await.unwrap();
+        one.catch_up_in_place().await.unwrap().unwrap();
+        let news = other.catch_up().await.unwrap().unwrap();
+        assert_eq!((news.vanished, news.places), (vec![Uid(1)], vec![0]));
+        assert_eq!((one.known().len(), other.known().len()), (4, 3));
+        assert!(one.holds_back() && one.known()[1].flags.has(Flags::SEEN));
+        let news = one.catch_up().await.unwrap().unwrap();
+        assert_eq!((news.vanished, news.changed), (vec![Uid(1)], Vec::new()));
+        assert!(Arc::ptr_eq(&one.known, &other.known));
+        let third = boxes.open(inbox.id).await.unwrap();
+        assert!(Arc::ptr_eq(&third.known, &other.known) && !third.holds_back());
+    }
+}

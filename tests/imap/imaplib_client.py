@@ -65,8 +65,8 @@ ok(imap.store("1:2", "+FLAGS.SILENT", "\\Deleted"))
 assert ok(imap.expunge())[-2:] == [b"2", b"1"]
 assert ok(imap.status("Work/Leeds", "(MESSAGES)"))[0].endswith(b"(MESSAGES 16)")
 assert ok(imap.status("School", "(MESSAGES UIDNEXT)"))[0].endswith(b"(MESSAGES 3 UIDNEXT 4)")
-ok(imap.enable("QRESYNC"))
 ok(imap.close())
+ok(imap.enable("QRESYNC"))
 
 other = client()
 ok(other.login(user, password))

@@ -6,6 +6,7 @@
 mod support;
 
 mod hostile;
+mod killed;
 mod model;
 mod programs;
 

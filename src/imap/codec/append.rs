@@ -145,7 +145,7 @@ pub(in crate::imap) fn read_date(text: &str) -> Option<Date> {
         return None;
     }
     let is = |known: &&str| known.eq_ignore_ascii_case(month);
-    let month = i8::try_from(MONTHS.iter().position(|known| is(&known))? + 1).ok()?;
+    let month = i8::try_from(MONTHS.iter().position(is)? + 1).ok()?;
     Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()
 }
 

@@ -78,9 +78,10 @@ impl Frame {
         if piece.len() > room {
             return (0, Event::Broken(Fault::TooLong));
         }
+        // What came before was looked at, but for a CR at its end.
+        let unseen = self.held.len().saturating_sub(1).max(self.line);
         self.held.extend_from_slice(piece);
-        let line = &self.held[self.line..];
-        if !is_line(line, end.is_some()) {
+        if !is_line(&self.held[unseen..], end.is_some()) {
             return (0, Event::Broken(Fault::Octet));
         }
         if end.is_none() {

@@ -172,23 +172,20 @@ fn convert(body: CommandBody<'_>, saved: bool) -> Read<Command> {
             flags,
             uid,
             modifiers,
-        } => {
-            let since = modifiers
-                .iter()
-                .map(|StoreModifier::UnchangedSince(since)| ModSeq(*since));
-            Command::Store(StoreMarks {
-                numbers: numbers(&sequence_set, saved)?,
-                uid,
-                change: match kind {
-                    StoreType::Replace => MarkChange::Replace,
-                    StoreType::Add => MarkChange::Add,
-                    StoreType::Remove => MarkChange::Remove,
-                },
-                flags: flags.iter().take(MOST).map(Flag::to_string).collect(),
-                silent: response == StoreResponse::Silent,
-                unchanged_since: since.last(),
-            })
-        }
+        } => Command::Store(StoreMarks {
+            numbers: numbers(&sequence_set, saved)?,
+            uid,
+            change: match kind {
+                StoreType::Replace => MarkChange::Replace,
+                StoreType::Add => MarkChange::Add,
+                StoreType::Remove => MarkChange::Remove,
+            },
+            flags: flags.iter().take(MOST).map(Flag::to_string).collect(),
+            silent: response == StoreResponse::Silent,
+            unchanged_since: modifiers
+                .last()
+                .map(|StoreModifier::UnchangedSince(since)| ModSeq(*since)),
+        }),
         CommandBody::Copy {
             sequence_set,
             mailbox,

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::No;
 use super::body::Part;
 use crate::id::{FolderId, MessageId};
-use crate::imap::command::{BodyItem, Fetch, FetchItem};
+use crate::imap::command::{BodyItem, Fetch, FetchItem, PartWhat};
 use crate::imap::host::Account;
 use crate::mailbox::Mailboxes;
 use crate::message::outline::Outline;
@@ -23,6 +23,8 @@ const LISTED: usize = 256;
 const WITH_PARTS: usize = 16;
 /// How much of parts is read ahead in a batch.
 const AHEAD: u64 = 4 * CHUNK as u64;
+/// What some fields have, mostly.
+const FIELDS: u64 = 1024;
 /// How many parts are read at the same time.
 const AT_ONCE: usize = 3;
 
@@ -79,12 +81,17 @@ fn bodies(fetch: &Fetch) -> impl Iterator<Item = (usize, &BodyItem)> {
         })
 }
 
+/// Some fields, which mostly stand in the outline.
+fn is_short(item: &BodyItem) -> bool {
+    matches!(item.what, PartWhat::Fields(_))
+}
+
 impl Reading {
     /// How many messages a batch has.
     pub(super) fn size(fetch: &Fetch) -> usize {
-        match bodies(fetch).next() {
-            Some(_) => WITH_PARTS,
-            None => LISTED,
+        match bodies(fetch).all(|(_, item)| is_short(item)) {
+            true => LISTED,
+            false => WITH_PARTS,
         }
     }
 
@@ -158,7 +165,10 @@ impl Batch {
                 continue;
             };
             for (at, item) in bodies(fetch) {
-                let most = entry.record.size.min(CHUNK as u64);
+                let most = match is_short(item) {
+                    true => FIELDS,
+                    false => entry.record.size.min(CHUNK as u64),
+                };
                 if held + most <= AHEAD {
                     held += most;
                     wanted.push((entry.message, outline, at, item));

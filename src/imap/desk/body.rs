@@ -21,7 +21,7 @@ pub(super) enum Part {
     /// It can't be read. It is shown as nothing, and told at the end of the command: others are to be read.
     Refused(No),
     /// It is open; these are its first pieces.
-    Open(Opened, VecDeque<Bytes>),
+    Open(Box<Opened>, VecDeque<Bytes>),
 }
 
 impl Part {
@@ -33,7 +33,7 @@ impl Part {
         outline: &Outline,
     ) -> Self {
         match open(mailboxes, item, message, outline).await {
-            Ok(Some(opened)) => Self::Open(opened, VecDeque::new()),
+            Ok(Some(opened)) => Self::Open(Box::new(opened), VecDeque::new()),
             Ok(None) => Self::Absent,
             Err(no) => Self::Refused(no),
         }
@@ -98,7 +98,7 @@ impl Part {
 
 /// Once its length was said there is no way back.
 async fn stream<S: Sink>(
-    mut opened: Opened,
+    mut opened: Box<Opened>,
     mut pieces: VecDeque<Bytes>,
     out: &mut S,
 ) -> Result<(), Ended> {

@@ -147,7 +147,7 @@ fn after(before: &Marks, marking: &Marking) -> Marks {
         }
         MarkChange::Remove => {
             marks.flags = marks.flags.without(marking.marks.flags);
-            marks.keywords.retain(|keyword| !is_meant(&&*keyword));
+            marks.keywords.retain(|keyword| !is_meant(&keyword));
         }
     }
     marks

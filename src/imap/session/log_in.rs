@@ -309,7 +309,7 @@ impl Stranger {
     ) -> Step<'static> {
         let Credentials { verifier, tried } = match answer {
             Ok(credentials) => credentials,
-            Err(refusal) => return Step::Say(no(&asked.tag, &refusal)),
+            Err(refusal) => return self.fail(no(&asked.tag, &refusal)),
         };
         match asked.proof {
             Proof::Password(password) => Step::Login(Login {
@@ -341,19 +341,19 @@ impl Stranger {
             (LoginOutcome::Proven(..), Err(refusal)) => {
                 Admitted::Not(Step::Say(no(&tag, &refusal)))
             }
-            (_, answer) => {
-                self.failed += 1;
-                let mut text = match answer {
-                    Err(refusal) => no(&tag, &refusal),
-                    Ok(_) => tagged(&tag, WRONG.0, WRONG.1),
-                };
-                if self.failed < self.limits.failed_logins {
-                    return Admitted::Not(Step::Say(text));
-                }
-                text.extend(bye("Too many failed log-ins"));
-                Admitted::Not(Step::Close(text))
-            }
+            (_, Err(refusal)) => Admitted::Not(self.fail(no(&tag, &refusal))),
+            (_, Ok(_)) => Admitted::Not(self.fail(tagged(&tag, WRONG.0, WRONG.1))),
         }
+    }
+
+    /// One failed log-in too many closes the connection.
+    fn fail(&mut self, mut text: Vec<u8>) -> Step<'static> {
+        self.failed += 1;
+        if self.failed < self.limits.failed_logins {
+            return Step::Say(text);
+        }
+        text.extend(bye("Too many failed log-ins"));
+        Step::Close(text)
     }
 
     fn admit(&mut self) -> Member {

@@ -70,7 +70,7 @@ impl Reader<'_> {
                     }
                     inner.name(Some(seen.words).filter(|words| !words.is_empty()));
                     inner.write_angle(out);
-                    self.to_comma();
+                    self.skip_rest();
                     return true;
                 }
                 Some(_) => {}
@@ -168,7 +168,7 @@ impl Reader<'_> {
     }
 
     /// Behind an address in angles nothing is looked at but its end.
-    fn to_comma(&mut self) {
+    fn skip_rest(&mut self) {
         let mut rest = Seen::default();
         loop {
             let before = self.rest;
