@@ -61,7 +61,7 @@ pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
 pub use bounce::{Bounce, BounceRecord, Returned};
 pub use change::{Change, ChangeOutcome, Guard, Step};
-pub use error::StoreError;
+pub use error::{StoreError, withdrawals};
 pub use intake::{Intake, IntakeRecord};
 pub use journal::JournalEntry;
 #[cfg(test)]
