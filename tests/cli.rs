@@ -227,6 +227,24 @@ fn configured(directory: &Path, source: &str) {
     std::fs::write(at("hustings.toml"), text).unwrap();
 }
 
+/// Gives a configuration a certificate that is there.
+fn certified(directory: &Path, name: &str) {
+    let at = |name: &str| directory.join(name);
+    let ca = hustings::tls::SelfMadeCa::new("Test CA", jiff::Timestamp::now()).unwrap();
+    ca.issue_to(directory, "mail", &["mail.party.example"])
+        .unwrap();
+    let text = std::fs::read_to_string(at(name)).unwrap();
+    let text: String = text
+        .lines()
+        .map(|line| match line.split(" = ").next() {
+            Some("chain") => format!("chain = \"{}\"\n", at("mail.pem").display()),
+            Some("key") => format!("key = \"{}\"\n", at("mail.key").display()),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(at(name), text).unwrap();
+}
+
 #[test]
 fn init_sets_up_and_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
@@ -511,6 +529,7 @@ fn a_file_of_constituencies_is_read_by_the_check_as_by_the_start() {
         .args(["--sheet-to", "./sheet.txt", "--no-units"])
         .assert()
         .success();
+    certified(directory.path(), "h.toml");
     let config = directory.path().join("h.toml");
     let seats = directory.path().join("seats.csv");
     let before = std::fs::read_to_string(&config).unwrap();
@@ -549,19 +568,7 @@ fn what_a_user_may_not_look_at_is_not_checked() {
     std::fs::create_dir(at("data")).unwrap();
     std::fs::create_dir(at("etc")).unwrap();
     std::fs::write(at("etc/root.key"), [7; 32]).unwrap();
-    let ca = hustings::tls::SelfMadeCa::new("Test CA", jiff::Timestamp::now()).unwrap();
-    ca.issue_to(directory.path(), "mail", &["mail.party.example"])
-        .unwrap();
-    let text = std::fs::read_to_string(at("hustings.toml")).unwrap();
-    let text: String = text
-        .lines()
-        .map(|line| match line.split(" = ").next() {
-            Some("chain") => format!("chain = \"{}\"\n", at("mail.pem").display()),
-            Some("key") => format!("key = \"{}\"\n", at("mail.key").display()),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    std::fs::write(at("hustings.toml"), text).unwrap();
+    certified(directory.path(), "hustings.toml");
     let mode = |name: &str, mode| {
         std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
     };

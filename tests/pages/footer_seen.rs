@@ -98,7 +98,7 @@ fn ink(browser: &mut Browser, body: &str) -> (f64, f64) {
         "(async () => {
             scrollTo(0, 1e9);
             let block = document.querySelector('a[href$=\"/u/token\"]');
-            while (!block.style.zIndex) block = block.parentElement;
+            while (block.style.zIndex !== '2147483647') block = block.parentElement;
             const box = block.getBoundingClientRect();
             return [box.left, box.top, box.width, box.height, innerWidth, innerHeight];
         })()",
