@@ -46,7 +46,7 @@ pub enum AddressError {
     #[error("the address has more than one @: write one address, as name@example.org")]
     SecondAt,
     /// White space, also inside quotes.
-    #[error("the address has a space in it: remove the space, and write one address only")]
+    #[error("there is a space in it: remove the space, and write one address, or one domain, only")]
     Space,
     /// A control character.
     #[error("the address has a control character in it: type it again by hand")]

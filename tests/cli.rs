@@ -227,6 +227,24 @@ fn configured(directory: &Path, source: &str) {
     std::fs::write(at("hustings.toml"), text).unwrap();
 }
 
+/// Gives a configuration a certificate that is there.
+fn certified(directory: &Path, name: &str) {
+    let at = |name: &str| directory.join(name);
+    let ca = hustings::tls::SelfMadeCa::new("Test CA", jiff::Timestamp::now()).unwrap();
+    ca.issue_to(directory, "mail", &["mail.party.example"])
+        .unwrap();
+    let text = std::fs::read_to_string(at(name)).unwrap();
+    let text: String = text
+        .lines()
+        .map(|line| match line.split(" = ").next() {
+            Some("chain") => format!("chain = \"{}\"\n", at("mail.pem").display()),
+            Some("key") => format!("key = \"{}\"\n", at("mail.key").display()),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(at(name), text).unwrap();
+}
+
 #[test]
 fn init_sets_up_and_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
@@ -491,6 +509,54 @@ fn a_data_directory_that_is_gone_is_named_with_what_to_do() {
         );
 }
 
+/// What would keep the service from starting is named by the command that is run before.
+#[test]
+fn a_file_of_constituencies_is_read_by_the_check_as_by_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    hustings()
+        .current_dir(directory.path())
+        .args(["init", "--config", "./h.toml", "--data-dir", "./data"])
+        .args(["--runtime-dir", "./run", "--key", "file"])
+        .args(["--key-file", "./root.key", "--domain", "party.example"])
+        .args([
+            "--hostname",
+            "mail.party.example",
+            "--party",
+            "The Example Party",
+        ])
+        .args(["--postal-address", "1 High Street, Leeds LS1 1AA"])
+        .args(["--admin", "ada", "--admin-uid", "1000"])
+        .args(["--sheet-to", "./sheet.txt", "--no-units"])
+        .assert()
+        .success();
+    certified(directory.path(), "h.toml");
+    let config = directory.path().join("h.toml");
+    let seats = directory.path().join("seats.csv");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let named = format!("constituencies = \"{}\"\n{before}", seats.display());
+    std::fs::write(&config, named).unwrap();
+    let check = |csv: &str| {
+        std::fs::write(&seats, csv).unwrap();
+        hustings()
+            .args(["config", "check", "--config"])
+            .arg(&config)
+            .assert()
+    };
+    let good = "code,name,nation\nE14001320,Leeds East,England\n";
+    check(good).success();
+    for bad in [
+        format!("{good}E14001320,Leeds West,England\n"),
+        format!("{good}E14001321,,England\n"),
+        "place,title\n1,2\n".to_owned(),
+        String::new(),
+    ] {
+        check(&bad)
+            .code(1)
+            .stdout(contains("constituencies: "))
+            .stderr(contains("the service wouldn't start"));
+    }
+}
+
 /// What an admin's own Unix user may not see is no mistake of the file.
 #[test]
 fn what_a_user_may_not_look_at_is_not_checked() {
@@ -502,19 +568,7 @@ fn what_a_user_may_not_look_at_is_not_checked() {
     std::fs::create_dir(at("data")).unwrap();
     std::fs::create_dir(at("etc")).unwrap();
     std::fs::write(at("etc/root.key"), [7; 32]).unwrap();
-    let ca = hustings::tls::SelfMadeCa::new("Test CA", jiff::Timestamp::now()).unwrap();
-    ca.issue_to(directory.path(), "mail", &["mail.party.example"])
-        .unwrap();
-    let text = std::fs::read_to_string(at("hustings.toml")).unwrap();
-    let text: String = text
-        .lines()
-        .map(|line| match line.split(" = ").next() {
-            Some("chain") => format!("chain = \"{}\"\n", at("mail.pem").display()),
-            Some("key") => format!("key = \"{}\"\n", at("mail.key").display()),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    std::fs::write(at("hustings.toml"), text).unwrap();
+    certified(directory.path(), "hustings.toml");
     let mode = |name: &str, mode| {
         std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
     };

@@ -183,3 +183,21 @@ async fn a_lost_credential_comes_back_from_the_sheet() {
     let log = said(&party.cli(&["audit", "show"]).await);
     assert!(log.contains("key restore"), "{log}");
 }
+
+/// What an attacker inside of the service could still reach, as systemd counts it: 10 is everything.
+#[test]
+fn the_unit_is_confined() {
+    if !needs("systemd-analyze") {
+        return;
+    }
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hustings.service");
+    let analysed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold=15"])
+        .arg(unit)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&analysed.stdout);
+    let overall = text.lines().find(|line| line.contains("exposure level"));
+    println!("{overall:?}");
+    assert!(analysed.status.success() && overall.is_some(), "{text}");
+}

@@ -4,6 +4,8 @@
 
 #[path = "support/chromium.rs"]
 mod chromium;
+#[path = "pages/footer_seen.rs"]
+mod footer_seen;
 #[path = "support/pages.rs"]
 mod support;
 

@@ -42,6 +42,9 @@ async fn the_log_names_pages_and_nobody() {
     pages
         .send(request(Method::from_bytes(b"SECRET").unwrap(), "/", "", ""))
         .await;
+    pages
+        .send_h2(request(Method::GET, "/privacy", "", ""))
+        .await;
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for line in [
         "route=\"/u/{token}\" status=200",
@@ -50,7 +53,15 @@ async fn the_log_names_pages_and_nobody() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    assert!(text.contains("https{connection="), "{text}");
+    // Whatever way it came: each line of a page names its connection.
+    let pages: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("route="))
+        .collect();
+    assert!(pages.iter().any(|line| line.contains("route=\"/privacy\"")));
+    for line in pages {
+        assert!(line.contains("https{connection="), "{line}");
+    }
     let token = out.trim_start_matches("/u/");
     for hidden in [
         token,

@@ -9,6 +9,7 @@ use super::Global;
 use super::context::Context;
 use super::style::{clean, clean_lines, counted};
 use crate::config::{Config, ConfigErrors, Problem};
+use crate::consent::constituency::Constituencies;
 use crate::control::Failure;
 use crate::control::api::service::Reload;
 use crate::daemon::{config_warnings, file_warnings, init};
@@ -135,6 +136,9 @@ fn check(without_files: bool, global: &Global, context: &Context) -> Result<(), 
             "mend what is named above and check again",
         ));
     }
+    if !without_files && unseen.iter().all(|one| one.key != "constituencies") {
+        check_constituencies(path, context)?;
+    }
     if !without_files && unseen.iter().all(|one| one.key != "templates") {
         check_templates(path, context)?;
     }
@@ -186,6 +190,37 @@ fn not_checked(unseen: &[Problem]) -> String {
         text += &format!("  {}: {}\n", clean(&one.key), clean(&one.message));
     }
     text
+}
+
+/// The party's own list of constituencies, read as the service reads it at its start.
+fn check_constituencies(config: &Path, context: &Context) -> Result<(), Failure> {
+    let Ok(read) = Config::load_without_files(config) else {
+        return Ok(());
+    };
+    let Err(error) = Constituencies::from_config(&read.constituencies) else {
+        return Ok(());
+    };
+    let problem = ProblemReport {
+        key: "constituencies".to_owned(),
+        line: None,
+        column: None,
+        message: error.to_string(),
+        help: "mend the file; docs/guide.md says what stands in it".to_owned(),
+    };
+    let checked = Checked {
+        warnings: Vec::new(),
+        good: false,
+        problems: vec![problem],
+        not_checked: Vec::new(),
+    };
+    context.print(&checked, |_| {
+        format!("constituencies: {}\n", clean(&error.to_string()))
+    })?;
+    Err(Failure::failed(
+        format!("can't use {}", config.display()),
+        "its file of constituencies can't be used, and the service wouldn't start",
+        "mend what is named above and check again",
+    ))
 }
 
 /// The party's own templates, rehearsed with sample data as the service does it.

@@ -8,7 +8,7 @@ use super::audit::VerifyArgs;
 use super::body::NewFile;
 use super::context::{Context, Sinks};
 use super::prompt::{self, ADDRESS_HELP};
-use super::style::{Style, Tone, counted, field, optional, time, toned};
+use super::style::{Style, Tone, clean, counted, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::consent::{Bundle, EvidenceEvent, EvidenceText, Show, Verify};
 
@@ -123,10 +123,46 @@ pub(super) fn table(events: &[EvidenceEvent], style: Style) -> String {
         &["ENTRY", "AT", "EVENT", "LISTS", "WORDING"],
         rows.collect(),
     );
+    for event in events {
+        text += &details(event);
+    }
     for one in events.iter().flat_map(|event| &event.texts) {
         text += &words(one, style);
     }
     text
+}
+
+/// Every field of an event that the table has no place for, as it was logged (law row B6): when it was asked, by which
+/// channel, in which language, the stated age, batch, who entered it.
+fn details(event: &EvidenceEvent) -> String {
+    const IN_THE_TABLE: [&str; 5] = ["event", "list", "lists", "subject", "wording"];
+    let mut text = format!("\nEntry {}\n", event.seq);
+    let fields = event.event.as_object().into_iter().flatten();
+    for (name, value) in fields.filter(|(name, _)| !IN_THE_TABLE.contains(&name.as_str())) {
+        detail(&mut text, name, value, 1);
+    }
+    text
+}
+
+fn detail(text: &mut String, name: &str, value: &serde_json::Value, depth: usize) {
+    let indent = "  ".repeat(depth);
+    let name = clean(&name.replace('_', " "));
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::Object(inner) => {
+            *text += &format!("{indent}{name}\n");
+            for (name, value) in inner {
+                detail(text, name, value, depth + 1);
+            }
+        }
+        serde_json::Value::Array(all) => {
+            for value in all {
+                detail(text, &name, value, depth);
+            }
+        }
+        serde_json::Value::String(said) => *text += &format!("{indent}{name}: {}\n", clean(said)),
+        other => *text += &format!("{indent}{name}: {other}\n"),
+    }
 }
 
 /// A text as it was shown, its lines broken where the terminal ends (as JSON it is what was signed, to the letter). They

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::style::{clean, clean_lines};
 use crate::message::inspect::inspect;
+use crate::message::mime::text;
 use crate::message::reading::{File, LIMITS, Reading};
 
 /// The fields that are shown.
@@ -24,12 +25,13 @@ pub(super) fn read(message: &[u8]) -> Option<String> {
         let designed = clean_lines(designed);
         let _ = write!(
             out,
-            "\nIts designed form (HTML), which most readers see, says:\n\n{}\n",
+            "\nIts designed form (HTML), which most readers see (--html FILE writes it to a file), says:\n\n{}\n",
             designed.trim()
         );
     } else if reading.has_designed {
         out.push_str(
-            "\nIt also has a designed form (HTML), which most readers see. It says the same.\n",
+            "\nIt also has a designed form (HTML), which most readers see. It says the same; --html FILE writes it to a \
+             file, to look at it.\n",
         );
     }
     for file in &reading.files {
@@ -37,6 +39,18 @@ pub(super) fn read(message: &[u8]) -> Option<String> {
     }
     out.push('\n');
     Some(out)
+}
+
+/// The designed form (HTML) of a message, as a page in UTF-8; none if it has none.
+pub(super) fn designed(message: &[u8]) -> Option<String> {
+    let mail = inspect(message, &LIMITS).ok()?;
+    let mut page = None;
+    mail.root.walk(&mut |part| {
+        if page.is_none() && part.is("text/html") && part.is_body_text() {
+            page = text::decode(part).ok();
+        }
+    });
+    page.map(|page| format!("<!doctype html><meta charset=\"utf-8\">\n{page}"))
 }
 
 fn described(file: &File) -> String {
@@ -63,7 +77,7 @@ mod tests {
         assert_eq!(
             read(message).expect("is one"),
             "From: Office <office@party.example>\nTo: reader@elector.example\nSubject: Caf\u{e9}\n\n\u{201c}Come\u{201d} on Friday\n\n\
-             Its designed form (HTML), which most readers see, says:\n\nCome\n\nWith: leaflet.pdf (application/pdf, about 1 KiB)\n"
+             Its designed form (HTML), which most readers see (--html FILE writes it to a file), says:\n\nCome\n\nWith: leaflet.pdf (application/pdf, about 1 KiB)\n"
         );
     }
 

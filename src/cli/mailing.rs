@@ -39,7 +39,7 @@ enum MailingCommand {
     },
     /// Show a mailing as a subscriber would get it
     #[command(
-        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing preview 3f9c --to preview.eml"
+        after_help = "Examples:\n  hustings mailing preview 3f9c\n  hustings mailing preview 3f9c --to preview.eml\n  hustings mailing preview 3f9c --html preview.html"
     )]
     Preview {
         /// The mailing, by the first digits of its id
@@ -50,6 +50,9 @@ enum MailingCommand {
         /// Show the message as it goes over the wire instead of its words
         #[arg(long, conflicts_with = "to")]
         raw: bool,
+        /// Write its designed form (HTML) to this file, to open it in a browser
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["to", "raw"])]
+        html: Option<PathBuf>,
     },
     /// Let a held mailing go
     ///
@@ -109,9 +112,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         MailingCommand::List { current } => context
             .print_rows(&List { current: *current }, "There is no mailing.", table)
             .map(drop),
-        MailingCommand::Preview { mailing, to, raw } => {
-            preview(mailing, to.as_deref(), *raw, context)
-        }
+        MailingCommand::Preview {
+            mailing,
+            to,
+            raw,
+            html,
+        } => preview(mailing, to.as_deref(), *raw, html.as_deref(), context),
         MailingCommand::Approve {
             mailing,
             digest,
@@ -209,8 +215,10 @@ fn preview(
     mailing: &str,
     to: Option<&std::path::Path>,
     raw: bool,
+    html: Option<&std::path::Path>,
     context: &Context,
 ) -> Result<(), Failure> {
+    let designed = html.map(NewFile::create).transpose()?;
     let mut file = to.map(NewFile::create).transpose()?;
     let mut shown: Vec<u8> = Vec::new();
     let sinks = Sinks {
@@ -229,6 +237,17 @@ fn preview(
     };
     let report = context.ask_into(&ask, None, sinks)?;
     if let Some(file) = file {
+        file.finish()?;
+    }
+    if let Some(mut file) = designed {
+        let Some(page) = letter::designed(&shown) else {
+            return Err(Failure::refused(
+                "can't write the designed form",
+                "the mailing has none, or is too long to be shown",
+                "write the whole message with --to",
+            ));
+        };
+        file.write(page.as_bytes())?;
         file.finish()?;
     }
     context.print(&report, |style| preview_text(&report, style))?;

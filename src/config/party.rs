@@ -245,13 +245,31 @@ impl Check for Retention {
 
 fn check_postal_address(at: &Place<'_>, key: &str, address: &str) {
     at.expect(
-        has_postcode(address),
+        has_postcode(address) && has_more_than_a_postcode(address),
         key,
         format!(
-            "`{key}` has no postcode: the law asks for a postal address where you can be reached"
+            "`{key}` has no {}: the law asks for a postal address where you can be reached",
+            if has_postcode(address) {
+                "street or town"
+            } else {
+                "postcode"
+            }
         ),
         "write the whole address with its postcode, as in \"1 High Street, Leeds LS1 1AA\"",
     );
+}
+
+/// Whether a text that has a postcode says anything beside it.
+pub(super) fn has_more_than_a_postcode(text: &str) -> bool {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        [] | [_] => false,
+        [one, other] => {
+            !has_postcode(&format!("{one} {other}")) || has_postcode(one) || has_postcode(other)
+        }
+        _ => true,
+    }
 }
 
 /// Whether a text has what looks like a UK postcode (or a BFPO number): two words of letters and digits, or one.

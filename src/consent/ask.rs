@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::act::{By, act_step};
 use super::constituency::Code;
+use super::import::register::{tells_of_purchase, tells_of_register};
 use super::pace::add;
 use super::person::Person;
 use super::{Consent, ConsentError, FormProblem, FormVersion, Lang, Live, WordingDigest};
@@ -188,6 +189,8 @@ impl Consent {
             problems.push(FormProblem::BatchMissing);
         } else if check_reason(&card.batch).is_err() {
             problems.push(FormProblem::BatchAddress);
+        } else if tells_of_register(&card.batch) || tells_of_purchase(&card.batch) {
+            problems.push(FormProblem::BatchRegister);
         }
         let asked = AskedFor {
             lists: live.ticked(&card.lists, language),

@@ -78,6 +78,8 @@ pub enum FormProblem {
     BatchMissing,
     /// A card whose batch holds a mail address: it stays in the evidence when the person is long erased.
     BatchAddress,
+    /// A card whose batch is the electoral register, or bought data (law rows A1, G7).
+    BatchRegister,
     /// A card of a day to come.
     DateInFuture,
     /// A card of a day on which the texts in force were not shown yet: others stood on it.

@@ -80,6 +80,7 @@ fn templates() -> Arc<Templates> {
         behalf: None,
         company: None,
         colour: Colour::parse("#0b6e4f").unwrap(),
+        asks_constituency: true,
     }))
 }
 

@@ -5,6 +5,17 @@ use std::path::PathBuf;
 use crate::id::MessageId;
 use crate::vault::OpenError;
 
+/// With less than this, in bytes, the database may not find the pages for even a small write.
+const LAST: u64 = 4 << 20;
+
+/// What is to be said of withdrawals with so many bytes left.
+pub fn withdrawals(left: u64) -> &'static str {
+    match left < LAST {
+        true => "and with so little, withdrawals may be refused as well: make room now",
+        false => "withdrawals go on",
+    }
+}
+
 /// Why the store could not do what was asked. Nothing here carries stored content.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -15,10 +26,11 @@ pub enum StoreError {
     Full,
     /// Mail would take room that is kept for withdrawals and for what became of mail.
     #[error(
-        "less than the reserve is free on the disk that holds the store ({} of {} MiB): mail is put off, withdrawals go on; \
+        "less than the reserve is free on the disk that holds the store ({} of {} MiB): mail is put off, {}; \
          free some space, or lower limits.disk_reserve",
         left >> 20,
-        reserve >> 20
+        reserve >> 20,
+        withdrawals(*left)
     )]
     Reserved {
         /// What is left, in bytes.

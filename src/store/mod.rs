@@ -68,7 +68,7 @@ pub use contact::{
     ContactCounts, ContactRecord, Question, QuestionRecord, Stranger, WaitingRecord,
     contact_indexes, contact_pace_indexes,
 };
-pub use error::StoreError;
+pub use error::{StoreError, withdrawals};
 pub use intake::{Intake, IntakeRecord};
 pub use journal::JournalEntry;
 #[cfg(test)]

@@ -93,6 +93,22 @@ const CLEAR: &[(&str, &str, &str)] = &[
     ("bounce", "message_id", "random"),
 ];
 
+/// `store verify` names tables, and sends whoever reads it to the book.
+#[tokio::test]
+async fn the_book_says_what_each_table_means() {
+    let (store, _directory) = store().await;
+    let tables = sqlx::query(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+         AND name NOT LIKE 'sqlite%'",
+    );
+    let tables = tables.fetch_all(&store.readers).await;
+    let book = include_str!("../../docs/operations.md");
+    for table in tables.expect("the schema can be read") {
+        let table: String = table.get(0);
+        assert!(book.contains(&format!("\n| `{table}` | ")), "{table}");
+    }
+}
+
 #[tokio::test]
 async fn every_column_is_sealed_or_has_a_reason() {
     let (store, _directory) = store().await;

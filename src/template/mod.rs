@@ -70,6 +70,10 @@ impl Templates {
         overrides: &[load::Override],
         spare: Option<Environment<'static>>,
     ) -> Self {
+        let strings = match party.asks_constituency {
+            true => strings,
+            false => Arc::new(strings.without_constituencies()),
+        };
         let env = load::environment(&strings, overrides);
         let mut made = Self {
             party,

@@ -124,6 +124,8 @@ pub struct Party {
     pub company: Option<Company>,
     /// The colour of the pages.
     pub colour: Colour,
+    /// Whether people are asked for a constituency. Where they aren't, no text may say that one is kept.
+    pub asks_constituency: bool,
 }
 
 /// The particulars of a company (SI 2015/17, regulations 24 and 25).

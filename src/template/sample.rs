@@ -45,6 +45,7 @@ pub(super) fn party() -> Party {
         behalf: None,
         company: None,
         colour: Colour::parse("#0b6e4f").unwrap_or(Colour::INK),
+        asks_constituency: true,
     }
 }
 
@@ -127,7 +128,7 @@ fn ways_out(path: &str) -> Vec<WayOut> {
 pub(super) fn privacy() -> Privacy {
     let lists = titles().into_iter().zip(purposes());
     Privacy {
-        date: Some("1 November 2026".to_owned()),
+        date: Some(Text::both("1 November 2026", "1 Tachwedd 2026")),
         ico_number: Some("ZA123456".to_owned()),
         dpo: Some("Ann Example, dpo@party.example".to_owned()),
         no_dpo: false,

@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 use super::builtin;
 use super::party::Lang;
 
+/// What the key of a text ends with that takes another's place where no constituency is asked for.
+const BARE: &str = "_bare";
+
 /// The sentences in both languages.
 #[derive(Clone, Debug)]
 pub(super) struct Strings {
@@ -59,6 +62,24 @@ impl Strings {
         self.table_mut(lang)
             .extend(entries.into_iter().map(|entry| (entry.key, entry.text)));
         Ok(())
+    }
+
+    /// The same where nobody is asked for a constituency: each text that speaks of one gives way to its form without. A
+    /// text of the party's own stays.
+    pub(super) fn without_constituencies(&self) -> Self {
+        let (mut without, original) = (self.clone(), Self::builtin());
+        for lang in Lang::ALL {
+            for (key, bare) in self.table(lang) {
+                let Some(full) = key.strip_suffix(BARE) else {
+                    continue;
+                };
+                if self.get(lang, full) == original.get(lang, full) {
+                    let table = without.table_mut(lang);
+                    table.insert(full.to_owned(), bare.clone());
+                }
+            }
+        }
+        without
     }
 
     fn fault_of(&self, lang: Lang, entry: &Entry) -> Option<String> {

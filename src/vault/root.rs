@@ -93,7 +93,8 @@ pub enum RootKeyError {
     InsideData(PathBuf),
     /// Its content isn't a key.
     #[error(
-        "the root key at {0} is neither 64 hexadecimal digits nor 32 random bytes; make one with `hustings init`"
+        "the root key at {0} is neither 64 hexadecimal digits nor 32 random bytes; put the right file back: `hustings key restore` makes it from the \
+         recovery sheet (`hustings init` makes one where there is no database yet)"
     )]
     NotAKey(PathBuf),
     /// The credential's name is a path.

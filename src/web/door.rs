@@ -1,6 +1,7 @@
 //! Sockets, TLS and time around the pages: HTTP/2 and HTTP/1.1 over TLS. Every wait has its end, so that nobody who is
 //! slow holds a place for long.
 
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -229,8 +230,8 @@ impl Door {
         }
     }
 
-    fn builder(&self) -> Builder<TokioExecutor> {
-        let mut builder = Builder::new(TokioExecutor::new());
+    fn builder(&self) -> Builder<Spanned> {
+        let mut builder = Builder::new(Spanned);
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -246,6 +247,19 @@ impl Door {
             .initial_connection_window_size(WINDOW)
             .max_send_buf_size(WINDOW as usize);
         builder
+    }
+}
+
+/// Runs the streams of an HTTP/2 connection, each a task, within the connection's span: its lines carry the connection.
+#[derive(Clone, Copy)]
+struct Spanned;
+
+impl<F> hyper::rt::Executor<F> for Spanned
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        hyper::rt::Executor::execute(&TokioExecutor::new(), stream.in_current_span());
     }
 }
 

@@ -28,6 +28,7 @@ fn party() -> Party {
         behalf: None,
         company: None,
         colour: Colour::parse("#0b6e4f").expect("a colour"),
+        asks_constituency: true,
     }
 }
 
@@ -57,7 +58,7 @@ fn site() -> Site {
         ("England".to_owned(), seat("E14001063", "Aldershot")),
     ]);
     let privacy = Privacy {
-        date: Some("1 November 2026".to_owned()),
+        date: Some(Text::english("1 November 2026")),
         ico_number: None,
         dpo: None,
         no_dpo: false,

@@ -212,7 +212,11 @@ fn evidence_and_logs() {
         what: "confirmed".into(),
         lists: vec!["news".into()],
         wording: Some("0123456789abcdef".into()),
-        event: serde_json::json!({"event": "confirmed"}),
+        event: serde_json::json!({
+            "event": "confirmed", "subject": "x", "list": "news", "channel": "paper", "language": "cy",
+            "asked_at": "2026-11-20T10:00:00Z", "stated_age": 16, "batch": "stall 7", "entered_by": "ada",
+            "origin": {"channel": "event"},
+        }),
         texts: vec![consent_api::EvidenceText {
             sha256: "0123456789abcdef".into(),
             kind: "consent".into(),

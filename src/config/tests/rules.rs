@@ -1,6 +1,6 @@
 //! What may stand behind a key, and what must hold between keys.
 
-use super::super::party::has_postcode;
+use super::super::party::{has_more_than_a_postcode, has_postcode};
 use super::*;
 
 #[test]
@@ -62,6 +62,19 @@ fn postal_addresses_need_a_postcode() {
     ] {
         assert!(!has_postcode(no), "{no}");
     }
+    for (address, more) in [
+        ("LS1 1AA", false),
+        ("LS11AA", false),
+        ("Leeds LS11AA", true),
+        ("Leeds LS1 1AA", true),
+    ] {
+        assert_eq!(has_more_than_a_postcode(address), more, "{address}");
+    }
+    refused(
+        with("1 High Street, Leeds LS1 1AA", "LS1 1AA"),
+        "party.postal_address",
+        "no street or town",
+    );
     refused(
         with("Leeds LS1 1AA", "Leeds"),
         "party.postal_address",

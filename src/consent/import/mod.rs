@@ -7,6 +7,7 @@
 //! wanted `lists,date`, comes with it, or the statement that there is none (law C10).
 
 mod batch;
+pub(super) mod register;
 mod row;
 mod suppress;
 
@@ -14,8 +15,9 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) use batch::HELD;
 pub use batch::{ImportBatch, ImportState};
+use register::tells_of_register;
 pub use row::RowProblem;
-use row::{GoodRow, Judge, KnownWording, OPTIONAL, REQUIRED, digest_of, tells_of_register};
+use row::{GoodRow, Judge, KnownWording, OPTIONAL, REQUIRED, digest_of};
 
 use super::act::{By, act_step};
 use super::csv::{CsvError, CsvProblem, Header, Row};

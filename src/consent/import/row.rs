@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::register;
 use crate::address::EmailAddress;
 use crate::audit::check_reason;
 use crate::consent::csv::Row;
@@ -76,9 +77,15 @@ pub enum RowProblem {
     Language,
     /// From the electoral register.
     #[error(
-        "the row comes from the electoral register: that is no consent, and using it for this is unlawful"
+        "`source` or `batch` says that the row comes from the electoral register: that is no consent, and using it for \
+         this is unlawful; if it comes from somewhere else, name the form, card or event on which the yes was given"
     )]
     Register,
+    /// From bought data.
+    #[error(
+        "`source` or `batch` says that the row comes from bought data: nobody there said yes to this party"
+    )]
+    Bought,
     /// The same address stands above.
     #[error("the address stands in an earlier row: one row for each address")]
     Twice,
@@ -124,41 +131,6 @@ pub(super) struct Judge<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Words by which the electoral register gives itself away, in a header or a `source`.
-const TELLING: &[&str] = &[
-    "electoral",
-    "elector",
-    "electors",
-    "voter",
-    "polling district",
-    "poll number",
-    "poll no",
-    "roll number",
-    "elector number",
-    "register of electors",
-    "open register",
-    "edited register",
-    "full register",
-    "marked register",
-    "absent voter",
-    "date of attainment",
-    "attainer",
-];
-
-/// Whether a column's name or a source tells of the electoral register.
-pub(super) fn tells_of_register(text: &str) -> bool {
-    let plain: String = text
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
-        .collect();
-    let words: Vec<_> = plain.split_whitespace().collect();
-    let plain = format!(" {} ", words.join(" "));
-    TELLING
-        .iter()
-        .any(|telling| plain.contains(&format!(" {telling} ")))
-}
-
 impl Judge<'_> {
     /// Judges a row; `known` is the text of its `wording_sha256`, if the store keeps it.
     pub(super) fn judge(
@@ -166,8 +138,13 @@ impl Judge<'_> {
         row: &Row<'_, '_>,
         known: Option<&KnownWording>,
     ) -> Result<GoodRow, RowProblem> {
-        if tells_of_register(row.get("source")) {
-            return Err(RowProblem::Register);
+        for origin in [row.get("source"), row.get("batch")] {
+            if register::tells_of_register(origin) {
+                return Err(RowProblem::Register);
+            }
+            if register::tells_of_purchase(origin) {
+                return Err(RowProblem::Bought);
+            }
         }
         let address =
             EmailAddress::parse_typed(row.get("address")).map_err(|_| RowProblem::Address)?;

@@ -276,6 +276,7 @@ async fn the_mails_read_well_in_both_languages() {
         behalf: None,
         company: None,
         colour: Colour::INK,
+        asks_constituency: true,
     };
     let templates = Templates::builtin(named);
     let mut with_words = settings();

@@ -51,6 +51,10 @@ const fn in_words(problem: FormProblem) -> &'static str {
         FormProblem::BatchAddress => {
             "the batch holds a mail address, and would stay in the log when that person is erased: name the pile of cards"
         }
+        FormProblem::BatchRegister => {
+            "its batch is named like the electoral register or bought data, which are no consent: name the form, card or \
+             event on which the yes was given"
+        }
         FormProblem::DateInFuture => "its date is in the future",
         FormProblem::BeforeWording => {
             "the statement or notice in force was first shown after that day, so it isn't what stood on the card (bring it \

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::store::Space;
+use crate::store::{Space, withdrawals};
 
 /// With less room than this, or twice the reserve, mail may be put off any moment.
 pub(super) const LITTLE_ROOM: u64 = 128 << 20;
@@ -13,7 +13,8 @@ pub(super) fn little_room(data: &Path, space: Space) -> Option<String> {
     if space.is_short() {
         return Some(format!(
             "mail is refused: less than the reserve of {reserve} MiB (limits.disk_reserve) is free on the disk that holds \
-             {data}, {left} MiB; it is put off (nothing is lost) until there is room, withdrawals go on"
+             {data}, {left} MiB; it is put off (nothing is lost) until there is room, {}",
+            withdrawals(space.left)
         ));
     }
     (space.left < LITTLE_ROOM.max(space.reserve.saturating_mul(2))).then(|| {

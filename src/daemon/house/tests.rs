@@ -49,6 +49,13 @@ fn a_disk_that_gets_full_is_told_of_before_mail_is_refused_and_while_it_is() {
         "{refused}"
     );
     assert!(refused.contains("255 MiB"), "{refused}");
+    assert!(refused.ends_with("withdrawals go on"), "{refused}");
+    // Nothing is said to go on that may be refused.
+    assert!(
+        told(0).contains("withdrawals may be refused"),
+        "{}",
+        told(0)
+    );
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ pub enum StartError {
     Keeper(#[from] KeeperError),
     /// A door.
     #[error(
-        "the door {name} can't listen on {address}: {source}; stop what listens there, or change listen.{name}"
+        "the door {name} can't listen on {address}: {source}; {next} listen.{name}",
+        next = listen_next(.source)
     )]
     Listen {
         /// Which door.
@@ -49,4 +50,17 @@ pub enum StartError {
     /// The vault did not open.
     #[error("{0}")]
     Unlock(Failure),
+}
+
+/// What to do about a door that can't listen, up to the key that it stands in.
+fn listen_next(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine hasn't that address (`ip address` shows those that it has): change"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports under 1024 need the right that config/hustings.service gives: start it as that unit does, or change"
+        }
+        _ => "stop what listens there, or change",
+    }
 }

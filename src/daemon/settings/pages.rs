@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use jiff::civil::Date;
+
 use super::Settings;
-use crate::config::{Config, List, Period};
+use crate::config::{Config, ConstituencySource, List, Period};
 use crate::consent::constituency::Constituency;
 use crate::template::{
     Colour, Company, ListChoice, ListPurpose, Party, Privacy, Promoter, Retention, Seat, Templates,
@@ -37,7 +39,7 @@ impl Settings {
         let stated = party.transfers.as_deref();
         let stated = stated.filter(|_| !party.states_no_transfers());
         Privacy {
-            date: Some(self.as_of.strftime("%-d %B %Y").to_string()),
+            date: Some(written(self.as_of)),
             ico_number: party.ico_registration.clone(),
             dpo: party.dpo.clone(),
             minimum_age: least_age(config),
@@ -92,6 +94,33 @@ pub(super) fn party(config: &Config) -> Party {
         }),
         colour: Colour::parse(&config.party.colours.accent.to_string())
             .expect("the configuration's colours are written alike"),
+        asks_constituency: config.constituencies != ConstituencySource::None,
+    }
+}
+
+/// A date as people write it.
+fn written(date: Date) -> Text {
+    const WELSH: [&str; 12] = [
+        "Ionawr",
+        "Chwefror",
+        "Mawrth",
+        "Ebrill",
+        "Mai",
+        "Mehefin",
+        "Gorffennaf",
+        "Awst",
+        "Medi",
+        "Hydref",
+        "Tachwedd",
+        "Rhagfyr",
+    ];
+    let month = usize::try_from(date.month())
+        .ok()
+        .and_then(|month| WELSH.get(month - 1));
+    let welsh = month.map(|month| format!("{} {month} {}", date.day(), date.year()));
+    Text {
+        en: date.strftime("%-d %B %Y").to_string(),
+        cy: welsh,
     }
 }
 

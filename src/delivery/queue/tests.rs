@@ -67,6 +67,7 @@ fn settings() -> QueueSettings {
             behalf: None,
             company: None,
             colour: Colour::parse("#0b6e4f").unwrap(),
+            asks_constituency: true,
         })),
     }
 }

@@ -26,13 +26,6 @@ pub struct FooterText<'a> {
     pub complaints: &'a str,
 }
 
-/// The style of the HTML footer: dark on light (16:1) whatever stands around it, no smaller than the text above, and
-/// not to be hidden by a style sheet.
-pub(super) const BLOCK: &str = "display:block !important;visibility:visible !important;opacity:1 !important;clear:both;\
-    margin:24px 0 0;padding:16px;border-top:1px solid #767676;background:#ffffff;color:#1f1f1f;\
-    font-family:Arial,Helvetica,sans-serif;font-size:100%;line-height:1.5;text-align:left";
-pub(super) const PARAGRAPH: &str = "margin:0 0 12px;font-size:100%;color:#1f1f1f";
-
 impl FooterText<'_> {
     /// The default footer of these words.
     ///
@@ -63,14 +56,11 @@ impl FooterText<'_> {
 
     fn as_html(&self) -> String {
         let url = Slot::UnsubscribeUrl.marker();
-        let p = |inner: String| format!("<p style=\"{PARAGRAPH}\">{inner}</p>\n");
+        let p = |inner: String| format!("<p>{inner}</p>\n");
         let lines = |text: &str| escape(text.trim()).replace('\n', "<br>\n");
-        let link = format!(
-            "<a href=\"{url}\" style=\"color:#0b3d91;text-decoration:underline\">{}</a>",
-            lines(self.way_out)
-        );
+        let link = format!("<a href=\"{url}\">{}</a>", lines(self.way_out));
         format!(
-            "<div style=\"{BLOCK}\">\n{}{}{}{}{}{}</div>\n",
+            "{}{}{}{}{}{}",
             p(format!(
                 "<strong>{}</strong><br>\n{}",
                 lines(self.party),

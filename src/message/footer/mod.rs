@@ -1,6 +1,7 @@
 //! The footer of every list mail: who sent it, the imprint, why it came, the right to object, the way out (law rows
 //! C2, C4, G1-G3). It can't be left out, and it's never a picture.
 
+mod armour;
 mod default;
 
 #[cfg(test)]
@@ -38,6 +39,12 @@ pub enum FooterError {
     /// Too long.
     #[error("the footer's {0} is longer than {LONGEST} octets: shorten the template")]
     TooLong(&'static str),
+    /// An element whose look nobody would know.
+    #[error(
+        "the footer's HTML has <{0}>, which can't be kept readable whatever stands above it: use paragraphs, links, lists and \
+         bold words"
+    )]
+    Element(String),
     /// HTML that no list mail may hold.
     #[error("the footer's HTML can't be sent: {0}")]
     Html(rules::Refusal),
@@ -116,6 +123,19 @@ impl Template {
             })
             .collect();
         fold(&text)
+    }
+
+    /// The same with each element's look its own.
+    fn armoured(&self) -> Result<Self, FooterError> {
+        let markup: String = self
+            .0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Slot(slot) => slot.marker(),
+            })
+            .collect();
+        Self::new(&armour::armour(&markup)?)
     }
 
     fn len(&self) -> usize {
@@ -227,7 +247,10 @@ impl Footer {
         rules::check_html(&markup, &[], true, &mut refusals);
         match refusals.into_iter().next() {
             Some(refusal) => Err(FooterError::Html(refusal)),
-            None => Ok(Self { text, html }),
+            None => Ok(Self {
+                text,
+                html: html.armoured()?,
+            }),
         }
     }
 

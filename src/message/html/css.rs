@@ -68,6 +68,18 @@ fn scan(style: &str, found: &mut Vec<Load>) {
     }
 }
 
+/// Whether a style may move an element far by its margins: any that is negative or computed. Too often true, never too
+/// seldom.
+pub fn moves(style: &str) -> bool {
+    let decoded = unescape(style).to_lowercase();
+    [without_comments(&decoded), decoded].iter().any(|style| {
+        style.split([';', '{', '}']).any(|declaration| {
+            let (property, value) = declaration.split_once(':').unwrap_or_default();
+            property.trim().starts_with("margin") && value.contains(['-', '('])
+        })
+    })
+}
+
 /// Resolves CSS escapes (CSS Syntax §4.3.7), in strings and outside alike.
 fn unescape(style: &str) -> String {
     let mut out = String::with_capacity(style.len());

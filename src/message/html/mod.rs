@@ -2,6 +2,7 @@
 //! alternative. No tree is built. The tokens follow the HTML standard's tokenizer where mail programs could
 //! disagree with a simpler reading: case, entities, comments, unquoted and repeated attributes, raw text.
 
+pub mod beside;
 pub mod css;
 pub mod entity;
 pub mod plain;

@@ -101,14 +101,19 @@ impl Builder<'_> {
         let empty = |child: &Part<'_>| text::decode(child).is_ok_and(|text| text.trim().is_empty());
         let html = part.children.iter().find_map(first_html);
         let replace = html.is_some() && part.children.iter().filter(is_text).all(empty);
-        let mut children = Vec::new();
+        let (mut children, mut beside) = (Vec::new(), Vec::new());
         if let Some(html) = html.filter(|_| replace) {
             let html = text::decode(html)?;
             children.push(self.plain_text(&plain::from_html(&html), footer, Vec::new(), None));
         }
         for child in &part.children {
-            if !(replace && is_text(&child)) {
-                children.push(self.entity(child, footer && has_body(child), true)?);
+            if replace && is_text(&child) {
+                continue;
+            }
+            let entity = self.entity(child, footer && has_body(child), true)?;
+            match footer && stands_beside(part, child) {
+                true => beside.push(entity),
+                false => children.push(entity),
             }
         }
         if footer && !part.children.iter().any(has_body) {
@@ -116,12 +121,12 @@ impl Builder<'_> {
             let children = vec![whole, self.footer_alone()];
             return Ok(Entity::multipart("mixed", Vec::new(), children, self.names));
         }
-        Ok(Entity::multipart(
-            "alternative",
-            Vec::new(),
-            children,
-            self.names,
-        ))
+        let whole = Entity::multipart("alternative", Vec::new(), children, self.names);
+        if beside.is_empty() {
+            return Ok(whole);
+        }
+        beside.insert(0, whole);
+        Ok(Entity::multipart("mixed", Vec::new(), beside, self.names))
     }
 
     fn related(
@@ -147,8 +152,11 @@ impl Builder<'_> {
         for (index, child) in part.children.iter().enumerate() {
             if index == at {
                 let wrapped = child.is("text/html") && footer && !alternative;
+                let mut forms = child.children.iter();
                 kind = if wrapped {
                     "multipart/alternative".into()
+                } else if footer && forms.any(|form| stands_beside(child, form)) {
+                    "multipart/mixed".into()
                 } else {
                     child.content_type.value.clone()
                 };
@@ -298,6 +306,15 @@ impl Builder<'_> {
         ];
         Entity::multipart("alternative", Vec::new(), children, self.names)
     }
+}
+
+/// Whether a form of a text leaves the alternatives for a place after them: one that can't carry the footer, such as an
+/// invitation (`text/calendar`). Among the others it would be what some programs show, as the last form that they know is
+/// the best (RFC 2046 §5.1.4), and the mail would be without imprint and way out.
+fn stands_beside(alternative: &Part<'_>, child: &Part<'_>) -> bool {
+    alternative.is("multipart/alternative")
+        && !has_body(child)
+        && alternative.children.iter().any(has_body)
 }
 
 fn first_html<'p, 'm>(part: &'p Part<'m>) -> Option<&'p Part<'m>> {

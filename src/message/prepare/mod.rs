@@ -6,7 +6,7 @@
 //! | `text/plain` | UTF-8, quoted-printable, `format=flowed` kept, footer before a signature separator |
 //! | `text/html` alone | `multipart/alternative` with a text of its words and links |
 //! | `text/html` in an alternative | UTF-8, quoted-printable, footer before the last `</body>` |
-//! | `multipart/alternative` | kept; each body gets the footer; a text is added if there is none |
+//! | `multipart/alternative` | kept; each body gets the footer; a text is added if there is none; a form that can't carry it (an invitation) stands after them |
 //! | `multipart/related` | kept; its root gets the footer |
 //! | `multipart/mixed` and others | kept; the last body among the parts gets the footer |
 //! | `multipart/signed`, `multipart/encrypted`, `application/pkcs7-mime` | untouched, the footer as a part after it |
@@ -15,6 +15,7 @@
 
 mod body;
 mod entity;
+mod frame;
 mod page;
 
 #[cfg(test)]

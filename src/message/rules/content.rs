@@ -1,5 +1,6 @@
 //! The rules for HTML.
 
+use crate::message::html::beside;
 use crate::message::html::css::{self, Load};
 use crate::message::html::token::{Attribute, Kind, Tokens};
 
@@ -122,7 +123,12 @@ impl Check<'_> {
         for token in Tokens::new(html) {
             match token.kind {
                 Kind::Start { name, attributes } => self.element(&name, &attributes),
-                Kind::Raw { element, text } if element == "style" => self.style(&text),
+                Kind::Raw { element, text } if element == "style" => {
+                    self.style(&text);
+                    if self.body && beside::draws(&text) {
+                        self.refuse(Refusal::Beside);
+                    }
+                }
                 // Some programs read what stands in a conditional comment.
                 Kind::Comment(text) if text.trim_start().starts_with("[if") => {
                     let inner = text.split_once(']').map_or("", |(_, inner)| inner);
@@ -240,7 +246,9 @@ impl Check<'_> {
     fn style(&mut self, style: &str) {
         for load in css::loads(style) {
             match load {
-                Load::Forbidden(word) => self.refuse(Refusal::RemoteStyle(word)),
+                Load::Forbidden(word) => {
+                    self.refuse(Refusal::RemoteStyle(word.trim_end_matches(['(', ':'])))
+                }
                 Load::Url(target) => match self.source(&target) {
                     Source::Inside => {}
                     Source::Missing => self.refuse(Refusal::MissingPart {

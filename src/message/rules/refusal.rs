@@ -142,8 +142,14 @@ pub enum Refusal {
         element: String,
     },
     /// A style that loads something.
-    #[error("a style loads something from elsewhere (url() or {0}): take it out of the design")]
+    #[error("a style loads something from elsewhere ({0}): take it out of the design")]
     RemoteStyle(&'static str),
+    /// A style sheet that draws beside elements, and so over the footer (law row G2).
+    #[error(
+        "a style draws before or after elements (::before, ::after, ::first-line and the like), which could hide the \
+         imprint and the way out: take that rule out of the design"
+    )]
+    Beside,
     /// An element that no list mail may hold.
     #[error("<{0}> isn't allowed in a list mail: take it out")]
     Element(String),

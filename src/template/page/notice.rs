@@ -107,7 +107,7 @@ impl Page for Notice {
 pub struct Privacy {
     /// The date of this version, as people write it. `None` in the text that consents refer to: a new date alone is no
     /// new notice.
-    pub date: Option<String>,
+    pub date: Option<Text>,
     /// Number in the register of fee payers.
     pub ico_number: Option<String>,
     /// Name and contact of the data protection officer.

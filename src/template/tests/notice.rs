@@ -109,3 +109,36 @@ fn the_mail_with_the_full_form_says_where_the_asking_came_from() {
         assert_eq!(count, 1, "{text}");
     }
 }
+
+/// What isn't asked for isn't kept, so that no text may say it is (law rows A12, B5).
+#[test]
+fn a_party_that_asks_for_no_constituency_speaks_of_none() {
+    let party = Party {
+        asks_constituency: false,
+        ..sample::party()
+    };
+    let templates = Templates::builtin(party);
+    let statement = templates.consent_statement(&sample::purposes()[0]);
+    let notice = templates
+        .notice_text(&Privacy {
+            ogl: false,
+            ..sample::privacy()
+        })
+        .unwrap();
+    for lang in Lang::ALL {
+        for text in [statement.get(lang), notice.get(lang)] {
+            let text = text.to_lowercase();
+            assert!(
+                !text.contains("constituency") && !text.contains("etholaeth"),
+                "{text}"
+            );
+        }
+    }
+    let asking = Templates::builtin(sample::party());
+    assert!(
+        asking
+            .consent_statement(&sample::purposes()[0])
+            .en
+            .contains("constituency")
+    );
+}

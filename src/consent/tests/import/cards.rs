@@ -32,6 +32,13 @@ async fn a_card_is_a_sign_up_with_its_batch() {
             FormProblem::BatchAddress,
         ),
         (
+            Card {
+                batch: "Electoral roll 2025".into(),
+                ..card.clone()
+            },
+            FormProblem::BatchRegister,
+        ),
+        (
             // The words in force were first shown at noon: another text stood on a card of the day before.
             Card {
                 filled_in: noon() - days(1),

@@ -70,7 +70,7 @@ fn the_footer_stands_where_it_is_seen() {
     let page = html(
         "<body><div style='display:none'><table><tr><td>x<!-- </body> --><a title='</body>'>y</body></html>",
     );
-    let footer = page.find("<div style=\"display:block").unwrap();
+    let footer = page.find("<div style=\"color:#1f1f1f").unwrap();
     assert!(
         page[..footer].trim_end().ends_with("y</a></table></div>"),
         "{page}"
@@ -94,7 +94,63 @@ fn a_page_that_nests_without_end_is_closed_in_bounded_time() {
     let body = format!("{}x{}", "<b>".repeat(20_000), "</i></body>".repeat(20_000));
     let message = mail("Content-Type: text/html\n", &body);
     let page = texts(&copy(&prepared(&message), &values()), "text/html").remove(0);
-    assert!(page.contains(&format!("{}\n<div style", "</b>".repeat(512))));
+    let closed = page.matches("</b>").count();
+    assert!((20_000..=40_000).contains(&closed), "{closed}");
+}
+
+/// What a browser would take the footer into.
+#[test]
+fn the_footer_stands_in_nothing_that_was_left_open() {
+    let closing = |body: &str| {
+        let message = mail("Content-Type: text/html; charset=utf-8\n", body);
+        let page = texts(&copy(&prepared(&message), &values()), "text/html").remove(0);
+        let footer = page.find("\n<div style=\"color:#1f1f1f").unwrap();
+        page[..footer].rsplit('x').next().unwrap().to_owned()
+    };
+    for (body, expected) in [
+        ("<p>x</p>", "</p>"),
+        ("<ul><li>a<li>x</ul>", "</ul>"),
+        ("<p><b hidden>x</p>", "</p></b></b>"),
+        ("<b hidden><div hidden>x</b>", "</b></div></div>"),
+        ("<li hidden>x", "</li>"),
+        ("<b hidden><table><tr><td><i></b>x", "</i></table></b>"),
+        ("<div hidden><p>x</body></html>", "</div>"),
+    ] {
+        let found = closing(body);
+        assert!(
+            found == expected || found.starts_with(expected),
+            "{body}: {found}"
+        );
+    }
+}
+
+#[test]
+fn the_page_itself_hides_nothing_that_stands_in_it() {
+    let page = |body: &str| {
+        let message = mail("Content-Type: text/html; charset=utf-8\n", body);
+        texts(&copy(&prepared(&message), &values()), "text/html").remove(0)
+    };
+    // Nothing is put on a page that has no style.
+    assert!(page("<html><body lang=en><p>x</body></html>").starts_with("<html><body lang=en><p>x"));
+    // Ours stands before what is its own, which has no say against it.
+    let own = page("<body hidden class=c style='overflow:hidden!important;color:red'>x</body>");
+    assert!(
+        own.starts_with("<body class=\"c\" style=\"display:block!important;"),
+        "{own}"
+    );
+    assert!(own.contains(";overflow:hidden;color:red\">x"), "{own}");
+    // A sheet's rule for elements that aren't written out.
+    let sheet = page("<style>body{height:0;overflow:hidden}</style>x");
+    assert!(
+        sheet.contains("x<html style=\"display:block")
+            && sheet.contains("<body style=\"display:block")
+    );
+    assert!(!sheet.contains("margin:0!important\"><body"), "{sheet}");
+    let moved = page("<style>html{margin-left:-9999px}</style><html><body>x</body></html>");
+    assert!(moved.contains(";margin:0!important;\">"), "{moved}");
+    // The footer is the last of all that is shown.
+    let late = page("<body>x</body></html><div style='position:fixed'>y</div>");
+    assert!(late.find("y</div>") < late.find("Promoted by"), "{late}");
 }
 
 #[test]
@@ -253,6 +309,31 @@ fn values_that_could_end_a_line_or_a_bracket_are_refused() {
                 ..values()
             }),
             SlotError::UnsubscribeMailto
+        );
+    }
+}
+
+/// The last form that a program knows is what it shows.
+#[test]
+fn an_invitation_stands_after_the_forms_that_carry_the_footer() {
+    let body = "--a\nContent-Type: text/plain\n\nCome\n--a\nContent-Type: text/html\n\n<p>Come\n--a\n\
+        Content-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\nEND:VCALENDAR\n--a--\n";
+    let message = mail("Content-Type: multipart/alternative; boundary=a\n", body);
+    let copy = copy(&prepared(&message), &values());
+    let copy = parse(&copy);
+    assert!(copy.root.is("multipart/mixed"));
+    let kinds: Vec<_> = copy
+        .root
+        .children
+        .iter()
+        .map(|part| part.content_type.value.as_str())
+        .collect();
+    assert_eq!(kinds, ["multipart/alternative", "text/calendar"]);
+    for form in &copy.root.children[0].children {
+        assert!(
+            crate::message::mime::text::decode(form)
+                .unwrap()
+                .contains("Promoted by")
         );
     }
 }

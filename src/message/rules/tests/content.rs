@@ -43,6 +43,10 @@ fn nothing_is_loaded_from_elsewhere() {
             Refusal::RemoteStyle("a font or picture"),
         ),
         (
+            "<style>body::after{content:'';position:fixed}</style>",
+            Refusal::Beside,
+        ),
+        (
             "<style>@import 'http://x';</style>",
             Refusal::RemoteStyle("@import"),
         ),
