@@ -152,10 +152,12 @@ async fn store(directory: &TempDir, clock: &Clock) -> Store {
         roles: vec![Role::Sender],
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: None,
         created_at: clock.now(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     };
     let mut change = Change::new().then(Step::PutStaff(Staff::new(store.vault(), sender)));
     for n in 0..COPIES {
