@@ -60,10 +60,12 @@ fn staff_record() -> StaffRecord {
         roles: vec![Role::Reader],
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: None,
         created_at: Timestamp::UNIX_EPOCH,
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     }
 }
 
