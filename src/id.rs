@@ -90,6 +90,8 @@ id_types! {
     MessageId;
     /// A staff account.
     StaffId;
+    /// One of the passwords of a staff account.
+    PasswordId;
     /// A mailbox: a staff member's own, or a role's.
     MailboxId;
     /// A folder of a mailbox.

@@ -11,7 +11,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | top | [`cli`] (one file per noun, a thin client), [`daemon`] (builds the parts, starts and stops them) |
-//! | doors | [`smtp`] (server and client), [`web`] (the elector's pages), [`control`] (the CLI's socket) |
+//! | doors | [`smtp`] (server and client), [`imap`] (the staff's folders), [`pop3`] (the staff's INBOX, to be fetched), [`web`] (the elector's pages), [`control`] (the CLI's socket) |
 //! | rooms | [`consent`] (ask, confirm, withdraw), [`list`] (mailings), [`mailbox`], [`staff`] |
 //! | post room | [`certificate`] (our own keys and certificates), [`zone`] (what we publish in DNS, and whether it's there), [`report`] (reports between servers), [`delivery`] (queue, routes, attempts), [`message`] (parse, compose, footer, DKIM) |
 //! | ground | [`store`] (all SQL), [`vault`] (keys, sealing), [`audit`] (Merkle logs), [`config`], [`net`], [`dns`], [`tls`], [`template`] (the words), [`address`], [`clock`], [`id`] |
@@ -30,10 +30,12 @@ pub mod daemon;
 pub mod delivery;
 pub mod dns;
 pub mod id;
+pub mod imap;
 pub mod list;
 pub mod mailbox;
 pub mod message;
 pub mod net;
+pub mod pop3;
 pub mod report;
 pub mod smtp;
 pub mod staff;

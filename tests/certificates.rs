@@ -556,8 +556,8 @@ async fn scanners_find_nothing_at_any_door() {
 /// checks are for protocols and ciphers that aren't there, and take minutes.
 fn checks(door: &str) -> &'static [&'static str] {
     match door {
-        "https" => &["-p", "-S", "-s", "-f"],
-        _ => &["-p", "-S"],
+        "https" => &["-p", "-P", "-S", "-s", "-f"],
+        _ => &["-p", "-P", "-S"],
     }
 }
 

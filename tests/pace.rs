@@ -346,6 +346,88 @@ async fn a_provider_that_says_slow_down_speaks_for_all_its_domains() {
     assert!(engine.stop(Duration::from_secs(10)).await);
 }
 
+/// Each try costs a person their copy: the first refusal of what proves our mail to be ours ends the others' tries for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_believe_our_signatures_is_left_alone() {
+    for reply in [
+        "550 5.7.515 Access denied, sending domain does not meet the required authentication level",
+        "450 4.7.27 Your email has been rate limited because SPF didn't pass",
+    ] {
+        let world = World::new().await;
+        world.at_ten();
+        let room = &world.room;
+        for n in 0..30 {
+            let (domain, no) = (
+                ["one.test", "two.test"][n % 2],
+                Act::Reply(reply.to_owned()),
+            );
+            let address = format!("r{n}@{domain}");
+            world.outside.for_address(At::Recipient, &address, no);
+            room.post(&address);
+        }
+        room.post("r@elsewhere.test");
+        let book = PaceBook::fleeting(PaceSettings::default());
+        let (engine, bell) = world.start(book.clone());
+        bell.wake();
+        let soon = world.clock.now() + SignedDuration::from_mins(9);
+        let waits = |row: &Row| row.due.is_some_and(|due| due >= soon);
+        room.until(|rows| {
+            let others = rows[..30].iter().all(|row| waits(row) || row.due.is_none());
+            others && rows[30].delivered() == 1
+        })
+        .await;
+        let paces = engine.view().paces();
+        let paused = paces.iter().find(|one| one.paused_until.is_some()).unwrap();
+        // Over the connections that were open at the first word: four for each domain.
+        let refused = usize::try_from(paused.sent_today).unwrap();
+        assert!((1..=8).contains(&refused), "{paused:?} for {reply}");
+        assert_eq!(paused.waiting, 30 - refused, "{paused:?}");
+        assert!(engine.stop(Duration::from_secs(10)).await);
+    }
+}
+
+/// A restart is no reason to come back sooner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_outlives_a_restart() {
+    let world = World::new().await;
+    world.at_ten();
+    let slow = Act::Reply("421 4.7.28 Our system has detected an unusual rate".to_owned());
+    world
+        .outside
+        .for_address(At::Recipient, "first@one.test", slow);
+    let room = &world.room;
+    room.post("first@one.test");
+    let book = PaceBook::fleeting(PaceSettings::default());
+    let (engine, _) = world.start(book.clone());
+    room.until(|rows| rows[0].failure().is_some()).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while engine
+        .view()
+        .paces()
+        .iter()
+        .all(|one| one.paused_until.is_none())
+    {
+        assert!(Instant::now() < deadline, "no pause");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(engine.stop(Duration::from_secs(10)).await);
+
+    let (engine, bell) = world.start(book);
+    let paces = engine.view().paces();
+    assert!(
+        paces.iter().any(|one| one.paused_until.is_some()),
+        "{paces:?}"
+    );
+    room.post("second@two.test");
+    room.post("r@elsewhere.test");
+    bell.wake();
+    let soon = world.clock.now() + SignedDuration::from_mins(8);
+    room.until(|rows| rows[1].due.is_some_and(|due| due >= soon) && rows[2].delivered() == 1)
+        .await;
+    assert_eq!(room.rows()[1].delivered(), 0);
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
+
 /// A domain can name anybody's servers. What its own says is said for itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_pauses_a_provider_by_naming_its_servers() {

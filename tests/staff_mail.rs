@@ -11,9 +11,6 @@ use hustings::id::{MailboxId, MessageId};
 use hustings::store::Flags;
 use support::party::{Party, said};
 
-const MAIL: &[u8] = b"From: Ada <ada@party.example>\r\nTo: someone@elsewhere.example\r\n\
-    Subject: leaflets\r\n\r\nThey are at the office.\r\n";
-
 const TO_THE_LIST: &[u8] = b"From: office@party.example\r\nTo: news@party.example\r\n\
     Subject: a meeting\r\n\r\nOn Friday at seven.\r\n";
 
@@ -147,9 +144,10 @@ async fn eleven_people_outside_are_a_list() {
         .map(|n| format!("p{n}@elsewhere.example"))
         .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let ten = party.submit(&many[..10], MAIL).await;
+    let hidden = mail("From: Ada <ada@party.example>", "undisclosed-recipients:;");
+    let ten = party.submit(&many[..10], &hidden).await;
     assert_eq!(ten.code, 250, "{ten}");
-    let eleven = party.submit(&many, MAIL).await;
+    let eleven = party.submit(&many, &hidden).await;
     assert_eq!(eleven.code, 550, "{eleven}");
     let said = eleven.to_string();
     assert!(
@@ -158,7 +156,7 @@ async fn eleven_people_outside_are_a_list() {
     );
     // Those in the house are no outsiders, and one person twice is one.
     let with_ours: Vec<&str> = many[..10].iter().copied().chain([ADA, many[0]]).collect();
-    let taken = party.submit(&with_ours, MAIL).await;
+    let taken = party.submit(&with_ours, &hidden).await;
     assert_eq!(taken.code, 250, "{taken}");
 }
 

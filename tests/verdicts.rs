@@ -40,7 +40,7 @@ async fn office(party: &Party) -> Vec<(String, String)> {
 
 async fn party_with(zone: &Zone, incoming: &str) -> Party {
     let resolver = format!("resolver = [\"{}\"]", zone.address());
-    let incoming = format!("patience = \"3s\"\n{incoming}");
+    let incoming = format!("patience = \"3s\"\nfirst_contact = \"deliver\"\n{incoming}");
     Party::start_with(vec![("delivery", resolver), ("incoming", incoming)]).await
 }
 

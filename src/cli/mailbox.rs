@@ -5,7 +5,9 @@ use clap::Subcommand;
 use super::context::Context;
 use super::style::{Style, Tone, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::mailbox::{List, MailboxReport, Room};
+use crate::control::api::mailbox::{
+    Hold, Lift, List, MailboxReport, Retention, RetentionReport, Room,
+};
 
 /// Mailboxes
 #[derive(Debug, clap::Args)]
@@ -19,13 +21,89 @@ enum MailboxCommand {
     /// List mailboxes and how much they hold: your own, as an admin all
     #[command(after_help = "Examples:\n  hustings mailbox list")]
     List,
+    /// Show what goes when, by folder: your own mailbox, as an admin all
+    ///
+    /// Mail goes so long after the last of its thread (`retention.mail`, or `keep` of a role's mailbox), junk and what was
+    /// thrown away so long after it was put there, unconfirmed mail after 14 days. It's erased daily, for good.
+    #[command(
+        after_help = "Examples:\n  hustings mailbox retention\n  hustings mailbox retention --json"
+    )]
+    Retention,
+    /// Keep all of a mailbox, whatever its age, until the hold is lifted; for an access request, say
+    ///
+    /// Nothing of it goes by itself. Its owner can still throw mail away.
+    #[command(
+        after_help = "Examples:\n  hustings mailbox hold office --reason \"access request 4\"\n  hustings mailbox lift office --reason \"request 4 is answered\""
+    )]
+    Hold {
+        /// The name of an account or of a role mailbox
+        name: String,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// End a hold: what is too old goes with the next day
+    #[command(
+        after_help = "Examples:\n  hustings mailbox lift office --reason \"request 4 is answered\""
+    )]
+    Lift {
+        /// The name of an account or of a role mailbox
+        name: String,
+        /// Why; it stands in the audit log: don't name the person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let MailboxCommand::List = args.command;
-    context
-        .print_rows(&List {}, "There is no mailbox yet.", table)
-        .map(drop)
+    match &args.command {
+        MailboxCommand::List => context
+            .print_rows(&List {}, "There is no mailbox yet.", table)
+            .map(drop),
+        MailboxCommand::Retention => context
+            .print_rows(&Retention {}, "No mailbox holds any mail.", retention_table)
+            .map(drop),
+        MailboxCommand::Hold { name, reason } => {
+            let hold = Hold {
+                mailbox: name.clone(),
+                reason: reason.clone(),
+            };
+            let said = "Held: nothing of it goes by itself. It stands in the audit log.\n";
+            context.print_answer(&hold, |_, _| said.to_owned())
+        }
+        MailboxCommand::Lift { name, reason } => {
+            let lift = Lift {
+                mailbox: name.clone(),
+                reason: reason.clone(),
+            };
+            let said =
+                "Lifted: what is too old goes with the next day. It stands in the audit log.\n";
+            context.print_answer(&lift, |_, _| said.to_owned())
+        }
+    }
+}
+
+pub(super) fn retention_table(folders: &[RetentionReport], style: Style) -> String {
+    let rows = folders.iter().map(|folder| {
+        let reason = folder.reason.as_deref().unwrap_or("yes");
+        vec![
+            toned(&folder.mailbox, Tone::Strong),
+            field(&folder.folder),
+            field(folder.messages),
+            optional(folder.next_at.map(time)),
+            field(folder.within_month),
+            optional(folder.held.then_some(reason)),
+        ]
+    });
+    let heads = [
+        "MAILBOX",
+        "FOLDER",
+        "MESSAGES",
+        "NEXT GOES",
+        "IN 30 DAYS",
+        "HELD",
+    ];
+    style.table(&heads, rows.collect())
 }
 
 pub(super) fn table(mailboxes: &[MailboxReport], style: Style) -> String {

@@ -24,6 +24,7 @@ mod audit;
 mod body;
 mod config;
 mod consent;
+mod contact;
 mod context;
 mod dns;
 mod dns_reports;
@@ -109,6 +110,7 @@ enum Command {
     List(list::Args),
     Subscriber(subscriber::Args),
     Consent(consent::Args),
+    Contact(contact::Args),
     Mailing(mailing::Args),
     Queue(queue::Args),
     Mailbox(mailbox::Args),
@@ -172,6 +174,7 @@ pub(crate) fn run(cli: Cli, programs: &dyn Programs) -> Result<(), Failure> {
         Command::List(args) => list::run(args, &context),
         Command::Subscriber(args) => subscriber::run(args, &context),
         Command::Consent(args) => consent::run(args, &context),
+        Command::Contact(args) => contact::run(args, &context),
         Command::Mailing(args) => mailing::run(args, &context),
         Command::Queue(args) => queue::run(args, &context),
         Command::Mailbox(args) => mailbox::run(args, &context),

@@ -25,8 +25,8 @@ pub struct Args {
     /// Keep the data in this directory instead of a throwaway one: a new or empty one, or that of an earlier sandbox
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: Option<PathBuf>,
-    /// The first of the five ports to use on 127.0.0.1; any free ones if not given
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_531))]
+    /// The first of the seven ports to use on 127.0.0.1; any free ones if not given
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_529))]
     pub port: Option<u16>,
     /// What to do in a sandbox that runs
     #[command(subcommand)]

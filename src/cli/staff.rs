@@ -1,12 +1,15 @@
 //! `staff`.
 
+pub(super) mod grant;
+pub(super) mod password;
+
 use clap::{ArgGroup, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::prompt;
 use super::style::{Style, Tone, field, optional, time, toned};
 use crate::control::Failure;
-use crate::control::api::staff::{Account, Add, Change, List, NewPassword, Password, Revoke};
+use crate::control::api::staff::{Account, Add, Change, List, Revoke, UnlockStaff};
 use crate::staff::Role;
 
 /// Accounts of those who work for the party
@@ -120,17 +123,34 @@ enum StaffCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Make a new password and show it, once; the old one stops working
-    #[command(after_help = "Examples:\n  hustings staff password\n  hustings staff password ben")]
-    Password {
-        /// Whose; one's own if not given
-        name: Option<String>,
+    /// Grant a role for a time; it ends by itself
+    Grant(grant::GrantArgs),
+    /// List the roles that are granted for a time
+    #[command(after_help = "Examples:\n  hustings staff grants")]
+    Grants,
+    /// End a grant before its time
+    EndGrant(grant::EndGrantArgs),
+    /// Note the day of somebody's data protection training
+    ///
+    /// It counts for staff.training_months of the configuration. Whose training is over writes to no list until the next.
+    Training(grant::TrainingArgs),
+    /// Passwords: one for each mail program, made here, named, and ended one by one
+    #[command(subcommand)]
+    Password(password::Command),
+    /// Let somebody in whom wrong passwords hold up: an account from everywhere, or everybody from a network
+    ///
+    /// A network from which too many wrong passwords came has to wait; a network that the configuration trusts
+    /// (staff.trusted_networks), and one from which the account logged in well of late, never do.
+    #[command(
+        after_help = "Examples:\n  hustings staff unlock ada --reason \"typed it wrong on her new telephone\"\n  hustings staff unlock 192.0.2.0/24"
+    )]
+    Unlock {
+        /// A login name, an IP address or a network
+        #[arg(value_name = "NAME|NETWORK")]
+        what: String,
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Don't ask
-        #[arg(long)]
-        yes: bool,
     },
 }
 
@@ -150,7 +170,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 uid: *uid,
                 reason: reason.clone(),
             };
-            context.print_answer(&add, password_text)
+            context.print_answer(&add, password::text)
         }
         StaffCommand::List { revoked } => {
             let list = List { revoked: *revoked };
@@ -191,30 +211,27 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 table(std::slice::from_ref(account), style)
             })
         }
-        StaffCommand::Password { name, reason, yes } => {
-            let whose = name.as_deref().unwrap_or("your own account");
-            prompt::confirm(&format!("replace the password of {whose}"), *yes)?;
-            let password = Password {
-                name: name.clone(),
+        StaffCommand::Grant(args) => grant::grant(args, context),
+        StaffCommand::Grants => grant::list(context),
+        StaffCommand::EndGrant(args) => grant::end(args, context),
+        StaffCommand::Training(args) => grant::training(args, context),
+        StaffCommand::Password(command) => password::run(command, context),
+        StaffCommand::Unlock { what, reason } => {
+            let unlock = UnlockStaff {
+                what: what.clone(),
                 reason: reason.clone(),
             };
-            context.print_answer(&password, password_text)
+            context.print_answer(&unlock, |lifted, _| match lifted.networks {
+                0 => format!("{what} may log in at once.\n"),
+                1 => format!("{what} may log in at once: 1 network was held up.\n"),
+                many => format!("{what} may log in at once: {many} networks were held up.\n"),
+            })
         }
     }
 }
 
-pub(super) fn password_text(new: &NewPassword, style: Style) -> String {
-    format!(
-        "Account:   {}\nPassword:  {}\nServer:    {} (submission: port 465 with TLS, or 587 with STARTTLS)\n\nThe password is shown this once. Hand it over in person or by phone, not by mail.\n",
-        new.name,
-        style.paint(new.password.reveal(), Tone::Strong),
-        new.server,
-    )
-}
-
 pub(super) fn table(accounts: &[Account], style: Style) -> String {
     let rows = accounts.iter().map(|account| {
-        let roles: Vec<&str> = account.roles.iter().map(|role| role_name(*role)).collect();
         vec![
             toned(
                 &account.name,
@@ -225,10 +242,13 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
                 },
             ),
             field(account.addresses.join(", ")),
-            field(roles.join(", ")),
+            field(roles_of(account)),
             field(account.mailboxes.join(", ")),
             optional(account.uid),
+            field(account.passwords),
+            optional((account.wrong_passwords > 0).then_some(account.wrong_passwords)),
             field(time(account.created_at)),
+            optional(account.trained_until.map(time)),
             optional(account.revoked_at.map(time)),
         ]
     });
@@ -239,11 +259,23 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
             "ROLES",
             "MAILBOXES",
             "UID",
+            "PASSWORDS",
+            "WRONG OF LATE",
             "SINCE",
+            "TRAINED UNTIL",
             "REVOKED",
         ],
         rows.collect(),
     )
+}
+
+/// What it may do, for good and for a time.
+fn roles_of(account: &Account) -> String {
+    let roles = account.roles.iter();
+    let roles = roles.map(|role| role_name(*role).to_owned());
+    let granted = account.granted.iter();
+    let granted = granted.map(|role| format!("{} (for a time)", role_name(*role)));
+    roles.chain(granted).collect::<Vec<_>>().join(", ")
 }
 
 fn role_name(role: Role) -> &'static str {

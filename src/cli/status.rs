@@ -5,7 +5,7 @@ use super::style::{Style, Tone, clean, field, optional, time, toned};
 use crate::control::Failure;
 use crate::control::api::Count;
 use crate::control::api::service::{
-    CertificateReport, DoorReport, LockState, ReportWork, Status, StatusReport,
+    CertificateReport, DoorReport, HeldUpReport, LockState, ReportWork, Status, StatusReport,
 };
 
 /// Show how the service is: locked or not, its doors, its work, what needs your care
@@ -43,6 +43,9 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         }
         lines.push(("mailings", mailings));
         lines.push(("staff", work.staff.to_string()));
+        if let Some(held) = work.held_up.filter(|held| *held != Default::default()) {
+            lines.push(("log-ins", style.paint(&held_up(held), Tone::Warning)));
+        }
         if let Some(reports) = &work.reports {
             lines.push(("reports", reports_of(reports)));
         }
@@ -87,6 +90,18 @@ pub(super) fn text(report: &StatusReport, style: Style) -> String {
         );
     }
     text
+}
+
+fn held_up(held: HeldUpReport) -> String {
+    let some = |count: u64, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    format!(
+        "{} held up, {} guessed at (lift it: hustings staff unlock)",
+        some(held.networks, "network"),
+        some(held.names, "name")
+    )
 }
 
 fn reports_of(work: &ReportWork) -> String {

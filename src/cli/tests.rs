@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::style::Style;
 use super::*;
 use crate::control::SecretText;
-use crate::control::api::{Count, audit as audit_api, list as list_api, mailbox as mailbox_api};
+use crate::control::api::{
+    Count, audit as audit_api, contact as contact_api, list as list_api, mailbox as mailbox_api,
+};
 use crate::control::api::{
     consent as consent_api, dns as dns_api, mailing as mailing_api, queue as queue_api,
 };
@@ -84,6 +86,10 @@ fn status_locked_and_unlocked() {
         mailings_running: 1,
         mailings_held: 2,
         staff: 4,
+        held_up: Some(service::HeldUpReport {
+            networks: 2,
+            names: 1,
+        }),
         reports: Some(service::ReportWork {
             kept: 12,
             sent: 5,
@@ -252,6 +258,28 @@ fn queue_and_mailboxes() {
             limit: 2 << 30,
         }),
     }];
+    let counts = contact_api::Counts {
+        contacts: 41,
+        waiting: 3,
+        asked: 2,
+    };
+    insta::assert_snapshot!(
+        "contact-list",
+        both(&counts, &contact::counts_text(&counts, PLAIN))
+    );
+    let going = vec![mailbox_api::RetentionReport {
+        mailbox: "office".into(),
+        folder: "Trash".into(),
+        messages: 12,
+        next_at: Some(noon()),
+        within_month: 7,
+        held: true,
+        reason: Some("access request 4".into()),
+    }];
+    insta::assert_snapshot!(
+        "mailbox-retention",
+        both(&going, &mailbox::retention_table(&going, PLAIN))
+    );
     insta::assert_snapshot!("mailbox-list", both(&rows, &mailbox::table(&rows, PLAIN)));
 }
 

@@ -76,6 +76,14 @@ choices! {
         SecondPerson = "second-person",
     } expected "\"self\" or \"second-person\"";
 
+    /// What becomes of mail from somebody who isn't known to have written themselves.
+    FirstContact {
+        /// It waits until its author says that it was them, or staff take it out.
+        Challenge = "challenge",
+        /// It goes to the inbox.
+        Deliver = "deliver",
+    } expected "\"challenge\" or \"deliver\"";
+
     /// What other servers are asked to do with mail in the party's name that the party didn't send.
     DmarcPolicy {
         /// Nothing.

@@ -14,6 +14,7 @@ use super::declare::Leaf;
 use super::read::type_of;
 use super::values::{ByteSize, Colour, ConstituencySource, HostPort, Name, Period, WebAddress};
 use crate::address::{Domain, EmailAddress};
+use crate::net::Subnet;
 
 /// Characters in a text.
 const MAX_TEXT: usize = 1_000;
@@ -72,6 +73,7 @@ text_leaf! {
     Domain, "a domain such as \"party.example\"";
     SocketAddr, "an address and port such as \"0.0.0.0:25\" or \"[::]:25\"";
     IpAddr, "an IP address such as \"192.0.2.1\"";
+    Subnet, "a network such as \"192.0.2.0/24\"";
     Name, "a name of lower-case letters, digits and hyphens such as \"office\"";
 }
 
@@ -265,6 +267,7 @@ macro_rules! list_leaf {
 }
 
 list_leaf! {
+    Subnet, "a list of networks such as [\"192.0.2.0/24\", \"2001:db8::/48\"]";
     Domain, "a list of domains such as [\"party.example\"]";
     EmailAddress, "a list of mail addresses such as [\"office@party.example\"]";
     SocketAddr, "a list of addresses and ports such as [\"0.0.0.0:25\", \"[::]:25\"]";

@@ -3,7 +3,7 @@
 use super::choices::Approval;
 use super::declare::{Check, section};
 use super::problem::Place;
-use super::values::{ByteSize, Name};
+use super::values::{ByteSize, Name, Period};
 use crate::address::EmailAddress;
 
 section! {
@@ -80,6 +80,9 @@ section! {
         title: String = required("Office"),
         /// Its addresses.
         addresses: Vec<EmailAddress> = required(r#"["office@party.example", "privacy@party.example"]"#),
+        /// How long its mail is kept, if not as long as `retention.mail` says. It says nothing of what those who were let
+        /// into it have in their own mailboxes.
+        keep: Option<Period> = optional("12 months"),
     }
 }
 
@@ -91,5 +94,13 @@ impl Check for Mailbox {
             "`addresses` is empty: a mailbox without an address gets no mail",
             "add an address, or remove the mailbox",
         );
+        if let Some(keep) = self.keep {
+            at.expect(
+                keep.about_days() <= Period::years(10).about_days(),
+                "keep",
+                format!("`keep` is {keep}: at most 10 years can be justified"),
+                "write \"10 years\" or less",
+            );
+        }
     }
 }

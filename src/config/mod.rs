@@ -24,6 +24,7 @@ mod document;
 mod file;
 mod leaf;
 mod lists;
+mod mail_doors;
 mod names;
 mod party;
 mod problem;
@@ -34,13 +35,14 @@ mod values;
 
 pub use certificates::{Acme, CertificateFiles, Tls};
 pub use choices::{
-    Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, KeySource,
-    LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
+    Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, FirstContact,
+    KeySource, LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
 };
 pub use delivery::Delivery;
 pub use document::{annotated_toml, reference};
 pub use file::FileDigest;
 pub use lists::{List, Mailbox};
+pub use mail_doors::{MailDoor, MailProtocol};
 pub use names::{Dns, MtaSts};
 pub use party::{Colours, Company, Imprint, Party, Retention};
 pub use problem::{ConfigErrors, Problem};

@@ -25,7 +25,8 @@ section! {
         dmarc: DmarcPolicy = default(DmarcPolicy::Quarantine),
         /// Where other servers may post their reports on TLS. If not set, at the pages: /tls-reports.
         tls_reports: Option<WebAddress> = optional("https://mail.party.example/tls-reports"),
-        /// Whether settings for mail programs are served at autoconfig.DOMAIN.
+        /// Whether settings for mail programs are served: Mozilla's at autoconfig.DOMAIN, Microsoft's (autodiscover) and Apple's
+        /// profile (/mail/profile.mobileconfig) at this host.
         autoconfig: bool = default(false),
         /// Who may issue certificates for this machine. If empty, no CAA record is listed.
         caa: Vec<Domain> = default(Vec::new()),

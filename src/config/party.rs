@@ -189,8 +189,13 @@ section! {
     /// How long things are kept. The privacy notice says the same. Not here, since they can't be changed: unconfirmed
     /// sign-ups go after 7 days, unconfirmed mail after 14, an address at once when its owner withdraws.
     pub struct Retention {
-        /// Mail in mailboxes, from the last of its thread.
+        /// Mail in mailboxes, from the last of its thread; a role may have another time (`keep` of its mailbox). What was
+        /// moved or brought in by hand stays for 30 days at least.
         mail: Period = default(Period::months(24)),
+        /// What is in the folder Junk, from when it was put there.
+        junk: Period = default(Period::days(30)),
+        /// What is in the folder Trash, from when it was put there.
+        trash: Period = default(Period::days(30)),
         /// After how long a subscriber is asked whether they still want the mail.
         reconfirm: Period = default(Period::months(24)),
         /// What is left of a consent after withdrawal, as proof: no address, a keyed hash and times.
@@ -210,6 +215,8 @@ impl Check for Retention {
     fn check(&self, at: &Place<'_>) {
         let at_most = [
             ("mail", self.mail, Period::years(10)),
+            ("junk", self.junk, Period::years(2)),
+            ("trash", self.trash, Period::years(2)),
             ("reconfirm", self.reconfirm, Period::months(24)),
             ("archive", self.archive, Period::years(10)),
             ("requests", self.requests, Period::years(6)),

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{KeySource, LogFormat, LogLevel, LogTarget};
+use super::choices::{FirstContact, KeySource, LogFormat, LogLevel, LogTarget};
 use super::declare::{Check, section};
 use super::problem::Place;
 use super::values::{ByteSize, Name, WebAddress};
 use crate::address::Domain;
+use crate::net::Subnet;
 
 section! {
     /// Where the root key comes from. Only a passphrase, or a credential that is bound to a TPM, protects a stolen disk or
@@ -72,6 +73,14 @@ listener!(
     ListenSubmission, 587, "submission"
 );
 listener!(
+    /// The staff's folders for their mail programs (IMAP), TLS from the first byte: port 993.
+    ListenImaps, 993, "imaps"
+);
+listener!(
+    /// The staff's INBOX for mail programs that only fetch (POP3), TLS from the first byte: port 995.
+    ListenPop3s, 995, "pop3s"
+);
+listener!(
     /// The pages: port 443.
     ListenHttps, 443, "https"
 );
@@ -89,6 +98,10 @@ section! {
         submissions: ListenSubmissions = section(),
         /// Mail from staff, STARTTLS.
         submission: ListenSubmission = section(),
+        /// The staff's folders for their mail programs.
+        imaps: ListenImaps = section(),
+        /// The staff's INBOX for mail programs that only fetch.
+        pop3s: ListenPop3s = section(),
         /// The pages.
         https: ListenHttps = section(),
         /// ACME, and the way to the pages.
@@ -98,7 +111,7 @@ section! {
 
 impl Listen {
     /// Each listener's name here, its addresses and its socket's name.
-    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 5] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr], &str); 7] {
         [
             ("smtp", &self.smtp.addresses, &self.smtp.fd),
             (
@@ -111,6 +124,8 @@ impl Listen {
                 &self.submission.addresses,
                 &self.submission.fd,
             ),
+            ("imaps", &self.imaps.addresses, &self.imaps.fd),
+            ("pop3s", &self.pop3s.addresses, &self.pop3s.fd),
             ("https", &self.https.addresses, &self.https.fd),
             ("http", &self.http.addresses, &self.http.fd),
         ]
@@ -196,12 +211,21 @@ section! {
         messages_per_day: u32 = default(300),
         /// Recipients outside the party in one mail, 10 at most: for more there are lists.
         outside_recipients: u32 = default(10),
+        /// Different people outside the party that a staff member may write to in an hour, over all mails: one mail to many
+        /// may not be cut up into many mails. For the next their mail program hears 450, and tries again later.
+        outside_per_hour: u32 = default(60),
+        /// For how many months somebody's data protection training counts (`hustings staff training`). Whose training is over
+        /// writes to no list until the next.
+        training_months: u32 = default(24),
         /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
         mailbox_size: ByteSize = default(ByteSize::mib(2048)),
-        /// Wrong passwords from one network before it has to wait.
+        /// Wrong passwords from one network (IPv4 /24, IPv6 /64) before it has to wait, at every door. Accounts that logged in
+        /// well from there in the last 30 days don't.
         wrong_passwords: u32 = default(10),
-        /// How long it has to wait then.
+        /// How long it has to wait then. An admin lifts it with `hustings staff unlock`.
         wait_after_wrong_passwords: Duration = default(Duration::from_secs(15 * 60)),
+        /// Networks that never wait, such as the office's: ["192.0.2.0/24", "2001:db8::/48"].
+        trusted_networks: Vec<Subnet> = default(Vec::new()),
     }
 }
 
@@ -209,7 +233,9 @@ impl Check for StaffLimits {
     fn check(&self, at: &Place<'_>) {
         between(at, "messages_per_day", self.messages_per_day, 1, 10_000);
         between(at, "outside_recipients", self.outside_recipients, 1, 10);
+        between(at, "outside_per_hour", self.outside_per_hour, 1, 1000);
         between(at, "wrong_passwords", self.wrong_passwords, 3, 100);
+        between(at, "training_months", self.training_months, 1, 120);
         let size = self.mailbox_size;
         let (least, most) = (ByteSize::mib(10), ByteSize::mib(1 << 20));
         at.expect(
@@ -226,6 +252,10 @@ section! {
     pub struct Incoming {
         /// Check SPF, DKIM and DMARC, and do what the sender's DMARC policy asks. Only a laboratory without DNS wants false.
         verify: bool = default(true),
+        /// "challenge": mail of strangers waits in the folder Unconfirmed, and who proves to have written it is asked "was it
+        /// you?"; their button brings it to the inbox. What nobody confirms, or takes out, is erased after 14 days.
+        /// "deliver": it goes to the inbox at once. So it does without `verify`, when nothing is proven of any mail.
+        first_contact: FirstContact = default(FirstContact::Challenge),
         /// How long the look-ups for one mail may take. Its server hears 451 then, and comes again.
         patience: Duration = default(Duration::from_secs(20)),
         /// Mails an hour from one network (an IPv4 /24 or an IPv6 /56); for the next it hears 450.
@@ -286,12 +316,16 @@ section! {
         connections: u32 = default(400),
         /// Connections at once from one network.
         connections_per_network: u32 = default(20),
+        /// Connections at once of one account at the door for mail programs (IMAP). A mail program has up to ten.
+        connections_per_account: u32 = default(40),
         /// Recipients of one mail from outside.
         recipients: u32 = default(100),
         /// Sign-up forms an hour from one network.
         signups_per_network: u32 = default(20),
         /// "Was it you?" mails an hour to one domain; more wait.
         challenges_per_domain: u32 = default(200),
+        /// "Was it you?" mails an hour to strangers who wrote to the party; more wait.
+        first_contacts_per_hour: u32 = default(100),
         /// "Was it you?" mails a day for imported rows.
         import_challenges_per_day: u32 = default(500),
     }
@@ -320,6 +354,13 @@ impl Check for Limits {
             1,
             100_000,
         );
+        between(
+            at,
+            "connections_per_account",
+            self.connections_per_account,
+            4,
+            1_000,
+        );
         between(at, "recipients", self.recipients, 1, 1_000);
         between(
             at,
@@ -332,6 +373,13 @@ impl Check for Limits {
             at,
             "challenges_per_domain",
             self.challenges_per_domain,
+            1,
+            100_000,
+        );
+        between(
+            at,
+            "first_contacts_per_hour",
+            self.first_contacts_per_hour,
             1,
             100_000,
         );

@@ -142,6 +142,7 @@ fn every_documented_key_parses_to_its_default() {
         list.from_name,
         list.replies_to,
     ) = (None, None, None, None, None);
+    config.mailbox.get_mut("office").unwrap().keep = None;
     let party = &mut config.party;
     (party.short_name, party.website, party.ico_registration) = (None, None, None);
     (party.ico_expires, party.dpo, party.dpo_decision) = (None, None, None);

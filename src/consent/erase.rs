@@ -14,8 +14,8 @@ use crate::vault::{Index, IndexColumn};
 
 impl Consent {
     /// Erases everything about an address: subscriber, request, counts, queued service mail, intake, ledger links with
-    /// what came back for those copies, and evidence, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
-    /// after this answers. Mail in staff mailboxes is not touched: a person looks at that. The counts of an address with a
+    /// what came back for those copies, and evidence, and what first contact holds of it, its waiting mail included, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
+    /// after this answers. Mail in other folders of staff mailboxes is not touched: a person looks at that. The counts of an address with a
     /// tag (`a+x@`) are those of the one without: they stay for the time of their own.
     ///
     /// # Errors
@@ -68,7 +68,10 @@ impl Consent {
         };
         let pending = self.forget_pending(&persons).await?;
         let evidence = self.erased_evidence(person).await?;
-        let held = before.is_some() || !pending.is_empty() || !evidence.is_empty();
+        let vault = self.vault();
+        let contact = vault.index_all(IndexColumn::ContactAddress, person.form.as_bytes());
+        let wrote = self.store().has_first_contact(&contact).await?;
+        let held = before.is_some() || wrote || !pending.is_empty() || !evidence.is_empty();
         // Of one with a tag this finds nothing, so that nobody is written to anew for it.
         let challenged = self
             .vault()
@@ -78,6 +81,8 @@ impl Consent {
             .then_all(persons.iter().flat_map(|index| journal(*index, &entry)))
             .then_all(pending)
             .then_all(challenged.into_iter().map(Step::RemoveChallenge))
+            .then(Step::ForgetContact(contact.clone()))
+            .then(Step::EraseWaiting(contact))
             .then_all(evidence)
             .then(act_step(act)?);
         if let Some(before) = &before {

@@ -1,9 +1,10 @@
 //! What is erased by itself: requests that nobody confirmed, of which a count stays (law B8), and challenge counts that
 //! are of no use any more.
 
+use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
-use super::{Consent, ConsentError};
+use super::{Consent, ConsentError, WAITS_DAYS, pace};
 use crate::store::{Change, Setting, Step, StoreError};
 
 const EXPIRED: &str = "consent.expired";
@@ -16,7 +17,10 @@ impl Consent {
     pub async fn expire(&self) -> Result<u64, ConsentError> {
         let now = self.clock().now();
         let (_, expired) = self.store().count_requests(now).await?;
-        let mut change = Change::new().then(Step::ExpireRequests(now));
+        let asked = pace::add(now, -SignedDuration::from_hours(24 * WAITS_DAYS));
+        let mut change = Change::new()
+            .then(Step::ExpireRequests(now))
+            .then(Step::ForgetQuestions(asked));
         if expired > 0 {
             let all = self.expired_so_far().await?.saturating_add(expired);
             change = change.then(Step::PutSetting(Setting {

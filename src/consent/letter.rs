@@ -63,6 +63,15 @@ pub enum Letter {
         /// The lists that were confirmed.
         lists: Vec<ListWayOut>,
     },
+    /// "Was it you?", to a stranger who wrote to the party.
+    FirstContact {
+        /// The page with the button.
+        link: String,
+        /// The page for "never write to me again".
+        never_link: String,
+        /// Days after which what they wrote is erased.
+        days: u8,
+    },
     /// After a bare "stop": sending is paused, one button makes it final.
     StopQuestion {
         /// The page with the button.
@@ -80,14 +89,17 @@ impl Letter {
             Self::AlreadySubscribed { .. } => "already",
             Self::Welcome { .. } => "welcome",
             Self::StopQuestion { .. } => "stop",
+            Self::FirstContact { .. } => FIRST_CONTACT,
         }
     }
 }
 
 /// The kind of a challenge, whichever form it has.
 pub(super) const CHALLENGE: &str = "challenge";
+/// The kind of the question to a stranger who wrote.
+pub(super) const FIRST_CONTACT: &str = "first-contact";
 /// All kinds of this room's mail, as they stand in the queue.
-pub(super) const KINDS: [&str; 4] = [CHALLENGE, "already", "welcome", "stop"];
+pub(super) const KINDS: [&str; 5] = [CHALLENGE, FIRST_CONTACT, "already", "welcome", "stop"];
 
 /// To whom a letter goes, and when.
 #[derive(Debug)]
@@ -158,6 +170,7 @@ impl Consent {
                 },
                 prefix: None,
                 tls: TlsWish::Usual,
+                dsn: Default::default(),
             },
         );
         Ok([Step::PutMessage(message), Step::PutQueued(queued)])

@@ -10,6 +10,7 @@
 //! | `confirm`, `lately` | the button in the challenge's page: the consent, with its evidence; the same button again |
 //! | `withdraw`, `gate` | every way out, also inside a running mailing |
 //! | `stop` | a bare "stop" that proves nothing |
+//! | `first_contact` | whether a stranger who wrote is asked, and the button in that mail |
 //! | `subscription` | [`Confirmed<Subscription>`](Confirmed): the only thing a mailing may be sent to |
 //! | `evidence`, `event`, `checkpoint` | what the consent log says, shown and proven |
 //! | `erase`, `import`, `export`, `stats`, `expiry` | the admin's work |
@@ -32,6 +33,7 @@ mod evidence;
 mod expiry;
 mod export;
 mod find;
+mod first_contact;
 mod gate;
 mod import;
 mod lately;
@@ -67,6 +69,7 @@ pub use event::{
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
 pub use export::{Export, ExportCounts};
+pub use first_contact::{OwnedUp, WAITS_DAYS};
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,

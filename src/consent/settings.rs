@@ -58,6 +58,8 @@ pub struct ConsentLimits {
     pub pause_days: u8,
     /// Mails of this room to one recipient domain in an hour; what is beyond waits.
     pub per_domain_hour: u32,
+    /// Strangers who are asked in an hour whether they wrote; what is beyond waits.
+    pub first_contacts_per_hour: u32,
     /// Challenges for imported rows in 24 hours.
     pub imported_per_day: u32,
     /// Rows in one import.
@@ -72,6 +74,7 @@ impl Default for ConsentLimits {
             request_days: 7,
             pause_days: 7,
             per_domain_hour: 300,
+            first_contacts_per_hour: 100,
             imported_per_day: 500,
             import_rows: 200_000,
             import_bytes: 64 * 1024 * 1024,
@@ -122,6 +125,11 @@ impl ConsentSettings {
     /// The page behind a challenge's link.
     pub fn confirm_url(&self, token: &str) -> String {
         format!("{}/c/{token}", self.base_url)
+    }
+
+    /// The page where a stranger says that it was them who wrote.
+    pub fn first_contact_url(&self, token: &str) -> String {
+        format!("{}/m/{token}", self.base_url)
     }
 
     /// The page that ends a subscription.

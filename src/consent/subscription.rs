@@ -13,7 +13,7 @@ use crate::address::EmailAddress;
 use crate::delivery::parcel::Boxed;
 use crate::delivery::queue::{StillWanted, Wanted};
 use crate::id::SubscriberId;
-use crate::store::{Scope, Standing, Subscriber, SubscriptionRecord};
+use crate::store::{Scope, Standing, Subscriber, SubscriptionRecord, contact_indexes};
 use crate::vault::Index;
 
 /// Proof that the owner of the address confirmed what is inside. Only this room makes one.
@@ -177,7 +177,7 @@ impl Consent {
     }
 
     /// The same for a mail of this room, as it stands in the queue with its kind: a challenge goes only while its request
-    /// waits, the others only to somebody who is subscribed. Mail of
+    /// waits, the question to a stranger only while they are one, the others only to somebody who is subscribed. Mail of
     /// other kinds goes, but to nobody who said never again.
     ///
     /// # Errors
@@ -202,6 +202,10 @@ impl Consent {
                 let now = self.clock().now();
                 let asked = self.store().request_of(&person.form, now).await?;
                 asked.is_some() && !suppressions.at_rest(now)
+            }
+            letter::FIRST_CONTACT => {
+                let known = contact_indexes(self.vault(), to);
+                !suppressions.any() && !self.store().is_contact(&known).await?
             }
             _ => !suppressions.never_again() && self.find_person(&person).await?.is_some(),
         };

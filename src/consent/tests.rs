@@ -59,6 +59,9 @@ impl Letters for Plain {
                 (lists[0].url.clone(), String::new())
             }
             Letter::StopQuestion { link, .. } => (link.clone(), String::new()),
+            Letter::FirstContact {
+                link, never_link, ..
+            } => (link.clone(), never_link.clone()),
         };
         Ok(format!("{}\n{link}\n{never}\n{}", letter.kind(), envelope.to).into_bytes())
     }

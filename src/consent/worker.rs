@@ -39,7 +39,7 @@ pub struct Worked {
 pub struct IntakeWorker(Consent);
 
 /// What is to become of a piece.
-enum Decision {
+pub(super) enum Decision {
     /// Nothing answers it.
     Nothing,
     /// It is answered, with these steps.
@@ -169,6 +169,9 @@ impl Consent {
             IntakeRecord::BareStop { address, at } => {
                 self.decide_stop(address, *at).await.map(Decision::Done)
             }
+            IntakeRecord::FirstContact { address, at } => {
+                self.decide_first_contact(address, *at).await
+            }
             IntakeRecord::Import { batch, asked } => self.decide_import(batch, asked).await,
         }
     }
@@ -291,7 +294,7 @@ impl Consent {
         asked
     }
 
-    fn take_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
+    pub(super) fn take_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
         let limit = self.live().settings.limits.per_domain_hour;
         let mut domains = self
             .0
@@ -301,7 +304,7 @@ impl Consent {
         domains.take(address.domain(), limit, self.clock().now())
     }
 
-    fn give_place_back(&self, address: &EmailAddress) {
+    pub(super) fn give_place_back(&self, address: &EmailAddress) {
         let mut domains = self
             .0
             .domains

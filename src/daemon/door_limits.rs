@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::config;
+use crate::imap;
 use crate::net::admission::{Ceilings, ConnectionLimits};
 use crate::smtp::server::Limits;
 
@@ -14,6 +15,7 @@ use crate::smtp::server::Limits;
 pub struct DoorLimits {
     ceilings: Arc<Ceilings>,
     mail: Arc<ArcSwap<Limits>>,
+    folders: Arc<ArcSwap<imap::Limits>>,
     /// Who counts the connections of each door.
     doors: Mutex<BTreeMap<&'static str, Arc<ConnectionLimits>>>,
 }
@@ -25,6 +27,7 @@ impl DoorLimits {
         Self {
             ceilings: Arc::new(Ceilings::new(total, per_network)),
             mail: Arc::new(ArcSwap::from_pointee(mail(limits))),
+            folders: Arc::new(ArcSwap::from_pointee(folders(limits))),
             doors: Mutex::default(),
         }
     }
@@ -34,6 +37,7 @@ impl DoorLimits {
         let (total, per_network) = connections(limits);
         self.ceilings.set(total, per_network);
         self.mail.store(Arc::new(mail(limits)));
+        self.folders.store(Arc::new(folders(limits)));
     }
 
     /// Who lets connections in at this door; all its listeners share it.
@@ -53,6 +57,11 @@ impl DoorLimits {
     pub fn mail(&self) -> Arc<ArcSwap<Limits>> {
         self.mail.clone()
     }
+
+    /// What one connection of a mail program may use.
+    pub fn folders(&self) -> Arc<ArcSwap<imap::Limits>> {
+        self.folders.clone()
+    }
 }
 
 fn connections(limits: &config::Limits) -> (usize, usize) {
@@ -68,6 +77,14 @@ fn mail(limits: &config::Limits) -> Limits {
         message_size: limits.message_size.bytes(),
         recipients: usize::try_from(limits.recipients).unwrap_or(usize::MAX),
         ..Limits::default()
+    }
+}
+
+fn folders(limits: &config::Limits) -> imap::Limits {
+    imap::Limits {
+        message_size: limits.message_size.bytes(),
+        per_account: usize::try_from(limits.connections_per_account).unwrap_or(usize::MAX),
+        ..imap::Limits::default()
     }
 }
 
@@ -91,11 +108,11 @@ mod tests {
         assert_eq!((doors.open("smtp"), doors.open("none")), (1, 0));
 
         (limits.connections, limits.connections_per_network) = (2, 2);
-        limits.recipients = 7;
-        let mail = doors.mail();
+        (limits.recipients, limits.connections_per_account) = (7, 5);
+        let (mail, folders) = (doors.mail(), doors.folders());
         doors.set(&limits);
         let second = smtp.admit(here).expect("there is room now");
-        assert_eq!(mail.load().recipients, 7);
+        assert_eq!((mail.load().recipients, folders.load().per_account), (7, 5));
         (limits.connections, limits.connections_per_network) = (1, 1);
         doors.set(&limits);
         drop(second);

@@ -241,6 +241,10 @@ impl PartyHouse {
         self.spawn(async move { mailings.run().await });
         self.spawn(work::ring(rooms.clone(), self.bell.clone()));
         self.spawn(work::hourly(rooms.consent.clone(), self.clock.clone()));
+        self.spawn(work::unconfirmed(
+            rooms.mailboxes.clone(),
+            self.clock.clone(),
+        ));
         self.spawn(rooms.names.clone().run());
         if let Some(reporter) = rooms.reporter.clone() {
             self.spawn(reporter.run());

@@ -130,6 +130,8 @@ fn door_of(name: String, port: u16) -> String {
         25 => "smtp".into(),
         465 => "submissions".into(),
         587 => "submission".into(),
+        993 => "imaps".into(),
+        995 => "pop3s".into(),
         443 => "https".into(),
         80 => "http".into(),
         _ => name,

@@ -15,13 +15,15 @@ use crate::delivery::queue::MailQueue;
 use crate::delivery::schedule::Schedule;
 use crate::delivery::signing::Signing;
 use crate::delivery::sts::StsPolicies;
+use crate::id::MailboxId;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
+use crate::mailbox::{Keeping, Mailboxes};
 use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
-use crate::staff::{StaffRoom, WrongPasswords};
+use crate::staff::{StaffRoom, TryRules};
 use crate::store::Store;
 
 use super::adapters::OwnAddresses;
@@ -37,6 +39,8 @@ pub struct Rooms {
     pub clock: Clock,
     /// Staff accounts.
     pub staff: StaffRoom,
+    /// Folders.
+    pub mailboxes: Mailboxes,
     /// Consent.
     pub consent: Consent,
     /// Mailings.
@@ -62,8 +66,6 @@ pub struct Rooms {
     pub pace: PaceBook,
     /// The engine at work, once it is.
     pub engine: OnceLock<EngineView>,
-    /// Wrong passwords, by network.
-    pub wrong_passwords: WrongPasswords,
     checks: ArcSwap<Checks>,
     /// Mail that is coming in, and not yet whole.
     under_way: Arc<Loads<net::Network>>,
@@ -98,7 +100,7 @@ pub struct Parts {
 impl Rooms {
     /// Puts the rooms together.
     pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
-        let staff = &settings.config.staff;
+        parts.staff.tries().set(try_rules(&settings.config));
         let trust = Trust::new(&store, &clock);
         let reporter = trust.tally().map(|tally| {
             let (store, clock) = (store.clone(), clock.clone());
@@ -115,10 +117,7 @@ impl Rooms {
             },
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
-            wrong_passwords: WrongPasswords::new(
-                staff.wrong_passwords,
-                staff.wait_after_wrong_passwords,
-            ),
+            mailboxes: Mailboxes::new(store.clone(), clock.clone()),
             staff: parts.staff,
             consent: parts.consent,
             mailings: parts.mailings,
@@ -150,9 +149,7 @@ impl Rooms {
             reporter.reload(settings.reporter());
         }
         self.staff.reload(settings.premises());
-        let staff = &settings.config.staff;
-        self.wrong_passwords
-            .set(staff.wrong_passwords, staff.wait_after_wrong_passwords);
+        self.staff.tries().set(try_rules(&settings.config));
         self.directory
             .store(Arc::new(directory(&self.store, settings)));
         self.config.store(settings.config.clone());
@@ -199,6 +196,22 @@ impl Rooms {
         settings::schedule(&self.config.load())
     }
 
+    /// How long a mailbox's mail is kept.
+    pub(super) fn keeping(&self, mailbox: MailboxId) -> Keeping {
+        let (config, vault) = (self.config.load(), self.store.vault());
+        let of_role = config
+            .mailbox
+            .iter()
+            .find(|(name, _)| vault.role_mailbox(name.as_str()) == mailbox)
+            .and_then(|(_, role)| role.keep);
+        let keep = &config.retention;
+        Keeping {
+            mail: of_role.unwrap_or(keep.mail).to_span(),
+            junk: keep.junk.to_span(),
+            trash: keep.trash.to_span(),
+        }
+    }
+
     /// Our addresses.
     pub fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()
@@ -225,6 +238,16 @@ impl Rooms {
                 Ok(directory.find(&self.staff.roll(), &address)?)
             }
         }
+    }
+}
+
+/// What the configuration says of wrong passwords.
+fn try_rules(config: &Config) -> TryRules {
+    let staff = &config.staff;
+    TryRules {
+        most: staff.wrong_passwords,
+        wait: staff.wait_after_wrong_passwords,
+        trusted: staff.trusted_networks.clone(),
     }
 }
 

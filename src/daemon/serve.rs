@@ -64,6 +64,10 @@ pub struct Doors {
     pub submissions: Vec<SocketAddr>,
     /// Mail from staff, STARTTLS.
     pub submission: Vec<SocketAddr>,
+    /// The staff's folders.
+    pub imaps: Vec<SocketAddr>,
+    /// The staff's INBOX, to be fetched.
+    pub pop3s: Vec<SocketAddr>,
     /// The pages.
     pub https: Vec<SocketAddr>,
     /// Port 80.

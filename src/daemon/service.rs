@@ -238,6 +238,7 @@ pub(super) fn work_for(caller: &Caller, work: Work) -> Work {
         Ok(_) => work,
         Err(_) => Work {
             queued: None,
+            held_up: None,
             reports: None,
             ..work
         },

@@ -5,6 +5,7 @@ mod delivery;
 mod hosted;
 mod pace;
 mod pages;
+mod programs;
 
 use std::sync::Arc;
 
@@ -126,6 +127,7 @@ impl Settings {
             mail_domain: config.domain().clone(),
             limits: ConsentLimits {
                 per_domain_hour: config.limits.challenges_per_domain,
+                first_contacts_per_hour: config.limits.first_contacts_per_hour,
                 imported_per_day: config.limits.import_challenges_per_day,
                 ..ConsentLimits::default()
             },

@@ -97,6 +97,8 @@ pub struct Refusal<'a> {
 
 /// Gmail's advice for its 4.7.28: ten minutes, then one connection.
 const RATE_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// Where our authentication is refused for good, each try costs a person their copy. It is ours to mend, and takes a while.
+const DISTRUST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// A block doesn't go away within minutes.
 const BLOCK_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
@@ -116,12 +118,27 @@ pub fn classify(refusal: &Refusal<'_>) -> Verdict {
     let pause = match cause {
         Cause::OurFault(Fault::Rate) => Some(RATE_PAUSE),
         Cause::OurFault(Fault::Blocked) => Some(BLOCK_PAUSE),
+        // Law §4. The words alone may be one small server's own rule.
+        Cause::OurFault(Fault::Authentication) if is_distrust(refusal) => Some(match permanent {
+            true => DISTRUST_PAUSE,
+            false => RATE_PAUSE,
+        }),
         _ => None,
     };
     Verdict {
         cause,
         permanent,
         pause,
+    }
+}
+
+/// Whether a code says that what proves our mail to be ours is wanting: all of it would be refused.
+fn is_distrust(refusal: &Refusal<'_>) -> bool {
+    match refusal.enhanced {
+        // RFC 8689: it's about one message that asks for REQUIRETLS.
+        Some((_, 7, 30)) => !refusal.text.to_ascii_uppercase().contains("REQUIRETLS"),
+        Some((_, 7, detail)) => matches!(detail, 20..=27 | 29 | 31 | 32 | 509 | 515),
+        _ => false,
     }
 }
 

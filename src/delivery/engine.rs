@@ -144,11 +144,11 @@ struct Shared {
 /// How a provider stands, for `queue list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaceStatus {
-    /// Its name, if the whole world knows it.
-    pub provider: Option<&'static str>,
+    /// Its name, if the whole world knows it, or if it got so many copies today that no few people can be behind it.
+    pub provider: Option<String>,
     /// Connections to it.
     pub busy: usize,
-    /// Parcels that the engine holds and that wait for it.
+    /// Parcels that wait for it: those at hand, and those that were put off since the start and aren't due yet.
     pub waiting: usize,
     /// Copies that it got today.
     pub sent_today: u32,

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use super::classify::Verdict;
 use super::policy::TlsWish;
 use crate::address::{Domain, EmailAddress};
-use crate::store::{BodyReader, StoreError};
+use crate::store::{BodyReader, DsnWish, StoreError};
 
 /// A future of a trait object's method.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,6 +55,8 @@ pub struct Letter {
     pub utf8: bool,
     /// Whether the body holds bytes above 127 (RFC 6152).
     pub eight_bit: bool,
+    /// What its sender wants to be told (RFC 3461), if it is anything unusual.
+    pub dsn: Option<Box<DsnWish>>,
     /// The bytes.
     pub bytes: MailBytes,
 }
@@ -98,6 +100,8 @@ pub struct Attempted {
 pub enum Fate {
     /// The other server took it.
     Delivered,
+    /// The other server took it, and tells the sender itself what they want to be told (RFC 3461).
+    Entrusted,
     /// It was refused, or nobody could be reached over TLS; the verdict says for good or for now, and by what cause.
     /// `said` is the far end's code and text without addresses, bounded.
     Failed {

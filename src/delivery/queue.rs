@@ -22,8 +22,9 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{
-    StaffMail, TLS_REPORT, queue_report_mail, queue_service_mail, queue_staff_mail,
+    Outsider, StaffMail, TLS_REPORT, queue_report_mail, queue_service_mail, queue_staff_mail,
 };
+pub use self::notice::LocalDelivery;
 pub use self::wanted::{AlwaysWanted, StillWanted, Wanted};
 
 use self::notice::End;
@@ -200,6 +201,7 @@ impl Inner {
             size: Some(size + prefix.len() as u64),
             utf8: record.needs.smtputf8,
             eight_bit: record.needs.eight_bit,
+            dsn: (!record.dsn.is_usual()).then(|| Box::new(record.dsn.clone())),
             bytes: MailBytes::Stored {
                 prefix,
                 body: self.store.body(row.message),
@@ -228,8 +230,13 @@ impl Inner {
 
     async fn settle(&self, row: Queued, attempted: Attempted) -> Result<(), StoreError> {
         let (verdict, said) = match attempted.fate {
-            Fate::Delivered => {
-                self.remove(&row, Vec::new()).await?;
+            fate @ (Fate::Delivered | Fate::Entrusted) => {
+                let steps = match fate {
+                    // Whoever took it tells no more.
+                    Fate::Delivered => notice::relayed(self, &row, attempted.at).await,
+                    _ => Vec::new(),
+                };
+                self.remove(&row, steps).await?;
                 self.count(&row.record.class, "delivered");
                 return Ok(());
             }

@@ -93,7 +93,14 @@ impl Mailings {
         sender: &Actor,
         submission: Submission,
     ) -> Result<Held, SubmitError> {
-        sender.require(Role::Sender)?;
+        match &submission.target {
+            Target::Whole => sender.may_write_to(&submission.list, None)?,
+            Target::Constituencies(codes) => {
+                for code in codes {
+                    sender.may_write_to(&submission.list, Some(&code.to_string()))?;
+                }
+            }
+        }
         let now = self.clock().now();
         if sender
             .member()

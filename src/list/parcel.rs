@@ -176,7 +176,7 @@ impl CopyParcel {
     async fn finish(&self, attempted: Attempted) -> Result<(), StoreError> {
         let at = attempted.at;
         let outcome = match attempted.fate {
-            Fate::Delivered => Outcome::over(CopyState::Sent),
+            Fate::Delivered | Fate::Entrusted => Outcome::over(CopyState::Sent),
             Fate::Failed { verdict, .. } if verdict.permanent => {
                 Outcome::failed(verdict.cause.name())
             }

@@ -103,6 +103,7 @@ impl Plan {
             size: Some(copy.len() as u64),
             utf8: copy.needs_smtputf8(),
             eight_bit: self.eight_bit,
+            dsn: Default::default(),
             bytes: MailBytes::Chunks(copy.into_chunks()),
             reverse_path: own.reverse_path,
             recipient: own.to,

@@ -462,10 +462,12 @@ fn staff_record(name: &str, roles: &[Role]) -> StaffRecord {
         roles: roles.to_vec(),
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: None,
         created_at: noon(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! decides; the glance sees only what its sender wrote, and a sender can write anything.
 
 use super::wish::{Wish, is_stop, speaks_of_stop, wish};
+use crate::address::EmailAddress;
 use crate::message::html::plain;
 use crate::message::mime::field::Field;
 use crate::message::mime::tree::Part;
@@ -15,6 +16,8 @@ const MOST_ANSWERS: usize = 100;
 pub struct Glance {
     /// A program sent it (RFC 3834, RFC 2919): it must not be answered.
     pub automatic: bool,
+    /// It is one of many of its kind, or nobody reads what is sent back to it: its author is not asked anything.
+    pub bulk: bool,
     /// It says that no more mail is wanted, and little else.
     pub says_stop: bool,
     /// It is short, and speaks of wanting no more: too little for a stranger's mail, enough to ask whoever answers us.
@@ -29,6 +32,7 @@ pub fn glance(beginning: &[u8]) -> Glance {
     let Ok(mail) = Part::parse_leniently(beginning, &Limits::default()) else {
         return Glance {
             automatic: true,
+            bulk: true,
             ..Glance::default()
         };
     };
@@ -36,6 +40,7 @@ pub fn glance(beginning: &[u8]) -> Glance {
     let said = body_text(&mail).map_or_else(Wish::default, |text| wish(&text));
     Glance {
         automatic: mail.fields.iter().any(is_a_program_s) || is_by_a_program(&subject),
+        bulk: mail.fields.iter().any(is_of_many) || mail.is("multipart/report"),
         says_stop: is_stop(&subject) || said.stop,
         // Behind "Re:" stand our own words.
         speaks_of_stop: said.speaks_of_stop || (!is_answer(&subject) && speaks_of_stop(&subject)),
@@ -63,6 +68,50 @@ fn is_a_program_s(field: &Field<'_>) -> bool {
         || (field.is("Precedence")
             && ["bulk", "list", "junk", "auto_reply"].contains(&text().as_str()))
         || (field.is("Auto-Submitted") && field.parameterized().value != "no")
+}
+
+/// What senders of many mails write into them (RFC 2369 among others), and what a program's report looks like.
+fn is_of_many(field: &Field<'_>) -> bool {
+    const MARKS: [&str; 9] = [
+        "List-Help",
+        "List-Subscribe",
+        "List-Post",
+        "List-Owner",
+        "List-Archive",
+        "Mailing-List",
+        "Feedback-ID",
+        "X-Loop",
+        "X-Autoreply",
+    ];
+    let empty_path = || field.is("Return-Path") && field.text().trim() == "<>";
+    is_a_program_s(field) || MARKS.iter().any(|mark| field.is(mark)) || empty_path()
+}
+
+/// Local parts of addresses behind which a program stands (RFC 3834 §2, RFC 2142).
+const PROGRAMS: [&str; 9] = [
+    "mailer-daemon",
+    "postmaster",
+    "noreply",
+    "no-reply",
+    "donotreply",
+    "do-not-reply",
+    "listserv",
+    "majordomo",
+    "bounces",
+];
+
+/// Whether a program stands behind an address, so that nobody there would press a button.
+pub fn is_programs(address: &EmailAddress) -> bool {
+    let local = address.local().to_lowercase();
+    let name = local
+        .split_once('+')
+        .map_or(local.as_str(), |(name, _)| name);
+    PROGRAMS.contains(&name)
+        || local.starts_with("owner-")
+        || local.starts_with("bounce-")
+        || ["-request", "-bounces", "-owner"]
+            .iter()
+            .any(|end| name.ends_with(end))
 }
 
 /// What programs that don't mark their answers put before the subject that they answer.
@@ -305,6 +354,30 @@ mod tests {
         }
         assert!(!glance(&mail("Auto-Submitted: no\r\n", "hi\r\n")).automatic);
         assert!(glance(b"\xff\xfe nonsense").automatic);
+    }
+
+    #[test]
+    fn one_of_many_is_known_by_its_marks() {
+        for header in [
+            "List-Post: <mailto:x@y.example>\r\n",
+            "Feedback-ID: 1:2:3\r\n",
+            "Auto-Submitted: auto-replied\r\n",
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n",
+        ] {
+            assert!(glance(&mail(header, "hello\r\n")).bulk, "{header}");
+        }
+        assert!(!glance(&mail("Subject: A question\r\n", "hello\r\n")).bulk);
+        for (address, is) in [
+            ("MAILER-DAEMON@y.example", true),
+            ("no-reply+x@y.example", true),
+            ("fans-request@y.example", true),
+            ("owner-fans@y.example", true),
+            ("ann@y.example", false),
+            ("requests@y.example", false),
+        ] {
+            let address = EmailAddress::parse(address).expect("an address");
+            assert_eq!(is_programs(&address), is);
+        }
     }
 
     #[test]

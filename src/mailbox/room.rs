@@ -1,18 +1,20 @@
 //! What staff do to their folders. Large acts are cut into pieces, so that nobody's mail waits behind one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::sight::Sights;
 use super::view::View;
 use crate::clock::Clock;
 use crate::id::{FolderId, MailboxId, MessageId};
 use crate::message::outline::{Outline, Scanner};
 use crate::store::{
-    AcceptMessage, ActDone, ActRefusal, Body, Change, DeliverTo, Delivery, Folder, FolderAct,
-    FolderName, MarkChange, Marks, MessageRecord, ModSeq, OutlineRow, Placed, SpecialUse, Step,
-    Store, StoreError, Uid, Uids,
+    AcceptMessage, ActDone, ActRefusal, Body, BodyWriter, Change, DeliverTo, Delivery, Entry,
+    Folder, FolderAct, FolderName, MarkChange, Marks, MessageRecord, ModSeq, OutlineRow, Placed,
+    Room, SpecialUse, Step, Store, StoreError, Uid, Uids,
 };
 
 /// How many messages one piece of an act has.
@@ -42,8 +44,9 @@ pub enum MailboxError {
 /// The folders of all mailboxes.
 #[derive(Clone)]
 pub struct Mailboxes {
-    store: Store,
-    clock: Clock,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    sights: Arc<Sights>,
 }
 
 /// What one may do to marks, and to which messages.
@@ -61,6 +64,8 @@ pub struct Marking {
 pub struct Appended {
     /// Its bytes.
     pub body: Body,
+    /// Its outline, if it was made while the bytes went by.
+    pub outline: Option<Outline>,
     /// What is said of it from the beginning.
     pub marks: Marks,
     /// The date that it is to have; none for now.
@@ -70,7 +75,19 @@ pub struct Appended {
 impl Mailboxes {
     /// Over a store.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        Self {
+            store,
+            clock,
+            sights: Arc::default(),
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The folders of a mailbox: first the seven that each has, then the others by name. Those seven are made if they
@@ -102,7 +119,7 @@ impl Mailboxes {
     /// # Errors
     /// A [`MailboxError`]; refused if it is gone.
     pub async fn open(&self, folder: FolderId) -> Result<View, MailboxError> {
-        let view = View::open(&self.store, folder).await?;
+        let view = View::open(&self.store, &self.sights, folder).await?;
         view.ok_or(MailboxError::Refused(ActRefusal::NoFolder))
     }
 
@@ -235,10 +252,42 @@ impl Mailboxes {
         appended: Appended,
         limit: u64,
     ) -> Result<Placed, MailboxError> {
-        let used = self.store.mailbox_size(folder.mailbox).await?;
-        if used.saturating_add(appended.body.size()) > limit {
-            return Err(MailboxError::Full);
+        let placed = self.append_all(folder, vec![appended], limit).await?;
+        let first = placed.first().copied();
+        first.ok_or(MailboxError::Refused(ActRefusal::NoFolder))
+    }
+
+    /// Puts messages into a folder by hand, all of them or none.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]: none was kept.
+    pub async fn append_all(
+        &self,
+        folder: &Folder,
+        appended: Vec<Appended>,
+        limit: u64,
+    ) -> Result<Vec<Placed>, MailboxError> {
+        let more = appended.iter().map(|one| one.body.size());
+        let more = more.fold(0, u64::saturating_add);
+        self.check_room(folder.mailbox, more, limit).await?;
+        let messages = appended.into_iter();
+        let mut messages: Vec<_> = messages.map(|one| self.appended(folder.id, one)).collect();
+        let placed = match (messages.pop(), messages.is_empty()) {
+            (None, _) => return Ok(Vec::new()),
+            (Some(one), true) => self.store.accept(one).await.map(|placed| vec![placed]),
+            (Some(last), false) => {
+                messages.push(last);
+                self.store.accept_together(messages).await
+            }
+        };
+        match placed {
+            Ok(placed) => Ok(placed.into_iter().flatten().collect()),
+            Err(StoreError::NoFolder) => Err(ActRefusal::NoFolder.into()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    fn appended(&self, folder: FolderId, one: Appended) -> AcceptMessage {
         let now = self.clock.now();
         let known = MessageRecord {
             received_at: now,
@@ -247,22 +296,95 @@ impl Mailboxes {
             recipients: Vec::new(),
             submitted_by: None,
         };
+        let (vault, message) = (self.store.vault(), one.body.id());
         let delivery = Delivery {
-            to: DeliverTo::Folder(folder.id),
-            message: appended.body.id(),
-            marks: appended.marks,
-            received_at: appended.received_at.unwrap_or(now),
+            to: DeliverTo::Folder(folder),
+            message,
+            marks: one.marks,
+            received_at: one.received_at.unwrap_or(now),
             kept_at: now,
         };
-        let message = AcceptMessage::new(self.store.vault(), appended.body, known);
-        match self.store.accept(message.keep_in(delivery)).await {
-            Ok(placed) => placed
-                .first()
-                .copied()
-                .ok_or(MailboxError::Refused(ActRefusal::NoFolder)),
-            Err(StoreError::NoFolder) => Err(ActRefusal::NoFolder.into()),
-            Err(error) => Err(error.into()),
+        let accepted = AcceptMessage::new(vault, one.body, known).keep_in(delivery);
+        match one.outline {
+            Some(outline) => {
+                accepted.outlined(OutlineRow::new(vault, message, &outline.to_bytes()))
+            }
+            None => accepted,
         }
+    }
+
+    /// Whether a mailbox has room for so many bytes more.
+    ///
+    /// # Errors
+    /// [`MailboxError::Full`] if it hasn't.
+    pub async fn check_room(
+        &self,
+        mailbox: MailboxId,
+        more: u64,
+        limit: u64,
+    ) -> Result<(), MailboxError> {
+        let used = self.store.mailbox_size(mailbox).await?;
+        match used.saturating_add(more) > limit {
+            true => Err(MailboxError::Full),
+            false => Ok(()),
+        }
+    }
+
+    /// Begins a message that is to be put into a folder by hand. Waits while the byte budget is used up.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if none can be taken.
+    pub async fn begin(&self) -> Result<BodyWriter, StoreError> {
+        self.store.begin_body().await
+    }
+
+    /// Room in the byte budget for what a session holds beside a message that it begins.
+    pub fn held(&self) -> Room {
+        self.store.room()
+    }
+
+    /// The folder of this name, if there is one.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn named(
+        &self,
+        mailbox: MailboxId,
+        name: &FolderName,
+    ) -> Result<Option<Folder>, MailboxError> {
+        let found = self.store.folder_named(mailbox, name).await?;
+        if found.is_some() || name.special_use().is_none() {
+            return Ok(found);
+        }
+        // Those that each mailbox has are made when they are asked for.
+        let all = self.folders(mailbox).await?.into_iter();
+        Ok(all.into_iter().find(|folder| folder.record.name == *name))
+    }
+
+    /// The entries of these messages that are still there, in the order of their UIDs.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if they can't be read.
+    pub async fn entries(&self, folder: FolderId, uids: &Uids) -> Result<Vec<Entry>, StoreError> {
+        self.store.entries_of(folder, uids).await
+    }
+
+    /// What left a folder since a change; `None` if that isn't known any more, or the folder is gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it can't be read.
+    pub async fn vanished_since(
+        &self,
+        folder: FolderId,
+        since: ModSeq,
+    ) -> Result<Option<Uids>, StoreError> {
+        let changes = self.store.changes_since(folder, since).await?;
+        Ok(changes.and_then(|changes| changes.vanished))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What lists show of messages. One that has no outline yet gets it now: its body is read once.

@@ -217,6 +217,7 @@ impl World {
         let all = self.boxes.folders(MailboxId::from_bytes([7; 16])).await;
         let folder = all.unwrap().into_iter().find(|one| one.id == folder.id());
         let appended = Appended {
+            outline: None,
             body,
             marks: flags.into(),
             received_at: None,

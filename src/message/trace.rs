@@ -5,13 +5,14 @@ use mail_builder::headers::date::Date;
 
 use super::mime::field::{self, Field};
 use super::mime::{Limits, MimeError};
-use super::segment::is_target;
+use super::segment::{is_address, is_target};
+use super::verdict::results::SENDER;
 
 /// How many `Received` fields a message may have before it's taken for a loop (RFC 5321 §6.3: at least 100).
 pub const MOST_HOPS: usize = 100;
 
 /// Fields that tell where and with what the sender writes, belong to a server, or hold hidden recipients.
-const STRIPPED: [&str; 24] = [
+const STRIPPED: [&str; 25] = [
     "Received",
     "Return-Path",
     "Delivered-To",
@@ -35,6 +36,7 @@ const STRIPPED: [&str; 24] = [
     "X-Mozilla-Status2",
     "X-Mozilla-Keys",
     "Authentication-Results",
+    SENDER,
     "DKIM-Signature",
 ];
 /// Beginnings of such names.
@@ -59,6 +61,8 @@ pub struct Defaults<'a> {
     pub message_id: &'a str,
     /// The date.
     pub date: Timestamp,
+    /// Who sends it, for a mail of several authors (RFC 5322 §3.6.2).
+    pub sender: Option<&'a str>,
 }
 
 /// The header of a staff mail as it goes out, with its blank line, and how many octets of the message it replaces. The
@@ -81,6 +85,14 @@ pub fn outgoing_header(
         // RFC 5322 needs no destination, but many receivers do.
         out.extend_from_slice(b"To: undisclosed-recipients:;\r\n");
     }
+    let authors = fields.iter().filter(|field| field.is("From"));
+    let authors = authors.flat_map(|field| field.mailboxes()).count();
+    if let Some(sender) = defaults.sender.filter(|sender| is_address(sender))
+        && authors > 1
+        && !has("Sender")
+    {
+        out.extend_from_slice(format!("Sender: <{sender}>\r\n").as_bytes());
+    }
     if !has("Date") {
         let date = Date::new(defaults.date.as_second()).to_rfc822();
         out.extend_from_slice(format!("Date: {date}\r\n").as_bytes());
@@ -101,6 +113,22 @@ pub fn relaxes_tls(header: &[u8]) -> bool {
     let mut said = fields.iter().filter(|field| field.is("TLS-Required"));
     let no = |field: &Field<'_>| field.text().trim().eq_ignore_ascii_case("no");
     said.next().is_some_and(no) && said.next().is_none()
+}
+
+/// Whom a header names as readers: the addresses in To, Cc, Bcc and those of whoever sends a mail again.
+///
+/// # Errors
+/// [`MimeError`] if it isn't a header.
+pub fn readers(header: &[u8]) -> Result<Vec<String>, MimeError> {
+    let (fields, _) = field::split(header, &Limits::default())?;
+    let names = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
+    let named = fields
+        .iter()
+        .filter(|field| names.iter().any(|name| field.is(name)));
+    let addresses = named
+        .flat_map(|field| field.mailboxes())
+        .map(|one| one.address);
+    Ok(addresses.collect())
 }
 
 /// Whom a header names as its authors, and as who sent it.
@@ -169,6 +197,7 @@ mod tests {
         let defaults = Defaults {
             message_id: "m@party.example",
             date: Timestamp::UNIX_EPOCH,
+            sender: Some("a@party.example"),
         };
         let (header, body_at) = outgoing_header(message.as_bytes(), &defaults).unwrap();
         format!(
@@ -200,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn of_several_authors_one_is_the_sender() {
+        let two = "From: a@party.example, b@party.example\r\nTo: c@x.example\r\n\r\nHi\r\n";
+        assert!(outgoing(two).contains("\r\nSender: <a@party.example>\r\n"));
+        let said = two.replace("To:", "Sender: b@party.example\r\nTo:");
+        assert!(!outgoing(&said).contains("Sender: <a@"));
+    }
+
+    #[test]
+    fn every_reader_is_seen() {
+        let header = "TO: G: a@x.example, \"b, c\" <b@x.example>;\r\nCc: c@x.example,\r\n d@x.example\r\n\
+            Bcc: e@x.example\r\nResent-To: f@x.example\r\nFrom: no@x.example\r\n\r\nTo: body@x.example\r\n";
+        let expected = ["a", "b", "c", "d", "e", "f"].map(|name| format!("{name}@x.example"));
+        assert_eq!(readers(header.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
     fn every_author_is_seen() {
         let header = "FROM: \"boss@bank.example\" <ada@party.example>,\r\n G: b@x.example, c@x.example;\r\n\
             From: d@x.example\r\nSender: e@x.example\r\nResent-From: f@x.example\r\nReply-To: g@x.example\r\n\r\n\
@@ -218,6 +263,7 @@ mod tests {
         let defaults = Defaults {
             message_id: "m@party.example",
             date: Timestamp::UNIX_EPOCH,
+            sender: Some("a@party.example"),
         };
         assert_eq!(
             outgoing_header(b"no field\r\n\r\n", &defaults),

@@ -6,8 +6,11 @@ pub mod listen;
 mod load;
 mod network;
 mod pace;
+mod subnet;
+pub mod wire;
 
 pub use connection::ConnectionId;
 pub use load::{Load, Loads, Overload};
 pub use network::Network;
 pub use pace::Pace;
+pub use subnet::{NotASubnet, Subnet};

@@ -1,41 +1,53 @@
 //! The network that an address belongs to: what is counted wherever one caller must not take everything.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use super::subnet::Subnet;
 
 /// Whoever attacks from one IPv4 address easily has its neighbours.
 const IPV4_PREFIX: u32 = 24;
 /// What one household or one rented machine is given, and often more than the /64 it uses.
 const IPV6_PREFIX: u32 = 56;
 
+/// One household's own IPv6 network: who shares a wider one has nothing to do with it.
+const IPV6_HOUSEHOLD: u32 = 64;
+
 /// The network of an address: its IPv4 /24 or its IPv6 /56, as the configuration's limits have it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+pub struct Network(Subnet);
 
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
-        // An IPv4 address that came in over an IPv6 socket is still one.
-        Self(match address.to_canonical() {
-            IpAddr::V4(v4) => {
-                let mask = u32::MAX << (u32::BITS - IPV4_PREFIX);
-                Ipv4Addr::from_bits(v4.to_bits() & mask).into()
-            }
-            IpAddr::V6(v6) => {
-                let mask = u128::MAX << (u128::BITS - IPV6_PREFIX);
-                Ipv6Addr::from_bits(v6.to_bits() & mask).into()
-            }
-        })
+        Self::with(address, IPV6_PREFIX)
     }
 }
 
-/// As in `192.0.2.0/24`: for what is about servers, never for who came to a page.
+impl Network {
+    /// Where somebody logs in from: the IPv4 /24 or the IPv6 /64 of an address.
+    pub fn of_household(address: IpAddr) -> Self {
+        Self::with(address, IPV6_HOUSEHOLD)
+    }
+
+    fn with(address: IpAddr, v6: u32) -> Self {
+        // An IPv4 address that came in over an IPv6 socket is still one.
+        let prefix = match address.to_canonical() {
+            IpAddr::V4(_) => IPV4_PREFIX,
+            IpAddr::V6(_) => v6,
+        };
+        Self(Subnet::new(address, prefix))
+    }
+
+    /// As the range of addresses that it is.
+    pub fn subnet(&self) -> Subnet {
+        self.0
+    }
+}
+
+/// As in `192.0.2.0/24`: for what is about servers, and for who came from there; never for who came to a page.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = match self.0 {
-            IpAddr::V4(_) => IPV4_PREFIX,
-            IpAddr::V6(_) => IPV6_PREFIX,
-        };
-        write!(f, "{}/{prefix}", self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -71,6 +83,18 @@ mod tests {
         );
         assert_ne!(network("2001:db8:1:2300::1"), network("2001:db8:1:2400::1"));
         assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
+    }
+
+    #[test]
+    fn a_household_by_its_64() {
+        let household = |text: &str| Network::of_household(text.parse().expect("an address"));
+        assert_eq!(household("2001:db8:1:2::1"), household("2001:db8:1:2:f::9"));
+        assert_ne!(household("2001:db8:1:2::1"), household("2001:db8:1:3::1"));
+        assert_eq!(household("192.0.2.1").to_string(), "192.0.2.0/24");
+        assert_eq!(
+            household("2001:db8:1:2::1").to_string(),
+            "2001:db8:1:2::/64"
+        );
     }
 
     #[test]

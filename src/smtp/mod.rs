@@ -4,6 +4,7 @@ pub mod client;
 pub mod path;
 pub mod reply;
 pub mod server;
+pub mod xtext;
 
 /// The longest line of a message that may go out, in octets without its CRLF (RFC 5321 §4.5.3.1.6).
 pub const LONGEST_LINE: usize = 998;

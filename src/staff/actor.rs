@@ -46,6 +46,14 @@ pub enum NotAllowed {
         /// The role.
         needed: RoleName,
     },
+    /// It's beyond what was granted.
+    #[error(
+        "{name} may not write there: the grant is for another list, or for some constituencies alone; see: hustings staff grants"
+    )]
+    BeyondGrant {
+        /// The account.
+        name: String,
+    },
 }
 
 impl Caller {
@@ -121,6 +129,20 @@ impl Actor {
         Err(NotAllowed::Role {
             name: self.name().to_owned(),
             needed: RoleName(role),
+        })
+    }
+
+    /// The actor again, if they may write to a list, or to a constituency of it.
+    ///
+    /// # Errors
+    /// [`NotAllowed`].
+    pub fn may_write_to(&self, list: &str, constituency: Option<&str>) -> Result<(), NotAllowed> {
+        self.require(Role::Sender)?;
+        if self.0.may_write_to(list, constituency) {
+            return Ok(());
+        }
+        Err(NotAllowed::BeyondGrant {
+            name: self.name().to_owned(),
         })
     }
 

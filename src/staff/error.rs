@@ -99,6 +99,51 @@ pub enum StaffError {
     /// The password's verifier can't be made or read.
     #[error("the password can't be used: {0}")]
     Verifier(String),
+    /// Two passwords of one person can't be told apart.
+    #[error(
+        "there is a password of that name already; choose another, or end that one: hustings staff password revoke"
+    )]
+    LabelTaken,
+    /// A name for a password that can't be shown.
+    #[error(
+        "a password's name has 1 to 40 visible characters, such as \"laptop\"; choose such a name"
+    )]
+    Label,
+    /// There is no such password.
+    #[error(
+        "{0} has no password of that name; see them all with: hustings staff password list {0}"
+    )]
+    NoSuchPassword(String),
+    /// Nobody has so many programs.
+    #[error(
+        "{name} has {most} passwords already, the most there may be; end one that isn't used: hustings staff password list {name}"
+    )]
+    TooManyPasswords {
+        /// The account.
+        name: String,
+        /// How many at most.
+        most: usize,
+    },
+    /// For longer there is another way.
+    #[error("a role is granted for a minute to 31 days; for longer, use: hustings staff change")]
+    GrantTime,
+    /// Only what is sent can be limited.
+    #[error("only a sender can be limited to a list or to constituencies; leave that out")]
+    OnlySendersAreLimited,
+    /// What is there for good needs no grant.
+    #[error("{0} has the role {1} for good already; see: hustings staff list")]
+    HasRole(String, RoleName),
+    /// There is no such grant.
+    #[error("{0} has no grant of the role {1}; see them all with: hustings staff grants")]
+    NoGrant(String, RoleName),
+    /// Somebody has many already.
+    #[error("the account has {0} grants already; end one first: hustings staff end-grant")]
+    TooManyGrants(usize),
+    /// Neither an account nor a network.
+    #[error(
+        "that is neither a login name nor a network; give a name (ada), an address (192.0.2.7) or a network (192.0.2.0/24)"
+    )]
+    UnlockWhat,
     /// A reason that the log does not take.
     #[error("{0}")]
     Reason(String),

@@ -8,41 +8,51 @@
 //! | `account` | what an account may look like |
 //! | `premises` | which addresses are the party's, and which are taken by lists and mailboxes |
 //! | `password` | passwords made by us |
-//! | `scram` | the verifiers that are kept of them |
+//! | `sasl` | the dialogues in which a mail program proves who uses it |
+//! | `scram` | the verifiers that are kept of them, and the exchange |
 //! | `roll` | everybody, as looked up |
 //! | `actor` | who acts, and the proof that they may |
 //! | `acts` | entries of the audit log and its signed checkpoints |
 //! | `kept` | the checkpoints that are kept here |
 //! | `second` | what waits for a second person |
+//! | `reach` | to how many people outside each wrote of late |
 //! | `sent` | how many mails each sent of late |
-//! | `tries` | wrong passwords |
-//! | `room` | adding, revoking, new passwords |
+//! | `tries` | wrong passwords: where from, for whom, who waits |
+//! | `used` | when each password was used last |
+//! | `knock` | logging in, as the doors see it |
+//! | `room` | adding, changing, revoking; in `room::passwords` everybody's passwords, in `room::grants` roles for a time and training |
 
 mod account;
 mod actor;
 mod acts;
 mod error;
 mod kept;
+mod knock;
 mod password;
 mod premises;
+mod reach;
 mod roll;
 mod room;
+pub mod sasl;
 pub mod scram;
 mod second;
 mod sent;
 mod tries;
+mod used;
 
 pub use account::{AccountChanges, NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;
 pub use kept::kept_checkpoints;
+pub use knock::{Door, Knocked, LoginOutcome};
 pub use password::Password;
 pub use premises::Premises;
-pub use roll::{Member, Roll};
-pub use room::{Issued, StaffRoom};
+pub use reach::{Reach, ReachPlace};
+pub use roll::{Member, OwnPassword, Roll};
+pub use room::{Issued, NewGrant, NewPassword, StaffRoom, WhichPasswords};
 pub use second::{Pending, SecondPerson, Waiting};
 pub use sent::{SendPlace, SentMail};
-pub use tries::WrongPasswords;
+pub use tries::{HeldUp, HeldUpNow, Tried, TryRules, WrongPasswords};
 
-pub use crate::store::Role;
+pub use crate::store::{GrantRecord as OwnGrant, Role};

@@ -3,9 +3,6 @@
 
 use zeroize::Zeroizing;
 
-use super::error::StaffError;
-use super::scram::Verifier;
-
 /// Letters and digits that can be told apart when read aloud or from paper: no `l`, `o`, `0` or `1`. 32 of them, so that
 /// a byte's lower five bits choose one evenly.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -37,11 +34,6 @@ impl Password {
     pub fn reveal(&self) -> &Zeroizing<String> {
         &self.0
     }
-
-    /// What is kept of it.
-    pub(super) fn verifier(&self) -> Result<Verifier, StaffError> {
-        Verifier::new(&self.0).map_err(|error| StaffError::Verifier(error.to_string()))
-    }
 }
 
 impl std::fmt::Debug for Password {
@@ -54,6 +46,7 @@ impl std::fmt::Debug for Password {
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::scram::Verifier;
     use super::*;
 
     #[test]
@@ -73,7 +66,7 @@ mod tests {
     #[test]
     fn its_verifier_knows_it_and_nothing_else() {
         let password = Password::generate();
-        let verifier = password.verifier().expect("printable");
+        let verifier = Verifier::new(password.reveal()).expect("printable");
         assert!(verifier.check_password(password.reveal()));
         assert!(!verifier.check_password(&password.reveal().replace('-', "")));
     }

@@ -8,12 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::scram::Verifier;
+use super::scram::verifier::FIRST;
 use crate::address::{EmailAddress, MatchForm};
-use crate::id::StaffId;
-use crate::store::{Page, Role, Staff};
+use crate::id::{PasswordId, StaffId};
+use crate::store::{GrantRecord, Page, PasswordRecord, Role, Staff, StaffRecord};
 use crate::vault::{LogName, Vault};
 
 /// An account.
+#[derive(Clone)]
 pub struct Member {
     /// Which.
     pub id: StaffId,
@@ -21,12 +23,16 @@ pub struct Member {
     pub name: String,
     /// The addresses; the first is the main one.
     pub addresses: Vec<EmailAddress>,
-    /// What it may do.
+    /// What it may do for good; [`Member::has`] knows of grants as well.
     pub roles: Vec<Role>,
+    /// What it may do for a time, as far as that isn't over.
+    pub grants: Vec<GrantRecord>,
     /// The role mailboxes that it was let into.
     pub mailboxes: Vec<String>,
-    /// What its password is checked against.
+    /// What its passwords are checked against.
     pub verifier: Option<Verifier>,
+    /// Its passwords, by name.
+    pub passwords: Vec<OwnPassword>,
     /// The Unix user by which the command line knows this person.
     pub uid: Option<u32>,
     /// When the account was made.
@@ -40,19 +46,18 @@ pub struct Member {
 }
 
 impl Member {
-    fn read(vault: &Vault, staff: Staff) -> Self {
+    fn read(vault: &Vault, staff: Staff, now: Timestamp) -> Self {
         let record = staff.record;
-        let verifier = record
-            .verifier
-            .as_deref()
-            .and_then(|text| STANDARD.decode(text).ok())
-            .and_then(|bytes| Verifier::from_bytes(&bytes).ok());
+        let verifier = read_verifier(&record).filter(|verifier| !verifier.is_empty());
+        let passwords = named_passwords(&record);
         Self {
+            passwords: passwords.into_iter().map(OwnPassword::from).collect(),
             id: staff.id,
             log_name: vault.log_name(record.name.as_bytes()),
             name: record.name,
             addresses: record.addresses,
             roles: record.roles,
+            grants: unended(&record.grants, now),
             mailboxes: record.mailboxes,
             verifier,
             uid: record.uid,
@@ -62,9 +67,21 @@ impl Member {
         }
     }
 
-    /// Whether it has a role.
+    /// Whether it has a role, for good or at present.
     pub fn has(&self, role: Role) -> bool {
-        self.roles.contains(&role)
+        self.roles.contains(&role) || self.grants.iter().any(|grant| grant.role == role)
+    }
+
+    /// Whether it may write to a list: to all of it, or to a constituency by its code. A grant may be for less than a role.
+    pub fn may_write_to(&self, list: &str, constituency: Option<&str>) -> bool {
+        let granted = |grant: &GrantRecord| {
+            let limited = &grant.constituencies;
+            let within = constituency.is_some_and(|code| limited.iter().any(|one| one == code));
+            grant.role == Role::Sender
+                && grant.list.as_deref().is_none_or(|only| only == list)
+                && (limited.is_empty() || within)
+        };
+        self.roles.contains(&Role::Sender) || self.grants.iter().any(granted)
     }
 
     /// Whether it was let into a role mailbox.
@@ -84,6 +101,54 @@ impl std::fmt::Debug for Member {
     }
 }
 
+/// The grants that are not over.
+fn unended(grants: &[GrantRecord], now: Timestamp) -> Vec<GrantRecord> {
+    let unended = grants.iter().filter(|grant| grant.until > now);
+    unended.cloned().collect()
+}
+
+/// One of somebody's passwords.
+#[derive(Debug, Clone)]
+pub struct OwnPassword {
+    /// Which.
+    pub id: PasswordId,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl From<PasswordRecord> for OwnPassword {
+    fn from(record: PasswordRecord) -> Self {
+        Self {
+            id: record.id,
+            label: record.label,
+            made_at: record.made_at,
+        }
+    }
+}
+
+/// What the one password is called that an account of old has.
+pub(super) const FIRST_LABEL: &str = "first";
+
+/// An account's passwords by name. An account from before they had names has one.
+pub(super) fn named_passwords(record: &StaffRecord) -> Vec<PasswordRecord> {
+    if record.verifier.is_none() || !record.passwords.is_empty() {
+        return record.passwords.clone();
+    }
+    vec![PasswordRecord {
+        id: FIRST,
+        label: FIRST_LABEL.to_owned(),
+        made_at: record.created_at,
+    }]
+}
+
+/// The verifier in the store.
+pub(super) fn read_verifier(record: &StaffRecord) -> Option<Verifier> {
+    let bytes = STANDARD.decode(record.verifier.as_deref()?).ok()?;
+    Verifier::from_bytes(&bytes).ok()
+}
+
 /// How a verifier stands in the store.
 pub(super) fn write_verifier(verifier: &Verifier) -> String {
     STANDARD.encode(&*verifier.to_bytes())
@@ -98,26 +163,43 @@ pub struct Roll {
     by_uid: HashMap<u32, Arc<Member>>,
     by_id: HashMap<StaffId, Arc<Member>>,
     broken: u64,
+    /// When the first grant ends.
+    changes_at: Option<Timestamp>,
 }
 
 impl Roll {
-    pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>) -> Self {
+    pub(super) fn new(vault: &Vault, staff: Page<Staff, StaffId>, now: Timestamp) -> Self {
         let all = staff.rows.into_iter();
-        let all = all.map(|staff| Arc::new(Member::read(vault, staff)));
+        let all = all.map(|staff| Arc::new(Member::read(vault, staff, now)));
         Self::of(all.collect(), staff.broken)
     }
 
     /// These accounts, with one in place of what it was before.
-    pub(super) fn with(&self, vault: &Vault, staff: Staff) -> Self {
-        let new = Arc::new(Member::read(vault, staff));
+    pub(super) fn with(&self, vault: &Vault, staff: Staff, now: Timestamp) -> Self {
+        let new = Arc::new(Member::read(vault, staff, now));
         let others = self.all.iter().filter(|member| member.id != new.id);
         Self::of(others.cloned().chain([new.clone()]).collect(), self.broken)
     }
 
+    /// The same without grants that are over by now; none if there are none.
+    pub(super) fn later(&self, now: Timestamp) -> Option<Self> {
+        self.changes_at.filter(|at| *at <= now)?;
+        let later = |member: &Arc<Member>| match member.grants.is_empty() {
+            true => member.clone(),
+            false => Arc::new(Member {
+                grants: unended(&member.grants, now),
+                ..Member::clone(member)
+            }),
+        };
+        Some(Self::of(self.all.iter().map(later).collect(), self.broken))
+    }
+
     fn of(mut all: Vec<Arc<Member>>, broken: u64) -> Self {
         all.sort_by(|one, other| one.name.cmp(&other.name));
+        let grants = all.iter().flat_map(|member| &member.grants);
         let mut roll = Self {
             broken,
+            changes_at: grants.map(|grant| grant.until).min(),
             ..Self::default()
         };
         for member in all.iter().filter(|member| member.is_live()) {
@@ -147,6 +229,12 @@ impl Roll {
     /// The live accounts with this role.
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<Member>> {
         self.live().filter(move |member| member.has(role))
+    }
+
+    /// The live accounts that administer for good.
+    pub(super) fn lasting_admins(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.live()
+            .filter(|member| member.roles.contains(&Role::Admin))
     }
 
     /// How many accounts there are that can't be read.

@@ -1,4 +1,7 @@
-//! The room itself: adding, revoking, new passwords. Each act is committed with its entry in the audit log.
+//! The room itself: adding, changing, revoking. Each act is committed with its entry in the audit log.
+
+mod grants;
+mod passwords;
 
 use std::sync::Arc;
 
@@ -12,10 +15,13 @@ use super::acts::{Acts, sign_checkpoint};
 use super::error::StaffError;
 use super::password::Password;
 use super::premises::Premises;
-use super::roll::{Member, Roll, normalised, write_verifier};
+use super::reach::Reach;
+use super::roll::{FIRST_LABEL, Member, Roll, normalised};
 use super::scram::Verifier;
 use super::second::SecondPerson;
 use super::sent::SentMail;
+use super::tries::{TryRules, WrongPasswords};
+use super::used::Used;
 use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;
@@ -35,6 +41,8 @@ const PAGE: u32 = 500;
 pub struct Issued {
     /// The account's name.
     pub name: String,
+    /// What the password is called.
+    pub label: String,
     /// The password.
     pub password: Password,
 }
@@ -42,6 +50,9 @@ pub struct Issued {
 /// The staff room. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct StaffRoom(Arc<Inner>);
+
+pub use grants::NewGrant;
+pub use passwords::{NewPassword, WhichPasswords};
 
 struct Inner {
     store: Store,
@@ -52,6 +63,9 @@ struct Inner {
     dummy: Zeroizing<[u8; 32]>,
     second: SecondPerson,
     sent: SentMail,
+    reach: Reach,
+    tries: WrongPasswords,
+    used: Used,
     /// One change of accounts at a time: uniqueness is over all of them.
     changing: Mutex<()>,
 }
@@ -62,12 +76,15 @@ impl StaffRoom {
     /// # Errors
     /// A [`StoreError`] if they can't be read.
     pub async fn open(store: Store, clock: Clock, premises: Premises) -> Result<Self, StoreError> {
-        let roll = Roll::new(store.vault(), store.staff().await?);
+        let roll = Roll::new(store.vault(), store.staff().await?, clock.now());
         let dummy = dummy_secret(&store).await?;
         Ok(Self(Arc::new(Inner {
             acts: Acts::new(clock.clone()),
             second: SecondPerson::new(clock.clone()),
             sent: SentMail::open(&store).await?,
+            reach: Reach::default(),
+            tries: WrongPasswords::new(TryRules::default()),
+            used: Used::open(&store).await?,
             roll: ArcSwap::from_pointee(roll),
             premises: ArcSwap::from_pointee(premises),
             changing: Mutex::new(()),
@@ -77,9 +94,15 @@ impl StaffRoom {
         })))
     }
 
-    /// Everybody, as they are now.
+    /// Everybody, as they are now: what was granted for a time ends by the clock.
     pub fn roll(&self) -> Arc<Roll> {
-        self.0.roll.load_full()
+        let roll = self.0.roll.load_full();
+        let Some(later) = roll.later(self.0.clock.now()).map(Arc::new) else {
+            return roll;
+        };
+        // What was changed meanwhile is newer than this.
+        self.0.roll.compare_and_swap(&roll, later.clone());
+        later
     }
 
     /// The desk for what needs a second person.
@@ -90,6 +113,29 @@ impl StaffRoom {
     /// How many mails everybody sent of late.
     pub fn sent(&self) -> &SentMail {
         &self.0.sent
+    }
+
+    /// To how many people outside everybody wrote of late.
+    pub fn reach(&self) -> &Reach {
+        &self.0.reach
+    }
+
+    /// Wrong passwords.
+    pub fn tries(&self) -> &WrongPasswords {
+        &self.0.tries
+    }
+
+    /// When passwords were used last.
+    pub fn used(&self) -> &Used {
+        &self.0.used
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
     }
 
     /// Takes the domains and taken addresses of a reloaded configuration. Accounts that are there stay as they are.
@@ -133,6 +179,13 @@ impl StaffRoom {
             },
             None => (dummy, None),
         }
+    }
+
+    /// A user name as wrong passwords are counted by it: a name, and the same name in a domain of the party's, are one.
+    pub(super) fn name_typed(&self, user: &str) -> String {
+        let user = normalised(user);
+        let premises = self.0.premises.load();
+        premises.without_own_domain(&user).to_owned()
     }
 
     /// Whether nobody ever administered this installation. Accounts that were deleted behind our back must not let
@@ -186,24 +239,25 @@ impl StaffRoom {
             by.require(Role::Admin)?;
         }
         check_unique(&roll, &new)?;
-        let password = Password::generate();
-        let record = StaffRecord {
+        let mut record = StaffRecord {
             name: new.name,
             addresses: new.addresses,
             roles: new.roles,
             mailboxes: Vec::new(),
-            verifier: Some(write_verifier(&password.verifier()?)),
+            verifier: None,
+            passwords: Vec::new(),
             uid: new.uid,
             created_at: self.0.clock.now(),
             revoked_at: None,
             trained_until: None,
+            grants: Vec::new(),
         };
-        let name = record.name.clone();
+        let issued = self.issue(&mut record, FIRST_LABEL)?;
         let staff = Staff::new(self.0.store.vault(), record);
         let guard = Guard::NoStaffNamed(staff.name_index);
-        self.commit(by, &["staff add"], guard, staff, reason)
+        self.commit(by, &["staff add"], guard, staff, Vec::new(), reason)
             .await?;
-        Ok(Issued { name, password })
+        Ok(issued)
     }
 
     /// Ends an account: it can't log in, send or act any more, and its name is never given again. Its mail stays.
@@ -219,16 +273,18 @@ impl StaffRoom {
         let _one = self.0.changing.lock().await;
         let roll = self.roll();
         let member = live(&roll, name)?;
-        let mut admins = roll.with_role(Role::Admin);
+        let mut admins = roll.lasting_admins();
         if admins.all(|admin| admin.id == member.id) {
             return Err(StaffError::LastAdmin(name.to_owned()));
         }
         let mut staff = self.stored(member.id, name).await?;
         staff.record.revoked_at = Some(self.0.clock.now());
         staff.record.verifier = None;
+        staff.record.passwords.clear();
+        let forget = vec![self.0.used.forget(staff.id, |_| true)];
         let guard = Guard::StaffAt(staff.id, staff.version);
         let by = Caller::Member(by.actor().clone());
-        self.commit(&by, &["staff revoke"], guard, staff, reason)
+        self.commit(&by, &["staff revoke"], guard, staff, forget, reason)
             .await
     }
 
@@ -252,7 +308,7 @@ impl StaffRoom {
         if acts.is_empty() {
             return Err(StaffError::NoChange(name.to_owned()));
         }
-        let mut admins = roll.with_role(Role::Admin);
+        let mut admins = roll.lasting_admins();
         let was_last = admins.all(|admin| admin.id == member.id);
         if was_last && !staff.record.roles.contains(&Role::Admin) {
             return Err(StaffError::LastAdmin(name.to_owned()));
@@ -260,37 +316,8 @@ impl StaffRoom {
         let guard = Guard::StaffAt(staff.id, staff.version);
         let by = Caller::Member(by.actor().clone());
         let acts: Vec<&str> = acts.iter().map(String::as_str).collect();
-        self.commit(&by, &acts, guard, staff, reason).await
-    }
-
-    /// Makes a new password in place of the old one, which stops working at once. Everybody may for themselves, an admin
-    /// for all.
-    ///
-    /// # Errors
-    /// A [`StaffError`]: nothing was done.
-    pub async fn new_password(
-        &self,
-        by: &Actor,
-        name: &str,
-        reason: Option<&str>,
-    ) -> Result<Issued, StaffError> {
-        let _one = self.0.changing.lock().await;
-        let roll = self.roll();
-        if by.name() != name {
-            by.require(Role::Admin)?;
-        }
-        let member = live(&roll, name)?;
-        let password = Password::generate();
-        let mut staff = self.stored(member.id, name).await?;
-        staff.record.verifier = Some(write_verifier(&password.verifier()?));
-        let guard = Guard::StaffAt(staff.id, staff.version);
-        let by = Caller::Member(by.clone());
-        self.commit(&by, &["staff password"], guard, staff, reason)
-            .await?;
-        Ok(Issued {
-            name: name.to_owned(),
-            password,
-        })
+        self.commit(&by, &acts, guard, staff, Vec::new(), reason)
+            .await
     }
 
     /// Writes an act to the audit log by itself, for what changes no row, such as a lock, and signs the log.
@@ -350,12 +377,14 @@ impl StaffRoom {
         verbs: &[&str],
         guard: Guard,
         staff: Staff,
+        with: Vec<Step>,
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
         let object = ActObject::new("staff", staff.id);
         let mut change = Change::new()
             .require(guard)
-            .then(Step::PutStaff(staff.clone()));
+            .then(Step::PutStaff(staff.clone()))
+            .then_all(with);
         for verb in verbs {
             let act = self.0.acts.act(by, verb, Some(object.clone()), reason);
             change = change.then(Acts::step(&act)?);
@@ -375,12 +404,12 @@ impl StaffRoom {
     /// Takes the accounts as they were read. Where they can't be, the account that was committed is taken alone: what was
     /// revoked must not live on in memory, nor an old password.
     fn refresh(&self, committed: Option<Staff>, read: Result<Page<Staff, StaffId>, StoreError>) {
-        let vault = self.0.store.vault();
+        let (vault, now) = (self.0.store.vault(), self.0.clock.now());
         let roll = match (read, committed) {
-            (Ok(all), _) => Roll::new(vault, all),
+            (Ok(all), _) => Roll::new(vault, all, now),
             (Err(error), Some(staff)) => {
                 tracing::error!(%error, "the accounts could not be read again after a change of one; that one was taken alone");
-                self.roll().with(vault, staff)
+                self.roll().with(vault, staff, now)
             }
             (Err(error), None) => {
                 tracing::error!(%error, "the accounts could not be read again");

@@ -1,10 +1,13 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677): the verifier that is stored for a staff password, and the server's side of
 //! the exchange, with and without channel binding (RFC 9266).
 //!
-//! Pure: no socket, no store. A verifier is sealed by the store; PLAIN and LOGIN are checked against the same one.
+//! Pure: no socket, no store. A verifier is sealed by the store; PLAIN and LOGIN are checked against the same one. It
+//! holds all of one person's passwords: a challenge names one salt, so that they share it.
 //!
 //! **Iterations.** Passwords are made by us and have 100 random bits or more, so nobody guesses them however cheap a
 //! guess is; 4096 iterations, the least that RFC 7677 §4 allows, is enough, and keeps a log-in at a millisecond.
+
+pub(super) mod verifier;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -13,20 +16,17 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
+
+use crate::id::PasswordId;
 
 /// How often the password is hashed; see the head of this file.
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");
 /// The salt's length in bytes.
 pub const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
-/// Version octet, iterations, salt, stored key, server key.
-const SEALED_LEN: usize = 1 + 4 + SALT_LEN + 2 * HASH_LEN;
-const FORMAT: u8 = 1;
 /// The longest message we read; a name and a nonce need a tenth of it.
 const MAX_MESSAGE: usize = 2048;
-/// More than anything that was ever stored, so that damaged bytes can't keep a core busy.
-const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// What went wrong in an exchange. No variant tells an unknown name from a wrong password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,8 @@ pub enum ScramError {
     Proof,
 }
 
+pub use verifier::{MOST_PASSWORDS, Verifier};
+
 /// A password that we don't take: empty, or with something other than printable ASCII in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a password is printable ASCII: have a new one made with `hustings staff password`")]
@@ -56,117 +58,6 @@ pub struct BadPassword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a password verifier: run `hustings store verify`, or set a new password")]
 pub struct BadVerifier;
-
-/// What is kept of a password. Whoever has it can check a password and, if it is stolen, pose as this server, but
-/// can't log in with it.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Verifier {
-    salt: [u8; SALT_LEN],
-    iterations: u32,
-    stored_key: [u8; HASH_LEN],
-    server_key: [u8; HASH_LEN],
-}
-
-impl Verifier {
-    /// The verifier of a password, with a random salt.
-    ///
-    /// # Errors
-    /// [`BadPassword`] unless it is printable ASCII: ours are, so the string preparation of RFC 4013 changes nothing.
-    pub fn new(password: &str) -> Result<Self, BadPassword> {
-        Self::with_salt(password, crate::id::random(), ITERATIONS)
-    }
-
-    fn with_salt(
-        password: &str,
-        salt: [u8; SALT_LEN],
-        iterations: NonZeroU32,
-    ) -> Result<Self, BadPassword> {
-        if !is_printable(password) {
-            return Err(BadPassword);
-        }
-        let salted = salted_password(password, &salt, iterations);
-        let client_key = hmac_sha256(&*salted, b"Client Key");
-        Ok(Self {
-            salt,
-            iterations: iterations.get(),
-            stored_key: sha256(&*client_key),
-            server_key: *hmac_sha256(&*salted, b"Server Key"),
-        })
-    }
-
-    /// A verifier that no password fits, for a user name that doesn't exist. The same secret and name give the same
-    /// salt each time, as a real account would.
-    pub fn dummy(secret: &[u8; 32], user: &str) -> Self {
-        let derive = |part: &[u8]| {
-            let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
-            context.update(b"hustings scram dummy v1\0");
-            context.update(part);
-            context.update(b"\0");
-            context.update(user.as_bytes());
-            to_array(context.sign().as_ref())
-        };
-        let mut salt = [0; SALT_LEN];
-        salt.copy_from_slice(&derive(b"salt")[..SALT_LEN]);
-        Self {
-            salt,
-            iterations: ITERATIONS.get(),
-            stored_key: derive(b"stored key"),
-            server_key: derive(b"server key"),
-        }
-    }
-
-    /// Whether this is the password, in constant time; for PLAIN and LOGIN.
-    pub fn check_password(&self, password: &str) -> bool {
-        let Some(iterations) = NonZeroU32::new(self.iterations) else {
-            return false;
-        };
-        let salted = salted_password(password, &self.salt, iterations);
-        let client_key = hmac_sha256(&*salted, b"Client Key");
-        let right = sha256(&*client_key).ct_eq(&self.stored_key);
-        bool::from(right) && is_printable(password)
-    }
-
-    /// The verifier as bytes, to be sealed.
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SEALED_LEN));
-        bytes.push(FORMAT);
-        bytes.extend_from_slice(&self.iterations.to_be_bytes());
-        bytes.extend_from_slice(&self.salt);
-        bytes.extend_from_slice(&self.stored_key);
-        bytes.extend_from_slice(&self.server_key);
-        bytes
-    }
-
-    /// Reads what [`Verifier::to_bytes`] wrote.
-    ///
-    /// # Errors
-    /// [`BadVerifier`] if it is anything else.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadVerifier> {
-        let (&FORMAT, rest) = bytes.split_first().ok_or(BadVerifier)? else {
-            return Err(BadVerifier);
-        };
-        let (iterations, rest) = rest.split_first_chunk::<4>().ok_or(BadVerifier)?;
-        let (salt, rest) = rest.split_first_chunk::<SALT_LEN>().ok_or(BadVerifier)?;
-        let (stored_key, rest) = rest.split_first_chunk::<HASH_LEN>().ok_or(BadVerifier)?;
-        let server_key: &[u8; HASH_LEN] = rest.try_into().map_err(|_| BadVerifier)?;
-        let iterations = u32::from_be_bytes(*iterations);
-        if !(1..=MAX_ITERATIONS).contains(&iterations) {
-            return Err(BadVerifier);
-        }
-        Ok(Self {
-            salt: *salt,
-            iterations,
-            stored_key: *stored_key,
-            server_key: *server_key,
-        })
-    }
-}
-
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verifier(..)")
-    }
-}
 
 /// What the connection has to bind a log-in to.
 #[derive(Clone, Copy)]
@@ -234,8 +125,8 @@ impl ClientFirst {
 
     fn challenge_with(self, verifier: Verifier, server_nonce: &str) -> Challenge {
         let nonce = format!("{}{server_nonce}", self.nonce);
-        let salt = STANDARD.encode(verifier.salt);
-        let message = format!("r={nonce},s={salt},i={}", verifier.iterations);
+        let salt = STANDARD.encode(verifier.salt_bytes());
+        let message = format!("r={nonce},s={salt},i={}", verifier.iterations());
         Challenge {
             verifier,
             nonce,
@@ -273,6 +164,14 @@ impl Challenge {
     /// # Errors
     /// [`ScramError`]; to be told to the client as "authentication failed" whatever it is.
     pub fn verify(self, message: &[u8]) -> Result<String, ScramError> {
+        self.verify_which(message).map(|(said, _)| said)
+    }
+
+    /// The same, and which of the passwords it was. As many are tried for everybody, in the same time.
+    ///
+    /// # Errors
+    /// As [`Challenge::verify`].
+    pub fn verify_which(self, message: &[u8]) -> Result<(String, PasswordId), ScramError> {
         let text = bounded_text(message)?;
         let (unsigned, proof) = text.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut fields = unsigned.split(',');
@@ -285,18 +184,20 @@ impl Challenge {
             return Err(ScramError::Proof);
         }
         let proof = STANDARD.decode(proof).map_err(|_| ScramError::Malformed)?;
-        let mut client_key: Zeroizing<[u8; HASH_LEN]> =
+        let proof: Zeroizing<[u8; HASH_LEN]> =
             Zeroizing::new(proof.try_into().map_err(|_| ScramError::Malformed)?);
         let signed = format!("{}{unsigned}", self.transcript);
-        let signature = hmac_sha256(&self.verifier.stored_key, signed.as_bytes());
-        for (byte, mask) in client_key.iter_mut().zip(signature.iter()) {
-            *byte ^= mask;
-        }
-        if !bool::from(sha256(&*client_key).ct_eq(&self.verifier.stored_key)) {
-            return Err(ScramError::Proof);
-        }
-        let server = hmac_sha256(&self.verifier.server_key, signed.as_bytes());
-        Ok(format!("v={}", STANDARD.encode(*server)))
+        let found = self.verifier.find(|stored_key| {
+            let mut client_key = Zeroizing::new(*proof);
+            let signature = hmac_sha256(stored_key, signed.as_bytes());
+            for (byte, mask) in client_key.iter_mut().zip(signature.iter()) {
+                *byte ^= mask;
+            }
+            sha256(&*client_key)
+        });
+        let (id, server_key) = found.ok_or(ScramError::Proof)?;
+        let server = hmac_sha256(&*server_key, signed.as_bytes());
+        Ok((format!("v={}", STANDARD.encode(*server)), id))
     }
 }
 

@@ -1,126 +1,358 @@
-//! Wrong passwords, counted by network. A network with too many has to wait. Nobody is locked out by name: a stranger
-//! who guesses at somebody's password must not be able to keep them out.
+//! Wrong passwords: where they come from, and for whom. One book for all doors.
+//!
+//! # What must hold
+//! - A network that guesses has to wait, at every door.
+//! - **Nobody is locked out by what others do.** A network that the configuration trusts never waits; one from which an
+//!   account logged in well lately doesn't wait for that account; an admin lifts what is left. A name that is guessed at
+//!   from many networks is answered later and later from strange ones, and never refused.
+//! - What strangers can make us hash is bounded over all of them, so that it keeps no core busy.
+//! - Names that exist and those that don't are treated alike: they count by a hash of what was typed. Only who is in the
+//!   network of a member could tell that this member isn't made to wait there.
+//!
+//! All of it is in memory: where staff are is nobody's business, and a restart forgives.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::net::Network;
+use crate::id::StaffId;
+use crate::net::{Network, Subnet};
 
-/// How many networks are remembered; beyond that the oldest are forgotten.
-const NETWORKS: usize = 10_000;
+/// How many networks, names and homes are remembered each; beyond that the oldest are forgotten.
+const MOST: usize = 10_000;
+/// For how long a network from which an account logged in well is its home.
+const HOME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// After so many wrong passwords for one account a home of it is like any other network.
+const HOME_TRIES: u32 = 200;
+/// The first and the longest delay of an answer about a name that is guessed at.
+const DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(4);
+/// How often strangers may try in all: so many at once, and one more after each step.
+const BURST: u32 = 100;
+const STEP: Duration = Duration::from_millis(50);
 
-/// Counts wrong passwords.
-pub struct WrongPasswords(Mutex<Counts>);
-
-struct Counts {
-    most: u32,
-    wait: Duration,
-    seen: HashMap<Network, Tries>,
+/// What the configuration says of wrong passwords.
+#[derive(Debug, Clone)]
+pub struct TryRules {
+    /// After so many a network waits.
+    pub most: u32,
+    /// For how long, since the last.
+    pub wait: Duration,
+    /// Networks that never wait.
+    pub trusted: Vec<Subnet>,
 }
 
+impl Default for TryRules {
+    fn default() -> Self {
+        Self {
+            most: 10,
+            wait: Duration::from_secs(15 * 60),
+            trusted: Vec::new(),
+        }
+    }
+}
+
+/// Whose password is tried: what was typed, by a hash that nobody else can make, and the account if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    name: u64,
+    /// The account.
+    pub staff: Option<StaffId>,
+}
+
+impl Tried {
+    /// Somebody of whom no more is known, for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn pretended(staff: Option<StaffId>) -> Self {
+        Self { name: 0, staff }
+    }
+}
+
+/// Why somebody may not try now. The texts are for the person at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeldUp {
+    /// Too many wrong passwords came from there.
+    #[error("Too many wrong passwords from your network {network}; wait {}, or have an admin lift it: hustings staff unlock {network}", minutes(.left))]
+    Network {
+        /// From where.
+        network: Network,
+        /// For how long still.
+        left: Duration,
+    },
+    /// Too many strangers try at once.
+    #[error("Too many people log in at once; try again in a minute")]
+    Busy,
+}
+
+fn minutes(left: &Duration) -> String {
+    match left.as_secs().div_ceil(60) {
+        0 | 1 => "1 minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+/// The book of wrong passwords.
+pub struct WrongPasswords {
+    hasher: RandomState,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    rules: TryRules,
+    networks: HashMap<Network, Tries>,
+    names: HashMap<u64, Tries>,
+    homes: HashMap<(StaffId, Network), Home>,
+    /// Whom an admin let in, and until when.
+    pardoned: HashMap<StaffId, Instant>,
+    /// When the bucket of strangers' tries is full again.
+    full_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
 struct Tries {
     wrong: u32,
     last: Instant,
 }
 
+struct Home {
+    seen: Instant,
+    wrong: u32,
+}
+
+/// What is held up now, for who looks after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeldUpNow {
+    /// Networks that have to wait.
+    pub networks: u64,
+    /// Names that are answered later.
+    pub names: u64,
+}
+
 impl WrongPasswords {
-    /// After `most` wrong passwords a network waits for `wait` since the last.
-    pub fn new(most: u32, wait: Duration) -> Self {
-        Self(Mutex::new(Counts {
-            most,
-            wait,
-            seen: HashMap::new(),
-        }))
-    }
-
-    /// From now on `most` and `wait` are these. What was counted stays.
-    pub fn set(&self, most: u32, wait: Duration) {
-        let mut counts = self.counts();
-        (counts.most, counts.wait) = (most, wait);
-    }
-
-    /// Whether this network may try a password now.
-    pub fn may_try(&self, client: IpAddr) -> bool {
-        let counts = self.counts();
-        let tries = counts.seen.get(&Network::from(client));
-        tries.is_none_or(|tries| tries.wrong < counts.most || tries.last.elapsed() >= counts.wait)
-    }
-
-    /// Counts a wrong password.
-    pub fn wrong(&self, client: IpAddr) {
-        let mut counts = self.counts();
-        let wait = counts.wait;
-        let seen = &mut counts.seen;
-        if seen.len() >= NETWORKS {
-            seen.retain(|_, tries| tries.last.elapsed() < wait);
-            if seen.len() >= NETWORKS {
-                seen.clear();
-            }
+    /// An empty book with these rules.
+    pub fn new(rules: TryRules) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            book: Mutex::new(Book {
+                rules,
+                ..Book::default()
+            }),
         }
-        let tries = seen.entry(Network::from(client)).or_insert(Tries {
-            wrong: 0,
-            last: Instant::now(),
+    }
+
+    /// From now on these are the rules. What was counted stays.
+    pub fn set(&self, rules: TryRules) {
+        self.book().rules = rules;
+    }
+
+    /// Whose password it would be.
+    pub(super) fn tried(&self, name: &str, staff: Option<StaffId>) -> Tried {
+        Tried {
+            name: self.hasher.hash_one(name),
+            staff,
+        }
+    }
+
+    /// Whether somebody may try a password now, and how long that is to wait for an answer.
+    ///
+    /// # Errors
+    /// [`HeldUp`].
+    pub(super) fn may_try(&self, client: IpAddr, tried: Tried) -> Result<Duration, HeldUp> {
+        self.book().may_try(client, tried, Instant::now())
+    }
+
+    /// Counts a wrong password; of an exchange that ended before it said for whom, for its network alone.
+    pub(super) fn wrong(&self, client: IpAddr, tried: Option<Tried>) {
+        self.book().wrong(client, tried, Instant::now());
+    }
+
+    /// Notes where somebody logged in well.
+    pub(super) fn right(&self, client: IpAddr, tried: Tried) {
+        self.book().right(client, tried, Instant::now());
+    }
+
+    /// Lifts whatever holds up these networks, and answers how many were.
+    pub(super) fn lift_networks(&self, range: Subnet) -> u64 {
+        let (mut book, now) = (self.book(), Instant::now());
+        let rules = book.rules.clone();
+        let mut lifted = 0;
+        book.networks.retain(|network, tries| {
+            let gone = range.meets(&network.subnet());
+            lifted += u64::from(gone && tries.holds_up(&rules, now));
+            !gone
         });
-        if tries.last.elapsed() >= wait {
-            tries.wrong = 0;
-        }
-        tries.wrong += 1;
-        tries.last = Instant::now();
+        lifted
     }
 
-    /// Forgets a network's wrong passwords once it gave a right one.
-    pub fn right(&self, client: IpAddr) {
-        self.counts().seen.remove(&Network::from(client));
+    /// Lets somebody in from everywhere for as long as a network waits, and forgets what was tried with their name.
+    pub(super) fn pardon(&self, tried: Tried) {
+        let (mut book, now) = (self.book(), Instant::now());
+        book.names.remove(&tried.name);
+        let until = now + book.rules.wait;
+        if let Some(staff) = tried.staff {
+            book.pardoned.retain(|_, until| *until > now);
+            book.pardoned.insert(staff, until);
+        }
+    }
+
+    /// How many wrong passwords came for a name of late.
+    pub(super) fn wrong_for(&self, tried: Tried) -> u32 {
+        let (book, now) = (self.book(), Instant::now());
+        let tries = book.names.get(&tried.name);
+        tries.map_or(0, |tries| tries.of_late(&book.rules, now))
+    }
+
+    /// What is held up now.
+    pub fn held_up(&self) -> HeldUpNow {
+        let (book, now) = (self.book(), Instant::now());
+        let count = |held: usize| u64::try_from(held).unwrap_or(u64::MAX);
+        let holds = |tries: &&Tries| tries.holds_up(&book.rules, now);
+        HeldUpNow {
+            networks: count(book.networks.values().filter(holds).count()),
+            names: count(book.names.values().filter(holds).count()),
+        }
     }
 
     /// A panic elsewhere leaves counts that are still counts.
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Book {
+    fn may_try(&mut self, client: IpAddr, tried: Tried, now: Instant) -> Result<Duration, HeldUp> {
+        let network = Network::of_household(client);
+        let pardoned = |staff| self.pardoned.get(&staff).is_some_and(|until| *until > now);
+        if self.is_trusted(client)
+            || self.is_home(tried.staff, network, now)
+            || tried.staff.is_some_and(pardoned)
+        {
+            return Ok(Duration::ZERO);
+        }
+        if let Some(tries) = self.networks.get(&network)
+            && tries.holds_up(&self.rules, now)
+        {
+            let left = self.rules.wait.saturating_sub(tries.age(now));
+            return Err(HeldUp::Network { network, left });
+        }
+        let turn = self.turn(now)?;
+        let guessed_at = self.names.get(&tried.name);
+        let wrong = guessed_at.map_or(0, |tries| tries.of_late(&self.rules, now));
+        let beyond = wrong.saturating_sub(self.rules.most - 1);
+        Ok(turn.max((DELAY * beyond).min(LONGEST_DELAY)))
+    }
+
+    /// A place among all strangers' tries.
+    fn turn(&mut self, now: Instant) -> Result<Duration, HeldUp> {
+        let full_at = self.full_at.filter(|at| *at > now).unwrap_or(now) + STEP;
+        let wait = full_at.duration_since(now).saturating_sub(STEP * BURST);
+        if wait > LONGEST_DELAY {
+            return Err(HeldUp::Busy);
+        }
+        self.full_at = Some(full_at);
+        Ok(wait)
+    }
+
+    fn wrong(&mut self, client: IpAddr, tried: Option<Tried>, now: Instant) {
+        let network = Network::of_household(client);
+        let wait = self.rules.wait;
+        if let Some(tried) = tried {
+            count(&mut self.names, tried.name, wait, now);
+            let at_home = self.is_home(tried.staff, network, now);
+            if let Some(staff) = tried.staff.filter(|_| at_home) {
+                // A telephone with an old password must not keep the others in the house out.
+                if let Some(home) = self.homes.get_mut(&(staff, network)) {
+                    home.wrong += 1;
+                }
+                return;
+            }
+        }
+        if !self.is_trusted(client) {
+            count(&mut self.networks, network, wait, now);
+        }
+    }
+
+    fn right(&mut self, client: IpAddr, tried: Tried, now: Instant) {
+        let network = Network::of_household(client);
+        let Some(staff) = tried.staff else { return };
+        self.names.remove(&tried.name);
+        // Whom an admin let in past a network that waits doesn't end its waiting.
+        let tries = self.networks.get(&network);
+        let held = tries.is_some_and(|tries| tries.holds_up(&self.rules, now));
+        if !held && !self.is_home(tried.staff, network, now) {
+            self.networks.remove(&network);
+        }
+        if self.homes.len() >= MOST {
+            self.homes
+                .retain(|_, home| now.duration_since(home.seen) < HOME);
+            let oldest = self.homes.iter().min_by_key(|(_, home)| home.seen);
+            if let Some(oldest) = oldest
+                .map(|(key, _)| *key)
+                .filter(|_| self.homes.len() >= MOST)
+            {
+                self.homes.remove(&oldest);
+            }
+        }
+        let home = Home {
+            seen: now,
+            wrong: 0,
+        };
+        self.homes.insert((staff, network), home);
+    }
+
+    fn is_trusted(&self, client: IpAddr) -> bool {
+        self.rules.trusted.iter().any(|one| one.contains(client))
+    }
+
+    fn is_home(&self, staff: Option<StaffId>, network: Network, now: Instant) -> bool {
+        let home = staff.and_then(|staff| self.homes.get(&(staff, network)));
+        home.is_some_and(|home| now.duration_since(home.seen) < HOME && home.wrong < HOME_TRIES)
+    }
+}
+
+impl Tries {
+    fn age(&self, now: Instant) -> Duration {
+        now.duration_since(self.last)
+    }
+
+    fn of_late(&self, rules: &TryRules, now: Instant) -> u32 {
+        match self.age(now) < rules.wait {
+            true => self.wrong,
+            false => 0,
+        }
+    }
+
+    fn holds_up(&self, rules: &TryRules, now: Instant) -> bool {
+        self.of_late(rules, now) >= rules.most
+    }
+}
+
+/// Counts one more. What is older than the wait begins anew; of too many, what counts no more is forgotten, and then all.
+fn count<K: std::hash::Hash + Eq>(
+    all: &mut HashMap<K, Tries>,
+    key: K,
+    wait: Duration,
+    now: Instant,
+) {
+    if all.len() >= MOST && !all.contains_key(&key) {
+        all.retain(|_, tries| tries.age(now) < wait);
+        if all.len() >= MOST {
+            all.clear();
+        }
+    }
+    let tries = all.entry(key).or_insert(Tries {
+        wrong: 0,
+        last: now,
+    });
+    if tries.age(now) >= wait {
+        tries.wrong = 0;
+    }
+    tries.wrong = tries.wrong.saturating_add(1);
+    tries.last = now;
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    #[test]
-    fn a_network_waits_after_too_many_and_others_do_not() {
-        let tries = WrongPasswords::new(3, Duration::from_secs(900));
-        for host in ["192.0.2.1", "192.0.2.2", "::ffff:192.0.2.3"] {
-            assert!(tries.may_try(ip(host)));
-            tries.wrong(ip(host));
-        }
-        assert!(!tries.may_try(ip("192.0.2.77")));
-        assert!(tries.may_try(ip("192.0.3.1")) && tries.may_try(ip("2001:db8::1")));
-    }
-
-    #[test]
-    fn other_limits_hold_at_once_and_forget_nothing() {
-        let tries = WrongPasswords::new(3, Duration::from_secs(900));
-        tries.wrong(ip("192.0.2.1"));
-        tries.wrong(ip("192.0.2.1"));
-        assert!(tries.may_try(ip("192.0.2.1")));
-        tries.set(2, Duration::from_secs(900));
-        assert!(!tries.may_try(ip("192.0.2.1")));
-        tries.set(2, Duration::ZERO);
-        assert!(tries.may_try(ip("192.0.2.1")), "the wait is over");
-    }
-
-    #[test]
-    fn a_right_password_and_time_both_forgive() {
-        let tries = WrongPasswords::new(1, Duration::from_millis(1));
-        tries.wrong(ip("2001:db8::1"));
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(tries.may_try(ip("2001:db8::2")));
-        let strict = WrongPasswords::new(1, Duration::from_secs(900));
-        strict.wrong(ip("2001:db8::1"));
-        strict.right(ip("2001:db8:0:ff::9"));
-        assert!(strict.may_try(ip("2001:db8::1")));
-    }
-}
+mod tests;

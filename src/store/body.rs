@@ -378,8 +378,21 @@ pub struct BodyReader {
 impl BodyReader {
     /// Begins again with the first chunk.
     pub fn rewind(&mut self) {
-        self.next = 0;
+        self.skip_to(0);
+    }
+
+    /// Goes on with this chunk.
+    pub(super) fn skip_to(&mut self, idx: u64) {
+        self.next = idx.cast_signed();
         self.done = false;
+    }
+
+    pub(super) fn id(&self) -> MessageId {
+        self.id
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
     /// The next chunk of at most [`CHUNK`] bytes; `None` after the last.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 
 use super::bounce::{self, Bounce};
+use super::contact::{self, Question};
 use super::intake::{self, Intake};
 use super::journal::JournalEntry;
 use super::ledger::{self, LedgerRow};
@@ -27,7 +28,7 @@ use super::{Store, StoreError};
 use crate::id::{
     IntakeId, MailingId, MessageId, QueueId, RequestId, StaffId, SubscriberId, TlsDayId,
 };
-use crate::vault::Index;
+use crate::vault::{Index, TokenHash};
 
 /// What must hold when the change is made. All guards are looked at before anything is written.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub enum Guard {
     RequestWaits(RequestId),
     /// These challenges have not been changed since they were read (0: there are none).
     ChallengeAt(Index, i64),
+    /// This stranger's question is still there.
+    QuestionStands(TokenHash),
     /// This work is still to be done.
     IntakeWaits(IntakeId),
     /// This mailing has not been changed since it was read.
@@ -86,6 +89,16 @@ pub enum Step {
     PutIntake(Intake),
     /// The work is done.
     RemoveIntake(IntakeId),
+    /// Makes an address a contact, and brings what waits of it and proves itself into the inboxes.
+    Meet(Vec<Index>, Timestamp),
+    /// Forgets that an address is a contact, and that it was asked.
+    ForgetContact(Vec<Index>),
+    /// Erases the mail of an address that waits.
+    EraseWaiting(Vec<Index>),
+    /// Writes down that a stranger was asked, or what came of it.
+    PutQuestion(Question),
+    /// Forgets questions of before this time.
+    ForgetQuestions(Timestamp),
     /// Keeps a text that is being shown.
     PutWording(Wording),
     /// Appends to a log.
@@ -148,6 +161,9 @@ impl Step {
             | Self::RemoveChallenge(_)
             | Self::ExpireRequests(_)
             | Self::RemoveIntake(_)
+            | Self::ForgetContact(_)
+            | Self::EraseWaiting(_)
+            | Self::ForgetQuestions(_)
             | Self::EraseEvidence(_)
             | Self::DropMessage(_)
             | Self::RemoveQueued(_)
@@ -166,6 +182,8 @@ impl Step {
             | Self::PutRequest(_)
             | Self::PutChallenge(_)
             | Self::PutIntake(_)
+            | Self::Meet(..)
+            | Self::PutQuestion(_)
             | Self::PutWording(_)
             | Self::Append(_)
             | Self::PutCheckpoint(_)
@@ -304,6 +322,11 @@ impl Guard {
                 index.as_bytes(),
                 Some(*version).filter(|version| *version > 0),
             ),
+            Self::QuestionStands(token) => (
+                "SELECT 1 FROM question WHERE token_hash = $1",
+                token.as_bytes(),
+                Some(1),
+            ),
             Self::IntakeWaits(id) => ("SELECT 1 FROM intake WHERE id = $1", id.as_bytes(), Some(1)),
             Self::MailingAt(id, version) => (
                 "SELECT version FROM mailing WHERE id = $1",
@@ -365,6 +388,11 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::ExpireRequests(now) => request::expire(*now, tx).await,
         Step::PutIntake(intake) => intake.put(tx).await,
         Step::RemoveIntake(id) => intake::remove(*id, tx).await,
+        Step::Meet(address, at) => contact::meet_and_release(address, *at, tx).await,
+        Step::ForgetContact(address) => contact::forget(address, tx).await,
+        Step::EraseWaiting(address) => contact::erase_waiting(address, tx).await,
+        Step::PutQuestion(question) => question.put(tx).await,
+        Step::ForgetQuestions(before) => contact::forget_old(*before, tx).await,
         Step::PutWording(wording) => wording.put(tx).await,
         Step::Append(event) => log::append(event, tx).await,
         Step::EraseEvidence(subject) => log::erase(subject, tx).await,

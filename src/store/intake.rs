@@ -31,6 +31,13 @@ pub enum IntakeRecord {
         /// When it came.
         at: Timestamp,
     },
+    /// A stranger wrote to the party, and their mail waits: their domain vouches that they did.
+    FirstContact {
+        /// Who wrote.
+        address: EmailAddress,
+        /// When it came.
+        at: Timestamp,
+    },
     /// A row of an import. It waits for a second person's approval, and then for its turn.
     Import {
         /// The import that it came with.
@@ -45,7 +52,7 @@ impl IntakeRecord {
     pub fn address(&self) -> &EmailAddress {
         match self {
             Self::SignUp { asked } | Self::Import { asked, .. } => &asked.address,
-            Self::BareStop { address, .. } => address,
+            Self::BareStop { address, .. } | Self::FirstContact { address, .. } => address,
         }
     }
 }
@@ -55,6 +62,7 @@ impl std::fmt::Debug for IntakeRecord {
         f.write_str(match self {
             Self::SignUp { .. } => "SignUp(..)",
             Self::BareStop { .. } => "BareStop(..)",
+            Self::FirstContact { .. } => "FirstContact(..)",
             Self::Import { .. } => "Import(..)",
         })
     }

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
+use super::contact::{self, Stranger};
 use super::journal::JournalEntry;
 use super::mailbox::{self, Delivery, OutlineRow, Placed};
 use super::record::{self, Record};
@@ -72,6 +73,7 @@ pub struct AcceptMessage {
     sealed: Vec<u8>,
     deliveries: Vec<Delivery>,
     outline: Option<OutlineRow>,
+    stranger: Option<Box<Stranger>>,
     steps: Vec<Step>,
 }
 
@@ -85,6 +87,7 @@ impl AcceptMessage {
             sealed,
             deliveries: Vec::new(),
             outline: None,
+            stranger: None,
             steps: Vec::new(),
         }
     }
@@ -98,6 +101,12 @@ impl AcceptMessage {
     /// Keeps this beside it for lists of messages.
     pub fn outlined(mut self, outline: OutlineRow) -> Self {
         self.outline = Some(outline);
+        self
+    }
+
+    /// It is a stranger's: what is for an inbox waits, unless its author is known by now.
+    pub fn of_stranger(mut self, stranger: Stranger) -> Self {
+        self.stranger = Some(Box::new(stranger));
         self
     }
 
@@ -148,9 +157,21 @@ impl Write for AcceptMessage {
             .filter_map(|write| write.outline.as_ref())
             .collect();
         mailbox::insert_outlines(&outlines, tx).await?;
-        let mut all = Vec::with_capacity(writes.len());
+        let mut instead = Vec::with_capacity(writes.len());
         for write in writes {
-            all.extend(write.deliveries.iter().map(|one| (one, write.body.size())));
+            instead.push(match &write.stranger {
+                Some(stranger) => {
+                    stranger
+                        .receive(write.body.id(), &write.deliveries, tx)
+                        .await?
+                }
+                None => None,
+            });
+        }
+        let mut all = Vec::with_capacity(writes.len());
+        for (write, instead) in writes.iter().zip(&instead) {
+            let deliveries = instead.as_ref().unwrap_or(&write.deliveries);
+            all.extend(deliveries.iter().map(|one| (one, write.body.size())));
         }
         let mut placed = mailbox::deliver(&all, tx).await?.into_iter();
         for step in writes.iter().flat_map(|write| &write.steps) {
@@ -158,6 +179,22 @@ impl Write for AcceptMessage {
         }
         let mine = |write: &Self| placed.by_ref().take(write.deliveries.len()).collect();
         Ok(writes.iter().map(mine).collect())
+    }
+}
+
+/// Accepts several messages or none of them.
+pub(super) struct AcceptTogether(pub(super) Vec<AcceptMessage>);
+
+impl Write for AcceptTogether {
+    /// Where each stands now.
+    type Outcome = Vec<Vec<Placed>>;
+
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for Self(messages) in writes {
+            outcomes.push(AcceptMessage::apply(messages, tx).await?);
+        }
+        Ok(outcomes)
     }
 }
 
@@ -260,6 +297,7 @@ pub(super) async fn free(id: MessageId, tx: &mut Tx<'_>) -> Result<(), StoreErro
     .await?;
     if freed.rows_affected() > 0 {
         mailbox::remove_outline(id, tx).await?;
+        contact::no_longer_waits(id, tx).await?;
         tx.after.freed.push(id);
     }
     Ok(())
@@ -273,6 +311,18 @@ impl Store {
     /// A [`StoreError`]: nothing was kept.
     pub async fn accept(&self, message: AcceptMessage) -> Result<Vec<Placed>, StoreError> {
         self.writer.write(message).await
+    }
+
+    /// Accepts several messages, or none of them, that follow nothing else. It tells where each stands.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: nothing was kept.
+    pub async fn accept_together(
+        &self,
+        messages: Vec<AcceptMessage>,
+    ) -> Result<Vec<Vec<Placed>>, StoreError> {
+        debug_assert!(messages.iter().all(|message| message.steps.is_empty()));
+        self.writer.write(AcceptTogether(messages)).await
     }
 
     /// What is known of a message.

@@ -12,8 +12,10 @@
 
 mod blanks;
 mod body;
+mod body_range;
 mod bounce;
 mod change;
+mod contact;
 mod error;
 mod intake;
 mod journal;
@@ -59,8 +61,13 @@ use tokio::task::JoinHandle;
 
 pub use blanks::Blanks;
 pub use body::{Body, BodyReader, BodyWriter, CHUNK, NoRoom, Room};
+pub use body_range::RangeReader;
 pub use bounce::{Bounce, BounceRecord, Returned};
 pub use change::{Change, ChangeOutcome, Guard, Step};
+pub use contact::{
+    ContactCounts, ContactRecord, Question, QuestionRecord, Stranger, WaitingRecord,
+    contact_indexes, contact_pace_indexes,
+};
 pub use error::{StoreError, withdrawals};
 pub use intake::{Intake, IntakeRecord};
 pub use journal::JournalEntry;
@@ -79,14 +86,14 @@ pub use mailing::{
 pub use message::{AcceptMessage, MessageRecord, OwnMessage};
 pub use open::Files;
 pub use page::Page;
-pub use queue::{MailClass, Needs, QueueRecord, Queued, TlsWish};
+pub use queue::{DsnWish, MailClass, Needs, NotifyOn, QueueRecord, Queued, TlsWish};
 pub use report::{ReportRecord, ReportRow};
 pub use request::{
     AskedFor, AskedList, Challenge, ChallengeRecord, Channel, Request, RequestRecord,
 };
 pub use reserve::Space;
 pub use setting::{NamedSetting, Setting};
-pub use staff::{Role, Staff, StaffRecord};
+pub use staff::{GrantRecord, PasswordRecord, Role, Staff, StaffRecord};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

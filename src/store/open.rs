@@ -64,6 +64,11 @@ fn migrations() -> Vec<Migration> {
             "folders",
             include_str!("../../migrations/0004_folders.sql"),
         ),
+        one(
+            6,
+            "first_contact",
+            include_str!("../../migrations/0006_first_contact.sql"),
+        ),
     ]
 }
 

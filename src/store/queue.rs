@@ -53,6 +53,63 @@ impl TlsWish {
     }
 }
 
+/// Of which outcomes a mail's sender wants to hear (RFC 3461 §4.1). None of them is `NEVER`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyOn {
+    /// It was delivered, or went on to where nobody tells.
+    pub success: bool,
+    /// It could not be delivered.
+    pub failure: bool,
+    /// It is late.
+    pub delay: bool,
+}
+
+/// What a mail's sender wants to be told of one recipient, and how (RFC 3461).
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DsnWish {
+    /// `NOTIFY`; where nothing was said, failures and delays are told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyOn>,
+    /// `ORCPT`, decoded: `type;address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_recipient: Option<String>,
+    /// `RET`: the whole mail or its header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<bool>,
+    /// `ENVID`, decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope_id: Option<String>,
+}
+
+impl DsnWish {
+    /// Nothing was asked for.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether to tell that it was delivered: only who asks for it.
+    pub fn success(&self) -> bool {
+        self.notify.is_some_and(|notify| notify.success)
+    }
+
+    /// Whether to tell that it could not be delivered.
+    pub fn failure(&self) -> bool {
+        self.notify.is_none_or(|notify| notify.failure)
+    }
+
+    /// Whether to tell that it's late.
+    pub fn delay(&self) -> bool {
+        self.notify.is_none_or(|notify| notify.delay)
+    }
+}
+
+/// Names nobody.
+impl std::fmt::Debug for DsnWish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DsnWish({:?}, {:?})", self.notify, self.whole)
+    }
+}
+
 /// What a queued mail's row holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRecord {
@@ -80,6 +137,9 @@ pub struct QueueRecord {
     /// What its sender asks of the connections.
     #[serde(default)]
     pub tls: TlsWish,
+    /// What its sender wants to be told.
+    #[serde(default, skip_serializing_if = "DsnWish::is_usual")]
+    pub dsn: DsnWish,
 }
 
 /// Which SMTP extensions a message can't go without.

@@ -8,7 +8,7 @@ use super::record::{self, Record};
 use super::writer::Tx;
 use super::{Page, Store, StoreError};
 use crate::address::EmailAddress;
-use crate::id::StaffId;
+use crate::id::{PasswordId, StaffId};
 use crate::vault::{Clear, Index, IndexColumn, Purpose, Vault};
 
 /// What a staff member may do (design §2).
@@ -37,8 +37,12 @@ pub struct StaffRecord {
     /// The role mailboxes that it was let into.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mailboxes: Vec<String>,
-    /// The SCRAM-SHA-256 verifier of its password, as the staff room writes it.
+    /// The SCRAM-SHA-256 verifier of its passwords, as the staff room writes it.
     pub verifier: Option<String>,
+    /// What its passwords are called. Where there is a verifier and nothing here, it is of one password from before they had
+    /// names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<PasswordRecord>,
     /// The Unix user by which the command line knows this person.
     pub uid: Option<u32>,
     /// When the account was made.
@@ -47,6 +51,43 @@ pub struct StaffRecord {
     pub revoked_at: Option<Timestamp>,
     /// Until when its data protection training counts.
     pub trained_until: Option<Timestamp>,
+    /// Roles that it has for a time. Those that are over go with the next change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantRecord>,
+}
+
+/// A role for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRecord {
+    /// The role.
+    pub role: Role,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Of a sender: the only list that they may write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Of a sender: the codes of the only constituencies that they may write to; none is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constituencies: Vec<String>,
+    /// When it was given.
+    pub given_at: Timestamp,
+}
+
+/// A password, by its name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordRecord {
+    /// Which of those in the verifier.
+    pub id: PasswordId,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl std::fmt::Debug for PasswordRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PasswordRecord({})", self.id)
+    }
 }
 
 impl std::fmt::Debug for StaffRecord {

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::Files;
-use crate::id::SubscriberId;
+use crate::id::{MessageId, SubscriberId};
 
 /// A table whose rows are sealed.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +83,12 @@ pub(crate) async fn flip(files: &Files, table: Table, id: Option<&[u8]>) {
     file.close().await.expect("closes");
 }
 
+/// Makes the first chunk of every message unreadable, at its length.
+pub(crate) async fn spoil_first_chunks(files: &Files) {
+    let sql = "UPDATE chunk SET sealed = zeroblob(length(sealed)) WHERE idx = 0";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
 /// Takes all accounts away; with `traces`, the audit log and whatever was signed of it as well.
 pub(crate) async fn delete_staff(files: &Files, traces: bool) {
     let all = ["staff", "log_leaf", "log_head", "checkpoint"];
@@ -157,4 +163,16 @@ fn sql_stands_in_this_room_alone() {
     }
     assert!(read > 300, "{read} files");
     assert_eq!(found, [""; 0]);
+}
+
+/// A sealed chunk of a message, as it lies in the file.
+pub(crate) async fn sealed_chunk(files: &Files, message: MessageId, number: i64) -> Vec<u8> {
+    let mut file = connect(files).await;
+    sqlx::query("SELECT sealed FROM chunk WHERE message_id = $1 AND idx = $2")
+        .bind(message.as_bytes().as_slice())
+        .bind(number)
+        .fetch_one(&mut file)
+        .await
+        .expect("is there")
+        .get(0)
 }

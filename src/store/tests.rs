@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commits;
+mod contacts;
 mod damage;
 mod files;
 mod folders;
@@ -57,10 +58,12 @@ async fn staff(store: &Store) -> StaffId {
         roles: vec![Role::Admin],
         mailboxes: Vec::new(),
         verifier: None,
+        passwords: Vec::new(),
         uid: Some(1000),
         created_at: now(),
         revoked_at: None,
         trained_until: None,
+        grants: Vec::new(),
     };
     let staff = Staff::new(store.vault(), record);
     let id = staff.id;
@@ -341,6 +344,7 @@ fn queue_record(n: usize) -> QueueRecord {
         needs: Needs::default(),
         prefix: None,
         tls: Default::default(),
+        dsn: Default::default(),
     }
 }
 

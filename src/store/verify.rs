@@ -210,6 +210,24 @@ const TABLES: &[Table] = &[
         open: |vault, row| open_record::<super::IntakeRecord>(vault, row, &[int(row, 1)?]),
     },
     Table {
+        name: "contact",
+        sql: "SELECT address_index, sealed FROM contact ORDER BY address_index",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::ContactRecord>(vault, row, &[]),
+    },
+    Table {
+        name: "waiting",
+        sql: "SELECT message_id, address_index, sealed FROM waiting ORDER BY message_id",
+        name_row: by_id,
+        open: |vault, row| open_record::<super::WaitingRecord>(vault, row, &[bytes(row, 1)?]),
+    },
+    Table {
+        name: "question",
+        sql: "SELECT token_hash, address_index, pace_index, asked_at, sealed FROM question ORDER BY token_hash",
+        name_row: by_id,
+        open: |vault, row| super::Question::open(vault, row).map(drop),
+    },
+    Table {
         name: "wording",
         sql: "SELECT digest, sealed FROM wording ORDER BY digest",
         name_row: by_id,

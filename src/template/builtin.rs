@@ -20,6 +20,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "pages/unsubscribe.html",
     "pages/unsubscribed.html",
     "pages/never.html",
+    "pages/met.html",
     "pages/approve.html",
     "pages/notice.html",
     "pages/privacy.html",
@@ -38,6 +39,8 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "mails/already.html",
     "mails/stop.txt",
     "mails/stop.html",
+    "mails/first_contact.txt",
+    "mails/first_contact.html",
     "mails/footer.txt",
     "mails/footer.html",
     "mails/preview.txt",
@@ -45,6 +48,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "mails/approval.txt",
     "mails/delayed.txt",
     "mails/dsn.txt",
+    "mails/delivered.txt",
 ];
 
 /// The string tables: language tag, path below a template directory, text.

@@ -107,6 +107,21 @@ impl MailView for StopQuestion<'_> {
     const NAME: &'static str = "stop";
 }
 
+/// "Was it you?", to a stranger who wrote to the party. Nothing of what they wrote is in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirstContact<'a> {
+    /// The page with the button.
+    pub link: &'a str,
+    /// The page for "never write to me again".
+    pub never_link: &'a str,
+    /// Days after which their mail is erased.
+    pub days: u32,
+}
+
+impl MailView for FirstContact<'_> {
+    const NAME: &'static str = "first_contact";
+}
+
 /// The footer of a list mail.
 #[derive(Clone, Debug, Serialize)]
 pub struct Footer<'a> {
@@ -225,6 +240,21 @@ pub struct NotDelivered<'a> {
 
 impl MailView for NotDelivered<'_> {
     const NAME: &'static str = "dsn";
+}
+
+/// To a staff sender who asked for it: delivered, or taken by a server that tells no more.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivered<'a> {
+    /// The subject of the staff member's mail, if it has one.
+    pub subject: Option<&'a str>,
+    /// Whom it has reached.
+    pub recipients: &'a [&'a str],
+    /// Another server took it, and says no more.
+    pub relayed: bool,
+}
+
+impl MailView for Delivered<'_> {
+    const NAME: &'static str = "delivered";
 }
 
 /// Columns at which text is wrapped.

@@ -220,6 +220,17 @@ impl Page for Never<'_> {
     const NAME: &'static str = "never";
 }
 
+/// The page where a stranger says that it was them who wrote.
+#[derive(Clone, Debug, Serialize)]
+pub struct Met<'a> {
+    /// Where the button posts to.
+    pub action: &'a str,
+}
+
+impl Page for Met<'_> {
+    const NAME: &'static str = "met";
+}
+
 /// The page behind an approver's link: what is to be sent, and two buttons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Approve<'a> {

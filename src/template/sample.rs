@@ -194,6 +194,7 @@ pub(super) fn pages(templates: &Templates) -> Vec<Scene> {
         scene("unsubscribed", None, &Unsubscribed { list: None }),
     ));
     scenes.push(scene("never", Some(ACTION), &Never { action }));
+    scenes.push(scene("met", Some(ACTION), &Met { action }));
     scenes.push(scene("privacy", Some("/privacy"), &privacy()));
     for kind in NoticeKind::ALL {
         let shown = scene("notice", None, &kind.page());
@@ -328,6 +329,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
         mail(&Welcome { lists: ways }),
         mail(&AlreadySubscribed { lists: ways }),
         mail(&StopQuestion { link, days }),
+        mail(&FirstContact {
+            link,
+            never_link,
+            days,
+        }),
         mail(&Preview {
             id: "1f3a",
             subject,
@@ -359,6 +365,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
         mail(&NotDelivered {
             subject: Some(subject),
             recipients,
+        }),
+        mail(&Delivered {
+            subject: Some(subject),
+            recipients: &["someone@elsewhere.example"],
+            relayed: true,
         }),
     ]
 }

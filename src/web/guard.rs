@@ -61,7 +61,8 @@ fn route_of(request: &Request) -> String {
 fn is_shut(web: &Web, request: &Request) -> bool {
     let path = request.uri().path();
     let way_out = is_way_out(path);
-    let plain = [ROBOTS, hosted::POLICY, hosted::SETTINGS].contains(&path)
+    let plain = path == ROBOTS
+        || hosted::is_for_programs(path)
         || path == web.site().templates().style_path();
     web.is_locked() && !way_out && !plain
 }

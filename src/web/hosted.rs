@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Json, Router};
+use serde_json::json;
 
-use super::answer::{Asked, notice};
+use super::answer::{Asked, Dressed, notice};
 use super::{Web, headers};
 use crate::template::NoticeKind;
 use crate::tls::Challenges;
@@ -22,6 +23,26 @@ pub(super) const POLICY: &str = "/.well-known/mta-sts.txt";
 /// Where Thunderbird and its kin look for settings, at `autoconfig.DOMAIN`.
 pub(super) const SETTINGS: &str = "/mail/config-v1.1.xml";
 
+/// Where Outlook and its kin look, in both spellings that they use.
+pub(super) const OUTLOOK: [&str; 2] = [
+    "/autodiscover/autodiscover.xml",
+    "/Autodiscover/Autodiscover.xml",
+];
+/// Where newer ones ask first, for the address of that; some put the mail address behind it.
+pub(super) const OUTLOOK_JSON: [&str; 2] = [
+    "/autodiscover/autodiscover.json",
+    "/autodiscover/autodiscover.json/v1.0/{address}",
+];
+/// Where an iPhone or a Mac gets its profile.
+pub(super) const APPLE: &str = "/mail/profile.mobileconfig";
+
+/// Whether programs look for settings there: it answers while the vault is locked, too.
+pub(super) fn is_for_programs(path: &str) -> bool {
+    [POLICY, SETTINGS, APPLE].contains(&path)
+        || OUTLOOK.contains(&path)
+        || path.starts_with(OUTLOOK_JSON[0])
+}
+
 /// What is fetched, by the host that it is fetched from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosted {
@@ -29,6 +50,10 @@ pub struct Hosted {
     pub policies: BTreeMap<String, String>,
     /// Settings, at `autoconfig.DOMAIN`.
     pub settings: BTreeMap<String, String>,
+    /// The same for Outlook, at this host.
+    pub outlook: BTreeMap<String, String>,
+    /// The same for Apple's programs, at this host.
+    pub apple: BTreeMap<String, String>,
 }
 
 /// The host that a request names: HTTP/2 has it in the address, HTTP/1.1 in a field.
@@ -58,6 +83,58 @@ pub(super) async fn settings(State(web): State<Arc<Web>>, asked: Asked, parts: P
         |hosted| &hosted.settings,
         "text/xml; charset=utf-8",
     )
+}
+
+/// What is sent is not read: everybody gets the same.
+pub(super) async fn outlook(State(web): State<Arc<Web>>, asked: Asked, parts: Parts) -> Response {
+    give(
+        &web,
+        asked,
+        &parts,
+        |hosted| &hosted.outlook,
+        "text/xml; charset=utf-8",
+    )
+}
+
+pub(super) async fn apple(State(web): State<Arc<Web>>, asked: Asked, parts: Parts) -> Response {
+    give(
+        &web,
+        asked,
+        &parts,
+        |hosted| &hosted.apple,
+        "application/x-apple-aspen-config",
+    )
+}
+
+/// Which form is meant; the address behind it or in the query is not read.
+#[derive(serde::Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default, alias = "protocol", alias = "Protocol")]
+    wanted: Option<String>,
+}
+
+pub(super) async fn outlook_json(
+    State(web): State<Arc<Web>>,
+    asked: Asked,
+    Query(wanted): Query<Wanted>,
+    parts: Parts,
+) -> Response {
+    let host = host_of(&parts);
+    let host = host.filter(|host| web.hosted.load().outlook.contains_key(host));
+    let Some(host) = host else {
+        let kind = NoticeKind::NotFound;
+        return notice(&web.site(), StatusCode::NOT_FOUND, asked.lang, kind);
+    };
+    let protocol = wanted.wanted.unwrap_or_default();
+    if !protocol.eq_ignore_ascii_case("AutodiscoverV1") {
+        let error = json!({
+            "ErrorCode": "ProtocolNotSupported",
+            "ErrorMessage": "Ask for Protocol=AutodiscoverV1",
+        });
+        return (StatusCode::BAD_REQUEST, Extension(Dressed), Json(error)).into_response();
+    }
+    let url = format!("https://{host}{}", OUTLOOK[0]);
+    Json(json!({ "Protocol": "AutodiscoverV1", "Url": url })).into_response()
 }
 
 fn give(

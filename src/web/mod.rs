@@ -8,7 +8,7 @@
 //! | `bare` | the headers of what the HTTP library answers by itself |
 //! | `hosted` | what programs fetch; and port 80 |
 //! | `guard` | limits before every page, headers behind it, a line in the log |
-//! | `sign_up`, `confirm`, `withdraw`, `approve` | one page each, with what is posted from it |
+//! | `sign_up`, `confirm`, `withdraw`, `first_contact`, `approve` | one page each, with what is posted from it |
 //! | `tls_reports` | where other servers post their reports on TLS |
 //! | `locked` | withdrawals that come while the vault is locked |
 //! | `site` | what the pages show that comes from the config |
@@ -18,6 +18,7 @@ mod approve;
 mod bare;
 mod confirm;
 mod door;
+mod first_contact;
 mod form;
 mod guard;
 mod headers;
@@ -290,6 +291,10 @@ pub fn pages(web: Arc<Web>) -> Router {
             "/n/{token}",
             get(withdraw::never_form).post(withdraw::never_post),
         )
+        .route(
+            "/m/{token}",
+            get(first_contact::form).post(first_contact::post),
+        )
         .route("/a/{token}", get(approve::form).post(approve::post))
         .route(TLS_REPORTS, tls_reports::route());
     serve(handlers, web)
@@ -303,6 +308,17 @@ fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
         .route(ROBOTS, get(robots))
         .route(hosted::POLICY, get(hosted::policy))
         .route(hosted::SETTINGS, get(hosted::settings))
+        .route(
+            hosted::OUTLOOK[0],
+            get(hosted::outlook).post(hosted::outlook),
+        )
+        .route(
+            hosted::OUTLOOK[1],
+            get(hosted::outlook).post(hosted::outlook),
+        )
+        .route(hosted::OUTLOOK_JSON[0], get(hosted::outlook_json))
+        .route(hosted::OUTLOOK_JSON[1], get(hosted::outlook_json))
+        .route(hosted::APPLE, get(hosted::apple))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(form::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::seen::{Answer, Asked, Reach, Reverse, Seen};
+use super::seen::{Answer, Asked, Proof, Reach, Reverse, Seen};
 use super::text::{self, Judged};
 use super::{Act, Finding, Need, State, Topic, Wanted};
 use crate::address::Domain;
@@ -13,7 +13,7 @@ pub fn judge(wanted: &[Wanted], seen: &Seen, host: &Domain, ehlo: &Domain) -> Ve
     let mut findings = Vec::new();
     findings.extend(host_address(wanted, seen, host));
     for one in wanted.iter().filter(|one| one.topic != Topic::Reverse) {
-        if let Some(finding) = record(one, seen) {
+        if let Some(finding) = record(one, wanted, seen) {
             findings.push(finding);
         }
     }
@@ -59,7 +59,8 @@ fn together(asked: &Asked, judge: &dyn Fn(&[Data]) -> Judged) -> Judged {
         Some((resolved, _)) if resolved != state && !mixed => {
             said += "; resolvers have it otherwise until they forget what they remember";
         }
-        _ => {}
+        None => said += "; the resolver gave no answer",
+        Some(_) => {}
     }
     (state, said)
 }
@@ -88,15 +89,63 @@ fn of(wanted: &Wanted, (state, said): Judged) -> Finding {
     }
 }
 
-fn record(wanted: &Wanted, seen: &Seen) -> Option<Finding> {
+fn record(wanted: &Wanted, all: &[Wanted], seen: &Seen) -> Option<Finding> {
     let asked = seen
         .records
         .get(&(wanted.name.clone(), wanted.data.kind()))?;
-    let judged = together(asked, &|data| one(wanted, data, seen));
+    let judged = together(asked, &|data| one(wanted, all, data, seen));
+    let judged = match (judged.0, wanted.topic) {
+        (State::Missing, _) if wanted.data.kind() == Kind::Cname => {
+            by_address(wanted, seen).unwrap_or(judged)
+        }
+        (State::Missing, Topic::Tlsa) if !is_signed(wanted, seen) => {
+            let said =
+                "there is none, and it would count for nobody: the zone isn't signed (DNSSEC)";
+            (State::Note, said.to_owned())
+        }
+        _ => judged,
+    };
     if wanted.act == Act::Remove {
         return removable(wanted, &judged);
     }
     Some(of(wanted, judged))
+}
+
+/// A name that has an address of its own where an alias would do: right if the address is ours.
+fn by_address(wanted: &Wanted, seen: &Seen) -> Option<Judged> {
+    let found = super::seen::addresses_of(seen, &wanted.name);
+    let shown = || {
+        let shown = found.iter().map(IpAddr::to_string);
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    match found
+        .iter()
+        .any(|address| !seen.addresses.contains(address))
+    {
+        _ if found.is_empty() || seen.addresses.is_empty() => None,
+        false => Some((State::Right, "it has this host's address".to_owned())),
+        true => Some((State::Different, format!("it leads to {}", shown()))),
+    }
+}
+
+/// Whether the zone that a name stands in is signed, as far as anybody knows.
+fn is_signed(wanted: &Wanted, seen: &Seen) -> bool {
+    let under = |domain: &&String| {
+        let rest = wanted.name.strip_suffix(domain.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let domain = seen.proofs.keys().filter(under).max_by_key(|one| one.len());
+    let Some(domain) = domain else { return false };
+    match seen.proofs[domain] {
+        Proof::Signed | Proof::Bogus => true,
+        Proof::Unsigned | Proof::Unknown => has_signer(domain, seen),
+    }
+}
+
+/// Whether the zone above says that this one is signed.
+fn has_signer(domain: &str, seen: &Seen) -> bool {
+    let asked = seen.records.get(&(domain.to_owned(), Kind::Ds));
+    asked.is_some_and(|asked| asked.resolver.as_ref().is_ok_and(|data| !data.is_empty()))
 }
 
 /// A record whose time is over: worth a word while it is there.
@@ -111,7 +160,7 @@ fn removable(wanted: &Wanted, (state, _): &Judged) -> Option<Finding> {
 }
 
 /// One server's records against what is wanted.
-fn one(wanted: &Wanted, found: &[Data], seen: &Seen) -> Judged {
+fn one(wanted: &Wanted, all: &[Wanted], found: &[Data], seen: &Seen) -> Judged {
     let texts = found.iter().filter_map(|data| match data {
         Data::Text(text) => Some(text.as_str()),
         _ => None,
@@ -130,12 +179,17 @@ fn one(wanted: &Wanted, found: &[Data], seen: &Seen) -> Judged {
         (Data::Text(text), Topic::Dmarc) => text::dmarc(&texts, text),
         (Data::Text(text), Topic::MtaSts) => text::tagged(&texts, "v=STSv1", "id", text),
         (Data::Text(text), _) => text::tagged(&texts, "v=TLSRPTv1", "rua", text),
-        (data, topic) => plain(data, topic, found),
+        (data, topic) => {
+            // Others of the same name that are wanted too are no strangers.
+            let siblings = all.iter().filter(|other| other.name == wanted.name);
+            let siblings: Vec<&Data> = siblings.map(|other| &other.data).collect();
+            plain(data, topic, &siblings, found)
+        }
     }
 }
 
 /// A record that is wanted as it is.
-fn plain(wanted: &Data, topic: Topic, found: &[Data]) -> Judged {
+fn plain(wanted: &Data, topic: Topic, siblings: &[&Data], found: &[Data]) -> Judged {
     let same = |data: &&Data| match (wanted, data) {
         // How mail programs and servers choose among several is the party's affair.
         (Data::Mx { host, .. }, Data::Mx { host: found, .. }) => host == found,
@@ -151,7 +205,7 @@ fn plain(wanted: &Data, topic: Topic, found: &[Data]) -> Judged {
     };
     let others: Vec<String> = found
         .iter()
-        .filter(|data| !same(data))
+        .filter(|data| !same(data) && !siblings.contains(data))
         .map(Data::value)
         .collect();
     if found.is_empty() {
@@ -169,6 +223,17 @@ fn plain(wanted: &Data, topic: Topic, found: &[Data]) -> Judged {
     }
     match (others.as_slice(), topic) {
         ([], _) | (_, Topic::Tlsa) => (State::Right, "as it should be".into()),
+        (_, Topic::Mx) if found.iter().any(is_null_mx) => (
+            State::Different,
+            "there, beside a null MX (RFC 7505): others may take the domain for one that wants no mail".to_owned(),
+        ),
+        (others, Topic::Mx) if !is_first(wanted, found) => (
+            State::Note,
+            format!(
+                "there, and {} comes before it: mail goes there first, past our rules",
+                others.join(", ")
+            ),
+        ),
         (others, Topic::Mx) => (
             State::Right,
             format!(
@@ -178,6 +243,25 @@ fn plain(wanted: &Data, topic: Topic, found: &[Data]) -> Judged {
         ),
         (others, _) => (State::Right, format!("there, beside {}", others.join(", "))),
     }
+}
+
+fn is_null_mx(data: &Data) -> bool {
+    matches!(data, Data::Mx { host, .. } if host.trim_end_matches('.').is_empty())
+}
+
+/// Whether nobody else's MX is asked before ours.
+fn is_first(wanted: &Data, found: &[Data]) -> bool {
+    let Data::Mx { host: ours, .. } = wanted else {
+        return true;
+    };
+    let of = |own: bool| {
+        let found = found.iter().filter_map(move |data| match data {
+            Data::Mx { preference, host } if (host == ours) == own => Some(*preference),
+            _ => None,
+        });
+        found.min()
+    };
+    of(false).is_none_or(|other| of(true).is_some_and(|own| own <= other))
 }
 
 /// The host's address where the configuration doesn't know it: that there is one.
@@ -318,36 +402,46 @@ fn network(seen: &Seen, host: &Domain) -> Vec<Finding> {
     all
 }
 
-/// Whether the zones are signed: no mistake if they aren't.
+/// Whether the zones are signed: no mistake if they aren't. One whose signatures don't hold is as good as gone: most large
+/// receivers ask resolvers that check.
 fn signed(wanted: &[Wanted], seen: &Seen) -> Vec<Finding> {
-    let mut domains: Vec<&Domain> = wanted
-        .iter()
-        .filter_map(|one| one.domain.as_ref())
-        .collect();
+    let domains = wanted.iter().filter_map(|one| one.domain.as_ref());
+    let mut domains: Vec<&Domain> = domains.collect();
     domains.dedup();
-    let mut findings = Vec::new();
-    for domain in domains {
-        let asked = seen.records.get(&(domain.to_string(), Kind::Ds));
-        let (state, said) = match asked.map(|asked| &asked.resolver) {
-            Some(Ok(data)) if data.is_empty() => (
+    let findings = domains.into_iter().map(|domain| {
+        let proof = seen.proofs.get(domain.as_str()).copied();
+        let (state, said) = match (proof.unwrap_or(Proof::Unknown), has_signer(domain.as_str(), seen)) {
+            (Proof::Bogus, _) => (
+                State::Different,
+                "its DNSSEC signatures don't hold, so resolvers that check refuse all of the zone, and mail is lost: have \
+                 whoever runs its DNS sign it anew, or the registrar take the DS record out",
+            ),
+            (Proof::Signed, _) => (State::Right, "the zone is signed"),
+            (Proof::Unsigned | Proof::Unknown, true) => (
+                State::NotChecked,
+                "the zone above says that it is signed; whether the signatures hold could not be seen from here",
+            ),
+            (Proof::Unsigned, false) => (
                 State::Note,
                 "the zone isn't signed: TLSA records protect nobody until it is (the registrar can sign it)",
             ),
-            Some(Ok(_)) => (State::Right, "the zone is signed"),
-            Some(Err(_)) | None => (State::NotChecked, "DNS gave no answer"),
+            (Proof::Unknown, false) => (State::NotChecked, "DNS gave no answer"),
         };
-        findings.push(Finding {
+        Finding {
             topic: Topic::Dnssec,
             domain: Some(domain.clone()),
             name: domain.to_string(),
             kind: Some(Kind::Ds),
             state,
-            need: Need::Advised,
+            need: match state {
+                State::Different => Need::Mailings,
+                _ => Need::Advised,
+            },
             said: said.to_owned(),
             fix: None,
-        });
-    }
-    findings
+        }
+    });
+    findings.collect()
 }
 
 /// Whether a DKIM record is published: every name server of the zone that answers has it, and one at least does.

@@ -20,7 +20,7 @@ use crate::address::Domain;
 use crate::dns::{Data, Kind};
 
 pub use judge::{judge, published, red};
-pub use seen::{Answer, Asked, Looks, Reach, Reverse, Seen, Silent, look};
+pub use seen::{Answer, Asked, Looks, Proof, Reach, Reverse, Seen, Silent, look};
 pub use sts::OwnPolicy;
 pub use wanted::{Facts, ServiceFact, wanted};
 

@@ -43,10 +43,25 @@ pub enum Reach {
     Unknown,
 }
 
+/// What DNSSEC says of a zone, as resolvers that check have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Its signatures hold.
+    Signed,
+    /// It has none, and the zone above says so.
+    Unsigned,
+    /// They don't hold: who checks, refuses all that it says.
+    Bogus,
+    /// It could not be found out.
+    Unknown,
+}
+
 /// Looks, where DNS and the network are.
 pub trait Looks: Sync {
     /// Records, of everybody who can be asked.
     fn ask(&self, name: &str, kind: Kind) -> impl Future<Output = Asked> + Send;
+    /// What DNSSEC says of a domain's own zone.
+    fn proof(&self, domain: &str) -> impl Future<Output = Proof> + Send;
     /// What SPF says of mail from this domain and address.
     fn spf(&self, domain: &str, from: IpAddr) -> impl Future<Output = SpfResult> + Send;
     /// The names of an address.
@@ -62,6 +77,8 @@ pub trait Looks: Sync {
 pub struct Seen {
     /// Records by name and kind.
     pub records: BTreeMap<(String, Kind), Asked>,
+    /// What DNSSEC says of each domain.
+    pub proofs: BTreeMap<String, Proof>,
     /// The addresses that mail leaves from, as far as they're known.
     pub addresses: Vec<IpAddr>,
     /// SPF by domain: what it says of each of the addresses.
@@ -87,7 +104,7 @@ pub async fn look<L: Looks>(
     let mut names: Vec<(String, Kind)> = wanted
         .iter()
         .filter(|one| one.topic != Topic::Reverse)
-        .map(|one| (one.name.clone(), one.data.kind()))
+        .flat_map(kinds)
         .chain([(host.to_owned(), Kind::A), (host.to_owned(), Kind::Aaaa)])
         .chain(domains(wanted).into_iter().map(|name| (name, Kind::Ds)))
         .collect();
@@ -102,6 +119,11 @@ pub async fn look<L: Looks>(
         ((name, kind), asked)
     });
     seen.records = asking.buffer_unordered(AT_ONCE).collect().await;
+    let asking = stream::iter(domains(wanted)).map(async |domain| {
+        let proof = looks.proof(&domain).await;
+        (domain, proof)
+    });
+    seen.proofs = asking.buffer_unordered(AT_ONCE).collect().await;
     if relayed {
         return seen;
     }
@@ -121,6 +143,16 @@ pub async fn look<L: Looks>(
     seen
 }
 
+/// Under which kinds a wanted record may be found: the addresses of what it is an alias of do the same.
+fn kinds(wanted: &Wanted) -> Vec<(String, Kind)> {
+    let kinds: &[Kind] = match wanted.data.kind() {
+        Kind::Cname => &[Kind::Cname, Kind::A, Kind::Aaaa],
+        kind => &[kind],
+    };
+    let names = kinds.iter().map(|kind| (wanted.name.clone(), *kind));
+    names.collect()
+}
+
 fn domains(wanted: &[Wanted]) -> Vec<String> {
     let mut domains: Vec<_> = wanted
         .iter()
@@ -132,7 +164,7 @@ fn domains(wanted: &[Wanted]) -> Vec<String> {
 }
 
 /// The host's addresses, as DNS has them.
-fn addresses_of(seen: &Seen, host: &str) -> Vec<IpAddr> {
+pub(super) fn addresses_of(seen: &Seen, host: &str) -> Vec<IpAddr> {
     let kinds = [Kind::A, Kind::Aaaa].into_iter();
     let asked = kinds.filter_map(|kind| seen.records.get(&(host.to_owned(), kind)));
     let mut found = Vec::new();

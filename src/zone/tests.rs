@@ -83,6 +83,8 @@ struct World {
     listed: Option<Vec<String>>,
     reach: Option<Reach>,
     signed: bool,
+    /// What a resolver that checks says, if not that all is well.
+    proof: Option<Proof>,
 }
 
 impl World {
@@ -133,6 +135,13 @@ impl Looks for World {
             ],
             resolver: answer(found),
         }
+    }
+
+    async fn proof(&self, _: &str) -> Proof {
+        self.proof.unwrap_or(match self.signed {
+            true => Proof::Signed,
+            false => Proof::Unsigned,
+        })
     }
 
     async fn spf(&self, _: &str, _: IpAddr) -> SpfResult {
@@ -200,6 +209,89 @@ async fn all_that_is_published_as_wanted_is_right() {
         at(&signed, Topic::Dnssec, "party.example").state,
         State::Right
     );
+}
+
+#[tokio::test]
+async fn a_zone_whose_signatures_do_not_hold_keeps_mailings_back() {
+    let findings = after(|world| {
+        (world.signed, world.proof) = (true, Some(Proof::Bogus));
+    })
+    .await;
+    let zone = at(&findings, Topic::Dnssec, "party.example");
+    assert_eq!(zone.state, State::Different);
+    assert_eq!(red_topics(&findings), [Topic::Dnssec]);
+    // Who can't tell says so.
+    let findings = after(|world| (world.signed, world.proof) = (true, Some(Proof::Unknown))).await;
+    let zone = at(&findings, Topic::Dnssec, "party.example");
+    assert_eq!(
+        (zone.state, red_topics(&findings)),
+        (State::NotChecked, Vec::new())
+    );
+}
+
+#[tokio::test]
+async fn tlsa_records_are_missed_where_they_would_count() {
+    let tlsa = "_25._tcp.mail.party.example";
+    for (signed, state) in [(false, State::Note), (true, State::Missing)] {
+        let findings = after(|world| {
+            world.signed = signed;
+            world.put(tlsa, Kind::Tlsa, Vec::new());
+        })
+        .await;
+        let found = at(&findings, Topic::Tlsa, tlsa);
+        assert_eq!((found.state, found.fix.is_some()), (state, signed));
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_ours_does_what_an_alias_does() {
+    for (name, topic) in [
+        ("mta-sts.party.example", Topic::MtaSts),
+        ("autoconfig.party.example", Topic::Autoconfig),
+    ] {
+        for (address, state) in [(ADDRESS, State::Right), ("192.0.2.99", State::Different)] {
+            let findings = after(|world| {
+                world.put(name, Kind::Cname, Vec::new());
+                world.put(name, Kind::A, vec![Data::Address(address.parse().unwrap())]);
+            })
+            .await;
+            assert_eq!(at(&findings, topic, name).state, state, "{name} {address}");
+        }
+        let findings = after(|world| world.put(name, Kind::Cname, Vec::new())).await;
+        assert_eq!(at(&findings, topic, name).state, State::Missing);
+    }
+}
+
+#[tokio::test]
+async fn an_mx_before_ours_is_told_and_a_null_mx_is_wrong() {
+    let mx = |preference, host: &str| Data::Mx {
+        preference,
+        host: host.to_owned(),
+    };
+    let ours = mx(10, "mail.party.example");
+    for (other, state) in [
+        (mx(20, "backup.example"), State::Right),
+        (mx(5, "filter.example"), State::Note),
+        (mx(0, ""), State::Different),
+    ] {
+        let findings = after(|world| {
+            world.put("party.example", Kind::Mx, vec![ours.clone(), other.clone()]);
+        })
+        .await;
+        let found = at(&findings, Topic::Mx, "party.example");
+        assert_eq!(found.state, state, "{}", found.said);
+    }
+}
+
+#[tokio::test]
+async fn of_two_addresses_of_ours_none_is_a_stranger() {
+    let mut facts = facts();
+    facts.addresses.push("192.0.2.8".parse().unwrap());
+    let world = World::right(&wanted(&facts));
+    let findings = findings(&facts, &world).await;
+    let host = findings.iter().filter(|one| one.topic == Topic::Address);
+    let said: Vec<&str> = host.map(|one| one.said.as_str()).collect();
+    assert_eq!(said, ["as it should be"; 2]);
 }
 
 #[tokio::test]

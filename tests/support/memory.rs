@@ -230,6 +230,7 @@ impl Parcel for Mail {
                 size: None,
                 utf8: false,
                 eight_bit: false,
+                dsn: Default::default(),
                 bytes: MailBytes::Chunks(vec![
                     Bytes::from_static(b"Subject: hello\r\n\r\n"),
                     body.into(),
@@ -276,7 +277,7 @@ impl Parcel for Mail {
             let hour = SignedDuration::from_hours(1);
             self.with(|row| {
                 let again = match &attempted.fate {
-                    Fate::Delivered => None,
+                    Fate::Delivered | Fate::Entrusted => None,
                     Fate::Failed { verdict, .. } if verdict.permanent => None,
                     Fate::Failed { .. } | Fate::Unknown => Some(attempted.at + hour),
                 };

@@ -7,6 +7,8 @@ pub mod chance;
 pub mod collector;
 pub mod disk;
 pub mod dkimpy;
+pub mod imap;
+pub mod mailbox;
 pub mod mailing;
 pub mod memory;
 pub mod outside;

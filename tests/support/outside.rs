@@ -139,6 +139,11 @@ impl OutsideMta {
         self.script.0.lock().unwrap().no_starttls = true;
     }
 
+    /// Offers DSN from now on, and tells nobody anything.
+    pub fn with_dsn(&self) {
+        self.script.0.lock().unwrap().dsn = true;
+    }
+
     /// Offers REQUIRETLS from now on.
     pub fn with_require_tls(&self) {
         self.script.0.lock().unwrap().require_tls = true;
@@ -179,6 +184,7 @@ struct Rules {
     rules: Vec<Rule>,
     no_starttls: bool,
     require_tls: bool,
+    dsn: bool,
     /// By address.
     times: Option<HashMap<String, Vec<(At, Instant)>>>,
 }
@@ -219,7 +225,11 @@ impl Manners for Script {
     }
 
     fn extensions(&self) -> &[&str] {
-        match self.0.lock().unwrap().require_tls {
+        let script = self.0.lock().unwrap();
+        if script.dsn {
+            return &["PIPELINING", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"];
+        }
+        match script.require_tls {
             true => &[
                 "PIPELINING",
                 "8BITMIME",

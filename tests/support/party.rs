@@ -109,7 +109,9 @@ impl Party {
         let mut plan = Plan::new(outside.address());
         change(&mut plan);
         on_any_disk(&mut plan);
-        let stage = Stage::set(plan).await.unwrap();
+        let stage = Stage::set(plan)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let running = stage.start(clock.clone()).await.unwrap();
         let sender = stage.sender().await.unwrap();
         Self {
@@ -139,7 +141,7 @@ impl Party {
         &self.running().doors
     }
 
-    /// The address of a door: `smtp`, `submissions`, `submission`, `https`, `plain`.
+    /// The address of a door: `smtp`, `submissions`, `submission`, `imaps`, `pop3s`, `https`, `plain`.
     pub fn door(&self, name: &'static str) -> SocketAddr {
         world::door(self.doors(), name).unwrap()
     }
@@ -354,8 +356,8 @@ pub struct Spawned {
     pub stage: Stage,
     /// Everybody else.
     pub outside: Arc<OutsideMta>,
-    /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages.
-    pub ports: [u16; 5],
+    /// Its ports on 127.0.0.1: SMTP, submissions, submission, pages, plain pages, IMAP, POP3.
+    pub ports: [u16; 7],
     child: Option<Child>,
 }
 

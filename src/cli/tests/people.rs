@@ -8,22 +8,38 @@ fn accounts() {
         name: "ada".into(),
         addresses: vec!["ada@party.example".into(), "press@party.example".into()],
         roles: vec![Role::Sender, Role::Admin],
+        granted: vec![Role::Approver],
         mailboxes: vec!["office".into()],
         uid: Some(1001),
         created_at: noon(),
         revoked_at: None,
         trained_until: None,
+        passwords: 2,
+        wrong_passwords: 11,
     };
     let mut revoked = account.clone();
     revoked.name = "ben".into();
     revoked.uid = None;
     revoked.revoked_at = Some(noon());
+    (revoked.passwords, revoked.wrong_passwords) = (0, 0);
     let rows = vec![account, revoked];
     insta::assert_snapshot!("staff-list", both(&rows, &staff::table(&rows, PLAIN)));
     let new = staff_api::NewPassword {
         name: "ada".into(),
         password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
+        label: "laptop".into(),
         server: "mail.party.example".into(),
+        settings: [
+            ("imap", 993, "tls"),
+            ("smtp", 465, "tls"),
+            ("smtp", 587, "starttls"),
+        ]
+        .map(|(protocol, port, security)| staff_api::MailSetting {
+            protocol: protocol.into(),
+            port,
+            security: security.into(),
+        })
+        .into(),
     };
     assert!(
         !format!("{new:?}").contains("abcd"),
@@ -31,7 +47,41 @@ fn accounts() {
     );
     insta::assert_snapshot!(
         "staff-password",
-        both(&new, &staff::password_text(&new, PLAIN))
+        both(&new, &staff::password::text(&new, PLAIN))
+    );
+    let rows = [
+        staff_api::PasswordRow {
+            label: "laptop".into(),
+            made_at: noon(),
+            last_used: Some(jiff::civil::date(2026, 11, 21)),
+            door: Some("imap".into()),
+        },
+        staff_api::PasswordRow {
+            label: "phone".into(),
+            made_at: noon(),
+            last_used: None,
+            door: None,
+        },
+    ];
+    insta::assert_snapshot!(
+        "staff-passwords",
+        both(&rows, &staff::password::table(&rows, PLAIN))
+    );
+}
+
+#[test]
+fn grants() {
+    let rows = [staff_api::GrantRow {
+        name: "ben".into(),
+        role: Role::Sender,
+        until: at("2026-11-21T16:00:00Z"),
+        list: Some("news".into()),
+        constituencies: vec!["leeds-east".into(), "leeds-south".into()],
+        given_at: noon(),
+    }];
+    insta::assert_snapshot!(
+        "staff-grants",
+        both(&rows, &staff::grant::table(&rows, PLAIN))
     );
 }
 

@@ -7,8 +7,8 @@ use crate::address::{Domain, EmailAddress};
 use crate::id::MessageId;
 use crate::message::compose::{Automatic, SystemMail, WayOut, compose};
 use crate::template::{
-    AlreadySubscribed, Challenge, Mail, OpenChallenge, StopQuestion, TemplateError, Templates,
-    Tongues, WayOut as ShownWayOut, Welcome,
+    AlreadySubscribed, Challenge, FirstContact, Mail, OpenChallenge, StopQuestion, TemplateError,
+    Templates, Tongues, WayOut as ShownWayOut, Welcome,
 };
 
 /// Writes letters from templates.
@@ -63,6 +63,18 @@ impl TemplateLetters {
                 let lists = &shown(lists);
                 templates.mail(tongues, &Welcome { lists })
             }
+            Letter::FirstContact {
+                link,
+                never_link,
+                days,
+            } => templates.mail(
+                tongues,
+                &FirstContact {
+                    link,
+                    never_link,
+                    days: (*days).into(),
+                },
+            ),
             Letter::StopQuestion { link, days } => {
                 let days = (*days).into();
                 templates.mail(tongues, &StopQuestion { link, days })

@@ -5,6 +5,7 @@ use crate::consent::MaskedCount;
 
 pub mod audit;
 pub mod consent;
+pub mod contact;
 pub mod dns;
 pub mod key;
 pub mod list;
@@ -23,6 +24,8 @@ pub const ALL: &[&str] = &[
     "consent bundle",
     "consent show",
     "consent verify",
+    "contact forget",
+    "contact list",
     "dns check",
     "dns dkim",
     "dns records",
@@ -32,7 +35,10 @@ pub const ALL: &[&str] = &[
     "key backup",
     "list show",
     "lock",
+    "mailbox hold",
+    "mailbox lift",
     "mailbox list",
+    "mailbox retention",
     "mailing approve",
     "mailing cancel",
     "mailing list",
@@ -49,9 +55,16 @@ pub const ALL: &[&str] = &[
     "sandbox clock",
     "staff add",
     "staff change",
+    "staff end-grant",
+    "staff grant",
+    "staff grants",
     "staff list",
-    "staff password",
+    "staff password add",
+    "staff password list",
+    "staff password revoke",
     "staff revoke",
+    "staff training",
+    "staff unlock",
     "status",
     "store verify",
     "subscriber add",

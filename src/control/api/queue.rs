@@ -25,7 +25,7 @@ pub struct Providers {
 /// Whoever runs the mail servers of one domain or many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderReport {
-    /// Its name, if the whole world knows it. Another may be one person's domain.
+    /// Its name, if the whole world knows it or it got ten copies today. Another may be one person's domain.
     pub provider: Option<String>,
     /// Connections to it.
     pub connections: usize,

@@ -92,9 +92,21 @@ pub struct Work {
     pub mailings_held: u64,
     /// Live staff accounts.
     pub staff: u64,
+    /// What wrong passwords hold up now; for admins alone.
+    #[serde(default)]
+    pub held_up: Option<HeldUpReport>,
     /// Reports between servers; for admins alone, as one more or less may tell to whom mail went.
     #[serde(default)]
     pub reports: Option<ReportWork>,
+}
+
+/// Who has to wait because of wrong passwords.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldUpReport {
+    /// Networks that may not try at present.
+    pub networks: u64,
+    /// Names that are guessed at, and answered later.
+    pub names: u64,
 }
 
 /// Reports between servers.

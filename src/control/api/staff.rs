@@ -1,6 +1,7 @@
 //! Accounts.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::ask;
@@ -30,8 +31,25 @@ pub struct NewPassword {
     pub name: String,
     /// Its password.
     pub password: SecretText,
+    /// What the password is called.
+    #[serde(default)]
+    pub label: String,
     /// Which server a mail program is to use.
     pub server: String,
+    /// What else to type into it.
+    #[serde(default)]
+    pub settings: Vec<MailSetting>,
+}
+
+/// What a mail program has to be told of one of our doors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSetting {
+    /// `imap`, `pop3` or `smtp`.
+    pub protocol: String,
+    /// The port.
+    pub port: u16,
+    /// `tls` from the first byte, or `starttls`.
+    pub security: String,
 }
 
 /// `staff list`.
@@ -51,6 +69,9 @@ pub struct Account {
     pub addresses: Vec<String>,
     /// What it may do.
     pub roles: Vec<Role>,
+    /// What it may do for a time.
+    #[serde(default)]
+    pub granted: Vec<Role>,
     /// The role mailboxes that it was let into.
     #[serde(default)]
     pub mailboxes: Vec<String>,
@@ -62,6 +83,12 @@ pub struct Account {
     pub revoked_at: Option<Timestamp>,
     /// Until when its training counts.
     pub trained_until: Option<Timestamp>,
+    /// How many passwords it has.
+    #[serde(default)]
+    pub passwords: u64,
+    /// Wrong passwords that came for it of late; strange networks are answered later then.
+    #[serde(default)]
+    pub wrong_passwords: u64,
 }
 
 /// `staff revoke`.
@@ -92,12 +119,153 @@ pub struct Change {
 }
 ask!(Change, "staff change", Needs::Role(Role::Admin), answer Account);
 
-/// `staff password`.
+/// `staff password add`.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Password {
+pub struct AddPassword {
     /// Whose; none is one's own.
     pub name: Option<String>,
+    /// What it is called.
+    pub label: String,
+    /// Whether all others end.
+    pub replace: bool,
     /// Why.
     pub reason: Option<String>,
 }
-ask!(Password, "staff password", Needs::Staff, answer NewPassword);
+ask!(AddPassword, "staff password add", Needs::Staff, answer NewPassword);
+
+/// `staff password list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListPasswords {
+    /// Whose; none is one's own.
+    pub name: Option<String>,
+}
+ask!(ListPasswords, "staff password list", Needs::Staff, rows PasswordRow, answer Nothing);
+
+/// A password, without itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordRow {
+    /// What it is called.
+    pub label: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The last day on which it was used; nobody knows from where.
+    pub last_used: Option<Date>,
+    /// The door it was used at then: `submission`, `imap`, `pop3`.
+    pub door: Option<String>,
+}
+
+/// `staff password revoke`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RevokePassword {
+    /// Whose; none is one's own.
+    pub name: Option<String>,
+    /// Which; none is all.
+    pub label: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(RevokePassword, "staff password revoke", Needs::Staff, answer PasswordsRevoked);
+
+/// Passwords were ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordsRevoked {
+    /// Whose.
+    pub name: String,
+    /// How many.
+    pub revoked: u64,
+}
+
+/// `staff unlock`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UnlockStaff {
+    /// A login name, an IP address or a network.
+    pub what: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(UnlockStaff, "staff unlock", Needs::Role(Role::Admin), answer StaffUnlocked);
+
+/// What wrong passwords held up is lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaffUnlocked {
+    /// How many networks had to wait until now.
+    pub networks: u64,
+}
+
+/// `staff grant`: a role for a time.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The login name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// For how many seconds from now.
+    pub seconds: i64,
+    /// Of a sender: the only list that they may write to.
+    pub list: Option<String>,
+    /// Of a sender: the only constituencies, by name, code or as in the list's address.
+    pub constituencies: Vec<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Grant, "staff grant", Needs::Role(Role::Admin), answer GrantRow);
+
+/// `staff grants`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grants {}
+ask!(Grants, "staff grants", Needs::Staff, rows GrantRow, answer Nothing);
+
+/// A role for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    /// Whose.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// When it ends.
+    pub until: Timestamp,
+    /// The only list.
+    pub list: Option<String>,
+    /// The only constituencies, as in the list's address; none is all.
+    pub constituencies: Vec<String>,
+    /// When it was given.
+    pub given_at: Timestamp,
+}
+
+/// `staff end-grant`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndGrant {
+    /// The login name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(EndGrant, "staff end-grant", Needs::Role(Role::Admin), answer GrantsEnded);
+
+/// Grants were ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantsEnded {
+    /// How many.
+    pub ended: u64,
+}
+
+/// `staff training`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Training {
+    /// The login name.
+    pub name: String,
+    /// The day on which it was.
+    pub date: Date,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(Training, "staff training", Needs::Role(Role::Admin), answer Trained);
+
+/// A training is noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trained {
+    /// Until when it counts.
+    pub until: Timestamp,
+}

@@ -11,7 +11,7 @@ mod tests;
 pub use audit::AuditDesk;
 pub use key::{KeyDesk, SheetSource};
 pub use second::second_person;
-pub use staff::StaffDesk;
+pub use staff::{MailAccess, StaffDesk};
 pub use store::StoreDesk;
 
 use super::{Class, Failure};
@@ -27,6 +27,10 @@ pub fn staff_failure(what: impl Into<String>, error: &StaffError) -> Failure {
         StaffError::Name
         | StaffError::Reason(_)
         | StaffError::NoRole
+        | StaffError::Label
+        | StaffError::UnlockWhat
+        | StaffError::GrantTime
+        | StaffError::OnlySendersAreLimited
         | StaffError::Addresses { .. }
         | StaffError::AddressTwice => Class::Misuse,
         _ => Class::Refused,

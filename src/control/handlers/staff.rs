@@ -1,34 +1,73 @@
 //! `staff …`.
 
 use crate::address::EmailAddress;
-use crate::control::api::staff::{Account, Add, Change, List, NewPassword, Password, Revoke};
+use crate::control::api::staff::{
+    Account, Add, AddPassword, Change, List, ListPasswords, MailSetting, NewPassword, PasswordRow,
+    PasswordsRevoked, Revoke, RevokePassword, StaffUnlocked, UnlockStaff,
+};
 use crate::control::{Call, Failure, Handle, Nothing, SecretText};
-use crate::staff::{AccountChanges, Issued, Member, NewAccount, StaffError, StaffRoom};
+use crate::staff::{
+    self as room, AccountChanges, Issued, Member, NewAccount, Role, StaffError, StaffRoom,
+    WhichPasswords,
+};
 
 use super::staff_failure;
+
+/// What mail programs are to be told, as it is now.
+pub struct MailAccess {
+    /// The host.
+    pub server: String,
+    /// Its doors.
+    pub settings: Vec<MailSetting>,
+}
 
 /// Answers for the staff room.
 pub struct StaffDesk {
     staff: StaffRoom,
-    server: String,
+    access: Box<dyn Fn() -> MailAccess + Send + Sync>,
 }
 
 impl StaffDesk {
-    /// A desk for this room; `server` is the host that mail programs are to use.
-    pub fn new(staff: StaffRoom, server: impl Into<String>) -> Self {
-        Self {
-            staff,
-            server: server.into(),
-        }
+    /// A desk for this room; `access` is what mail programs are to be told.
+    pub fn new(staff: StaffRoom, access: impl Fn() -> MailAccess + Send + Sync + 'static) -> Self {
+        let access = Box::new(access);
+        Self { staff, access }
     }
 
     fn issued(&self, issued: &Issued) -> NewPassword {
+        let MailAccess { server, settings } = (self.access)();
         NewPassword {
             name: issued.name.clone(),
             password: SecretText::new(issued.password.reveal().clone()),
-            server: self.server.clone(),
+            label: issued.label.clone(),
+            server,
+            settings,
         }
     }
+
+    fn account(&self, member: &Member) -> Account {
+        Account {
+            name: member.name.clone(),
+            addresses: member.addresses.iter().map(ToString::to_string).collect(),
+            roles: member.roles.clone(),
+            granted: granted(member),
+            mailboxes: member.mailboxes.clone(),
+            uid: member.uid,
+            created_at: member.created_at,
+            revoked_at: member.revoked_at,
+            trained_until: member.trained_until,
+            passwords: member.passwords.len() as u64,
+            wrong_passwords: self.staff.wrong_for(member).into(),
+        }
+    }
+}
+
+/// Roles that it has at present and not for good.
+fn granted(member: &Member) -> Vec<Role> {
+    let mut granted: Vec<Role> = member.grants.iter().map(|grant| grant.role).collect();
+    granted.sort_unstable();
+    granted.dedup();
+    granted
 }
 
 impl Handle<Add> for StaffDesk {
@@ -61,23 +100,10 @@ impl Handle<List> for StaffDesk {
         let roll = self.staff.roll();
         for member in roll.all() {
             if member.is_live() || ask.revoked {
-                call.row(&account(member)).await?;
+                call.row(&self.account(member)).await?;
             }
         }
         Ok(Nothing {})
-    }
-}
-
-fn account(member: &Member) -> Account {
-    Account {
-        name: member.name.clone(),
-        addresses: member.addresses.iter().map(ToString::to_string).collect(),
-        roles: member.roles.clone(),
-        mailboxes: member.mailboxes.clone(),
-        uid: member.uid,
-        created_at: member.created_at,
-        revoked_at: member.revoked_at,
-        trained_until: member.trained_until,
     }
 }
 
@@ -116,23 +142,100 @@ impl Handle<Change> for StaffDesk {
         let roll = self.staff.roll();
         let member = roll.by_name(&ask.name);
         let member = member.ok_or_else(|| failure(StaffError::Unknown(ask.name.clone())))?;
-        Ok(account(member))
+        Ok(self.account(member))
     }
 }
 
-impl Handle<Password> for StaffDesk {
+impl Handle<AddPassword> for StaffDesk {
     async fn handle(
         &self,
-        ask: Password,
-        call: &mut Call<Password>,
+        ask: AddPassword,
+        call: &mut Call<AddPassword>,
     ) -> Result<NewPassword, Failure> {
         let actor = call.actor()?;
         let name = ask.name.as_deref().unwrap_or_else(|| actor.name());
+        let new = room::NewPassword {
+            label: &ask.label,
+            replaces: ask.replace,
+        };
         let issued = self
             .staff
-            .new_password(actor, name, ask.reason.as_deref())
+            .add_password(actor, name, new, ask.reason.as_deref())
             .await
             .map_err(|error| staff_failure(format!("can't make a password for {name}"), &error))?;
         Ok(self.issued(&issued))
+    }
+}
+
+impl Handle<ListPasswords> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: ListPasswords,
+        call: &mut Call<ListPasswords>,
+    ) -> Result<Nothing, Failure> {
+        let actor = call.actor()?.clone();
+        let name = ask.name.unwrap_or_else(|| actor.name().to_owned());
+        let failure = |error| staff_failure(format!("can't list the passwords of {name}"), &error);
+        if actor.name() != name {
+            actor.admin().map_err(|error| failure(error.into()))?;
+        }
+        let roll = self.staff.roll();
+        let member = roll.by_name(&name);
+        let member = member.ok_or_else(|| failure(StaffError::Unknown(name.clone())))?;
+        for one in &member.passwords {
+            let used = self.staff.used().last(member.id, one.id);
+            let row = PasswordRow {
+                label: one.label.clone(),
+                made_at: one.made_at,
+                last_used: used.map(|(day, _)| day),
+                door: used.map(|(_, door)| door.as_str().to_owned()),
+            };
+            call.row(&row).await?;
+        }
+        Ok(Nothing {})
+    }
+}
+
+impl Handle<RevokePassword> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: RevokePassword,
+        call: &mut Call<RevokePassword>,
+    ) -> Result<PasswordsRevoked, Failure> {
+        let actor = call.actor()?;
+        let name = ask.name.as_deref().unwrap_or_else(|| actor.name());
+        let which = match &ask.label {
+            Some(label) => WhichPasswords::Named(label),
+            None => WhichPasswords::All,
+        };
+        let revoked = self
+            .staff
+            .revoke_passwords(actor, name, which, ask.reason.as_deref())
+            .await
+            .map_err(|error| staff_failure(format!("can't end a password of {name}"), &error))?;
+        Ok(PasswordsRevoked {
+            name: name.to_owned(),
+            revoked: revoked as u64,
+        })
+    }
+}
+
+impl Handle<UnlockStaff> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: UnlockStaff,
+        call: &mut Call<UnlockStaff>,
+    ) -> Result<StaffUnlocked, Failure> {
+        let failure = |error| staff_failure(format!("can't let {} in", ask.what), &error);
+        let admin = call
+            .actor()?
+            .admin()
+            .map_err(|error| failure(error.into()))?;
+        let networks = self
+            .staff
+            .unlock(admin, &ask.what, ask.reason.as_deref())
+            .await
+            .map_err(failure)?;
+        Ok(StaffUnlocked { networks })
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::control::api::audit::{Show, Verify};
 use crate::control::api::consent::Verify as ConsentVerify;
 use crate::control::api::key::Backup;
-use crate::control::api::staff::{Add, List, Password, Revoke};
+use crate::control::api::staff::{Add, AddPassword, List, Revoke};
 use crate::control::api::store::Verify as StoreVerify;
 use crate::control::testing::{TestServer, serve};
 use crate::control::{Desk, Limits, SecretText, WhoIs};
@@ -73,12 +73,15 @@ async fn party() -> Party {
         .await
         .expect("opens");
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, room.clone()));
-    let staff = Arc::new(StaffDesk::new(room.clone(), "mail.party.example"));
+    let staff = Arc::new(StaffDesk::new(room.clone(), || MailAccess {
+        server: "mail.party.example".into(),
+        settings: Vec::new(),
+    }));
     let desk = Desk::new()
         .on::<Add, _>(&staff)
         .on::<List, _>(&staff)
         .on::<Revoke, _>(&staff)
-        .on::<Password, _>(&staff)
+        .on::<AddPassword, _>(&staff)
         .on::<Show, _>(&audit)
         .on::<Verify, _>(&audit)
         .on::<ConsentVerify, _>(&audit)
@@ -173,14 +176,18 @@ async fn a_reader_sees_no_audit_log_and_makes_their_own_password() {
     };
     let refused = party.server.ask(&show).await.expect_err("a reader");
     assert!(refused.why.contains("role admin"), "{refused}");
-    let own = Password {
+    let own = AddPassword {
         name: None,
+        label: "phone".into(),
+        replace: false,
         reason: None,
     };
     let (_, new) = party.server.ask(&own).await.expect("one's own");
     assert_ne!(new.password.reveal(), first);
-    let foreign = Password {
+    let foreign = AddPassword {
         name: Some("ada".into()),
+        label: "phone".into(),
+        replace: false,
         reason: None,
     };
     assert!(party.server.ask(&foreign).await.is_err());

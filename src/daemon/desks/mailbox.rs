@@ -72,7 +72,7 @@ impl Handle<List> for MailboxDesk {
 
 impl MailboxDesk {
     /// All mailboxes with their names: of live accounts, of roles, and those of nobody that still hold something.
-    async fn all(&self) -> Result<Vec<(MailboxId, String)>, StoreError> {
+    pub(super) async fn all(&self) -> Result<Vec<(MailboxId, String)>, StoreError> {
         let roll = self.0.staff.roll();
         let vault = self.0.store.vault();
         let staff = roll.live().map(|one| (one.id.into(), one.name.clone()));

@@ -6,10 +6,12 @@
 //! | `list` | `list show` |
 //! | `subscriber/` | `subscriber …`: look, enter a card, erase, count, import, export, agree |
 //! | `consent` | `consent show`, `consent bundle` |
+//! | `contact` | `contact …` |
 //! | `dns`, `reports` | `dns …` |
 //! | `mailing` | `mailing …` |
 //! | `queue` | `queue …` |
-//! | `mailbox` | `mailbox list` |
+//! | `mailbox`, `retention` | `mailbox …` |
+//! | `grants` | `staff grant`, `staff grants`, `staff end-grant`, `staff training` |
 //! | `failure` | what a room's error means for who asked |
 //!
 //! # What must hold
@@ -17,13 +19,16 @@
 //! - An address is told to admins alone, and the look at it is in the audit log before it is told.
 
 mod consent;
+mod contact;
 pub(super) mod dns;
 mod failure;
+mod grants;
 mod list;
 mod mailbox;
 mod mailing;
 mod queue;
 mod reports;
+mod retention;
 mod subscriber;
 #[cfg(test)]
 pub(super) mod tests;
@@ -32,15 +37,19 @@ use std::sync::Arc;
 
 use super::rooms::Rooms;
 use crate::address::EmailAddress;
+use crate::config::{Config, MailDoor, MailProtocol};
 use crate::consent::By;
 use crate::control::api;
-use crate::control::handlers::{AuditDesk, StaffDesk, StoreDesk};
+use crate::control::api::staff::MailSetting;
+use crate::control::handlers::{AuditDesk, MailAccess, StaffDesk, StoreDesk};
 use crate::control::{Call, Class, Desk, Failure};
 use crate::id::StaffId;
 use crate::staff::{Actor, Role};
 
 use consent::ConsentDesk;
+use contact::ContactDesk;
 use dns::DnsDesk;
+use grants::GrantsDesk;
 use list::ListDesk;
 use mailbox::MailboxDesk;
 use mailing::MailingDesk;
@@ -51,8 +60,10 @@ use subscriber::SubscriberDesk;
 /// Adds everything that the rooms of an unlocked vault answer. What the service as a whole answers, and `key backup`, is
 /// added by the daemon.
 pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
-    let server = rooms.config().hostname.to_string();
-    let staff = Arc::new(StaffDesk::new(rooms.staff.clone(), server));
+    let of = rooms.clone();
+    let staff = StaffDesk::new(rooms.staff.clone(), move || mail_access(&of.config()));
+    let staff = Arc::new(staff);
+    let grants = Arc::new(GrantsDesk(rooms.clone()));
     let (store, clock) = (rooms.store.clone(), rooms.clock.clone());
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, rooms.staff.clone()));
     let desk = desk
@@ -60,7 +71,14 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::staff::List, _>(&staff)
         .on::<api::staff::Revoke, _>(&staff)
         .on::<api::staff::Change, _>(&staff)
-        .on::<api::staff::Password, _>(&staff)
+        .on::<api::staff::AddPassword, _>(&staff)
+        .on::<api::staff::ListPasswords, _>(&staff)
+        .on::<api::staff::RevokePassword, _>(&staff)
+        .on::<api::staff::UnlockStaff, _>(&staff)
+        .on::<api::staff::Grant, _>(&grants)
+        .on::<api::staff::Grants, _>(&grants)
+        .on::<api::staff::EndGrant, _>(&grants)
+        .on::<api::staff::Training, _>(&grants)
         .on::<api::audit::Show, _>(&audit)
         .on::<api::audit::Verify, _>(&audit)
         .on::<api::consent::Verify, _>(&audit)
@@ -68,12 +86,33 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     mail(people(desk, rooms), rooms)
 }
 
+/// What mail programs are to be told.
+fn mail_access(config: &Config) -> MailAccess {
+    let setting = |door: &MailDoor| MailSetting {
+        protocol: match door.protocol {
+            MailProtocol::Imap => "imap",
+            MailProtocol::Pop3 => "pop3",
+            MailProtocol::Smtp => "smtp",
+        }
+        .to_owned(),
+        port: door.port,
+        security: if door.starttls { "starttls" } else { "tls" }.to_owned(),
+    };
+    MailAccess {
+        server: config.hostname.to_string(),
+        settings: config.mail_doors().iter().map(setting).collect(),
+    }
+}
+
 fn people(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let subscriber = Arc::new(SubscriberDesk(rooms.clone()));
     let consent = Arc::new(ConsentDesk(rooms.clone()));
+    let contact = Arc::new(ContactDesk(rooms.clone()));
     desk.on::<api::list::Show, _>(&Arc::new(ListDesk(rooms.clone())))
         .on::<api::consent::Show, _>(&consent)
         .on::<api::consent::Bundle, _>(&consent)
+        .on::<api::contact::List, _>(&contact)
+        .on::<api::contact::Forget, _>(&contact)
         .on::<api::subscriber::Find, _>(&subscriber)
         .on::<api::subscriber::Add, _>(&subscriber)
         .on::<api::subscriber::Withdraw, _>(&subscriber)
@@ -90,6 +129,7 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
     let mailing = Arc::new(MailingDesk(rooms.clone()));
     let queue = Arc::new(QueueDesk(rooms.clone()));
     let dns = Arc::new(DnsDesk(rooms.clone()));
+    let mailbox = Arc::new(MailboxDesk(rooms.clone()));
     desk.on::<api::dns::Records, _>(&dns)
         .on::<api::dns::Check, _>(&dns)
         .on::<api::dns::Dkim, _>(&dns)
@@ -108,7 +148,10 @@ fn mail(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::queue::Show, _>(&queue)
         .on::<api::queue::Retry, _>(&queue)
         .on::<api::queue::Drop, _>(&queue)
-        .on::<api::mailbox::List, _>(&Arc::new(MailboxDesk(rooms.clone())))
+        .on::<api::mailbox::List, _>(&mailbox)
+        .on::<api::mailbox::Retention, _>(&mailbox)
+        .on::<api::mailbox::Hold, _>(&mailbox)
+        .on::<api::mailbox::Lift, _>(&mailbox)
 }
 
 /// What stands in the audit log where no reason has to be given and none was.

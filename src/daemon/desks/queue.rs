@@ -154,7 +154,7 @@ impl QueueDesk {
     fn providers(&self) -> Providers {
         let paces = self.0.engine.get().map(EngineView::paces);
         let providers = paces.into_iter().flatten().map(|pace| ProviderReport {
-            provider: pace.provider.map(str::to_owned),
+            provider: pace.provider,
             connections: pace.busy,
             waiting: pace.waiting,
             copies_today: pace.sent_today,

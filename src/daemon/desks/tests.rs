@@ -86,10 +86,12 @@ async fn staff(store: &Store) {
             roles: roles.to_vec(),
             mailboxes: Vec::new(),
             verifier: None,
+            passwords: Vec::new(),
             uid: None,
             created_at: noon(),
             revoked_at: None,
             trained_until: None,
+            grants: Vec::new(),
         };
         done(store, Step::PutStaff(Staff::new(store.vault(), record))).await;
     }

@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::consent::Consent;
-use crate::control::api::service::{ReportWork, Work};
+use crate::control::api::service::{HeldUpReport, ReportWork, Work};
 use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
 use crate::delivery::queue::TLS_REPORT;
+use crate::mailbox::Mailboxes;
 use crate::report::Reporter;
 use crate::store::MailingState;
 
@@ -40,6 +41,20 @@ pub(super) async fn hourly(consent: Consent, clock: Clock) {
     }
 }
 
+/// What is done every hour: strangers' mail that waited for long enough goes.
+pub(super) async fn unconfirmed(mailboxes: Mailboxes, clock: Clock) {
+    loop {
+        match mailboxes.expire_unconfirmed().await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "erased mail that nobody confirmed"),
+            Err(error) => {
+                tracing::error!(%error, "mail that nobody confirmed could not be erased; tried again in an hour");
+            }
+        }
+        clock.sleep(HOUR).await;
+    }
+}
+
 /// Every hour: other domains' policies are fetched again before they end. It depends on many hosts, and keeps nothing else
 /// waiting.
 pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
@@ -53,7 +68,8 @@ pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
     }
 }
 
-/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded.
+/// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, mail
+/// that was kept for long enough is erased.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.end_unapproved().await {
@@ -68,10 +84,32 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         if let Err(error) = rooms.consent.sign_checkpoints().await {
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
         }
+        purge(&rooms).await;
         if let Err(error) = rooms.reports.forget().await {
             tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");
         }
         clock.sleep(DAY).await;
+    }
+}
+
+/// Mail that was kept for long enough goes, one mailbox after the other.
+async fn purge(rooms: &Rooms) {
+    let all = match rooms.store.mailboxes().await {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::error!(%error, "mail could not be looked through for what is too old; tried again tomorrow");
+            return;
+        }
+    };
+    let boxes = &rooms.mailboxes;
+    for mailbox in all {
+        match boxes.purge(mailbox, &rooms.keeping(mailbox)).await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "erased mail that was kept for long enough"),
+            Err(error) => {
+                tracing::error!(%error, "a mailbox's old mail could not be erased; tried again tomorrow");
+            }
+        }
     }
 }
 
@@ -89,7 +127,16 @@ pub(super) async fn work(rooms: &Rooms) -> Work {
         mailings_running: count(MailingState::Sending),
         mailings_held: count(MailingState::Held),
         staff: rooms.staff.roll().live().count() as u64,
+        held_up: Some(held_up(rooms)),
         reports: reports(rooms).await,
+    }
+}
+
+fn held_up(rooms: &Rooms) -> HeldUpReport {
+    let held = rooms.staff.tries().held_up();
+    HeldUpReport {
+        networks: held.networks,
+        names: held.names,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::message::mime::field::header_end;
 use crate::message::verdict::author::sole_author;
 use crate::message::verdict::dkim::{self, BodyHashes, Keys};
 use crate::message::verdict::names::Names as _;
-use crate::message::verdict::results::{results_field, without_forged};
+use crate::message::verdict::results::{results_field, sender_field, without_forged};
 use crate::message::verdict::spf::Sending;
 use crate::message::verdict::{Arrived, Iprev, Ruling, Verdict, judge, look_at_arrival};
 use crate::net::{Network, Pace};
@@ -184,9 +184,10 @@ impl Checks {
         let sender_is_author = author.as_ref().is_some_and(is_sender);
         let Some(verdict) = verdict else {
             return Ok(Checked {
-                head: cleaned,
+                head: [sender_field(false).as_bytes(), &cleaned].concat(),
                 junk: false,
                 proven_author: None,
+                author: None,
                 believable: sender_is_author,
             });
         };
@@ -204,13 +205,16 @@ impl Checks {
             Iprev::Pass(name) => name_peer(&cleaned, name),
             Iprev::Fail | Iprev::TempError => cleaned,
         };
+        let proven_author = author.clone().filter(|_| verdict.vouches_for_author());
         let mut head = results_field(&verdict, &self.host, client).into_bytes();
+        head.extend_from_slice(sender_field(proven_author.is_some()).as_bytes());
         head.extend_from_slice(&named);
         Ok(Checked {
             head,
             junk,
             believable: verdict.sender_is_believable(sender_is_author),
-            proven_author: author.filter(|_| verdict.vouches_for_author()),
+            proven_author,
+            author,
         })
     }
 
@@ -319,7 +323,9 @@ pub(super) struct Checked {
     pub(super) head: Vec<u8>,
     /// It goes among the junk.
     pub(super) junk: bool,
-    /// The one author, if their domain vouches for the mail.
+    /// The one author that the mail names.
+    pub(super) author: Option<EmailAddress>,
+    /// The same, if their domain vouches for the mail.
     pub(super) proven_author: Option<EmailAddress>,
     /// The envelope's sender may be who wrote it: enough to ask them.
     pub(super) believable: bool,

@@ -1,15 +1,16 @@
 //! Where one mail is bound: its recipients, sorted by what becomes of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::super::rooms::{Rooms, read};
 use super::verdict;
-use crate::address::EmailAddress;
+use crate::address::{EmailAddress, MatchForm};
+use crate::delivery::queue::Outsider;
 use crate::id::{CopyId, MailboxId};
 use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::ForwardPath;
-use crate::smtp::server::Refusal;
-use crate::store::StoreError;
+use crate::smtp::server::{Recipient, Refusal};
+use crate::store::{DsnWish, StoreError};
 use crate::vault::{Index, ListTag};
 
 /// The destinations of one mail, each once.
@@ -22,25 +23,36 @@ pub(super) struct Bound {
     pub(super) subscribe: BTreeSet<String>,
     pub(super) withdrawals: Vec<(ListTag, Index)>,
     pub(super) returned: Vec<CopyId>,
-    pub(super) outside: Vec<EmailAddress>,
+    pub(super) outside: Vec<Outsider>,
+    /// Those with a mailbox here, where the sender wants to be told of it.
+    pub(super) told_of: Vec<(String, DsnWish)>,
     /// It is, or should be, a report on mail in our name.
     pub(super) reports: bool,
 }
 
 impl Bound {
     /// Where these recipients lead.
-    pub(super) fn of(rooms: &Rooms, recipients: &[ForwardPath]) -> Result<Self, Refusal> {
+    pub(super) fn of(rooms: &Rooms, recipients: &[Recipient]) -> Result<Self, Refusal> {
         let mut bound = Self::default();
-        for path in recipients {
-            bound.add(rooms, path)?;
+        for Recipient { path, dsn } in recipients {
+            bound.add(rooms, path, dsn)?;
         }
         Ok(bound)
     }
 
     /// Adds a recipient. One that is not ours is taken for an outside one; whether it may be is asked elsewhere.
-    pub(super) fn add(&mut self, rooms: &Rooms, path: &ForwardPath) -> Result<(), Refusal> {
+    pub(super) fn add(
+        &mut self,
+        rooms: &Rooms,
+        path: &ForwardPath,
+        dsn: &DsnWish,
+    ) -> Result<(), Refusal> {
         match rooms.find(path) {
             Ok(Destination::Mailbox(mailbox)) => {
+                if let Some(mailbox) = path.mailbox().filter(|_| dsn.success()) {
+                    let told_of = (mailbox.as_str().to_owned(), dsn.clone());
+                    self.told_of.push(told_of);
+                }
                 let roll = rooms.staff.roll();
                 let keepers = rooms.directory().keepers(&roll, mailbox);
                 self.mailboxes.extend(&keepers);
@@ -60,7 +72,8 @@ impl Bound {
             Ok(Destination::Reports) => self.reports = true,
             Err(verdict::Unknown::NotHere(NotHere::OtherDomain)) => {
                 if let ForwardPath::Mailbox(mailbox) = path {
-                    self.add_outside(read(mailbox).map_err(|unknown| unknown.refusal(true))?);
+                    let address = read(mailbox).map_err(|unknown| unknown.refusal(true))?;
+                    self.add_outside(address, dsn);
                 }
             }
             Err(unknown) => return Err(unknown.refusal(false)),
@@ -97,11 +110,24 @@ impl Bound {
         Ok(all_have_room)
     }
 
-    fn add_outside(&mut self, address: EmailAddress) {
+    fn add_outside(&mut self, address: EmailAddress, dsn: &DsnWish) {
         let form = address.match_form();
-        if self.outside.iter().all(|other| other.match_form() != form) {
-            self.outside.push(address);
+        let known = |other: &Outsider| other.address.match_form() == form;
+        if !self.outside.iter().any(known) {
+            let dsn = dsn.clone();
+            self.outside.push(Outsider { address, dsn });
         }
+    }
+
+    /// Whoever is outside, by the envelope or by these addresses of the header: each once. What the envelope leaves out
+    /// may have been sent in a mail of its own.
+    pub(super) fn outside_with(&self, rooms: &Rooms, named: &[String]) -> usize {
+        let config = rooms.config();
+        let named = named.iter().filter_map(|one| EmailAddress::parse(one).ok());
+        let named = named.filter(|one| !config.domains.contains(one.domain()));
+        let bound = self.outside.iter().map(|one| one.address.match_form());
+        let all: HashSet<MatchForm> = bound.chain(named.map(|one| one.match_form())).collect();
+        all.len()
     }
 
     /// Whether the mail itself is kept, or only what it asks.

@@ -20,7 +20,7 @@ use crate::id::StaffId;
 use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::server::{Caller, Credentials, Envelope, Host, LoginOutcome, Refusal};
-use crate::staff::Role;
+use crate::staff::{Door, Knocked, Role};
 use crate::store::{Health, StoreError};
 use envelope::Bound;
 
@@ -88,24 +88,27 @@ impl Host for MailIn {
         if let Some(staff) = staff {
             check_sender_towards(&rooms, envelope, staff, found.as_ref().ok())?;
         }
-        match (found, staff) {
+        match (&found, staff) {
             (Err(verdict::Unknown::NotHere(NotHere::OtherDomain)), Some(_)) => {}
             (Err(unknown), _) => return Err(unknown.refusal(staff.is_some())),
             (Ok(Destination::List { .. }), None) => return Err(verdict::list_is_for_staff()),
             (Ok(Destination::List { .. }), Some(_)) if envelope.require_tls => {
                 return Err(verdict::no_require_tls_for_lists());
             }
-            (Ok(Destination::List { .. }), Some(staff)) => {
+            (Ok(Destination::List { list, constituency }), Some(staff)) => {
                 let roll = rooms.staff.roll();
                 let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
                 if !member.has(Role::Sender) {
                     return Err(verdict::no_sender_role());
                 }
+                if !member.may_write_to(list, constituency.as_deref()) {
+                    return Err(verdict::beyond_grant());
+                }
             }
             (Ok(_), _) => {}
         }
         let mut bound = Bound::default();
-        bound.add(&rooms, path)?;
+        bound.add(&rooms, path, &Default::default())?;
         let size = envelope.declared_size.unwrap_or(0);
         match bound.spare_the_full(&rooms, size).await {
             Ok(true) => Ok(()),
@@ -128,25 +131,20 @@ impl Host for MailIn {
 
     async fn credentials(&self, caller: &Caller, user: &str) -> Result<Credentials, Refusal> {
         let rooms = self.rooms()?;
-        if !rooms.wrong_passwords.may_try(caller.client) {
-            let wait = rooms.config().staff.wait_after_wrong_passwords;
-            return Err(verdict::too_many_wrong_passwords(wait));
-        }
-        let (verifier, staff) = rooms.staff.credentials(user);
-        Ok(Credentials { verifier, staff })
+        let knocked = rooms.staff.knock(caller.client, user).await;
+        let Knocked { verifier, tried } = knocked.map_err(verdict::held_up)?;
+        Ok(Credentials { verifier, tried })
     }
 
-    async fn login(&self, caller: &Caller, outcome: LoginOutcome) -> Result<(), Refusal> {
-        let rooms = self.rooms()?;
-        let LoginOutcome::Proven(staff) = outcome else {
-            rooms.wrong_passwords.wrong(caller.client);
-            return Ok(());
-        };
-        let roll = rooms.staff.roll();
-        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
-        rooms.wrong_passwords.right(caller.client);
-        tracing::info!(staff = %member.log_name, "logged in");
-        Ok(())
+    async fn login(
+        &self,
+        caller: &Caller,
+        outcome: LoginOutcome,
+    ) -> Result<Option<StaffId>, Refusal> {
+        let staff = &self.rooms()?.staff;
+        let ended = staff.ended(Door::Submission, caller.client, outcome);
+        let member = ended.await.map_err(|_| verdict::revoked())?;
+        Ok(member.map(|member| member.id))
     }
 }
 

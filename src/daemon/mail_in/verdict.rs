@@ -8,6 +8,7 @@ use crate::list::{ListError, SubmitError};
 use crate::mailbox::directory::NotHere;
 use crate::smtp::reply::{Enhanced, Reply};
 use crate::smtp::server::Refusal;
+use crate::staff::HeldUp;
 
 use super::super::identity::WrongWriter;
 
@@ -32,6 +33,11 @@ impl Unknown {
                 (5, 1, 1),
                 "The list has no such part: write to LIST+CONSTITUENCY, as in news+leeds-east",
             ),
+            Self::NotHere(_) if staff => refuse(
+                550,
+                (5, 1, 1),
+                "There is no such address at the party; check how it is written",
+            ),
             Self::NotHere(_) => Refusal::no_such_mailbox(),
             Self::NoAddress => refuse(553, (5, 1, 3), "Not a mail address that we can use"),
         }
@@ -43,7 +49,11 @@ fn refuse(code: u16, enhanced: (u8, u16, u16), text: &'static str) -> Refusal {
 }
 
 pub(super) fn revoked() -> Refusal {
-    refuse(421, (4, 7, 0), "This account was closed")
+    refuse(
+        421,
+        (4, 7, 0),
+        "This account was closed; ask an admin of the party",
+    )
 }
 
 pub(super) fn not_your_address() -> Refusal {
@@ -87,6 +97,15 @@ pub(super) fn no_sender_role() -> Refusal {
     )
 }
 
+/// RFC 3463 X.7.1. Somebody may write to part of a list alone.
+pub(super) fn beyond_grant() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "What was granted to you is for another list, or for some constituencies alone; write to LIST+CONSTITUENCY, or ask an admin",
+    )
+}
+
 /// A list's copies go wherever its subscribers are.
 pub(super) fn no_require_tls_for_lists() -> Refusal {
     refuse(
@@ -96,11 +115,9 @@ pub(super) fn no_require_tls_for_lists() -> Refusal {
     )
 }
 
-pub(super) fn too_many_wrong_passwords(wait: std::time::Duration) -> Refusal {
-    let minutes = wait.as_secs().div_ceil(60);
-    let unit = if minutes == 1 { "minute" } else { "minutes" };
-    let text = format!("Too many wrong passwords from your network; wait {minutes} {unit}");
-    Refusal::new(Reply::new(421, (4, 7, 0), text))
+/// Wrong passwords came from there, or everybody comes at once.
+pub(super) fn held_up(held: HeldUp) -> Refusal {
+    Refusal::new(Reply::new(421, (4, 7, 0), held.to_string()))
 }
 
 pub(super) fn list_goes_alone() -> Refusal {
@@ -113,7 +130,7 @@ pub(super) fn list_goes_alone() -> Refusal {
 
 pub(super) fn too_many_outside(at_most: u32) -> Refusal {
     let text = format!(
-        "Sent to nobody: too many recipients outside the party in one mail ({at_most} at most); use a list"
+        "Sent to nobody: too many recipients outside the party in one mail ({at_most} at most, by To, Cc and envelope together); use a list"
     );
     Refusal::new(Reply::new(550, (5, 7, 1), text))
 }
@@ -126,6 +143,15 @@ pub(super) fn too_many_today(most: u32) -> Refusal {
             1 => "1 mail".to_owned(),
             most => format!("{most} mails"),
         }
+    );
+    Refusal::new(Reply::new(450, (4, 7, 1), text))
+}
+
+/// Temporary as well: the mail goes once the hour is over.
+pub(super) fn too_many_in_an_hour(most: u32) -> Refusal {
+    let text = format!(
+        "Sent to nobody: with this mail you would write to more than {most} different people outside the party in an hour \
+         (outside_per_hour); try again later, or use a list"
     );
     Refusal::new(Reply::new(450, (4, 7, 1), text))
 }

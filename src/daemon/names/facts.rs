@@ -52,21 +52,31 @@ pub(in crate::daemon) fn addresses(config: &Config) -> Vec<IpAddr> {
     sources.copied().filter(|one| is_public(*one)).collect()
 }
 
-/// What mail programs may look for, and where it is.
+/// What mail programs may look for (RFC 6186, RFC 8314 §5.1), and where it is; with settings for them, also where Outlook
+/// finds its own.
 fn services(config: &Config) -> Vec<ServiceFact> {
-    let listen = &config.listen;
-    let doors = [
-        ("submissions", &listen.submissions.addresses, 465),
-        ("submission", &listen.submission.addresses, 587),
-    ];
-    let doors = doors.map(|(name, addresses, usual)| ServiceFact {
-        name,
+    let listeners = config.listen.all();
+    let port = |name: &str, usual: u16| {
+        let (_, addresses, _) = listeners.iter().find(|(known, ..)| *known == name)?;
         // Port 0 is any free one, in a laboratory.
-        port: addresses.first().map(|address| match address.port() {
+        addresses.first().map(|address| match address.port() {
             0 => usual,
             port => port,
-        }),
+        })
+    };
+    let doors = [
+        ("submissions", 465),
+        ("submission", 587),
+        ("imaps", 993),
+        ("pop3s", 995),
+    ];
+    let doors = doors.into_iter().map(|(name, usual)| ServiceFact {
+        name,
+        port: port(name, usual),
     });
-    let not_yet = ["imaps", "pop3s"].map(|name| ServiceFact { name, port: None });
-    doors.into_iter().chain(not_yet).collect()
+    let outlook = config.dns.autoconfig.then(|| ServiceFact {
+        name: "autodiscover",
+        port: port("https", 443),
+    });
+    doors.chain(outlook).collect()
 }

@@ -11,13 +11,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::address::Domain;
-use crate::config::{Config, HostPort};
+use crate::config::{self, Config, HostPort};
 use crate::daemon::mail_in::names::Lookups;
 use crate::dns::{
-    Hitch, Kind, LookupError, NameServer, Resolver, ResolverSettings, is_listing, listing_name,
+    Dnssec, Hitch, Kind, LookupError, NameServer, Resolver, ResolverSettings, SecureResolver,
+    is_listing, listing_name,
 };
 use crate::message::verdict::spf::{Sending, SpfResult, check_sender};
-use crate::zone::{Answer, Asked, Looks, Reach, Reverse, Silent};
+use crate::zone::{Answer, Asked, Looks, Proof, Reach, Reverse, Silent};
 
 /// The longest that one look-up takes.
 const EACH: Duration = Duration::from_secs(8);
@@ -33,6 +34,8 @@ type Servers = Arc<Vec<NameServer>>;
 /// One look at everything: what it remembers is new each time.
 pub struct Look {
     lookups: Lookups,
+    /// It checks DNSSEC as other servers do.
+    secure: Option<SecureResolver>,
     /// Instead of those that zones name.
     fixed: Option<Servers>,
     /// By name, as it was asked for.
@@ -56,6 +59,12 @@ impl Look {
             cache: 512,
             ..ResolverSettings::default()
         };
+        let dnssec = match config.delivery.dnssec {
+            config::Dnssec::Validate => Dnssec::Validate(config.delivery.trust_anchor.as_deref()),
+            config::Dnssec::TrustAd => Dnssec::TrustAd,
+        };
+        // A trust anchor that can't be read is told where the service starts.
+        let secure = SecureResolver::new(settings.clone(), dnssec).ok();
         let authorities = &config.dns.authorities;
         let fixed: Result<Vec<_>, _> = authorities
             .iter()
@@ -63,6 +72,7 @@ impl Look {
             .collect();
         Ok(Self {
             lookups: Lookups(Resolver::new(settings)?),
+            secure,
             fixed: (!authorities.is_empty()).then_some(Arc::new(fixed?)),
             servers: Mutex::default(),
             silent: Mutex::default(),
@@ -152,6 +162,18 @@ impl Looks for Look {
         Asked {
             authorities,
             resolver: answer(resolver),
+        }
+    }
+
+    async fn proof(&self, domain: &str) -> Proof {
+        let (Some(secure), Ok(domain)) = (&self.secure, Domain::parse(domain)) else {
+            return Proof::Unknown;
+        };
+        match timeout(2 * EACH, secure.mail_hosts(&domain)).await {
+            Ok(Ok(hosts)) if hosts.secure => Proof::Signed,
+            Ok(Ok(_)) => Proof::Unsigned,
+            Ok(Err(LookupError::Bogus)) => Proof::Bogus,
+            _ => Proof::Unknown,
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Mail {
     pub tls: &'static str,
     /// Whether its sender asked for REQUIRETLS.
     pub require_tls: bool,
+    /// What was said behind the paths of MAIL and RCPT.
+    pub parameters: String,
     /// The connection that brought it, counted from 1.
     pub connection: u64,
     /// The message as it was on the wire, dots still doubled.
@@ -235,6 +237,7 @@ mod tests {
             recipients: vec![to.to_owned()],
             tls: "TLSv1.3",
             require_tls: false,
+            parameters: String::new(),
             connection: 1,
             stuffed: stuffed.as_bytes().into(),
         }

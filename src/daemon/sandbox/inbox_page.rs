@@ -351,6 +351,7 @@ mod tests {
             recipients: vec![to.to_owned()],
             tls: "TLSv1.3",
             require_tls: false,
+            parameters: String::new(),
             connection: 1,
             stuffed: message.as_bytes().into(),
         }

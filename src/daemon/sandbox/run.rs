@@ -227,6 +227,14 @@ fn mail_programs(world: &World) -> Result<Vec<Row>, StageError> {
             "submission, STARTTLS",
             format!("port {}", world.door("submission")?.port()),
         ),
+        (
+            "folders (IMAP), TLS",
+            format!("port {}", world.door("imaps")?.port()),
+        ),
+        (
+            "fetching (POP3), TLS",
+            format!("port {}", world.door("pop3s")?.port()),
+        ),
         ("MX", format!("port {}", world.door("smtp")?.port())),
         (
             "authority to trust",

@@ -18,7 +18,7 @@ use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Failure;
-use crate::control::api::staff::{Add, Password};
+use crate::control::api::staff::{Add, AddPassword};
 use crate::daemon::init::{self, Due, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
@@ -107,7 +107,7 @@ impl std::fmt::Debug for Person {
 pub struct Stage {
     place: Directory,
     config: Config,
-    ports: [u16; 5],
+    ports: [u16; 7],
     trust: Trust,
     approver: Person,
 }
@@ -134,7 +134,11 @@ impl Stage {
         }
         // TLS peers go by the host's clock, whatever the sandbox's says.
         let ca = SelfMadeCa::new("Hustings sandbox, trusted by nobody else", Timestamp::now())?;
-        ca.issue_to(&root.join("tls"), "party", &[HOST, DOMAIN, "127.0.0.1"])?;
+        let host = plan.domain.map(|domain| HOST.replace(DOMAIN, domain));
+        let names = [HOST, DOMAIN, "127.0.0.1"]
+            .into_iter()
+            .chain(host.as_deref());
+        ca.issue_to(&root.join("tls"), "party", &names.collect::<Vec<_>>())?;
         fs::write(root.join("ca.pem"), ca.pem())?;
         let trust = Trust::new(ca.der())?;
         let text = config_text(&root, &plan);
@@ -181,8 +185,8 @@ impl Stage {
         &self.config
     }
 
-    /// The ports it was planned with: SMTP, submissions, submission, pages and plain pages; 0 is any.
-    pub fn ports(&self) -> [u16; 5] {
+    /// The ports it was planned with: SMTP, submissions, submission, pages, plain pages, IMAP and POP3; 0 is any.
+    pub fn ports(&self) -> [u16; 7] {
         self.ports
     }
 
@@ -229,7 +233,7 @@ impl Stage {
     /// # Errors
     /// The daemon's failure.
     pub async fn sender(&self) -> Result<Person, StageError> {
-        let address = format!("{SENDER}@{DOMAIN}");
+        let address = format!("{SENDER}@{}", self.config.domain());
         let add = Add {
             name: SENDER.to_owned(),
             addresses: vec![address.clone()],
@@ -241,8 +245,10 @@ impl Stage {
             Ok(made) => made.answer,
             // Of a directory that was kept: her password was shown when she was made.
             Err(refused) if self.approver.password.is_empty() => {
-                let anew = Password {
+                let anew = AddPassword {
                     name: Some(SENDER.to_owned()),
+                    label: "sandbox".to_owned(),
+                    replace: true,
                     reason: Some("to try it again".to_owned()),
                 };
                 let anew = self.socket().ask(anew).await.map_err(|_| refused)?;
@@ -259,7 +265,7 @@ impl Stage {
 }
 
 async fn first_admin(config: &Config, root: &crate::vault::RootKey) -> Result<Person, StageError> {
-    let address = format!("{APPROVER}@{DOMAIN}");
+    let address = format!("{APPROVER}@{}", config.domain());
     let account = NewAccount {
         name: APPROVER.to_owned(),
         addresses: EmailAddress::parse(&address).into_iter().collect(),
@@ -350,7 +356,7 @@ mod tests {
     #[test]
     fn ports_are_given_in_a_row() {
         let plan = Plan::new("127.0.0.1:1".parse().unwrap()).ports_from(Some(4000));
-        assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004]);
+        assert_eq!(plan.ports, [4000, 4001, 4002, 4003, 4004, 4005, 4006]);
         let ports = free_ports().unwrap();
         assert!(ports.iter().all(|port| (10_000..32_000).contains(port)));
     }

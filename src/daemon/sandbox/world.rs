@@ -103,6 +103,8 @@ pub fn door(doors: &Doors, name: &'static str) -> Result<SocketAddr, StageError>
         "smtp" => &doors.smtp,
         "submissions" => &doors.submissions,
         "submission" => &doors.submission,
+        "imaps" => &doors.imaps,
+        "pop3s" => &doors.pop3s,
         "https" => &doors.https,
         "http" => &doors.http,
         "plain" => &doors.plain,

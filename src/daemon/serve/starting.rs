@@ -10,13 +10,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::house::PartyHouse;
+use super::super::imap_in::ImapIn;
 use super::super::mail_in::MailIn;
+use super::super::maildrops::Maildrops;
 use super::super::notify::Sockets;
 use super::super::service::{NobodyKnown, ServiceDesk};
 use super::{Doors, StartError, report};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Desk, Server};
+use crate::imap::Door as ImapDoor;
+use crate::pop3::Door as Pop3Door;
 use crate::smtp::server::{Door as SmtpDoor, Role};
 use crate::tls::{Certificates, Door as TlsDoor, server_config};
 use crate::web::Door as WebDoor;
@@ -70,6 +74,8 @@ impl Starting<'_> {
                 "smtp" => self.serve_smtp(name, Role::Mx, listeners),
                 "submissions" => self.serve_smtp(name, Role::Submissions, listeners),
                 "submission" => self.serve_smtp(name, Role::Submission, listeners),
+                "imaps" => self.serve_imap(name, listeners),
+                "pop3s" => self.serve_pop3(name, listeners),
                 "http" => self.serve_port_80(name, listeners),
                 _ => self.serve_pages(name, listeners),
             }
@@ -81,6 +87,8 @@ impl Starting<'_> {
             "smtp" => &mut self.doors.smtp,
             "submissions" => &mut self.doors.submissions,
             "submission" => &mut self.doors.submission,
+            "imaps" => &mut self.doors.imaps,
+            "pop3s" => &mut self.doors.pop3s,
             "http" => &mut self.doors.http,
             _ => &mut self.doors.https,
         }
@@ -126,6 +134,34 @@ impl Starting<'_> {
             .with_shared_limits(limits.mail())
             .with_refusals(self.certificates.refusals().clone());
         let (door, admission) = (Arc::new(door), limits.admission(name));
+        for listener in listeners {
+            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
+            self.tasks
+                .spawn(async move { door.listen(listener, admission, stop).await });
+        }
+    }
+
+    pub(super) fn serve_imap(&self, name: &'static str, listeners: Vec<TcpListener>) {
+        let tls = server_config(self.certificates.clone(), TlsDoor::Submission);
+        let limits = self.house.limits();
+        let host = Arc::new(ImapIn::new(self.house.cell()));
+        let door = ImapDoor::new(host, TlsAcceptor::from(tls))
+            .with_shared_limits(limits.folders())
+            .with_refusals(self.certificates.refusals().clone());
+        let (door, admission) = (Arc::new(door), limits.admission(name));
+        for listener in listeners {
+            let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
+            self.tasks
+                .spawn(async move { door.listen(listener, admission, stop).await });
+        }
+    }
+
+    pub(super) fn serve_pop3(&self, name: &'static str, listeners: Vec<TcpListener>) {
+        let tls = server_config(self.certificates.clone(), TlsDoor::Submission);
+        let host = Arc::new(Maildrops::new(self.house.cell()));
+        let door = Pop3Door::new(host, TlsAcceptor::from(tls))
+            .with_refusals(self.certificates.refusals().clone());
+        let (door, admission) = (Arc::new(door), self.house.limits().admission(name));
         for listener in listeners {
             let (door, admission, stop) = (door.clone(), admission.clone(), self.stop.clone());
             self.tasks

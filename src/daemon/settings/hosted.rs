@@ -1,8 +1,6 @@
 //! What programs fetch from us, and how our own certificates are looked after.
 
-use std::collections::BTreeMap;
-
-use super::SettingsError;
+use super::{SettingsError, programs};
 use crate::certificate::{AcmeSettings, CertificateSettings, Http};
 use crate::config::{CertificateSource, Config};
 use crate::dns::{Resolver, ResolverSettings};
@@ -20,56 +18,20 @@ pub(super) fn hosted(config: &Config) -> Hosted {
         }
         if config.dns.autoconfig {
             let host = format!("autoconfig.{domain}");
-            hosted
-                .settings
-                .insert(host, programs(config, domain.as_str()));
+            let text = programs::thunderbird(config, domain);
+            hosted.settings.insert(host, text);
+        }
+    }
+    if config.dns.autoconfig {
+        let host = config.hostname.to_string();
+        let (outlook, apple) = (programs::outlook(config), programs::apple(config));
+        hosted.outlook.insert(host.clone(), outlook);
+        // Without a door to read by there is no account to set up.
+        if !apple.is_empty() {
+            hosted.apple.insert(host, apple);
         }
     }
     hosted
-}
-
-/// Settings for mail programs, as Thunderbird and its kin read them. What isn't offered here isn't in it.
-fn programs(config: &Config, domain: &str) -> String {
-    let listen = &config.listen;
-    let offered = [
-        ("SSL", 465, &listen.submissions.addresses),
-        ("STARTTLS", 587, &listen.submission.addresses),
-    ];
-    let offered: BTreeMap<_, _> = offered
-        .into_iter()
-        .filter_map(|(socket, usual, addresses)| {
-            let port = match addresses.first()?.port() {
-                0 => usual,
-                port => port,
-            };
-            Some((socket, port))
-        })
-        .collect();
-    let host = &config.hostname;
-    let servers = offered.iter().map(|(socket, port)| {
-        format!(
-            "    <outgoingServer type=\"smtp\">\n      <hostname>{host}</hostname>\n      <port>{port}</port>\n      \
-             <socketType>{socket}</socketType>\n      <authentication>password-cleartext</authentication>\n      \
-             <username>%EMAILLOCALPART%</username>\n    </outgoingServer>\n"
-        )
-    });
-    let name = escaped(
-        config
-            .party
-            .short_name
-            .as_ref()
-            .unwrap_or(&config.party.name),
-    );
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<clientConfig version=\"1.1\">\n  <emailProvider id=\"{domain}\">\n    \
-         <domain>{domain}</domain>\n    <displayName>{name}</displayName>\n{}  </emailProvider>\n</clientConfig>\n",
-        servers.collect::<String>()
-    )
-}
-
-fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
 pub(super) fn certificates(config: &Config) -> Result<Option<CertificateSettings>, SettingsError> {

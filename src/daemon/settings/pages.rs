@@ -162,7 +162,13 @@ fn retention(config: &Config) -> Retention {
         backup_days: days(keep.backups),
         evidence_years: months(keep.evidence).div_ceil(12),
         log_days: days(keep.logs),
-        mail_months: months(keep.mail),
+        // The longest of all: the notice doesn't tell roles apart.
+        mail_months: config
+            .mailbox
+            .values()
+            .filter_map(|mailbox| mailbox.keep)
+            .map(months)
+            .fold(months(keep.mail), u32::max),
         ..Retention::default()
     }
 }

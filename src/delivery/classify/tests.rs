@@ -288,6 +288,25 @@ fn who_says_too_much_is_left_alone() {
         Some(SignedDuration::from_mins(30))
     );
     assert_eq!(of("550 5.1.1 x").pause, None);
+    // Law §4: all that is about who we are. For good, each try would cost a person their copy.
+    for code in ["7.23", "7.26", "7.27", "7.29", "7.30", "7.31", "7.32"] {
+        let pause = |line: String| of(&line).pause;
+        assert_eq!(pause(format!("450 4.{code} x")), Some(RATE_PAUSE), "{code}");
+        assert_eq!(
+            pause(format!("550 5.{code} x")),
+            Some(DISTRUST_PAUSE),
+            "{code}"
+        );
+    }
+    assert_eq!(of("550 5.7.25 no PTR").pause, Some(DISTRUST_PAUSE));
+    assert_eq!(
+        of("550 5.7.515 Access denied, sending domain").pause,
+        Some(DISTRUST_PAUSE)
+    );
+    // One message's wish, and one server's own words.
+    assert_eq!(of("550 5.7.30 REQUIRETLS support required").pause, None);
+    let words = of("550 5.7.1 SPF check failed");
+    assert_eq!(words.pause, None, "{words:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::delivery::classify::Cause;
 use crate::delivery::parcel::{Attempted, Letter, Loaded, Parcel, ParcelKey};
 use crate::delivery::policy::TlsWish;
 use crate::smtp::client::{CommandError, Envelope, WirePath};
+use crate::store::DsnWish;
 
 enum Load {
     Made(Box<Cargo>),
@@ -160,5 +161,8 @@ fn envelope(letter: &Letter, wish: TlsWish) -> Result<Envelope, CommandError> {
     if wish == TlsWish::Required {
         envelope = envelope.with_require_tls();
     }
-    Ok(envelope)
+    Ok(match &letter.dsn {
+        Some(wish) => envelope.with_dsn(DsnWish::clone(wish)),
+        None => envelope,
+    })
 }

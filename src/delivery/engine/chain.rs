@@ -180,6 +180,7 @@ impl<'a> Chain<'a> {
         let Some(mut clearance) = self.clearance(&cargo).await else {
             return self.close_without_dot(next);
         };
+        let tells = waiting.tells_the_sender() && cargo.envelope.asks_for_reports();
         let given = tokio::select! {
             biased;
             () = clearance.revoked() => None,
@@ -196,6 +197,7 @@ impl<'a> Chain<'a> {
         *self.served += 1;
         let mut pause = None;
         let fate = match outcome {
+            Outcome::Accepted(_) if tells => Fate::Entrusted,
             Outcome::Accepted(_) => Fate::Delivered,
             Outcome::InDoubt(error) => {
                 tracing::debug!(%error, "a final dot has no answer");
@@ -350,7 +352,9 @@ impl<'a> Chain<'a> {
 }
 
 async fn settle_then(shared: Arc<Shared>, cargo: Cargo, fate: Fate, good: bool) -> bool {
-    shared.desk.count(matches!(fate, Fate::Delivered));
+    shared
+        .desk
+        .count(matches!(fate, Fate::Delivered | Fate::Entrusted));
     let attempted = Attempted {
         fate,
         at: shared.clock.now(),

@@ -128,6 +128,9 @@ async fn share_fate(shared: &Arc<Shared>, to: &Destination, failure: &Failure) {
         let Some(job) = shared.desk.take_unsent(to) else {
             break;
         };
+        if let Some(pause) = failure.pause() {
+            shared.desk.comes_again(to, pause);
+        }
         if writing.len() >= TOGETHER {
             writing.join_next().await;
         }

@@ -1,7 +1,7 @@
 //! The desk: which parcels are under way, which wait for which destination, whose turn it is, and the connections that
 //! were put aside.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -108,6 +108,8 @@ struct State {
     uncounted: HashMap<Destination, u32>,
     /// When the next copy for a provider may be due that gets so many in a minute and for which more wait than fit here.
     turns: HashMap<Provider, Timestamp>,
+    /// Parcels that were put off, by the minute in which they come again.
+    put_off: HashMap<Provider, BTreeMap<i64, usize>>,
     under_way: HashSet<ParcelKey>,
     /// Parcels that are left alone for a moment. They count as under way.
     resting: VecDeque<(Instant, ParcelKey)>,
@@ -137,6 +139,7 @@ impl Desk {
                 said: HashMap::new(),
                 uncounted: HashMap::new(),
                 turns: HashMap::new(),
+                put_off: HashMap::new(),
                 under_way: HashSet::new(),
                 resting: VecDeque::new(),
                 parked: Pool::new(settings.parked, keep),
@@ -190,7 +193,7 @@ impl Desk {
             return Offered::Full;
         }
         let destination = Destination::of(&*parcel);
-        if let Some((until, said)) = self.held_up(&state, &destination) {
+        if let Some((until, said)) = self.held_up(&mut state, &destination) {
             state.under_way.insert(key);
             let job = Job::Fresh(parcel);
             return Offered::PutOff(PutOff { job, until, said });

@@ -103,8 +103,11 @@ impl Failure {
         if reply.code() == 421 {
             verdict.pause = verdict.pause.or(Some(CLOSED_PAUSE));
         }
-        // "Not now, you send too much" is the provider's word. A refusal for good may be one customer's rule.
+        // "Not now, you send too much" is the provider's word, and so is what it thinks of our signatures. Another refusal for
+        // good may be one customer's rule.
+        let is_distrusted = verdict.cause == Cause::OurFault(Fault::Authentication);
         let extent = match verdict.permanent {
+            true if is_distrusted && verdict.pause.is_some() => Extent::Provider,
             true => Extent::Domain,
             false => Extent::Provider,
         };

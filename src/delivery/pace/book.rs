@@ -11,6 +11,8 @@ use super::Provider;
 
 /// From so many a day on there is no daily limit any more.
 const WARM: u32 = 100_000;
+/// The longest that anybody is left alone.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 /// Providers that are remembered; of more, those that got nothing for the longest are forgotten.
 const REMEMBERED: usize = 5_000;
 
@@ -70,6 +72,9 @@ pub struct Standing {
     pub sent: u32,
     /// It asked us to slow down on that day.
     pub warned: bool,
+    /// It asked to be left alone until then.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
 }
 
 impl Standing {
@@ -79,6 +84,7 @@ impl Standing {
             allowed: pace.first_day,
             sent: 0,
             warned: false,
+            paused_until: None,
         }
     }
 
@@ -95,6 +101,7 @@ impl Standing {
         };
         *self = Self {
             allowed: grown.max(pace.first_day),
+            paused_until: self.paused_until,
             ..Self::begin(day, pace)
         };
     }
@@ -198,6 +205,30 @@ impl Book {
         let pace = self.settings.of(provider);
         self.standing(provider, pace, now).warned = true;
         self.dirty = true;
+    }
+
+    /// It is left alone until then, over a restart too.
+    pub(super) fn pause(&mut self, provider: &Provider, until: Timestamp, now: Timestamp) {
+        let pace = self.settings.of(provider);
+        let standing = self.standing(provider, pace, now);
+        standing.paused_until = standing.paused_until.max(Some(until));
+        self.dirty = true;
+    }
+
+    /// Until when it is left alone.
+    pub(super) fn paused_until(&self, provider: &Provider, now: Timestamp) -> Option<Timestamp> {
+        let until = self.standings.get(provider)?.paused_until;
+        // No pause is this long: the clock was set back.
+        until.filter(|until| *until > now && until.duration_since(now) <= LONGEST_PAUSE)
+    }
+
+    /// Those that get nothing now, whether or not anything is at hand for them.
+    pub(super) fn held_up(&mut self, now: Timestamp) -> Vec<Provider> {
+        let all: Vec<Provider> = self.standings.keys().cloned().collect();
+        let is_held_up = |provider: &Provider| {
+            self.paused_until(provider, now).is_some() || self.today(provider, now).1 == Some(0)
+        };
+        all.into_iter().filter(is_held_up).collect()
     }
 
     /// How it stands today, and how many more it may get; none if there is no limit.

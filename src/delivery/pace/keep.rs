@@ -127,6 +127,21 @@ impl PaceBook {
         self.book().warn(provider, now);
     }
 
+    /// It is left alone until then, over a restart too.
+    pub fn pause(&self, provider: &Provider, until: Timestamp, now: Timestamp) {
+        self.book().pause(provider, until, now);
+    }
+
+    /// Until when it is left alone.
+    pub fn paused_until(&self, provider: &Provider, now: Timestamp) -> Option<Timestamp> {
+        self.book().paused_until(provider, now)
+    }
+
+    /// Those that get nothing now, whether or not anything is at hand for them.
+    pub fn held_up(&self, now: Timestamp) -> Vec<Provider> {
+        self.book().held_up(now)
+    }
+
     /// How it stands today, and how many more it may get; none if there is no limit.
     pub fn today(&self, provider: &Provider, now: Timestamp) -> (Standing, Option<u32>) {
         self.book().today(provider, now)

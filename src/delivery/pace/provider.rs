@@ -50,6 +50,11 @@ impl Provider {
         names.find(|name| **name == *self.0)
     }
 
+    /// Its name as the configuration may have it, whoever it is. It may be one person's domain.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the configuration means this one: by its name, by a domain that it's under, or, of a large one, by the name of
     /// its servers.
     pub fn is_named(&self, setting: &str) -> bool {

@@ -6,7 +6,7 @@ use crate::address::EmailAddress;
 use crate::delivery::schedule::{MailKind, Schedule};
 use crate::id::{MessageId, StaffId};
 use crate::store::{
-    MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step, TlsWish,
+    DsnWish, MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step, TlsWish,
 };
 use crate::vault::Vault;
 
@@ -74,6 +74,7 @@ fn service(
             needs: needs_of(recipient, bytes),
             prefix: None,
             tls,
+            dsn: DsnWish::default(),
         },
     );
     vec![Step::PutMessage(message), Step::PutQueued(queued)]
@@ -87,6 +88,28 @@ fn needs_of(recipient: &EmailAddress, bytes: &[u8]) -> Needs {
     }
 }
 
+/// A recipient outside, and what the sender wants to be told of them. `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outsider {
+    /// The address.
+    pub address: EmailAddress,
+    /// What is to be told (RFC 3461).
+    pub dsn: DsnWish,
+}
+
+impl From<EmailAddress> for Outsider {
+    fn from(address: EmailAddress) -> Self {
+        let dsn = DsnWish::default();
+        Self { address, dsn }
+    }
+}
+
+impl std::fmt::Debug for Outsider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outsider(..)")
+    }
+}
+
 /// A staff member's mail to outside recipients.
 #[derive(Debug, Clone, Copy)]
 pub struct StaffMail<'a> {
@@ -97,7 +120,7 @@ pub struct StaffMail<'a> {
     /// Where notices about it would go; none for the null reverse-path.
     pub reverse_path: Option<&'a EmailAddress>,
     /// The outside recipients.
-    pub recipients: &'a [EmailAddress],
+    pub recipients: &'a [Outsider],
     /// Its signature fields, from [`crate::delivery::signing::MessageHasher`]; without them it is signed when it is sent
     /// first.
     pub prefix: Option<&'a str>,
@@ -115,7 +138,7 @@ pub fn queue_staff_mail(
 ) -> impl Iterator<Item = Step> {
     mail.recipients.iter().map(move |recipient| {
         let mut needs = mail.needs;
-        needs.smtputf8 |= !recipient.as_str().is_ascii();
+        needs.smtputf8 |= !recipient.address.as_str().is_ascii();
         Step::PutQueued(Queued::new(
             mail.message,
             QueueRecord {
@@ -123,7 +146,7 @@ pub fn queue_staff_mail(
                     sender: mail.sender,
                 },
                 reverse_path: mail.reverse_path.map(ToString::to_string),
-                recipient: recipient.clone(),
+                recipient: recipient.address.clone(),
                 queued_at: now,
                 expires_at: end(schedule, MailKind::Staff, now),
                 attempts: 0,
@@ -132,6 +155,7 @@ pub fn queue_staff_mail(
                 needs,
                 prefix: mail.prefix.map(str::to_owned),
                 tls: mail.tls,
+                dsn: recipient.dsn.clone(),
             },
         ))
     })

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::Inner;
+use super::{Inner, MailQueue};
 use crate::delivery::classify::{Cause, Fault};
 use crate::delivery::policy::Doubt;
 use crate::id::{MessageId, StaffId};
@@ -12,10 +12,10 @@ use crate::message::dsn::{self, Action, Outcome, Report, Status};
 use crate::message::mime::{Limits, field};
 use crate::message::outline::outline;
 use crate::store::{
-    Delivery, MailClass, MessageRecord, OutlineRow, OwnMessage, Queued, SpecialUse, Step,
+    Delivery, DsnWish, MailClass, MessageRecord, OutlineRow, OwnMessage, Queued, SpecialUse, Step,
     StoreError,
 };
-use crate::template::{Delayed, Mail, NotDelivered, TemplateError, Tongues, Unreached};
+use crate::template::{Delayed, Delivered, Mail, NotDelivered, TemplateError, Tongues, Unreached};
 
 /// A failed attempt.
 pub(super) struct Failed<'a> {
@@ -35,6 +35,9 @@ pub(super) enum End<'a> {
     Dropped(Option<&'a str>),
 }
 
+/// The largest mail that is returned whole: a notice is made in memory.
+const LARGEST_WHOLE: usize = 1024 * 1024;
+
 /// The notice that a mail could not be delivered.
 pub(super) async fn failed(
     queue: &Inner,
@@ -42,10 +45,13 @@ pub(super) async fn failed(
     failed: &Failed<'_>,
     end: End<'_>,
 ) -> Result<Vec<Step>, StoreError> {
-    let Some(addressee) = Addressee::of(row) else {
+    let Some(about) = About::of(row).filter(|_| row.record.dsn.failure()) else {
         return Ok(Vec::new());
     };
-    let original = original(queue, row).await;
+    let (original, whole) = match row.record.dsn.whole {
+        Some(true) => original_whole(queue, row).await,
+        _ => (original(queue, row).await, false),
+    };
     let said = said(failed);
     let recipients = &[Unreached {
         address: row.record.recipient.as_str(),
@@ -64,13 +70,9 @@ pub(super) async fn failed(
         recipients,
     };
     let mail = queue.templates.load().mail(Tongues::English, &view);
-    let told = Told {
-        action: Action::Failed,
-        retry_until: None,
-        original,
-        mail,
-    };
-    Ok(write(queue, row, failed, &addressee, told))
+    let mut told = Told::of(failed, Action::Failed, original, mail);
+    told.whole = whole;
+    Ok(write(queue, &about, told))
 }
 
 /// The notice that a mail is late.
@@ -79,7 +81,7 @@ pub(super) async fn delayed(
     row: &Queued,
     failed: &Failed<'_>,
 ) -> Result<Vec<Step>, StoreError> {
-    let Some(addressee) = Addressee::of(row) else {
+    let Some(about) = About::of(row).filter(|_| row.record.dsn.delay()) else {
         return Ok(Vec::new());
     };
     let original = original(queue, row).await;
@@ -99,28 +101,104 @@ pub(super) async fn delayed(
         until: &until.strftime("%-d %B %Y, %H:%M UTC").to_string(),
     };
     let mail = queue.templates.load().mail(Tongues::English, &view);
-    let told = Told {
-        action: Action::Delayed,
-        retry_until: Some(until),
-        original,
-        mail,
-    };
-    Ok(write(queue, row, failed, &addressee, told))
+    let mut told = Told::of(failed, Action::Delayed, original, mail);
+    told.retry_until = Some(until);
+    Ok(write(queue, &about, told))
 }
 
-/// Who is told.
-struct Addressee<'a> {
+/// The notice, for who asked for it, that a server took a mail which tells no more of it (RFC 3461 §5.2.2).
+pub(super) async fn relayed(queue: &Inner, row: &Queued, at: Timestamp) -> Vec<Step> {
+    let Some(about) = About::of(row).filter(|_| row.record.dsn.success()) else {
+        return Vec::new();
+    };
+    let original = original(queue, row).await;
+    succeeded(queue, &about, Action::Relayed, original, at)
+}
+
+/// A mail that was put into a mailbox here.
+pub struct LocalDelivery<'a> {
+    /// Who sent it.
+    pub sender: StaffId,
+    /// Their address in the envelope.
+    pub reverse_path: &'a str,
+    /// Whom it was delivered to.
+    pub recipient: &'a str,
+    /// What is to be told of it.
+    pub dsn: &'a DsnWish,
+    /// The mail's header.
+    pub header: &'a [u8],
+    /// When.
+    pub at: Timestamp,
+}
+
+impl MailQueue {
+    /// The notice that a mail was put into a mailbox here, if its sender asked for one; to be committed with the mail.
+    pub fn delivered(&self, delivery: &LocalDelivery<'_>) -> Vec<Step> {
+        if !delivery.dsn.success() {
+            return Vec::new();
+        }
+        let about = About {
+            staff: delivery.sender,
+            address: delivery.reverse_path,
+            recipient: delivery.recipient,
+            dsn: delivery.dsn,
+            arrived: delivery.at,
+        };
+        let original = Bytes::copy_from_slice(delivery.header);
+        succeeded(&self.0, &about, Action::Delivered, original, delivery.at)
+    }
+}
+
+fn succeeded(
+    queue: &Inner,
+    about: &About<'_>,
+    action: Action,
+    original: Bytes,
+    at: Timestamp,
+) -> Vec<Step> {
+    let subject = subject(&original);
+    let view = Delivered {
+        subject: subject.as_deref(),
+        recipients: &[about.recipient],
+        relayed: action == Action::Relayed,
+    };
+    let told = Told {
+        action,
+        status: Status {
+            class: 2,
+            subject: 0,
+            detail: 0,
+        },
+        diagnostic: None,
+        at,
+        retry_until: None,
+        original,
+        whole: false,
+        mail: queue.templates.load().mail(Tongues::English, &view),
+    };
+    write(queue, about, told)
+}
+
+/// Which mail to whom it's about, and who is told.
+struct About<'a> {
     staff: StaffId,
     address: &'a str,
+    recipient: &'a str,
+    dsn: &'a DsnWish,
+    /// When the mail came.
+    arrived: Timestamp,
 }
 
-impl<'a> Addressee<'a> {
+impl<'a> About<'a> {
     /// None for service mail, and for mail from the null reverse-path.
     fn of(row: &'a Queued) -> Option<Self> {
         match (&row.record.class, &row.record.reverse_path) {
             (MailClass::Staff { sender }, Some(address)) => Some(Self {
                 staff: *sender,
                 address,
+                recipient: row.record.recipient.as_str(),
+                dsn: &row.record.dsn,
+                arrived: row.record.queued_at,
             }),
             _ => None,
         }
@@ -130,9 +208,47 @@ impl<'a> Addressee<'a> {
 /// What the addressee is told.
 struct Told {
     action: Action,
+    status: Status,
+    diagnostic: Option<String>,
+    at: Timestamp,
     retry_until: Option<Timestamp>,
     original: Bytes,
+    /// `original` is the whole mail, and goes back whole.
+    whole: bool,
     mail: Result<Mail, TemplateError>,
+}
+
+impl Told {
+    fn of(
+        failed: &Failed<'_>,
+        action: Action,
+        original: Bytes,
+        mail: Result<Mail, TemplateError>,
+    ) -> Self {
+        Self {
+            action,
+            status: status(failed.said, action),
+            diagnostic: is_a_reply(failed.said).then(|| failed.said.to_owned()),
+            at: failed.at,
+            retry_until: None,
+            original,
+            whole: false,
+            mail,
+        }
+    }
+}
+
+/// The whole mail, if it isn't too large, else its header; and which it is.
+async fn original_whole(queue: &Inner, row: &Queued) -> (Bytes, bool) {
+    match queue
+        .store
+        .body(row.message)
+        .read_whole(LARGEST_WHOLE)
+        .await
+    {
+        Ok(whole) => (whole.into(), true),
+        Err(_) => (original(queue, row).await, false),
+    }
 }
 
 /// The header of the mail that it's about: it is in the first chunk. A damaged body must not keep the sender from hearing
@@ -154,49 +270,44 @@ fn said(failed: &Failed<'_>) -> Option<String> {
     is_a_reply(failed.said).then(|| dsn::shown(failed.said))
 }
 
-fn write(
-    queue: &Inner,
-    row: &Queued,
-    failed: &Failed<'_>,
-    addressee: &Addressee<'_>,
-    told: Told,
-) -> Vec<Step> {
+fn write(queue: &Inner, about: &About<'_>, told: Told) -> Vec<Step> {
     let mail = match told.mail {
         Ok(mail) => mail,
-        Err(error) => return untold(row, &error),
+        Err(error) => return untold(&error),
     };
     let id = format!("{}@{}", MessageId::random(), queue.settings.host);
     let outcome = Outcome {
-        recipient: row.record.recipient.as_str(),
-        original_recipient: None,
+        recipient: about.recipient,
+        original_recipient: about.dsn.original_recipient.as_deref(),
         action: told.action,
-        status: status(failed.said, told.action),
-        diagnostic: is_a_reply(failed.said).then_some(failed.said),
+        status: told.status,
+        diagnostic: told.diagnostic.as_deref(),
         remote_mta: None,
-        last_attempt: Some(failed.at),
+        last_attempt: Some(told.at),
         retry_until: told.retry_until,
     };
     let report = Report {
         reporting_mta: &queue.settings.host,
         from: queue.settings.postmaster.as_str(),
-        to: addressee.address,
+        to: about.address,
         subject: &mail.subject,
         words: &mail.text,
-        date: failed.at,
+        date: told.at,
         message_id: &id,
-        envelope_id: None,
-        arrival: Some(row.record.queued_at),
+        envelope_id: about.dsn.envelope_id.as_deref(),
+        arrival: Some(about.arrived),
         original: &told.original,
+        whole: told.whole,
         outcomes: &[outcome],
     };
     match dsn::write(&report) {
-        Ok(bytes) => keep(queue, addressee.staff, addressee.address, failed.at, &bytes),
-        Err(error) => untold(row, &error),
+        Ok(bytes) => keep(queue, about.staff, about.address, told.at, &bytes),
+        Err(error) => untold(&error),
     }
 }
 
-fn untold(row: &Queued, error: &dyn std::fmt::Display) -> Vec<Step> {
-    tracing::error!(%error, mail = %row.id, "a sender could not be told about a mail");
+fn untold(error: &dyn std::fmt::Display) -> Vec<Step> {
+    tracing::error!(%error, "a sender could not be told about a mail");
     Vec::new()
 }
 

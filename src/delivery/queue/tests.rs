@@ -82,7 +82,7 @@ impl World {
         writer.write(MAIL).await.unwrap();
         let body = writer.finish();
         let (from, now) = (from.map(address), self.clock.now());
-        let recipients: Vec<_> = to.iter().map(|to| address(to)).collect();
+        let recipients: Vec<_> = to.iter().map(|to| address(to).into()).collect();
         let mail = StaffMail {
             message: body.id(),
             sender: self.sender,

@@ -42,6 +42,7 @@ fn report<'a>(outcomes: &'a [Outcome<'a>]) -> Report<'a> {
         envelope_id: Some("QQ314159"),
         arrival: Some(Timestamp::UNIX_EPOCH),
         original: ORIGINAL,
+        whole: false,
         outcomes,
     }
 }

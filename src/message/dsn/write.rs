@@ -1,5 +1,5 @@
-//! Writing a notification. It returns the header that the sender wrote, never the body, and nothing that was added on
-//! the way.
+//! Writing a notification. It returns the header that the sender wrote, and nothing that was added on the way; the whole
+//! mail only to who asked for it (`RET=FULL`).
 
 use jiff::Timestamp;
 use mail_builder::headers::date::Date;
@@ -77,6 +77,8 @@ pub struct Report<'a> {
     pub arrival: Option<Timestamp>,
     /// The mail, or its header.
     pub original: &'a [u8],
+    /// Whether `original` is the whole mail, to be returned as it is.
+    pub whole: bool,
     /// What became of its recipients; one at least.
     pub outcomes: &'a [Outcome<'a>],
 }
@@ -103,7 +105,7 @@ pub enum ReportError {
     Nobody,
 }
 
-/// Writes the notification: CRLF line ends, 7-bit.
+/// Writes the notification: CRLF line ends, 7-bit unless the mail that it returns isn't.
 ///
 /// # Errors
 /// [`ReportError`].
@@ -111,7 +113,10 @@ pub fn write(report: &Report<'_>) -> Result<Vec<u8>, ReportError> {
     check(report)?;
     let words = compose::part("text/plain", report.words);
     let status = delivery_status(report);
-    let original = compose::part("text/rfc822-headers", &returned(report.original));
+    let original = match report.whole {
+        true => whole(report.original),
+        false => compose::part("text/rfc822-headers", &returned(report.original)),
+    };
     // The status part is ours but for the far server's words, which can't hold a hash of themselves.
     let boundary = encode::boundary(&status);
 
@@ -218,6 +223,17 @@ fn typed_address(address: &str) -> String {
         }
     }
     out
+}
+
+/// The mail as a part. A multipart ends it with a line break of its own.
+fn whole(original: &[u8]) -> Vec<u8> {
+    let encoding = match original.is_ascii() {
+        true => "7bit",
+        false => "8bit",
+    };
+    let head =
+        format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+    [head.as_bytes(), original].concat()
 }
 
 /// The fields that the sender wrote.

@@ -4,6 +4,7 @@
 //! what is later written, byte for byte, and because mail-parser 0.11 nests messages without a limit (dropping a
 //! deep one overflows the stack). Header values, transfer decoding and charsets are mail-parser's.
 
+pub mod decode;
 pub mod encode;
 pub mod field;
 pub mod text;

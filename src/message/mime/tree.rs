@@ -18,6 +18,18 @@ pub enum TransferEncoding {
     Unknown,
 }
 
+impl TransferEncoding {
+    /// What a Content-Transfer-Encoding field says.
+    pub fn named(value: &[u8]) -> Self {
+        match value.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"7bit" | b"8bit" | b"binary" => Self::Identity,
+            b"quoted-printable" => Self::QuotedPrintable,
+            b"base64" => Self::Base64,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// What is done about what can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
@@ -245,20 +257,10 @@ fn content_type(fields: &[Field<'_>]) -> Result<Parameterized, MimeError> {
 }
 
 fn transfer_encoding(fields: &[Field<'_>]) -> TransferEncoding {
-    let Some(field) = find(fields, "Content-Transfer-Encoding") else {
-        return TransferEncoding::Identity;
-    };
-    match field
-        .raw_value()
-        .trim_ascii()
-        .to_ascii_lowercase()
-        .as_slice()
-    {
-        b"" | b"7bit" | b"8bit" | b"binary" => TransferEncoding::Identity,
-        b"quoted-printable" => TransferEncoding::QuotedPrintable,
-        b"base64" => TransferEncoding::Base64,
-        _ => TransferEncoding::Unknown,
-    }
+    let field = find(fields, "Content-Transfer-Encoding");
+    field.map_or(TransferEncoding::Identity, |field| {
+        TransferEncoding::named(field.raw_value())
+    })
 }
 
 /// Whether mail-parser may read this message whole. Its 0.11 line opens embedded messages within embedded messages

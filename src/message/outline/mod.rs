@@ -89,6 +89,20 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The message that this part holds. It begins where the part's body begins; a multipart's parts stand behind a
+    /// boundary line.
+    pub fn message(&self) -> Option<&Node> {
+        let first = self.parts.first();
+        first.filter(|within| within.header_at == self.body_at)
+    }
+
+    /// Whether it's a multipart that has parts.
+    pub fn is_multipart(&self) -> bool {
+        !self.parts.is_empty() && self.message().is_none()
+    }
+}
+
 /// Whether a field is kept of every message that has it.
 pub fn is_listed(name: &str) -> bool {
     LISTED

@@ -1,4 +1,5 @@
-//! `Authentication-Results` (RFC 8601): ours goes first into a mail, and those that claim to be ours go out of it.
+//! `Authentication-Results` (RFC 8601): ours goes first into a mail, and those that claim to be ours go out of it. With it
+//! goes one line for people, [`SENDER`], which says what is proven of this very mail.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -6,6 +7,21 @@ use std::net::IpAddr;
 use super::author::comment_end;
 use super::{Iprev, Verdict};
 use crate::message::mime::field::raw_fields;
+
+/// The field that says to people what is proven of a mail. Nobody but us writes it.
+pub const SENDER: &str = "Hustings-Sender";
+
+/// That field with its CRLF: whether whoever has the author's address wrote this. It is the same whoever that is, and
+/// whatever is known of them.
+pub fn sender_field(proven: bool) -> String {
+    let said = match proven {
+        true => {
+            "proven (whoever has the address in From wrote this;\r\n\twho that is isn't proven)"
+        }
+        false => "unproven (anybody may have written this)",
+    };
+    format!("{SENDER}: {said}\r\n")
+}
 
 /// The field with its CRLF. Addresses of people aren't in it: domains are enough.
 pub fn results_field(verdict: &Verdict, host: &str, client: IpAddr) -> String {
@@ -78,13 +94,14 @@ fn comment(text: &str) -> String {
 }
 
 /// A header without the `Authentication-Results` that name one of `ours` as their author, or nobody who can be read
-/// (RFC 8601 §5). It reads any octets: a line that is no field stays as it is.
+/// (RFC 8601 §5), and without [`SENDER`]. It reads any octets: a line that is no field stays as it is.
 pub fn without_forged(header: &[u8], ours: &[&str]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(header.len());
     let mut fields_end = 0;
     for field in raw_fields(header) {
         fields_end += field.len();
-        if !(is_results(field) && is_forged(unfolded(field), ours)) {
+        let forged = is_named(field, "Authentication-Results") && is_forged(unfolded(field), ours);
+        if !(forged || is_named(field, SENDER)) {
             kept.extend_from_slice(field);
         }
     }
@@ -92,12 +109,12 @@ pub fn without_forged(header: &[u8], ours: &[&str]) -> Vec<u8> {
     kept
 }
 
-fn is_results(field: &[u8]) -> bool {
+fn is_named(field: &[u8], wanted: &str) -> bool {
     let name = field.split(|&b| b == b':').next().unwrap_or_default();
     name.len() < field.len()
         && name
             .trim_ascii_end()
-            .eq_ignore_ascii_case(b"Authentication-Results")
+            .eq_ignore_ascii_case(wanted.as_bytes())
 }
 
 /// A field's value, its folds taken for spaces.
@@ -170,6 +187,8 @@ mod tests {
             "Authentication-Results: mail.party.example.; none",
             "Authentication-Results:",
             "Authentication-Results: (never closed mail.other.example; none",
+            "Hustings-Sender: proven",
+            "HUSTINGS-sender :\r\n\tproven (by me)",
         ] {
             assert!(!kept(field), "{field}");
         }
@@ -183,6 +202,7 @@ mod tests {
             "ARC-Authentication-Results: i=1; mail.party.example; spf=pass",
             "X-Authentication-Results: mail.party.example; spf=pass",
             "Subject: x\r\n Authentication-Results: mail.party.example; spf=pass",
+            "Hustings-Senders: proven",
         ] {
             assert!(kept(field), "{field}");
         }

@@ -15,6 +15,8 @@ pub struct Capabilities {
     pub utf8: bool,
     /// REQUIRETLS (RFC 8689).
     pub require_tls: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
     /// SIZE (RFC 1870): offered, and the limit in octets if one is stated.
     pub size: Option<Option<u64>>,
     /// The most messages a connection may carry (RFC 9422 `MAILMAX`).
@@ -38,6 +40,7 @@ impl Capabilities {
                 "8BITMIME" => offered.eight_bit = true,
                 "SMTPUTF8" => offered.utf8 = true,
                 "REQUIRETLS" => offered.require_tls = true,
+                "DSN" => offered.dsn = true,
                 "SIZE" => offered.size = Some(size_limit(words.next())),
                 "LIMITS" => words.for_each(|word| offered.limit(word)),
                 _ => {}
@@ -86,7 +89,7 @@ mod tests {
     fn the_usual_reply() {
         let offered = read(
             "250-mx.example.org at your service\r\n250-SIZE 35882577\r\n250-8bitmime\r\n250-STARTTLS\r\n\
-             250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-LIMITS MAILMAX=20 RCPTMAX=100 X=1\r\n250 SMTPUTF8\r\n",
+             250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-LIMITS MAILMAX=20 RCPTMAX=100 X=1\r\n250-DSN\r\n250 SMTPUTF8\r\n",
         );
         assert_eq!(
             offered,
@@ -96,6 +99,7 @@ mod tests {
                 eight_bit: true,
                 utf8: true,
                 require_tls: false,
+                dsn: true,
                 size: Some(Some(35_882_577)),
                 mail_max: Some(20),
                 rcpt_max: Some(100),

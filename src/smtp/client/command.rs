@@ -105,8 +105,10 @@ pub(super) struct MailParameters {
 pub(super) enum Command<'a> {
     Ehlo(&'a HelloName),
     StartTls,
-    Mail(Option<&'a WirePath>, MailParameters),
-    Rcpt(&'a WirePath),
+    /// With further parameters, as they are written.
+    Mail(Option<&'a WirePath>, MailParameters, &'a str),
+    /// With parameters, as they are written.
+    Rcpt(&'a WirePath, &'a str),
     Data,
     Rset,
     Quit,
@@ -120,16 +122,18 @@ impl Command<'_> {
                 out.put_slice(name.0.as_bytes());
             }
             Self::StartTls => out.put_slice(b"STARTTLS"),
-            Self::Mail(path, parameters) => {
+            Self::Mail(path, parameters, more) => {
                 out.put_slice(b"MAIL FROM:<");
                 out.put_slice(path.map_or(b"", |path| path.0.as_bytes()));
                 out.put_slice(b">");
                 parameters.write(out);
+                out.put_slice(more.as_bytes());
             }
-            Self::Rcpt(path) => {
+            Self::Rcpt(path, parameters) => {
                 out.put_slice(b"RCPT TO:<");
                 out.put_slice(path.0.as_bytes());
                 out.put_slice(b">");
+                out.put_slice(parameters.as_bytes());
             }
             Self::Data => out.put_slice(b"DATA"),
             Self::Rset => out.put_slice(b"RSET"),
@@ -181,14 +185,17 @@ mod tests {
         };
         assert_eq!(line(&Command::Ehlo(&hello)), "EHLO mail.example.org\r\n");
         assert_eq!(
-            line(&Command::Mail(None, MailParameters::default())),
+            line(&Command::Mail(None, MailParameters::default(), "")),
             "MAIL FROM:<>\r\n"
         );
         assert_eq!(
-            line(&Command::Mail(Some(&path), parameters)),
+            line(&Command::Mail(Some(&path), parameters, "")),
             "MAIL FROM:<ada@example.org> SIZE=42 BODY=8BITMIME SMTPUTF8 REQUIRETLS\r\n"
         );
-        assert_eq!(line(&Command::Rcpt(&path)), "RCPT TO:<ada@example.org>\r\n");
+        assert_eq!(
+            line(&Command::Rcpt(&path, "")),
+            "RCPT TO:<ada@example.org>\r\n"
+        );
     }
 
     #[test]
@@ -234,7 +241,7 @@ mod tests {
         #[test]
         fn any_path_that_is_taken_is_one_line_with_one_pair_of_brackets(text in ".{0,80}@.{0,40}") {
             if let Ok(path) = WirePath::check(&text) {
-                let line = line(&Command::Rcpt(&path));
+                let line = line(&Command::Rcpt(&path, ""));
                 prop_assert_eq!(line.matches(['\r', '\n', '<', '>', '\0']).count(), 4);
                 prop_assert!(line.ends_with(">\r\n"));
             }

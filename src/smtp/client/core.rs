@@ -209,12 +209,12 @@ impl Core {
         if std::mem::take(&mut self.needs_reset) {
             self.send(Due::Reset, &Command::Rset);
         }
-        self.send(
-            Due::Mail,
-            &Command::Mail(envelope.reverse.as_ref(), parameters),
-        );
+        let (more, of_recipients) = envelope.dsn_parameters(&self.offered);
+        let mail = Command::Mail(envelope.reverse.as_ref(), parameters, &more);
+        self.send(Due::Mail, &mail);
         for recipient in &envelope.recipients {
-            self.send(Due::Recipient, &Command::Rcpt(recipient));
+            let recipient = Command::Rcpt(recipient, &of_recipients);
+            self.send(Due::Recipient, &recipient);
         }
         self.send(Due::Data, &Command::Data);
         Ok(())

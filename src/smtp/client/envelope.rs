@@ -2,6 +2,8 @@
 
 use crate::smtp::client::capabilities::Capabilities;
 use crate::smtp::client::command::{MailParameters, WirePath};
+use crate::smtp::xtext;
+use crate::store::DsnWish;
 
 /// The most recipients we put into one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8), and the
 /// pipelined group stays small enough for both ends' buffers (RFC 2920 §3.1).
@@ -16,6 +18,7 @@ pub struct Envelope {
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
     pub(super) require_tls: bool,
+    pub(super) dsn: DsnWish,
 }
 
 /// The server can't take this message. Nothing was sent for it.
@@ -72,6 +75,7 @@ impl Envelope {
             size: None,
             eight_bit: false,
             require_tls: false,
+            dsn: DsnWish::default(),
         }
     }
 
@@ -112,9 +116,62 @@ impl Envelope {
         self
     }
 
+    /// Says what its sender wants to be told of it (RFC 3461), to a server that tells.
+    #[must_use]
+    pub fn with_dsn(mut self, wish: DsnWish) -> Self {
+        self.dsn = wish;
+        self
+    }
+
+    /// Whether anything is asked for that a server which knows DSN takes over.
+    pub fn asks_for_reports(&self) -> bool {
+        !self.dsn.is_usual()
+    }
+
     /// The recipients, in the order of their outcomes.
     pub fn recipients(&self) -> &[WirePath] {
         &self.recipients
+    }
+
+    /// The parameters of MAIL and of RCPT that carry the sender's wish; none where the server wouldn't understand them.
+    pub(super) fn dsn_parameters(&self, offered: &Capabilities) -> (String, String) {
+        if !offered.dsn {
+            return Default::default();
+        }
+        let wish = &self.dsn;
+        let (mut mail, mut rcpt) = (String::new(), String::new());
+        match wish.whole {
+            Some(true) => mail.push_str(" RET=FULL"),
+            Some(false) => mail.push_str(" RET=HDRS"),
+            None => {}
+        }
+        if let Some(id) = &wish.envelope_id {
+            mail.push_str(&format!(" ENVID={}", xtext::encode(id)));
+        }
+        if let Some(notify) = wish.notify {
+            let words = [
+                (notify.success, "SUCCESS"),
+                (notify.failure, "FAILURE"),
+                (notify.delay, "DELAY"),
+            ];
+            let words: Vec<&str> = words
+                .into_iter()
+                .filter_map(|(wanted, word)| wanted.then_some(word))
+                .collect();
+            let words = match words.is_empty() {
+                true => "NEVER".to_owned(),
+                false => words.join(","),
+            };
+            rcpt.push_str(&format!(" NOTIFY={words}"));
+        }
+        if let Some((kind, address)) = wish
+            .original_recipient
+            .as_deref()
+            .and_then(|original| original.split_once(';'))
+        {
+            rcpt.push_str(&format!(" ORCPT={kind};{}", xtext::encode(address)));
+        }
+        (mail, rcpt)
     }
 
     pub(super) fn parameters(&self, offered: &Capabilities) -> Result<MailParameters, Unfit> {
@@ -208,6 +265,34 @@ mod tests {
             envelope.parameters(&Capabilities::default()).unwrap().size,
             None
         );
+    }
+
+    #[test]
+    fn wishes_are_said_to_who_understands_them() {
+        let wish = DsnWish {
+            notify: Some(crate::store::NotifyOn::default()),
+            original_recipient: Some("rfc822;b+c@d.example".into()),
+            whole: Some(false),
+            envelope_id: Some("Q =1".into()),
+        };
+        let envelope = Envelope::new(None, path("a@example.org")).with_dsn(wish.clone());
+        let nothing = Capabilities::default();
+        assert_eq!(envelope.dsn_parameters(&nothing), Default::default());
+        let dsn = Capabilities {
+            dsn: true,
+            ..nothing
+        };
+        let (mail, rcpt) = envelope.dsn_parameters(&dsn);
+        assert_eq!(mail, " RET=HDRS ENVID=Q+20+3D1");
+        assert_eq!(rcpt, " NOTIFY=NEVER ORCPT=rfc822;b+2Bc@d.example");
+        let notify = Some(crate::store::NotifyOn {
+            success: true,
+            failure: false,
+            delay: true,
+        });
+        let envelope = envelope.with_dsn(DsnWish { notify, ..wish });
+        let (_, rcpt) = envelope.dsn_parameters(&dsn);
+        assert!(rcpt.starts_with(" NOTIFY=SUCCESS,DELAY "), "{rcpt}");
     }
 
     #[test]

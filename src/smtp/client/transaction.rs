@@ -145,6 +145,11 @@ impl<S: Stream> AwaitingDot<S> {
         &self.answers
     }
 
+    /// Whether the server takes over what the sender wants to be told (RFC 3461).
+    pub fn tells_the_sender(&self) -> bool {
+        self.inner.wire.core.offered().dsn
+    }
+
     /// Writes what is still kept back of the message, so that a slow reader is waited for before the dot is decided.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::id::StaffId;
 pub use crate::net::ConnectionId;
 use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::store::DsnWish;
 
 /// Which of the doors a connection came in by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -160,6 +161,21 @@ impl fmt::Debug for Caller {
     }
 }
 
+/// A recipient that the host has accepted.
+#[derive(Clone)]
+pub struct Recipient {
+    /// Where to.
+    pub path: ForwardPath,
+    /// What the sender wants to be told of it (RFC 3461); nothing on the MX, where it isn't offered.
+    pub dsn: DsnWish,
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recipient(..)")
+    }
+}
+
 /// One mail's envelope. It holds only recipients that the host has accepted.
 #[derive(Clone, Debug)]
 pub struct Envelope {
@@ -178,5 +194,7 @@ pub struct Envelope {
     /// Whether `REQUIRETLS` was given.
     pub require_tls: bool,
     /// The accepted recipients, each once, in the order they were given.
-    pub recipients: Vec<ForwardPath>,
+    pub recipients: Vec<Recipient>,
+    /// What was said at MAIL of delivery reports: `RET` and `ENVID`.
+    pub dsn: DsnWish,
 }

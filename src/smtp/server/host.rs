@@ -9,6 +9,7 @@ use super::envelope::{Caller, Envelope};
 use crate::id::StaffId;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
+use crate::staff::Tried;
 use crate::staff::scram::Verifier;
 
 /// A reply that says no: its code is 4xx or 5xx, whoever made it.
@@ -73,18 +74,11 @@ pub struct Credentials {
     /// What a password or a proof is checked against. For a name that is unknown, revoked or may not log in it is
     /// [`Verifier::dummy`] of the normalised name, so that an outsider sees the same salt each time and learns nothing.
     pub verifier: Verifier,
-    /// Whose it is; `None` with a dummy.
-    pub staff: Option<StaffId>,
+    /// Whose it is, to be given back with how the log-in ended.
+    pub tried: Tried,
 }
 
-/// How a log-in ended, told to the host for its audit log and limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginOutcome {
-    /// The password or the proof was right.
-    Proven(StaffId),
-    /// It was wrong, or the name is unknown.
-    Refused,
-}
+pub use crate::staff::LoginOutcome;
 
 /// The rooms, as the SMTP doors see them. All calls of one connection come one after another.
 pub trait Host: Send + Sync + 'static {
@@ -125,12 +119,13 @@ pub trait Host: Send + Sync + 'static {
         user: &str,
     ) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
 
-    /// How the log-in ended. A refusal keeps even a proven caller out (revoked meanwhile, too many tries).
+    /// How the log-in ended, and who is in if they have proven it. A refusal keeps even a proven caller out (revoked
+    /// meanwhile).
     fn login(
         &self,
         caller: &Caller,
         outcome: LoginOutcome,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+    ) -> impl Future<Output = Result<Option<StaffId>, Refusal>> + Send;
 }
 
 /// A message on its way into the store. Dropped before [`Body::finish`], it leaves nothing behind.

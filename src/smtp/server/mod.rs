@@ -18,7 +18,7 @@ mod session;
 mod verb;
 
 pub use driver::Door;
-pub use envelope::{Caller, ConnectionId, Envelope, HelloName, Role, TlsInfo};
+pub use envelope::{Caller, ConnectionId, Envelope, HelloName, Recipient, Role, TlsInfo};
 pub use host::{Accepted, Body, Credentials, Host, LoginOutcome, Refusal};
 pub use limits::{Limits, Timeouts};
 pub use received::{name_peer, received_field};

@@ -91,6 +91,7 @@ mod tests {
             utf8: false,
             require_tls: false,
             recipients: Vec::new(),
+            dsn: Default::default(),
         }
     }
 

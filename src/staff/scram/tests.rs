@@ -8,7 +8,9 @@ const PASSWORD: &str = "pencil";
 
 fn verifier() -> Verifier {
     let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").expect("base64");
-    Verifier::with_salt(PASSWORD, salt.try_into().expect("16 bytes"), ITERATIONS)
+    let salt = salt.try_into().expect("16 bytes");
+    Verifier::salted(salt, ITERATIONS.get())
+        .with(PasswordId::from_bytes([1; 16]), PASSWORD)
         .expect("a printable password")
 }
 
@@ -73,7 +75,7 @@ fn a_verifier_survives_its_bytes_and_nothing_else_is_one() {
     let mut longer = bytes.to_vec();
     longer.push(0);
     assert!(Verifier::from_bytes(&longer).is_err());
-    for (index, value) in [(0, 2), (1, 0xff)] {
+    for (index, value) in [(0, 3), (1, 0xff)] {
         let mut damaged = bytes.to_vec();
         damaged[index] = value;
         assert!(Verifier::from_bytes(&damaged).is_err());
@@ -83,6 +85,54 @@ fn a_verifier_survives_its_bytes_and_nothing_else_is_one() {
     assert!(Verifier::from_bytes(&never).is_err());
 }
 
+/// Each of them opens, by its own name, with its own server's signature; what is taken away doesn't.
+#[test]
+fn several_passwords_share_a_salt_and_each_is_known() {
+    let ids: Vec<PasswordId> = (0..MOST_PASSWORDS).map(|_| PasswordId::random()).collect();
+    let word = |n: usize| format!("word-{n}");
+    let full = ids
+        .iter()
+        .enumerate()
+        .fold(Verifier::empty(), |all, (n, id)| {
+            all.with(*id, &word(n)).expect("there is room")
+        });
+    assert!(full.clone().with(PasswordId::random(), "one more").is_err());
+    let by_scram = |verifier: &Verifier, password: &str| {
+        let parsed = first("n,,n=user,r=abc", Binding::NotOffered).expect("well formed");
+        let challenge = parsed.challenge(verifier.clone());
+        let answer = client_final("n=user,r=abc", &challenge, b"n,,", password);
+        challenge.verify_which(answer.as_bytes())
+    };
+    let again = Verifier::from_bytes(&full.to_bytes()).expect("our own bytes");
+    let mut signatures = std::collections::HashSet::new();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(again.which_password(&word(n)), Some(*id));
+        let (signature, by) = by_scram(&again, &word(n)).expect("it is one of them");
+        assert_eq!(by, *id);
+        assert!(signatures.insert(signature));
+    }
+    assert_eq!(by_scram(&again, "word").map(|_| ()), Err(ScramError::Proof));
+    let fewer = again.without(ids[3]);
+    assert_eq!(fewer.which_password(&word(3)), None);
+    assert_eq!(fewer.which_password(&word(4)), Some(ids[4]));
+    assert!(by_scram(&fewer, &word(3)).is_err() && by_scram(&fewer, &word(9)).is_ok());
+    assert_eq!(fewer.salt_bytes(), full.salt_bytes());
+    let none = ids.iter().fold(fewer, |all, id| all.without(*id));
+    assert!(none.is_empty() && !none.check_password(&word(0)));
+}
+
+/// What was written before there could be several.
+#[test]
+fn the_one_password_of_old_still_opens() {
+    let new = verifier().to_bytes();
+    let (head, keys) = new.split_at(1 + 4 + SALT_LEN);
+    let old = [&[1], &head[1..], &keys[16..]].concat();
+    let read = Verifier::from_bytes(&old).expect("our own bytes of old");
+    assert_eq!(read.which_password(PASSWORD), Some(verifier::FIRST));
+    assert!(Verifier::from_bytes(&old[..old.len() - 1]).is_err());
+    assert!(Verifier::from_bytes(&[&old[..], &[0]].concat()).is_err());
+}
+
 #[test]
 fn a_dummy_is_stable_per_name_and_secret_and_fits_nothing() {
     let dummy = Verifier::dummy(&[1; 32], "nobody");
@@ -90,9 +140,10 @@ fn a_dummy_is_stable_per_name_and_secret_and_fits_nothing() {
         dummy.to_bytes(),
         Verifier::dummy(&[1; 32], "nobody").to_bytes()
     );
-    assert_ne!(dummy.salt, Verifier::dummy(&[1; 32], "nobodies").salt);
-    assert_ne!(dummy.salt, Verifier::dummy(&[2; 32], "nobody").salt);
-    assert_eq!(dummy.iterations, verifier().iterations);
+    let salt = |secret, name| *Verifier::dummy(&[secret; 32], name).salt_bytes();
+    assert_ne!(salt(1, "nobody"), salt(1, "nobodies"));
+    assert_ne!(salt(1, "nobody"), salt(2, "nobody"));
+    assert_eq!(dummy.iterations(), verifier().iterations());
     assert!(!dummy.check_password(PASSWORD));
     let parsed = first("n,,n=nobody,r=abc", Binding::NotOffered).expect("well formed");
     let challenge = parsed.challenge(dummy);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkChange};
 use super::deliver::Placed;
 use super::entry::{self, Entry};
+use super::unconfirmed::TakenOut;
 use super::watch::Touched;
 use super::working::Working;
 use super::{EntryRecord, Flags, Folder, FolderName, SpecialUse, Uids, expunged};
@@ -21,8 +22,10 @@ impl Write for FolderAct {
         let mut outcomes = Vec::with_capacity(writes.len());
         for act in writes {
             let mut working = Working::default();
+            let taken_out = TakenOut::before(act, &mut working, tx).await?;
             match act.run(&mut working, tx).await {
                 Ok(done) => {
+                    taken_out.after(&mut working, tx).await?;
                     working.save(tx).await?;
                     outcomes.push(Ok(done));
                 }
@@ -35,7 +38,7 @@ impl Write for FolderAct {
 }
 
 /// Why an act ended early.
-enum Stop {
+pub(super) enum Stop {
     /// Nothing was written.
     Refused(ActRefusal),
     /// The group is rolled back.
@@ -60,7 +63,7 @@ impl From<sqlx::Error> for Stop {
     }
 }
 
-type Step<T> = Result<T, Stop>;
+pub(super) type Step<T> = Result<T, Stop>;
 
 impl FolderAct {
     async fn run(&self, working: &mut Working, tx: &mut Tx<'_>) -> Step<ActDone> {
@@ -174,7 +177,7 @@ fn must(folder: Option<&mut Folder>) -> Step<&mut Folder> {
 }
 
 /// The entries of these UIDs that there are.
-async fn standing(folder: FolderId, uids: &Uids, tx: &mut Tx<'_>) -> Step<Vec<Entry>> {
+pub(super) async fn standing(folder: FolderId, uids: &Uids, tx: &mut Tx<'_>) -> Step<Vec<Entry>> {
     let mut entries = Vec::new();
     for range in uids.ranges() {
         entries.append(&mut entry::between(folder, *range, tx).await?);
@@ -252,7 +255,7 @@ async fn delete(id: FolderId, working: &mut Working, tx: &mut Tx<'_>) -> Step<Ac
     Ok(of(id))
 }
 
-async fn copy(
+pub(super) async fn copy(
     from: FolderId,
     uids: &Uids,
     to: FolderId,
@@ -299,7 +302,7 @@ async fn copy(
     Ok(done)
 }
 
-async fn expunge(
+pub(super) async fn expunge(
     id: FolderId,
     uids: &Uids,
     only_deleted: bool,

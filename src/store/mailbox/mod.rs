@@ -9,6 +9,7 @@
 //! | `entry` | a message's place in a folder |
 //! | `expunged` | which UIDs left a folder, and by which change |
 //! | `outline` | what a list of messages shows, sealed beside the message |
+//! | `unconfirmed` | where strangers' mail waits, and how it leaves |
 //! | `working` | folders while a group of writes goes over them: each is read once and written once |
 //! | `deliver` | messages into folders |
 //! | `act` | what can be done to folders and to what stands in them |
@@ -38,6 +39,7 @@ mod number;
 mod outline;
 mod read;
 mod sound;
+mod unconfirmed;
 mod watch;
 mod working;
 
@@ -56,5 +58,6 @@ pub(super) use outline::{
     remove as remove_outline,
 };
 pub use read::{Changes, Kept, Opening};
+pub(super) use unconfirmed::{discard_waiting, release};
 pub use watch::FolderWatch;
 pub(super) use watch::{Touched, Watches};

@@ -57,6 +57,13 @@ impl Watches {
 }
 
 impl FolderWatch {
+    /// Whether something changed since it was last asked, or waited for; a folder that is gone has.
+    pub fn is_stale(&mut self) -> bool {
+        let stale = !matches!(self.0.has_changed(), Ok(false));
+        self.0.mark_unchanged();
+        stale
+    }
+
     /// Waits for the next change; `false` if the folder is gone.
     pub async fn changed(&mut self) -> bool {
         self.0.changed().await.is_ok()

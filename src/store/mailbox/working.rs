@@ -29,6 +29,37 @@ impl Working {
         id: FolderId,
         tx: &mut Tx<'_>,
     ) -> Result<Option<&mut Folder>, StoreError> {
+        Ok(self.read(id, tx).await?.map(|(folder, changed)| {
+            *changed = true;
+            folder
+        }))
+    }
+
+    /// Which of the seven a folder is, if it is one of them; `None` if it is gone.
+    pub(super) async fn special_use(
+        &mut self,
+        id: FolderId,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<Option<SpecialUse>>, StoreError> {
+        let read = self.read(id, tx).await?;
+        Ok(read.map(|(folder, _)| folder.record.name.special_use()))
+    }
+
+    /// Whose a folder is; `None` if it is gone.
+    pub(super) async fn mailbox_of(
+        &mut self,
+        id: FolderId,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<MailboxId>, StoreError> {
+        Ok(self.read(id, tx).await?.map(|(folder, _)| folder.mailbox))
+    }
+
+    /// A folder, and whether it is to be written.
+    async fn read(
+        &mut self,
+        id: FolderId,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<(&mut Folder, &mut bool)>, StoreError> {
         let (folder, changed) = match self.folders.entry(id) {
             hash_map::Entry::Occupied(read) => read.into_mut(),
             hash_map::Entry::Vacant(unread) => {
@@ -43,8 +74,7 @@ impl Working {
                 unread.insert((folder, false))
             }
         };
-        *changed = true;
-        Ok(Some(folder))
+        Ok(Some((folder, changed)))
     }
 
     /// The folder of this name, if there is one.

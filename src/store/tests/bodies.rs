@@ -48,6 +48,83 @@ async fn a_head_that_is_known_last_stands_first() {
     assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
 }
 
+/// Of bodies of one chunk and of many, with a short first chunk and without.
+#[tokio::test]
+async fn a_piece_of_a_body_is_what_stands_there() {
+    let (store, directory) = store().await;
+    let owner = staff(&store).await;
+    let mut kept = Vec::new();
+    for (head, size) in [
+        (0, 9),
+        (5_000, 1),
+        (0, 3 * CHUNK + 9),
+        (70, 2 * CHUNK),
+        (5_000, 2 * CHUNK + 1),
+    ] {
+        let bytes: Vec<u8> = (0..head + size).map(|at| (at % 251) as u8).collect();
+        let id = match head {
+            0 => accept(&store, owner, &bytes).await,
+            _ => {
+                let mut writer = store.begin_body().await.expect("begins");
+                writer.head_comes_last();
+                writer.write(&bytes[head..]).await.expect("takes bytes");
+                let body = writer.finish_behind(&bytes[..head]);
+                let id = body.id();
+                let entry = Delivery::new(owner.into(), SpecialUse::Junk, id, now());
+                let message = AcceptMessage::new(store.vault(), body, message_record());
+                store.accept(message.keep_in(entry)).await.expect("accepts");
+                id
+            }
+        };
+        kept.push((id, bytes));
+    }
+    for (id, bytes) in &kept {
+        let edges = [
+            0,
+            1,
+            69,
+            70,
+            71,
+            5_000,
+            CHUNK - 1,
+            CHUNK,
+            CHUNK + 70,
+            2 * CHUNK + 5_000,
+            bytes.len(),
+        ];
+        let within = edges.iter().filter(|edge| **edge <= bytes.len());
+        for start in within.clone() {
+            for end in within.clone().filter(|end| *end >= start) {
+                let mut reader = store.body_range(*id, *start as u64..*end as u64);
+                for _ in 0..2 {
+                    let mut read = Vec::new();
+                    while let Some(piece) = reader.next().await.expect("reads") {
+                        read.extend_from_slice(&piece);
+                    }
+                    assert!(
+                        read == bytes[*start..*end],
+                        "{start}..{end} of {}",
+                        bytes.len()
+                    );
+                    reader.rewind();
+                }
+            }
+        }
+        let length = bytes.len() as u64;
+        for beyond in [length..length + 1, length + CHUNK as u64..u64::MAX] {
+            let beyond = store.body_range(*id, beyond).next().await;
+            assert!(matches!(beyond, Err(StoreError::Cut { .. })), "{beyond:?}");
+        }
+    }
+    // Nothing else is opened: what is damaged elsewhere is in nobody's way.
+    let (id, bytes) = &kept[2];
+    testing::spoil_first_chunks(&Files::in_directory(directory.path())).await;
+    let mut reader = store.body_range(*id, 2 * CHUNK as u64..3 * CHUNK as u64);
+    let piece = reader.next().await.expect("reads").expect("is there");
+    assert!(piece == bytes[2 * CHUNK..3 * CHUNK]);
+    assert!(store.body_range(*id, 0..1).next().await.is_err());
+}
+
 #[tokio::test]
 async fn a_body_that_nobody_accepted_leaves_nothing() {
     let (store, directory) = store().await;

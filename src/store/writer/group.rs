@@ -10,7 +10,7 @@ use crate::store::body::StageChunk;
 use crate::store::change::{Change, ChangeOutcome};
 use crate::store::ledger::RecordOutcomes;
 use crate::store::mailbox::FolderAct;
-use crate::store::message::AcceptMessage;
+use crate::store::message::{AcceptMessage, AcceptTogether};
 
 /// A write as a value. Like writes of one group are applied together, as few statements as can be.
 pub(in crate::store) trait Write: Send + 'static {
@@ -137,6 +137,7 @@ kinds! {
     outcomes: RecordOutcomes,
     staged: StageChunk,
     accepted: AcceptMessage,
+    together: AcceptTogether,
     acts: FolderAct,
 }
 

@@ -10,7 +10,7 @@ pub(super) fn mail(name: &str, party: &Party, mail: &Mail, tongues: Tongues) -> 
     must(!mail.subject.is_empty(), "a mail needs a subject")?;
     let to_stranger = !matches!(
         name,
-        "preview" | "not_approved" | "approval" | "delayed" | "dsn"
+        "preview" | "not_approved" | "approval" | "delayed" | "dsn" | "delivered"
     );
     if to_stranger {
         let post = flat(&mail.text).contains(&party.address);
@@ -22,7 +22,7 @@ pub(super) fn mail(name: &str, party: &Party, mail: &Mail, tongues: Tongues) -> 
         )?;
     }
     let links: &[&str] = match name {
-        "challenge" | "challenge_open" => &[sample::LINK, sample::NEVER],
+        "challenge" | "challenge_open" | "first_contact" => &[sample::LINK, sample::NEVER],
         "welcome" | "already" => &[sample::WAY_OUT],
         "stop" | "approval" => &[sample::LINK],
         _ => &[],

@@ -197,7 +197,7 @@ pub(super) fn page(
                 "the page needs the buttons name=\"scope\" with value=\"list\" (for a list) and value=\"all\"",
             )
         }
-        "never" => buttons(html, 1),
+        "never" | "met" => buttons(html, 1),
         "approve" => {
             let digest = html.words.contains(sample::DIGEST);
             must(

@@ -13,6 +13,8 @@ pub enum NoticeKind {
     Inbox,
     /// After "never write to me again".
     NeverDone,
+    /// After the button of a stranger who wrote.
+    MetDone,
     /// After a withdrawal that came while the vault was locked.
     Kept,
     /// After the approval of a mailing.
@@ -47,9 +49,10 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Inbox,
         Self::NeverDone,
+        Self::MetDone,
         Self::Kept,
         Self::Approved,
         Self::Refused,
@@ -73,6 +76,7 @@ impl NoticeKind {
             self,
             Self::Inbox
                 | Self::NeverDone
+                | Self::MetDone
                 | Self::Kept
                 | Self::Approved
                 | Self::Refused

@@ -200,6 +200,7 @@ async fn queue(world: &World, class: MailClass, to: &str) -> Queued {
             needs: Needs::default(),
             prefix: None,
             tls: Default::default(),
+            dsn: Default::default(),
         },
     );
     mail.due_at = noon()

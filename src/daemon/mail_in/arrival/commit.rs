@@ -5,23 +5,32 @@ use super::super::verdict;
 use super::asked::{Stop, refusal};
 use super::mail::Mail;
 use super::{Arrival, Bytes};
-use crate::delivery::queue::{StaffMail, queue_staff_mail};
+use crate::address::EmailAddress;
+use crate::config::FirstContact;
+use crate::delivery::queue::{LocalDelivery, StaffMail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
+use crate::mailbox::glance::{Glance, is_programs};
 use crate::smtp::server::Refusal;
-use crate::staff::SendPlace;
 use crate::store::{
-    AcceptMessage, Bounce, BounceRecord, Delivery, IntakeRecord, Needs, OutlineRow, SpecialUse,
-    Step, TlsWish,
+    AcceptMessage, Bounce, BounceRecord, Delivery, Intake, IntakeRecord, Needs, OutlineRow,
+    SpecialUse, Step, Stranger, TlsWish, contact_indexes,
 };
 
 impl Arrival {
     /// Takes the mail, and with it the question that it raised.
-    pub(super) async fn take(self, checked: Option<Checked>, stop: Stop) -> Result<(), Refusal> {
-        let (mail, place) = (self.mail, self.place);
+    pub(super) async fn take(
+        self,
+        checked: Option<Checked>,
+        stop: Stop,
+        glance: &Glance,
+    ) -> Result<(), Refusal> {
+        let stranger = checked.as_ref();
+        let stranger = stranger.and_then(|checked| self.mail.stranger(checked, &stop, glance));
         let question = match stop {
             Stop::Asked(question) => Some(*question),
             Stop::None | Stop::ToNobody | Stop::Withdrawn => None,
         };
+        let (mail, place) = (self.mail, self.place);
         let Bytes::Kept(kept) = self.bytes else {
             return mail.ask(question).await;
         };
@@ -50,13 +59,20 @@ impl Arrival {
         for delivery in mail.deliveries(id, folder) {
             message = message.keep_in(delivery);
         }
-        let asks = question.is_some();
+        let asks = question.is_some() || stranger.as_ref().is_some_and(|one| one.ask.is_some());
+        if let Some(stranger) = stranger {
+            message = message.of_stranger(stranger);
+        }
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
-        let counted = place.as_ref().map(SendPlace::step);
+        let counted = place.as_ref().map(|place| place.sent.step());
+        let told = mail.told(rewritten.as_deref());
         let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
+        let known = mail.written_to(glance);
         message = steps
             .chain(question)
+            .chain(known)
             .chain(counted)
+            .chain(told)
             .fold(message, AcceptMessage::and);
         let accepted = mail.rooms.store.accept(message).await;
         accepted.map_err(|error| verdict::store(&error))?;
@@ -75,6 +91,47 @@ impl Mail {
             Some(question) => self.rooms.consent.take_in(question).await.map_err(refusal),
             None => Ok(()),
         }
+    }
+
+    /// What a stranger's mail is to wait for; none for a mail that goes where it is addressed in any case. Who wrote that
+    /// nothing more is wanted is not asked, nor a program, nor anybody of ours.
+    fn stranger(&self, checked: &Checked, stop: &Stop, glance: &Glance) -> Option<Stranger> {
+        let incoming = &self.rooms.config().incoming;
+        let waits = incoming.verify && incoming.first_contact == FirstContact::Challenge;
+        if !waits || checked.junk || self.bound.mailboxes.is_empty() {
+            return None;
+        }
+        let proven = checked.proven_author.as_ref();
+        let is_ours = |who: &EmailAddress| self.rooms.directory().is_ours(who.domain());
+        if proven.is_some_and(is_ours) {
+            return None;
+        }
+        let quiet = glance.automatic || glance.bulk || glance.says_stop;
+        let nobody_there = self.sender.is_none() || !matches!(stop, Stop::None | Stop::ToNobody);
+        let asked = proven.filter(|who| !(quiet || nobody_there || is_programs(who)));
+        let at = self.known.received_at;
+        let vault = self.rooms.store.vault();
+        let author = checked.author.as_ref();
+        Some(Stranger {
+            author: author.map_or_else(Vec::new, |who| contact_indexes(vault, who)),
+            proven: proven.is_some(),
+            ask: asked
+                .cloned()
+                .map(|address| Intake::new(at, IntakeRecord::FirstContact { address, at })),
+        })
+    }
+
+    /// Whom a staff member writes to is known from then on. A program's answer in their name knows nobody.
+    fn written_to(&self, glance: &Glance) -> Vec<Step> {
+        if self.known.submitted_by.is_none() || glance.automatic {
+            return Vec::new();
+        }
+        let vault = self.rooms.store.vault();
+        let at = self.known.received_at;
+        let outside = self.bound.outside.iter();
+        outside
+            .map(|to| Step::Meet(contact_indexes(vault, &to.address), at))
+            .collect()
     }
 
     /// Whom it is kept for.
@@ -96,6 +153,24 @@ impl Mail {
                 },
             })
         })
+    }
+
+    /// What its sender is told of recipients that have a mailbox here.
+    fn told(&self, header: Option<&[u8]>) -> Vec<Step> {
+        let (Some(sender), Some(path)) = (self.known.submitted_by, &self.sender) else {
+            return Vec::new();
+        };
+        let told = self.bound.told_of.iter().flat_map(|(recipient, dsn)| {
+            self.rooms.queue.delivered(&LocalDelivery {
+                sender,
+                reverse_path: path.as_str(),
+                recipient,
+                dsn,
+                header: header.unwrap_or_default(),
+                at: self.known.received_at,
+            })
+        });
+        told.collect()
     }
 
     /// The queue's rows for recipients outside.

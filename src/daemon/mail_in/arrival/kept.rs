@@ -3,9 +3,10 @@
 
 use super::super::verdict;
 use super::mail::Mail;
+use crate::address::EmailAddress;
 use crate::id::EntryId;
 use crate::message::mime::field::header_end;
-use crate::message::trace::{Defaults, outgoing_header, relaxes_tls};
+use crate::message::trace::{Defaults, outgoing_header, readers, relaxes_tls};
 use crate::smtp::server::Refusal;
 use crate::store::{Body, BodyWriter, Room, StoreError};
 
@@ -94,6 +95,7 @@ impl Kept {
             return Ok(());
         };
         mail.check_writers(&header)?;
+        mail.check_readers(&header)?;
         self.relaxes_tls = relaxes_tls(&header);
         let mut rewritten = mail.rewritten(&header)?;
         self.write(&rewritten).await?;
@@ -115,6 +117,17 @@ impl Mail {
         checked.map_err(verdict::wrong_writer)
     }
 
+    /// A staff member's mail is for no more people outside than a list would be needed for, however it was cut up.
+    fn check_readers(&self, header: &[u8]) -> Result<(), Refusal> {
+        let readers = readers(header).map_err(|error| verdict::unreadable(&error))?;
+        let most = self.rooms.config().staff.outside_recipients;
+        let outside = self.bound.outside_with(&self.rooms, &readers);
+        match outside > usize::try_from(most).unwrap_or(usize::MAX) {
+            true => Err(verdict::too_many_outside(most)),
+            false => Ok(()),
+        }
+    }
+
     /// What the header of a staff member's mail becomes: nothing of their computer, and a date and an id of ours if
     /// there are none. What of the body came with it stays behind it.
     fn rewritten(&self, header: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -123,6 +136,7 @@ impl Mail {
         let defaults = Defaults {
             message_id: &id,
             date: self.known.received_at,
+            sender: self.sender.as_ref().map(EmailAddress::as_str),
         };
         let outgoing = outgoing_header(header, &defaults);
         let (mut rewritten, used) = outgoing.map_err(|error| verdict::unreadable(&error))?;

@@ -8,7 +8,7 @@ use super::super::envelope::Bound;
 use super::super::verdict;
 use crate::address::EmailAddress;
 use crate::smtp::server::{Envelope, Refusal};
-use crate::staff::SendPlace;
+use crate::staff::{ReachPlace, SendPlace};
 use crate::store::MessageRecord;
 
 /// A mail, before its first byte.
@@ -29,8 +29,8 @@ pub(super) struct Mail {
 impl Mail {
     pub(super) fn of(rooms: Arc<Rooms>, envelope: &Envelope, bound: Bound) -> Self {
         let sender = envelope.reverse_path.mailbox();
-        let recipients = envelope.recipients.iter().map(|path| {
-            let mailbox = path.mailbox();
+        let recipients = envelope.recipients.iter().map(|one| {
+            let mailbox = one.path.mailbox();
             mailbox
                 .map_or("postmaster", |mailbox| mailbox.as_str())
                 .to_owned()
@@ -55,13 +55,32 @@ impl Mail {
 
     /// What a staff member sends counts, mailings aside: those have a second person. Nor does what only asks something
     /// of us count, so that nobody's withdrawal waits.
-    pub(super) fn place(&self) -> Result<Option<SendPlace>, Refusal> {
+    pub(super) fn place(&self) -> Result<Option<Places>, Refusal> {
         let Some(staff) = self.known.submitted_by.filter(|_| self.bound.is_kept()) else {
             return Ok(None);
         };
-        let most = self.rooms.config().staff.messages_per_day;
-        let sent = self.rooms.staff.sent();
-        let place = sent.place(staff, self.known.received_at, most);
-        place.map(Some).ok_or_else(|| verdict::too_many_today(most))
+        let (config, now) = (self.rooms.config(), self.known.received_at);
+        let most = config.staff.messages_per_day;
+        let sent = self.rooms.staff.sent().place(staff, now, most);
+        let sent = sent.ok_or_else(|| verdict::too_many_today(most))?;
+        let most = config.staff.outside_per_hour;
+        let outside = self.bound.outside.iter().map(|one| &one.address);
+        let reach = self.rooms.staff.reach().place(staff, outside, now, most);
+        let reach = reach.ok_or_else(|| verdict::too_many_in_an_hour(most))?;
+        Ok(Some(Places { sent, reach }))
+    }
+}
+
+/// What a staff member's mail takes up of what they may send. Dropped, it's given back: the mail was not taken.
+pub(super) struct Places {
+    pub(super) sent: SendPlace,
+    reach: ReachPlace,
+}
+
+impl Places {
+    /// The mail was taken.
+    pub(super) fn use_up(self) {
+        self.sent.use_up();
+        self.reach.use_up();
     }
 }

@@ -30,12 +30,11 @@ use super::verdict;
 use crate::message::outline::Scanner;
 use crate::message::trace::MOST_HOPS;
 use crate::smtp::server::{Accepted, Body, Envelope, Refusal};
-use crate::staff::SendPlace;
 use crate::store::StoreError;
 use asked::Stop;
 use beginning::Beginning;
 use kept::Kept;
-use mail::Mail;
+use mail::{Mail, Places};
 use post::Post;
 use report::Report;
 
@@ -52,7 +51,7 @@ pub struct Arrival {
     /// The whole mail once more, if a report should be in it.
     report: Option<Report>,
     /// A staff member's mail counts among those of the day.
-    place: Option<SendPlace>,
+    place: Option<Places>,
 }
 
 /// Where the bytes of a mail go.
@@ -203,7 +202,7 @@ impl Body for Arrival {
             // Whom it asks is asked when it comes again, and once.
             return Err(refusal);
         }
-        self.take(checked, stop).await?;
+        self.take(checked, stop, &glance).await?;
         Ok(Accepted {
             note: Cow::Borrowed("Taken"),
         })

@@ -59,6 +59,8 @@ struct Envelope {
     reverse_path: String,
     recipients: Vec<String>,
     require_tls: bool,
+    /// Those of MAIL and RCPT.
+    parameters: String,
     /// What BDAT has brought so far.
     chunks: BytesMut,
 }
@@ -239,6 +241,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
             self.envelope = Some(Envelope {
                 reverse_path: path,
                 require_tls: rest.to_ascii_uppercase().contains(" REQUIRETLS"),
+                parameters: parameters_in(rest).to_owned(),
                 ..Envelope::default()
             });
             self.say("250 2.1.0 sender fine");
@@ -257,6 +260,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
             match &mut self.envelope {
                 Some(envelope) if envelope.recipients.len() < MAX_RECIPIENTS => {
                     envelope.recipients.push(path);
+                    envelope.parameters += parameters_in(rest);
                     self.say("250 2.1.5 recipient fine");
                 }
                 _ => self.say("452 4.5.3 too many recipients"),
@@ -346,6 +350,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
             recipients: envelope.recipients,
             tls: self.tls.unwrap_or("none"),
             require_tls: envelope.require_tls,
+            parameters: envelope.parameters,
             connection: self.number,
             stuffed,
         });
@@ -355,6 +360,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, M: Manners> Talk<'a, S, M> {
         }
         Ok(())
     }
+}
+
+/// What stands behind the path, with the blank before it.
+fn parameters_in(rest: &str) -> &str {
+    rest.rsplit_once('>')
+        .map_or("", |(_, parameters)| parameters)
 }
 
 /// The path behind `FROM:` or `TO:`, without its brackets.

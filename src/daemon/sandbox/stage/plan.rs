@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(doc)]
+use super::DOMAIN;
 use crate::control::SecretText;
 
 /// What a stage may differ in.
@@ -13,8 +15,10 @@ use crate::control::SecretText;
 pub struct Plan {
     /// The directory; none is a throwaway one.
     pub directory: Option<PathBuf>,
-    /// Ports of SMTP, submissions, submission, pages and plain pages; 0 is any.
-    pub ports: [u16; 5],
+    /// Its domain, where that is another than [`DOMAIN`].
+    pub domain: Option<&'static str>,
+    /// Ports of SMTP, submissions, submission, pages, plain pages, IMAP and POP3; 0 is any.
+    pub ports: [u16; 7],
     /// Where all mail to the outside goes.
     pub outside: SocketAddr,
     /// Whether it goes there by a fixed route; else DNS says where it goes.
@@ -30,7 +34,8 @@ impl Plan {
     pub fn new(outside: SocketAddr) -> Self {
         Self {
             directory: None,
-            ports: [0; 5],
+            domain: None,
+            ports: [0; 7],
             outside,
             routed: true,
             more: Vec::new(),
@@ -38,10 +43,10 @@ impl Plan {
         }
     }
 
-    /// The ports from this one on; the command line keeps it so low that there are five.
+    /// The ports from this one on; the command line keeps it so low that there are seven.
     pub fn ports_from(mut self, first: Option<u16>) -> Self {
         if let Some(first) = first {
-            self.ports = [0, 1, 2, 3, 4].map(|n| first.saturating_add(n));
+            self.ports = [0, 1, 2, 3, 4, 5, 6].map(|n| first.saturating_add(n));
         }
         self
     }
@@ -52,7 +57,7 @@ impl Plan {
 ///
 /// # Errors
 /// If none is.
-pub fn free_ports() -> io::Result<[u16; 5]> {
+pub fn free_ports() -> io::Result<[u16; 7]> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
@@ -66,11 +71,11 @@ pub fn free_ports() -> io::Result<[u16; 5]> {
             continue;
         }
         held.extend(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if held.len() == 5 {
+        if held.len() == 7 {
             break;
         }
     }
-    let mut ports = [0; 5];
+    let mut ports = [0; 7];
     for (n, port) in ports.iter_mut().enumerate() {
         let listener = held.get(n).ok_or(io::ErrorKind::AddrInUse)?;
         *port = listener.local_addr()?.port();

@@ -9,7 +9,7 @@ use super::{DOMAIN, HOST, OFFICE, Plan};
 pub(super) fn config_text(root: &Path, plan: &Plan) -> String {
     let at = |name: &str| quoted(&root.join(name).display().to_string());
     let more = |section: &str| more(plan, section);
-    format!(
+    let text = format!(
         r#"# The sandbox's configuration. Nothing in it leaves this machine.
 domains = ["{DOMAIN}"]
 hostname = "{HOST}"
@@ -92,7 +92,11 @@ to = "stderr"
             "" => "check = false".to_owned(),
             lines => lines.to_owned(),
         },
-    )
+    );
+    match plan.domain {
+        Some(domain) => text.replace(DOMAIN, domain),
+        None => text,
+    }
 }
 
 /// Where the doors are, and with which certificates.
@@ -111,6 +115,12 @@ addresses = [{submissions}]
 [listen.submission]
 addresses = [{submission}]
 
+[listen.imaps]
+addresses = [{imaps}]
+
+[listen.pop3s]
+addresses = [{pop3s}]
+
 [listen.https]
 addresses = [{https}]
 
@@ -120,6 +130,8 @@ addresses = [{https}]
         smtp = address(0),
         submissions = address(1),
         submission = address(2),
+        imaps = address(5),
+        pop3s = address(6),
         https = address(3),
         // Nobody asks it for anything here, unless a story does.
         http = match more("listen.http").as_str() {

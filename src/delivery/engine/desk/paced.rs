@@ -1,5 +1,6 @@
 //! What the desk gives out at the provider's pace, and what it sends back for a while.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +12,8 @@ use crate::delivery::pace::Provider;
 
 /// A hold-up that is over sooner is waited for; for a longer one, parcels go back to where they came from.
 const SOON: Duration = Duration::from_secs(90);
+/// Who got so many copies today has several people's mail: its name is no one person's domain.
+const OF_MANY: u32 = 10;
 /// What is said of copies that wait for tomorrow.
 const SPENT: &str = "the provider's share of today is sent (warm-up)";
 /// What is said of copies that wait for their minute.
@@ -80,6 +83,10 @@ impl Desk {
                 if to.bulk && failure.is_about_our_mail() {
                     self.pace.warn(&provider, self.clock.now());
                 }
+                let now = self.clock.now();
+                let pause = SignedDuration::try_from(pause).unwrap_or_default();
+                let over = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+                self.pace.pause(&provider, over, now);
                 state.fair.slow_group(to, until);
                 state.said.insert(provider, failure.said.clone());
             }
@@ -102,6 +109,14 @@ impl Desk {
             return false;
         }
         let joined = state.fair.join(to, provider, most);
+        // It asked for it before a restart.
+        if let Some(until) = self.pace.paused_until(provider, now)
+            && !state.fair.is_paused(provider)
+        {
+            let wait: Duration = until.duration_since(now).try_into().unwrap_or_default();
+            state.fair.slow_group(to, Instant::now() + wait);
+            return false;
+        }
         if joined && let Some(count) = state.uncounted.remove(to) {
             (0..count).for_each(|_| self.pace.count(provider, now));
         }
@@ -111,7 +126,7 @@ impl Desk {
     /// If parcels for a destination have to wait for longer than a moment: until when, and why.
     pub(super) fn held_up(
         &self,
-        state: &State,
+        state: &mut State,
         to: &Destination,
     ) -> Option<(Timestamp, &'static str)> {
         let now = Instant::now();
@@ -139,6 +154,7 @@ impl Desk {
         let earliest = after(self.clock.now(), each.saturating_mul(waiting));
         let turn = state.turns.get(&provider).copied();
         let turn = turn.unwrap_or(earliest).max(earliest);
+        note(state, &provider, turn);
         state.turns.insert(provider, after(turn, each));
         Some((turn, TURN))
     }
@@ -146,7 +162,7 @@ impl Desk {
     /// What the provider said stays out of it: that was said of somebody else's mail.
     fn put_off(
         &self,
-        state: &State,
+        state: &mut State,
         to: &Destination,
         wait: Duration,
     ) -> (Timestamp, &'static str) {
@@ -155,9 +171,23 @@ impl Desk {
             .now()
             .saturating_add(wait)
             .unwrap_or(Timestamp::MAX);
-        let provider = state.fair.group_of(to);
-        let is_paused = provider.is_some_and(|provider| state.fair.is_paused(provider));
+        let provider = state.fair.group_of(to).cloned();
+        let is_paused = provider.as_ref();
+        let is_paused = is_paused.is_some_and(|provider| state.fair.is_paused(provider));
+        if let Some(provider) = provider {
+            note(state, &provider, until);
+        }
         (until, if is_paused { PAUSED } else { SPENT })
+    }
+
+    /// A parcel for this destination goes back to where it came from, and comes again after a pause.
+    pub(in crate::delivery::engine) fn comes_again(&self, to: &Destination, pause: Duration) {
+        let mut state = self.state();
+        let pause = SignedDuration::try_from(pause).unwrap_or_default();
+        let until = self.clock.now().saturating_add(pause);
+        if let Some(provider) = state.fair.group_of(to).cloned() {
+            note(&mut state, &provider, until.unwrap_or(Timestamp::MAX));
+        }
     }
 
     /// Takes out jobs that have to wait for longer than a moment. They stay under way until that is written down.
@@ -166,7 +196,7 @@ impl Desk {
         let now = Instant::now();
         let taken = state.fair.take_closed(now + SOON);
         let taken = taken.into_iter().map(|(to, job, until)| {
-            let (until, said) = self.put_off(&state, &to, until.duration_since(now));
+            let (until, said) = self.put_off(&mut state, &to, until.duration_since(now));
             PutOff { job, until, said }
         });
         taken.collect()
@@ -183,31 +213,58 @@ impl Desk {
         self.bell.slot();
     }
 
-    /// How each provider stands that there's something to say of.
+    /// How each provider stands that there's something to say of: those with mail at hand, and those that are held up,
+    /// maybe since before the start.
     pub(in crate::delivery::engine) fn paces(&self) -> Vec<PaceStatus> {
-        let state = self.state();
+        let mut state = self.state();
         let now = self.clock.now();
-        let groups = state.fair.groups();
-        let mut paces: Vec<_> = groups
-            .map(|(provider, busy, waiting, paused)| {
-                let (standing, left) = self.pace.today(provider, now);
-                let wait = paused.map(|until| until.saturating_duration_since(Instant::now()));
-                PaceStatus {
-                    provider: provider.known(),
-                    busy,
-                    waiting,
-                    sent_today: standing.sent,
-                    allowed_today: left.map(|_| standing.allowed),
-                    paused_until: wait.and_then(|wait| now.saturating_add(wait).ok()),
-                    said: paused.and_then(|_| state.said.get(provider).cloned()),
-                }
-            })
-            .collect();
-        paces.sort_by(|a, b| {
-            (b.busy + b.waiting, a.provider).cmp(&(a.busy + a.waiting, b.provider))
+        state.put_off.retain(|_, minutes| {
+            minutes.retain(|minute, _| *minute > minute_of(now));
+            !minutes.is_empty()
         });
+        let state = &*state;
+        let at_hand: BTreeMap<Provider, _> = state
+            .fair
+            .groups()
+            .map(|(provider, busy, waiting, paused)| (provider.clone(), (busy, waiting, paused)))
+            .collect();
+        let mut all: Vec<Provider> = at_hand.keys().cloned().collect();
+        all.extend(self.pace.held_up(now));
+        all.sort();
+        all.dedup();
+        let pace = |provider: &Provider| {
+            let (standing, left) = self.pace.today(provider, now);
+            let (busy, waiting, paused) = at_hand.get(provider).copied().unwrap_or_default();
+            let wait = paused.map(|until| until.saturating_duration_since(Instant::now()));
+            let paused_until = wait.and_then(|wait| now.saturating_add(wait).ok());
+            let paused_until = paused_until.or_else(|| self.pace.paused_until(provider, now));
+            let put_off = state.put_off.get(provider).into_iter().flatten();
+            let is_of_many = provider.known().is_some() || standing.sent >= OF_MANY;
+            PaceStatus {
+                provider: is_of_many.then(|| provider.name().to_owned()),
+                busy,
+                waiting: waiting + put_off.map(|(_, count)| count).sum::<usize>(),
+                sent_today: standing.sent,
+                allowed_today: left.map(|_| standing.allowed),
+                said: paused_until.and_then(|_| state.said.get(provider).cloned()),
+                paused_until,
+            }
+        };
+        let mut paces: Vec<_> = all.iter().map(pace).collect();
+        let much = |pace: &PaceStatus| std::cmp::Reverse(pace.busy + pace.waiting);
+        paces.sort_by(|a, b| (much(a), &a.provider).cmp(&(much(b), &b.provider)));
         paces
     }
+}
+
+/// A parcel for a provider comes again then. Times are kept by the minute, since each may have its own.
+fn note(state: &mut State, provider: &Provider, until: Timestamp) {
+    let minutes = state.put_off.entry(provider.clone()).or_default();
+    *minutes.entry(minute_of(until)).or_default() += 1;
+}
+
+fn minute_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(60)
 }
 
 /// The provider gets no more copies before then.

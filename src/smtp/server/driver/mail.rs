@@ -187,7 +187,7 @@ impl<H: Host> Door<H> {
             None => Err(Refusal::try_later()),
         };
         tracing::info!(
-            proven = matches!(login.outcome(), LoginOutcome::Proven(_)),
+            proven = matches!(login.outcome(), LoginOutcome::Proven(..)),
             "log-in"
         );
         session.answer_login(login, answer)

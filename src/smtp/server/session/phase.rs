@@ -6,10 +6,11 @@
 
 use std::net::IpAddr;
 
-use super::super::envelope::{Caller, ConnectionId, Envelope, HelloName, Role, TlsInfo};
+use super::super::envelope::{Caller, ConnectionId, Envelope, HelloName, Recipient, Role, TlsInfo};
 use super::receive::Intake;
 use crate::id::StaffId;
-use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::smtp::path::ReversePath;
+use crate::store::DsnWish;
 
 /// TLS stands. Nothing that was said before it is known here.
 #[derive(Clone, Debug)]
@@ -88,6 +89,7 @@ impl MaySend<'_> {
                 utf8: mail.utf8,
                 require_tls: mail.require_tls,
                 recipients: Vec::new(),
+                dsn: mail.dsn,
             },
             intake: None,
         }
@@ -102,6 +104,7 @@ pub(in crate::smtp::server) struct MailFrom {
     pub(in crate::smtp::server) eight_bit: bool,
     pub(in crate::smtp::server) utf8: bool,
     pub(in crate::smtp::server) require_tls: bool,
+    pub(in crate::smtp::server) dsn: DsnWish,
 }
 
 /// A mail: from an accepted MAIL to its outcome.
@@ -118,9 +121,10 @@ impl Transaction {
     }
 
     /// Adds a recipient that the host has accepted; one that is there already stays there once.
-    pub(in crate::smtp::server) fn add(&mut self, path: ForwardPath) {
-        if !self.envelope.recipients.contains(&path) {
-            self.envelope.recipients.push(path);
+    pub(in crate::smtp::server) fn add(&mut self, recipient: Recipient) {
+        let known = &mut self.envelope.recipients;
+        if known.iter().all(|other| other.path != recipient.path) {
+            known.push(recipient);
         }
     }
 }

@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::super::codec::chunk::Chunk;
+use super::super::envelope::Recipient;
 use super::super::host::LoginOutcome;
 use super::phase::MailFrom;
 use crate::smtp::path::{ForwardPath, ReversePath};
@@ -50,12 +51,12 @@ impl AskSender {
 
 /// Does this mail reach this path?
 #[derive(Debug)]
-pub struct AskRecipient(pub(in crate::smtp::server) ForwardPath);
+pub struct AskRecipient(pub(in crate::smtp::server) Recipient);
 
 impl AskRecipient {
     /// The path of RCPT.
     pub fn path(&self) -> &ForwardPath {
-        &self.0
+        &self.0.path
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::session::{AskCredentials, Login, Reading, Session, Step};
 use super::out_of_turn;
 use crate::id::StaffId;
 use crate::smtp::reply::Reply;
+use crate::staff::Tried;
 use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError, Verifier};
 
 /// How a client may log in.
@@ -29,7 +30,7 @@ pub(in crate::smtp::server) enum Exchange {
     /// LOGIN's password.
     LoginPassword(String),
     /// SCRAM's proof.
-    ScramFinal(Box<Challenge>, Option<StaffId>),
+    ScramFinal(Box<Challenge>, Tried),
     /// SCRAM's last word, which is empty.
     ScramEnd(LoginOutcome),
 }
@@ -109,7 +110,11 @@ impl Session {
         };
         let mechanism = self
             .mechanism(name)
-            .ok_or_else(|| Reply::new(504, (5, 5, 4), "No such mechanism"))?;
+            .ok_or_else(|| Reply::new(
+                    504,
+                    (5, 5, 4),
+                    "No such mechanism; choose \"normal password\" or SCRAM-SHA-256 in your mail program",
+                ))?;
         let first = Exchange::First(mechanism);
         match initial {
             Some("=") => self.auth_message(first, Zeroizing::default()),
@@ -168,7 +173,7 @@ impl Session {
                 user,
                 proof: Proof::Password(text(message, MAX_PASSWORD)?),
             })),
-            Exchange::ScramFinal(challenge, staff) => self.scram_final(*challenge, staff, &message),
+            Exchange::ScramFinal(challenge, tried) => self.scram_final(*challenge, tried, &message),
             Exchange::ScramEnd(outcome) if message.is_empty() => Ok(Step::Login(Login(outcome))),
             Exchange::ScramEnd(_) => Err(malformed()),
         }
@@ -177,17 +182,17 @@ impl Session {
     fn scram_final(
         &mut self,
         proof: Challenge,
-        staff: Option<StaffId>,
+        tried: Tried,
         message: &[u8],
     ) -> Result<Step<'static>, Reply> {
-        match (proof.verify(message), staff) {
-            (Ok(server_final), Some(staff)) => {
-                let end = Exchange::ScramEnd(LoginOutcome::Proven(staff));
+        match proof.verify_which(message) {
+            Ok((server_final, password)) => {
+                let end = Exchange::ScramEnd(LoginOutcome::Proven(tried, password));
                 self.reading = Reading::Auth(end);
                 Ok(challenge(&server_final))
             }
-            (Err(ScramError::Malformed), _) => Err(malformed()),
-            _ => Ok(Step::Login(Login(LoginOutcome::Refused))),
+            Err(ScramError::Malformed) => Err(malformed()),
+            Err(_) => Ok(Step::Login(Login(LoginOutcome::Refused(Some(tried))))),
         }
     }
 
@@ -197,36 +202,48 @@ impl Session {
         asked: AskCredentials,
         answer: Result<Credentials, Refusal>,
     ) -> Step<'static> {
-        let Credentials { verifier, staff } = match answer {
+        let Credentials { verifier, tried } = match answer {
             Ok(credentials) => credentials,
             Err(refusal) => return self.say(refusal.into_reply()),
         };
         match asked.proof {
-            Proof::Password(password) => Step::Login(Login(check(&verifier, &password, staff))),
+            Proof::Password(password) => Step::Login(Login(check(&verifier, &password, tried))),
             Proof::Scram(first) => {
                 let proof = first.challenge(verifier);
                 let step = challenge(proof.message());
-                self.reading = Reading::Auth(Exchange::ScramFinal(Box::new(proof), staff));
+                self.reading = Reading::Auth(Exchange::ScramFinal(Box::new(proof), tried));
                 step
             }
         }
     }
 
     /// The host's answer to [`Step::Login`].
-    pub fn answer_login(&mut self, login: Login, answer: Result<(), Refusal>) -> Step<'static> {
+    pub fn answer_login(
+        &mut self,
+        login: Login,
+        answer: Result<Option<StaffId>, Refusal>,
+    ) -> Step<'static> {
         let Login(outcome) = login;
         match (outcome, answer) {
-            (LoginOutcome::Proven(staff), Ok(())) => {
+            (LoginOutcome::Proven(..), Ok(Some(staff))) => {
                 self.phase.log_in(staff);
                 Step::Reply(Reply::new(235, (2, 7, 0), "Logged in"))
             }
-            (LoginOutcome::Proven(_), Err(refusal)) => self.say(refusal.into_reply()),
-            (LoginOutcome::Refused, answer) => {
+            (LoginOutcome::Proven(..), Err(refusal)) => self.say(refusal.into_reply()),
+            (_, answer) => {
                 self.counts.failed_logins += 1;
                 if self.counts.failed_logins >= self.limits.failed_logins {
-                    return Step::Close(Reply::new(421, (4, 7, 0), "Too many failed log-ins"));
+                    return Step::Close(Reply::new(
+                        421,
+                        (4, 7, 0),
+                        "Too many failed log-ins on one connection; mend the password and dial again",
+                    ));
                 }
-                let wrong = Reply::new(535, (5, 7, 8), "User name or password wrong");
+                let wrong = Reply::new(
+                    535,
+                    (5, 7, 8),
+                    "User name or password wrong; type the password as it was shown, or have a new one made: hustings staff password add",
+                );
                 self.say(answer.err().map_or(wrong, Refusal::into_reply))
             }
         }
@@ -234,11 +251,8 @@ impl Session {
 }
 
 /// The password is checked even against a dummy, so that both take as long.
-fn check(verifier: &Verifier, password: &str, staff: Option<StaffId>) -> LoginOutcome {
-    match (verifier.check_password(password), staff) {
-        (true, Some(staff)) => LoginOutcome::Proven(staff),
-        _ => LoginOutcome::Refused,
-    }
+fn check(verifier: &Verifier, password: &str, tried: Tried) -> LoginOutcome {
+    LoginOutcome::of(tried, verifier.which_password(password))
 }
 
 fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, Reply> {
@@ -276,7 +290,7 @@ fn scram(message: &[u8], binding: Binding<'_>) -> Result<Step<'static>, Reply> {
             proof: Proof::Scram(first),
         })),
         Err(ScramError::Unsupported) => Err(Reply::new(504, (5, 5, 4), "No such channel binding")),
-        Err(ScramError::ChannelBinding) => Ok(Step::Login(Login(LoginOutcome::Refused))),
+        Err(ScramError::ChannelBinding) => Ok(Step::Login(Login(LoginOutcome::Refused(None)))),
         Err(ScramError::Malformed | ScramError::Proof) => Err(malformed()),
     }
 }

@@ -47,6 +47,9 @@ impl Session {
             )
             .into(),
         ];
+        if self.phase.is_submission() {
+            lines.push("DSN".into());
+        }
         if self.phase.may_log_in() {
             lines.push(format!("AUTH {}", self.mechanisms()).into());
         }

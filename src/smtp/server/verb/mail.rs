@@ -1,5 +1,5 @@
 //! MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS
-//! (RFC 8689) and AUTH (RFC 4954 §5).
+//! (RFC 8689), on submission AUTH (RFC 4954 §5), RET and ENVID (RFC 3461).
 
 use super::super::host::Refusal;
 use super::super::session::phase::MailFrom;
@@ -7,13 +7,19 @@ use super::super::session::{AskSender, Session, Step};
 use super::{bad_parameter, out_of_turn, parameter, path_and_parameters, unknown_parameter};
 use crate::smtp::path::ReversePath;
 use crate::smtp::reply::Reply;
+use crate::smtp::xtext;
+use crate::store::DsnWish;
 
 /// Which parameters a caller was offered.
 #[derive(Clone, Copy)]
 struct Offered {
     extensions: bool,
-    auth: bool,
+    /// AUTH, and delivery reports: nobody outside is ever sent one, so that the MX promises none.
+    staff: bool,
 }
+
+/// The longest ENVID as it is written (RFC 3461 §4.4).
+const LONGEST_ENVID: usize = 100;
 
 impl MailFrom {
     fn parse(arguments: &str, offered: Offered) -> Result<Self, Reply> {
@@ -26,6 +32,7 @@ impl MailFrom {
             eight_bit: false,
             utf8: false,
             require_tls: false,
+            dsn: DsnWish::default(),
         };
         let mut seen = Vec::new();
         for text in parameters.split(' ').filter(|text| !text.is_empty()) {
@@ -59,16 +66,37 @@ impl MailFrom {
             // Nobody gets here without TLS.
             ("REQUIRETLS", None) => self.require_tls = true,
             // Who wrote the mail is known from the log-in; what the client says of it is read past.
-            ("AUTH", Some(value)) if offered.auth => {
+            ("AUTH", Some(value)) if offered.staff => {
                 if value.is_empty() || !value.bytes().all(|octet| octet.is_ascii_graphic()) {
                     return Err(bad_parameter());
                 }
             }
+            ("RET", Some(value)) if offered.staff => {
+                self.dsn.whole = Some(match value.to_ascii_uppercase().as_str() {
+                    "FULL" => true,
+                    "HDRS" => false,
+                    _ => return Err(bad_parameter()),
+                });
+            }
+            ("ENVID", Some(value)) if offered.staff => {
+                let id = xtext::decode(value).filter(|id| !id.is_empty());
+                let id = id.filter(|_| value.len() <= LONGEST_ENVID);
+                self.dsn.envelope_id = Some(id.ok_or_else(bad_parameter)?);
+            }
+            ("RET" | "ENVID", None) if offered.staff => return Err(bad_parameter()),
             ("SIZE" | "BODY" | "SMTPUTF8" | "REQUIRETLS", _) => return Err(bad_parameter()),
             _ => return Err(unknown_parameter()),
         }
         Ok(())
     }
+}
+
+fn log_in_first() -> Reply {
+    Reply::new(
+        530,
+        (5, 7, 0),
+        "Authentication required: set user name and password for sending in your mail program",
+    )
 }
 
 /// Up to twenty digits (RFC 1870 §5).
@@ -91,7 +119,7 @@ impl Session {
             return Err(out_of_turn("EHLO first"));
         };
         if self.phase.may_send().is_none() {
-            return Err(Reply::new(530, (5, 7, 0), "Authentication required"));
+            return Err(log_in_first());
         }
         if self.transaction.is_some() {
             return Err(out_of_turn("A mail is in progress already"));
@@ -105,7 +133,7 @@ impl Session {
         }
         let offered = Offered {
             extensions: caller.extended,
-            auth: caller.staff.is_some(),
+            staff: caller.staff.is_some(),
         };
         let mail = MailFrom::parse(arguments, offered)?;
         if mail
@@ -129,7 +157,7 @@ impl Session {
                 self.transaction = Some(may_send.begin(asked.0, number));
                 Step::Reply(Reply::new(250, (2, 1, 0), "Sender accepted"))
             }
-            (Ok(()), None) => self.say(Reply::new(530, (5, 7, 0), "Authentication required")),
+            (Ok(()), None) => self.say(log_in_first()),
             (Err(refusal), _) => self.say(refusal.into_reply()),
         }
     }
@@ -141,7 +169,7 @@ mod tests {
 
     const ALL: Offered = Offered {
         extensions: true,
-        auth: true,
+        staff: true,
     };
 
     fn code(arguments: &str, offered: Offered) -> u16 {
@@ -175,7 +203,14 @@ mod tests {
             ("FROM:<a@b.example> REQUIRETLS", 250),
             ("FROM:<a@b.example> REQUIRETLS=1", 501),
             ("FROM:<a@b.example> AUTH=", 501),
-            ("FROM:<a@b.example> RET=HDRS", 555),
+            ("FROM:<a@b.example> RET=HDRS ENVID=QQ+2B1", 250),
+            ("FROM:<a@b.example> ret=full", 250),
+            ("FROM:<a@b.example> RET=ALL", 501),
+            ("FROM:<a@b.example> RET", 501),
+            ("FROM:<a@b.example> RET=FULL RET=FULL", 501),
+            ("FROM:<a@b.example> ENVID=", 501),
+            ("FROM:<a@b.example> ENVID=a+2b", 501),
+            ("FROM:<a@b.example> ENVID=a+0Ab", 501),
             ("FROM:<a@b.example> X", 555),
             ("FROM:<a@b.example> =", 555),
         ] {
@@ -187,15 +222,18 @@ mod tests {
     fn only_offered_parameters_are_taken() {
         let after_helo = Offered {
             extensions: false,
-            auth: false,
+            staff: false,
         };
         assert_eq!(code("FROM:<a@b.example> SIZE=1", after_helo), 555);
         assert_eq!(code("FROM:<a@b.example>", after_helo), 250);
         let on_the_mx = Offered {
             extensions: true,
-            auth: false,
+            staff: false,
         };
-        assert_eq!(code("FROM:<a@b.example> AUTH=<>", on_the_mx), 555);
+        for parameter in ["AUTH=<>", "RET=FULL", "RET", "ENVID=x"] {
+            let arguments = format!("FROM:<a@b.example> {parameter}");
+            assert_eq!(code(&arguments, on_the_mx), 555, "{parameter}");
+        }
     }
 
     #[test]

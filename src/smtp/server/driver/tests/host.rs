@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::super::super::envelope::{Caller, Envelope};
 use super::super::super::host::{Accepted, Body, Credentials, Host, LoginOutcome, Refusal};
 use super::super::super::session::tests::world;
+use crate::id::StaffId;
 use crate::smtp::path::{ForwardPath, ReversePath};
 
 #[derive(Default)]
@@ -108,8 +109,9 @@ impl Host for Party {
         Ok(world::credentials(user))
     }
 
-    async fn login(&self, _: &Caller, outcome: LoginOutcome) -> Result<(), Refusal> {
+    async fn login(&self, _: &Caller, outcome: LoginOutcome) -> Result<Option<StaffId>, Refusal> {
         self.log_ins.lock().expect("no panic").push(outcome);
-        Ok(())
+        let proven = matches!(outcome, LoginOutcome::Proven(..));
+        Ok(proven.then(world::member))
     }
 }

@@ -59,7 +59,7 @@ fn extensions_are_offered_after_tls_and_auth_on_submission_only() {
         assert_eq!(lines[..9], base);
         assert_eq!(
             lines[9..],
-            ["AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"]
+            ["DSN", "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"]
         );
     }
 }

@@ -3,13 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::super::envelope::{ConnectionId, Role, TlsInfo};
-use super::super::super::host::{Accepted, Credentials, Refusal};
+use super::super::super::envelope::{ConnectionId, Recipient, Role, TlsInfo};
+use super::super::super::host::{Accepted, Credentials, LoginOutcome, Refusal};
 use super::super::super::limits::Limits;
 use super::super::{Open, OpenStep, Secured, Session, Step};
 use crate::id::StaffId;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
+use crate::staff::Tried;
 use crate::staff::scram::Verifier;
 
 pub(in crate::smtp::server) const USER: &str = "ann";
@@ -136,7 +137,11 @@ impl World {
                     let answer = Ok(credentials(asked.user()));
                     self.session.answer_credentials(asked, answer)
                 }
-                Step::Login(login) => self.session.answer_login(login, Ok(())),
+                Step::Login(login) => {
+                    let proven = matches!(login.outcome(), LoginOutcome::Proven(..));
+                    let member = proven.then(member);
+                    self.session.answer_login(login, Ok(member))
+                }
             };
         }
     }
@@ -146,7 +151,7 @@ impl World {
             return Err(refusal.clone());
         }
         let envelope = self.session.envelope().expect("a mail is finished once");
-        let name = |path: &ForwardPath| match path.mailbox() {
+        let name = |one: &Recipient| match one.path.mailbox() {
             Some(mailbox) => mailbox.as_str().to_owned(),
             None => "postmaster".to_owned(),
         };
@@ -186,14 +191,19 @@ pub(in crate::smtp::server) fn credentials(user: &str) -> Credentials {
     if user == USER {
         Credentials {
             verifier: Verifier::new(PASSWORD).expect("printable"),
-            staff: Some(StaffId::from_bytes([1; 16])),
+            tried: Tried::pretended(Some(member())),
         }
     } else {
         Credentials {
             verifier: Verifier::dummy(&[9; 32], user),
-            staff: None,
+            tried: Tried::pretended(None),
         }
     }
+}
+
+/// Who has [`USER`] and [`PASSWORD`].
+pub(in crate::smtp::server) fn member() -> StaffId {
+    StaffId::from_bytes([1; 16])
 }
 
 /// Feeds an [`Open`] a whole input; gives the codes, and whether TLS was started.

@@ -1,0 +1,117 @@
+//! `mailbox retention`, `mailbox hold`, `mailbox lift`: what goes when, and keeping it from going.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::is_admin;
+use super::mailbox::MailboxDesk;
+use crate::audit::ActObject;
+use crate::control::api::mailbox::{Hold, Lift, Retention, RetentionReport};
+use crate::control::handlers::staff_failure;
+use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
+use crate::id::MailboxId;
+use crate::mailbox::{Leaving, MailboxError};
+
+const MONTH: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+impl Handle<Retention> for MailboxDesk {
+    async fn handle(&self, _: Retention, call: &mut Call<Retention>) -> Result<Nothing, Failure> {
+        let what = "can't tell what goes when";
+        let admin = is_admin(call);
+        let all = match admin {
+            true => self
+                .all()
+                .await
+                .map_err(|error| Failure::store(what, &error))?,
+            false => {
+                let actor = call.actor()?;
+                vec![(actor.id().into(), actor.name().to_owned())]
+            }
+        };
+        for (id, name) in all {
+            let rows = self.retention(id, &name, admin).await;
+            for row in rows.map_err(|error| failed(what, &error))? {
+                call.row(&row).await?;
+            }
+        }
+        Ok(Nothing {})
+    }
+}
+
+impl Handle<Hold> for MailboxDesk {
+    async fn handle(&self, ask: Hold, call: &mut Call<Hold>) -> Result<Nothing, Failure> {
+        let what = "can't hold the mailbox";
+        let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
+        let held = self.0.mailboxes.hold(id, &ask.reason).await;
+        held.map_err(|error| failed(what, &error))?;
+        Ok(Nothing {})
+    }
+}
+
+impl Handle<Lift> for MailboxDesk {
+    async fn handle(&self, ask: Lift, call: &mut Call<Lift>) -> Result<Nothing, Failure> {
+        let what = "can't lift the hold";
+        let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
+        let lifted = self.0.mailboxes.lift(id).await;
+        lifted.map_err(|error| failed(what, &error))?;
+        Ok(Nothing {})
+    }
+}
+
+impl MailboxDesk {
+    /// The mailbox of this name. What is about to be done to it stands in the audit log before it is done.
+    async fn begin<A: Ask>(
+        &self,
+        what: &str,
+        name: &str,
+        reason: &str,
+        call: &Call<A>,
+    ) -> Result<MailboxId, Failure> {
+        let all = self.all().await;
+        let all = all.map_err(|error| Failure::store(what, &error))?;
+        let found = all.into_iter().find(|(_, known)| known == name);
+        let Some((id, _)) = found else {
+            let why = "there is no mailbox of this name";
+            return Err(Failure::refused(what, why, "hustings mailbox list"));
+        };
+        let object = ActObject::new("mailbox", id);
+        let staff = &self.0.staff;
+        let logged = staff.record(call.caller(), A::NAME, Some(object), Some(reason));
+        logged.await.map_err(|error| staff_failure(what, &error))?;
+        Ok(id)
+    }
+
+    async fn retention(
+        &self,
+        id: MailboxId,
+        name: &str,
+        admin: bool,
+    ) -> Result<Vec<RetentionReport>, MailboxError> {
+        let boxes = &self.0.mailboxes;
+        let hold = boxes.hold_of(id).await?;
+        let soon = self.0.clock.now().saturating_add(MONTH);
+        let soon = soon.unwrap_or(Timestamp::MAX);
+        let mut leaving = boxes.leaving(id, &self.0.keeping(id)).await?;
+        leaving.sort_by(|one, other| one.name.cmp(&other.name));
+        let shown = hold.as_ref().filter(|_| admin);
+        let report = |folder: Leaving| {
+            let times = folder.messages.iter().map(|(_, at)| *at);
+            RetentionReport {
+                mailbox: name.to_owned(),
+                folder: folder.name.into(),
+                messages: folder.messages.len() as u64,
+                next_at: times.clone().min(),
+                within_month: times.filter(|at| *at <= soon).count() as u64,
+                held: hold.is_some(),
+                reason: shown.map(|hold| hold.reason.clone()),
+            }
+        };
+        Ok(leaving.into_iter().map(report).collect())
+    }
+}
+
+fn failed(what: &str, error: &MailboxError) -> Failure {
+    match error {
+        MailboxError::Store(error) => Failure::store(what, error),
+        error => Failure::from_error(Class::Failed, what, error),
+    }
+}

@@ -1,0 +1,284 @@
+//! FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4): messages are read in batches, each only as far as it was asked for.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::batch::{Batch, Reading};
+use super::body::Part;
+use super::news::Aloud;
+use super::selected::Selected;
+use super::{Done, Enabled, No, Sink, Stop};
+use crate::imap::command::{Fetch, FetchItem, Numbers};
+use crate::imap::host::Account;
+use crate::imap::write;
+use crate::mailbox::{Known, Marking, News, View};
+use crate::message::outline::Outline;
+use crate::store::{Entry, Flags, MarkChange, Uid, Uids};
+
+/// What a message's answer is written from.
+struct Message<'f> {
+    place: usize,
+    known: Known,
+    entry: Option<&'f Entry>,
+    outline: Option<&'f Outline>,
+    /// Parts that were read ahead, by the place of their items.
+    parts: HashMap<usize, Part>,
+    /// Reading it marked it.
+    is_marked: bool,
+}
+
+impl Selected {
+    pub(super) async fn fetch<S: Sink>(
+        &mut self,
+        account: &Account,
+        enabled: &mut Enabled,
+        mut fetch: Fetch,
+        out: &mut S,
+    ) -> Result<Done, Stop> {
+        if fetch.vanished && !enabled.qresync {
+            return Err(No::bad("Enable QRESYNC first").into());
+        }
+        complete(&mut fetch);
+        enabled.condstore |= fetch.items.contains(&FetchItem::ModSeq);
+        let mut places = self.places(&fetch.numbers, fetch.uid)?;
+        if let Some(since) = fetch.changed_since {
+            if fetch.vanished {
+                self.tell_vanished(account, &fetch, out).await?;
+            }
+            let known = self.view.known();
+            places.retain(|place| known.get(*place).is_some_and(|one| one.modseq > since));
+        }
+        let fetch = Arc::new(fetch);
+        let begin = |view: &View, places: &[usize]| {
+            let known = places.iter().filter_map(|place| view.known().get(*place));
+            let uids = Uids::of(known.map(|one| one.uid));
+            Reading::begin(account, view.id(), uids, fetch.clone())
+        };
+        let (mut no, mut ahead) = (None, None);
+        let mut batches = places.chunks(Reading::size(&fetch)).peekable();
+        while let Some(batch) = batches.next() {
+            let reading = ahead.take().unwrap_or_else(|| begin(&self.view, batch));
+            // The next is read while this is written.
+            ahead = batches.peek().map(|next| begin(&self.view, next));
+            let mut marked = BTreeSet::new();
+            if fetch.marks_seen && !self.read_only {
+                marked = self.mark_seen(account, *enabled, batch, out).await?;
+            }
+            let read = reading.end().await?;
+            let refused = self.write_batch(account, *enabled, &fetch, (batch, &marked), read, out);
+            no = no.or(refused.await?);
+        }
+        match no {
+            Some(no) => Err(no.into()),
+            None => Ok(Done::plain()),
+        }
+    }
+
+    async fn tell_vanished<S: Sink>(
+        &self,
+        account: &Account,
+        fetch: &Fetch,
+        out: &mut S,
+    ) -> Result<(), Stop> {
+        let (Some(since), Numbers::Set(set)) = (fetch.changed_since, &fetch.numbers) else {
+            return Ok(());
+        };
+        let vanished = account
+            .mailboxes
+            .vanished_since(self.view.id(), since)
+            .await?;
+        let gone = self.gone(&self.uids(set), vanished.as_ref());
+        self.write_earlier(&gone, out);
+        Ok(())
+    }
+
+    /// Answers a batch; and says what of it could not be read.
+    async fn write_batch<S: Sink>(
+        &self,
+        account: &Account,
+        enabled: Enabled,
+        fetch: &Fetch,
+        (places, marked): (&[usize], &BTreeSet<Uid>),
+        mut read: Batch,
+        out: &mut S,
+    ) -> Result<Option<No>, Stop> {
+        let mut no = None;
+        let mut parts = std::mem::take(&mut read.parts);
+        for (place, known) in places.iter().zip(self.known(places)) {
+            let entry = read.entry(known.uid);
+            let outline = entry.and_then(|entry| read.outlines.get(&entry.message));
+            if read.lacks(entry, outline) {
+                if !fetch.uid {
+                    no = Some(No::new("EXPUNGEISSUED", "Some of these messages are gone"));
+                }
+                continue;
+            }
+            let ahead = entry.and_then(|entry| parts.remove(&entry.message));
+            let mut message = Message {
+                place: *place,
+                known,
+                entry,
+                outline,
+                parts: ahead.unwrap_or_default(),
+                is_marked: marked.contains(&known.uid),
+            };
+            let refused = self
+                .write_message(account, enabled, fetch, &mut message, out)
+                .await?;
+            no = refused.or(no);
+        }
+        Ok(no)
+    }
+
+    /// Marks what is read; the messages that weren't marked so before.
+    async fn mark_seen<S: Sink>(
+        &mut self,
+        account: &Account,
+        enabled: Enabled,
+        places: &[usize],
+        out: &mut S,
+    ) -> Result<BTreeSet<Uid>, Stop> {
+        let unseen = self.known(places).into_iter();
+        let unseen = unseen
+            .filter(|one| !one.flags.has(Flags::SEEN))
+            .map(|one| one.uid);
+        let unseen: Vec<Uid> = unseen.collect();
+        if unseen.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let marking = Marking {
+            change: MarkChange::Add,
+            marks: Flags::SEEN.into(),
+            unchanged_since: None,
+        };
+        account
+            .mailboxes
+            .mark(self.view.id(), &unseen, &marking)
+            .await?;
+        self.stirred = true;
+        let mut own = BTreeSet::new();
+        if let Some(News {
+            changed, arrived, ..
+        }) = self.learn(false).await?
+        {
+            let mut others = News {
+                arrived,
+                ..News::default()
+            };
+            let known: BTreeSet<Uid> = unseen.into_iter().collect();
+            (own, others.changed) = (BTreeSet::new(), Vec::new());
+            for uid in changed {
+                match known.contains(&uid) {
+                    true => drop(own.insert(uid)),
+                    false => others.changed.push(uid),
+                }
+            }
+            self.write_news(&others, enabled, |_| Aloud::Yes, out)
+                .await?;
+        }
+        Ok(own)
+    }
+
+    async fn write_message<S: Sink>(
+        &self,
+        account: &Account,
+        enabled: Enabled,
+        fetch: &Fetch,
+        message: &mut Message<'_>,
+        out: &mut S,
+    ) -> Result<Option<No>, Stop> {
+        let mut no = None;
+        let buffer = out.buffer();
+        buffer.extend_from_slice(b"* ");
+        write::number(buffer, message.place as u64 + 1);
+        buffer.extend_from_slice(b" FETCH (");
+        for (at, item) in fetch.items.iter().enumerate() {
+            if at > 0 {
+                out.buffer().push(b' ');
+            }
+            match item {
+                FetchItem::Body(body) => {
+                    let part = match (message.parts.remove(&at), message.entry, message.outline) {
+                        (Some(part), ..) => part,
+                        (None, Some(entry), Some(outline)) => {
+                            Part::open(&account.mailboxes, body, entry.message, outline).await
+                        }
+                        (None, ..) => Part::Absent,
+                    };
+                    no = part.write(body, out).await?.or(no);
+                }
+                item => self.write_item(item, message, out.buffer()),
+            }
+        }
+        // What reading it changed.
+        if message.is_marked {
+            let flags = !fetch.items.contains(&FetchItem::Flags);
+            let modseq = enabled.condstore && !fetch.items.contains(&FetchItem::ModSeq);
+            for (item, wanted) in [(FetchItem::Flags, flags), (FetchItem::ModSeq, modseq)] {
+                if wanted {
+                    out.buffer().push(b' ');
+                    self.write_item(&item, message, out.buffer());
+                }
+            }
+        }
+        out.buffer().extend_from_slice(b")\r\n");
+        out.relieve().await?;
+        Ok(no)
+    }
+
+    fn write_item(&self, item: &FetchItem, message: &Message<'_>, out: &mut Vec<u8>) {
+        let Message {
+            known,
+            entry,
+            outline,
+            ..
+        } = message;
+        match item {
+            FetchItem::Uid => {
+                out.extend_from_slice(b"UID ");
+                write::number(out, known.uid.0.into());
+            }
+            FetchItem::Flags => {
+                out.extend_from_slice(b"FLAGS ");
+                write::marks(out, &self.view.marks(known));
+            }
+            FetchItem::ModSeq => {
+                out.extend_from_slice(b"MODSEQ (");
+                write::number(out, known.modseq.0);
+                out.push(b')');
+            }
+            FetchItem::Size => {
+                out.extend_from_slice(b"RFC822.SIZE ");
+                write::number(out, entry.map_or(0, |entry| entry.record.size));
+            }
+            FetchItem::InternalDate => {
+                out.extend_from_slice(b"INTERNALDATE ");
+                write::date(
+                    out,
+                    entry.map_or_else(jiff::Timestamp::default, |entry| entry.record.received_at),
+                );
+            }
+            FetchItem::Envelope => {
+                out.extend_from_slice(b"ENVELOPE ");
+                write::envelope(out, outline.map_or(&[], |outline| &outline.root.fields));
+            }
+            FetchItem::Structure { full } => {
+                out.extend_from_slice(if *full { b"BODYSTRUCTURE " } else { b"BODY " });
+                if let Some(outline) = outline {
+                    write::structure(out, outline, *full);
+                }
+            }
+            FetchItem::Body(_) => {}
+        }
+    }
+}
+
+/// What has to be told though it wasn't asked for.
+fn complete(fetch: &mut Fetch) {
+    if fetch.uid && !fetch.items.contains(&FetchItem::Uid) {
+        fetch.items.insert(0, FetchItem::Uid);
+    }
+    if fetch.changed_since.is_some() && !fetch.items.contains(&FetchItem::ModSeq) {
+        fetch.items.push(FetchItem::ModSeq);
+    }
+}

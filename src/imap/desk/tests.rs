@@ -1,0 +1,133 @@
+//! Dialogues with a desk, over a store in a throwaway directory.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::Clock;
+use crate::id::{MailboxId, StaffId};
+use crate::imap::codec::grammar;
+use crate::imap::command::AppendHead;
+use crate::mailbox::Mailboxes;
+use crate::store::{Files, LockedStore};
+use crate::vault::Vault;
+
+mod folders;
+mod messages;
+mod sessions;
+
+/// Where answers are looked at.
+#[derive(Default)]
+struct Heard(Vec<u8>);
+
+impl Sink for Heard {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    async fn relieve(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A house with one mailbox.
+struct House {
+    mailboxes: Mailboxes,
+    mailbox: MailboxId,
+    _directory: TempDir,
+}
+
+impl House {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let locked = LockedStore::open(Files::in_directory(directory.path())).await;
+        let store = locked.unwrap().unlock(Vault::for_tests(), 4 << 20).await;
+        let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().unwrap());
+        Self {
+            mailboxes: Mailboxes::new(store.unwrap(), clock),
+            mailbox: MailboxId::from(StaffId::random()),
+            _directory: directory,
+        }
+    }
+
+    fn desk(&self) -> Talk {
+        let account = Account {
+            staff: StaffId::random(),
+            mailbox: self.mailbox,
+            mailboxes: self.mailboxes.clone(),
+            room: 100_000,
+        };
+        Talk(Desk::new(account, 10_000, Arc::new(Semaphore::new(1))))
+    }
+}
+
+/// One session.
+struct Talk(Desk);
+
+impl Talk {
+    /// What is heard after a command, with the tag `a` taken off the last line.
+    async fn say(&mut self, command: &str) -> Vec<String> {
+        let mut heard = Heard::default();
+        let (tag, command) = match grammar::read(format!("a {command}\r\n").as_bytes()) {
+            Ok(read) => read,
+            Err((_, syntax)) => panic!("{command}: {syntax}"),
+        };
+        let ended = self.0.run(&tag, command, &mut heard).await;
+        if let Err(ended) = ended {
+            return vec![format!("ended: {ended}")];
+        }
+        lines(&heard.0)
+    }
+
+    /// The last line alone.
+    async fn end(&mut self, command: &str) -> String {
+        self.say(command).await.pop().unwrap_or_default()
+    }
+
+    /// Appends a message with these flags.
+    async fn append(&mut self, folder: &str, flags: &[&str], message: &str) -> String {
+        match self.try_append(folder, flags, message).await {
+            Ok(heard) => heard,
+            Err(no) => String::from_utf8(no.tagged(&Tag("a".to_owned()))).unwrap(),
+        }
+    }
+
+    async fn try_append(
+        &mut self,
+        folder: &str,
+        flags: &[&str],
+        message: &str,
+    ) -> Result<String, No> {
+        self.0
+            .append_to(&RawName(folder.as_bytes().to_vec()))
+            .await?;
+        let head = AppendHead {
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            date: None,
+            size: message.len() as u64,
+            binary: false,
+            sync: false,
+        };
+        self.0.append_begin(head).await?;
+        self.0.append_octets(message.as_bytes()).await?;
+        self.0.append_end()?;
+        let mut heard = Heard::default();
+        let finished = self.0.append_finish(&Tag("a".to_owned()), &mut heard).await;
+        assert!(finished.is_ok());
+        Ok(lines(&heard.0).pop().unwrap_or_default())
+    }
+}
+
+fn lines(heard: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(heard.to_vec()).unwrap();
+    let lines = text.strip_suffix("\r\n").unwrap_or(&text).split("\r\n");
+    lines
+        .map(|line| line.strip_prefix("a ").unwrap_or(line).to_owned())
+        .collect()
+}
+
+/// A short mail with this subject.
+fn mail(subject: &str) -> String {
+    format!(
+        "From: Ann <ann@elsewhere.example>\r\nTo: ada@party.example\r\nSubject: {subject}\r\n\r\nHello.\r\n"
+    )
+}

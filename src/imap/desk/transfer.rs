@@ -1,0 +1,96 @@
+//! COPY, MOVE and EXPUNGE (RFC 9051 §6.4.3, §6.4.7, §6.4.8).
+
+use super::selected::Selected;
+use super::{Desk, Done, No, Sink, Stop};
+use crate::imap::command::{Numbers, Transfer};
+use crate::imap::host::Account;
+use crate::imap::write;
+use crate::store::{ActDone, Flags, Uid};
+
+impl Desk {
+    pub(super) async fn transfer<S: Sink>(
+        &mut self,
+        transfer: &Transfer,
+        out: &mut S,
+    ) -> Result<Done, Stop> {
+        let (selected, ..) = self.open()?;
+        if transfer.moves && selected.read_only {
+            return Err(No::read_only().into());
+        }
+        let places = selected.places(&transfer.numbers, transfer.uid)?;
+        let uids = selected.uids_at(&places);
+        let from = selected.view.id();
+        let to = self.folder(&transfer.to).await.map_err(No::try_create)?;
+        let account = &self.account;
+        if !transfer.moves {
+            account
+                .mailboxes
+                .check_room(account.mailbox, 1, account.room)
+                .await?;
+        }
+        let done = match transfer.moves {
+            true => account.mailboxes.move_to(from, &uids, to.id).await,
+            false => account.mailboxes.copy(from, &uids, to.id).await,
+        };
+        let done = done.map_err(|error| No::from(error).try_create())?;
+        if let Some(selected) = &mut self.selected {
+            // Also a copy may go into the open folder.
+            selected.stirred = true;
+        }
+        let Some(code) = copied(&done) else {
+            return Ok(Done::plain());
+        };
+        if !transfer.moves {
+            return Ok(Done::coded(&code));
+        }
+        // Before the numbers move (RFC 6851 §4.3).
+        out.line(format_args!("* OK [{code}] Moved"));
+        Ok(Done::plain())
+    }
+}
+
+/// `COPYUID 38505 304,319:320 3956:3958`; none if nothing was copied.
+fn copied(done: &ActDone) -> Option<String> {
+    let (_, first) = done.placed.first()?;
+    let mut text = format!("COPYUID {} ", first.uid_validity).into_bytes();
+    write::set(&mut text, done.placed.iter().map(|(uid, _)| uid.0));
+    text.push(b' ');
+    write::set(
+        &mut text,
+        done.placed.iter().map(|(_, placed)| placed.uid.0),
+    );
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+impl Selected {
+    /// Takes out what is marked as deleted: all, or of these UIDs. Whether anything was.
+    pub(super) async fn expunge(
+        &mut self,
+        account: &Account,
+        numbers: Option<&Numbers>,
+    ) -> Result<bool, Stop> {
+        if self.read_only {
+            return Err(No::read_only().into());
+        }
+        let uids: Vec<Uid> = match numbers {
+            None => {
+                let all = self.view.known().iter();
+                let marked = all.filter(|one| one.flags.has(Flags::DELETED));
+                marked.map(|one| one.uid).collect()
+            }
+            Some(numbers) => {
+                let places = self.places(numbers, true)?;
+                self.uids_at(&places)
+            }
+        };
+        if uids.is_empty() {
+            return Ok(false);
+        }
+        let done = account
+            .mailboxes
+            .expunge(self.view.id(), &uids, true)
+            .await?;
+        self.stirred = true;
+        Ok(!done.expunged.is_empty())
+    }
+}

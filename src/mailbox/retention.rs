@@ -1,0 +1,260 @@
+//! How long mail is kept (law §3.2): what goes when, and that it does. Correspondence is kept from the last message of its
+//! thread on; what was thrown away, or is junk, from when it was put there. A mailbox that is on hold keeps all of it.
+
+mod threads;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::room::{MailboxError, Mailboxes};
+use super::unconfirmed;
+use crate::id::{FolderId, MailboxId, MessageId};
+use crate::store::{
+    ActRefusal, Change, Entry, FolderName, Setting, SpecialUse, Step, StoreError, Uid,
+};
+use threads::Threads;
+
+/// What was brought in by hand, or moved, stays for so long at least, however old it is.
+const GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// How many outlines are read at once.
+const PAGE: usize = 500;
+/// What the settings are called that keep holds; behind it stands the mailbox.
+const HOLD: &str = "mailbox-hold.";
+
+/// How long a mailbox's mail is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping {
+    /// Correspondence, from the last message of its thread.
+    pub mail: Span,
+    /// Junk, from when it was put there.
+    pub junk: Span,
+    /// What was thrown away, from then.
+    pub trash: Span,
+}
+
+/// A mailbox whose mail is kept, whatever its age.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hold(since {})", self.since)
+    }
+}
+
+/// What of a folder goes when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// The folder.
+    pub folder: FolderId,
+    /// Its name.
+    pub name: FolderName,
+    /// Each message, with when it goes, in the order of UIDs.
+    pub messages: Vec<(Uid, Timestamp)>,
+}
+
+impl Mailboxes {
+    /// What goes when, by folder.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn leaving(
+        &self,
+        mailbox: MailboxId,
+        keeping: &Keeping,
+    ) -> Result<Vec<Leaving>, MailboxError> {
+        self.plan(mailbox, keeping, None).await
+    }
+
+    /// Erases what was kept for long enough, unless the mailbox is on hold. Answers how many messages that were.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]; what was erased before it is gone.
+    pub async fn purge(&self, mailbox: MailboxId, keeping: &Keeping) -> Result<u64, MailboxError> {
+        if self.hold_of(mailbox).await?.is_some() {
+            return Ok(0);
+        }
+        let now = self.clock().now();
+        let mut erased = 0;
+        for leaving in self.plan(mailbox, keeping, Some(now)).await? {
+            let due = leaving.messages.iter().filter(|(_, at)| *at <= now);
+            let due: Vec<Uid> = due.map(|(uid, _)| *uid).collect();
+            match self.expunge(leaving.folder, &due, false).await {
+                Ok(_) => erased += due.len() as u64,
+                Err(MailboxError::Refused(ActRefusal::NoFolder)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(erased)
+    }
+
+    /// Whether a mailbox is on hold.
+    ///
+    /// # Errors
+    /// [`MailboxError::Store`]. A hold that can't be read holds all the same.
+    pub async fn hold_of(&self, mailbox: MailboxId) -> Result<Option<Hold>, MailboxError> {
+        let unreadable = || Hold {
+            since: Timestamp::UNIX_EPOCH,
+            reason: "the hold can't be read; lift it and set it anew".to_owned(),
+        };
+        match self.store().setting(&name_of(mailbox)).await {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => {
+                let read = serde_json::from_slice(&bytes);
+                Ok(Some(read.unwrap_or_else(|_| unreadable())))
+            }
+            Err(error @ StoreError::Seal(_)) => {
+                tracing::error!(%error, "a mailbox's hold can't be read: its mail is kept");
+                Ok(Some(unreadable()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps all of a mailbox until the hold is lifted.
+    ///
+    /// # Errors
+    /// [`MailboxError::Store`].
+    pub async fn hold(&self, mailbox: MailboxId, reason: &str) -> Result<(), MailboxError> {
+        let hold = Hold {
+            since: self.clock().now(),
+            reason: reason.to_owned(),
+        };
+        let value = serde_json::to_vec(&hold).unwrap_or_default();
+        self.change(Step::PutSetting(Setting {
+            name: name_of(mailbox).into(),
+            value: Zeroizing::new(value),
+        }))
+        .await
+    }
+
+    /// Lifts a hold.
+    ///
+    /// # Errors
+    /// [`MailboxError::Store`].
+    pub async fn lift(&self, mailbox: MailboxId) -> Result<(), MailboxError> {
+        self.change(Step::RemoveSetting(name_of(mailbox).into()))
+            .await
+    }
+
+    async fn change(&self, step: Step) -> Result<(), MailboxError> {
+        // Without guards there is no conflict.
+        let _ = self.store().change(Change::new().then(step)).await?;
+        Ok(())
+    }
+
+    /// When what goes. Asked for what is due at a time, it looks at threads only if something could be.
+    async fn plan(
+        &self,
+        mailbox: MailboxId,
+        keeping: &Keeping,
+        due: Option<Timestamp>,
+    ) -> Result<Vec<Leaving>, MailboxError> {
+        let mut folders = Vec::new();
+        for folder in self.store().folders(mailbox).await?.rows {
+            let (name, id) = (folder.record.name, folder.id);
+            let how = How::of(&name);
+            if folder.record.messages == 0 {
+                continue;
+            }
+            if let Some(opening) = self.store().open_folder(id).await? {
+                folders.push((id, name, how, opening.entries));
+            }
+        }
+        let letters = || {
+            let of_threads = folders.iter().filter(|(_, _, how, _)| *how == How::Thread);
+            of_threads.flat_map(|(_, _, _, entries)| entries)
+        };
+        let old = |entry: &Entry| {
+            due.is_none_or(|due| after(entry.record.received_at, keeping.mail) <= due)
+        };
+        let threads = match letters().any(old) {
+            true => self.threads(letters()).await?,
+            false => Threads::default(),
+        };
+        let leaves = |how: How, entry: &Entry| match how {
+            How::Thread => {
+                let own = entry.record.received_at;
+                let last = threads.last_of(entry.message).unwrap_or(own).max(own);
+                let stays = entry.record.kept_at.saturating_add(GRACE);
+                after(last, keeping.mail).max(stays.unwrap_or(Timestamp::MAX))
+            }
+            How::Junk => after(entry.record.kept_at, keeping.junk),
+            How::Trash => after(entry.record.kept_at, keeping.trash),
+            How::Unconfirmed => {
+                let until = entry.record.kept_at.saturating_add(unconfirmed::WAITS);
+                until.unwrap_or(Timestamp::MAX)
+            }
+        };
+        let plans = folders.iter().map(|(folder, name, how, entries)| Leaving {
+            folder: *folder,
+            name: name.clone(),
+            messages: entries
+                .iter()
+                .map(|entry| (entry.uid, leaves(*how, entry)))
+                .collect(),
+        });
+        Ok(plans.collect())
+    }
+
+    async fn threads<'e>(
+        &self,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<Threads, MailboxError> {
+        let all: Vec<(MessageId, Timestamp)> = entries
+            .map(|entry| (entry.message, entry.record.received_at))
+            .collect();
+        let mut threads = Threads::default();
+        for page in all.chunks(PAGE) {
+            let ids: Vec<MessageId> = page.iter().map(|(id, _)| *id).collect();
+            let outlines = self.outlines(&ids).await?;
+            for (id, received_at) in page {
+                threads.add(*id, *received_at, outlines.get(id));
+            }
+        }
+        Ok(threads)
+    }
+}
+
+/// From when on a message's time in a folder is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// From the last of its thread.
+    Thread,
+    Junk,
+    Trash,
+    /// Nobody can choose another time for it.
+    Unconfirmed,
+}
+
+impl How {
+    fn of(name: &FolderName) -> Self {
+        match name.special_use() {
+            Some(SpecialUse::Junk) => Self::Junk,
+            Some(SpecialUse::Trash) => Self::Trash,
+            Some(SpecialUse::Unconfirmed) => Self::Unconfirmed,
+            _ => Self::Thread,
+        }
+    }
+}
+
+/// So much later by the calendar: a month that is too short ends with its last day.
+fn after(at: Timestamp, span: Span) -> Timestamp {
+    let later = at.to_zoned(TimeZone::UTC).checked_add(span);
+    later.map_or(Timestamp::MAX, |later| later.timestamp())
+}
+
+fn name_of(mailbox: MailboxId) -> String {
+    format!("{HOLD}{mailbox}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

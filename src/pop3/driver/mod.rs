@@ -1,0 +1,179 @@
+//! The tokio driver: it moves octets between a socket, a session and a maildrop, and keeps the time.
+
+mod locks;
+mod talk;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::host::{Host, Refusal};
+use super::limits::{Limits, Timeouts};
+use super::session::err;
+use crate::net::ConnectionId;
+use crate::net::admission::Admission;
+use crate::net::listen::listen;
+use crate::net::wire::Wire;
+use crate::smtp::server::TlsInfo;
+use crate::tls::{Refusals, RefusedFor};
+use locks::Locks;
+
+/// The door's name in logs and counts.
+const NAME: &str = "pop3s";
+
+/// The door. All its connections share it.
+pub struct Door<H> {
+    host: Arc<H>,
+    tls: TlsAcceptor,
+    limits: Limits,
+    timeouts: Timeouts,
+    refusals: Arc<Refusals>,
+    locks: Locks,
+}
+
+/// Why a connection ended other than by agreement.
+#[derive(Debug, thiserror::Error)]
+enum Gone {
+    /// The peer went, or its socket broke.
+    #[error("the peer is gone: {0}")]
+    Peer(#[from] io::Error),
+    /// The peer said nothing for too long.
+    #[error("the peer was silent for too long")]
+    Silent,
+    /// The account was closed.
+    #[error("the account was closed")]
+    Revoked,
+    /// A message could not be read to its end: what was sent of it must not look whole.
+    #[error("a message can't be read: {0}")]
+    Unreadable(#[from] crate::store::StoreError),
+    /// We are asked to stop.
+    #[error("the service stops")]
+    Stopped,
+}
+
+impl Gone {
+    /// The last words, where somebody may still hear them. In the middle of a message they would be part of it.
+    fn last(&self) -> Vec<u8> {
+        match self {
+            Self::Peer(_) | Self::Unreadable(_) => Vec::new(),
+            Self::Silent => err("[SYS/TEMP] Waited too long"),
+            Self::Revoked => err("[SYS/PERM] This account was closed"),
+            Self::Stopped => err("[SYS/TEMP] The service stops, please dial again"),
+        }
+    }
+}
+
+impl<H: Host> Door<H> {
+    /// A door with the usual limits.
+    pub fn new(host: Arc<H>, tls: TlsAcceptor) -> Self {
+        Self {
+            host,
+            tls,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            refusals: Arc::default(),
+            locks: Locks::default(),
+        }
+    }
+
+    /// The same door with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits, timeouts: Timeouts) -> Self {
+        Self {
+            limits,
+            timeouts,
+            ..self
+        }
+    }
+
+    /// The same door, counting handshakes that come to nothing here.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// Serves a listener until `stop`, and returns when all connections are done.
+    pub async fn listen<A: Admission>(
+        self: Arc<Self>,
+        listener: TcpListener,
+        admission: Arc<A>,
+        stop: CancellationToken,
+    ) {
+        let stopping = stop.clone();
+        let serve = move |socket, client| {
+            let (door, stop) = (Arc::clone(&self), stopping.clone());
+            async move { door.serve(socket, client, stop).await }
+        };
+        // TLS comes first: whoever has no place hears nothing.
+        listen(listener, admission, &[], stop, serve).await;
+    }
+
+    /// Serves one connection to its end.
+    pub async fn serve<S>(&self, socket: S, client: IpAddr, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let connection = ConnectionId::random();
+        let span = tracing::info_span!("pop3", %connection);
+        self.serve_as(socket, client, &stop).instrument(span).await;
+    }
+
+    async fn serve_as<S>(&self, socket: S, client: IpAddr, stop: &CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let Some((stream, tls)) = self.handshake(socket, client, stop).await else {
+            return;
+        };
+        let mut wire = Wire::new(stream, self.timeouts.waits);
+        let last = if self.host.in_service() {
+            match self.converse(&mut wire, tls, client, stop).await {
+                Ok(last) => last,
+                Err(gone) => {
+                    tracing::debug!(%gone, "ended");
+                    gone.last()
+                }
+            }
+        } else {
+            let Refusal { code, text } = Refusal::not_in_service();
+            err(&format!("[{code}] {text}"))
+        };
+        let _ = wire.close(&last).await;
+    }
+
+    async fn handshake<S>(
+        &self,
+        socket: S,
+        client: IpAddr,
+        stop: &CancellationToken,
+    ) -> Option<(TlsStream<S>, TlsInfo)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            outcome = timeout(self.timeouts.handshake, self.tls.accept(socket)) => outcome,
+        };
+        let reason = match outcome {
+            Ok(Ok(stream)) => {
+                let tls = TlsInfo::of(stream.get_ref().1)?;
+                tracing::debug!(version = tls.version(), cipher = tls.cipher(), "encrypted");
+                return Some((stream, tls));
+            }
+            Ok(Err(error)) => RefusedFor::of(&error),
+            Err(_) => RefusedFor::Stalled,
+        };
+        self.refusals.count(NAME, reason, client);
+        tracing::info!(reason = reason.as_str(), "TLS handshake refused");
+        None
+    }
+}
