@@ -142,6 +142,7 @@ async fn what_was_brought_in_by_hand_has_a_month() {
     writer.write(b"Subject: old\r\n\r\nold\r\n").await.unwrap();
     let appended = super::super::Appended {
         body: writer.finish(),
+        outline: None,
         marks: Marks::default(),
         received_at: Some("2015-01-01T00:00:00Z".parse().unwrap()),
     };
