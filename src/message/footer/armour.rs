@@ -154,7 +154,7 @@ fn readable(style: &str) -> Option<&str> {
     let named = declarations
         .filter(|(property, _)| property.trim().eq_ignore_ascii_case("color"))
         .map(|(_, value)| value.trim())
-        .last()?;
+        .next_back()?;
     let colour = Colour::parse(named).ok()?;
     (colour.contrast(Colour::WHITE) >= CONTRAST).then_some(named)
 }

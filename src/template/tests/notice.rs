@@ -124,7 +124,7 @@ fn a_party_that_asks_for_no_constituency_speaks_of_none() {
             ogl: false,
             ..sample::privacy()
         })
-        .unwrap();
+        .expect("a notice");
     for lang in Lang::ALL {
         for text in [statement.get(lang), notice.get(lang)] {
             let text = text.to_lowercase();
