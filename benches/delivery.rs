@@ -101,6 +101,7 @@ impl Parcel for Copy {
 
     fn load(&self) -> Boxed<'_, Loaded> {
         let letter = Letter {
+            dsn: Default::default(),
             reverse_path: EmailAddress::parse("u+token@party.example").ok(),
             recipient: self.to.clone(),
             size: Some(self.bytes.len() as u64),

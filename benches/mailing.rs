@@ -106,6 +106,7 @@ impl Standing for InOrder {
 
 fn settings() -> MailingSettings {
     let party = Party {
+        asks_constituency: true,
         name: "The Fair Party".into(),
         address: "12 Mill Lane, Leeds LS1 4AP".into(),
         email: "privacy@party.example".into(),

@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct House {
     pub(crate) stage: Stage,
     pub(crate) outside: Outside,
-    ports: [u16; 5],
+    ports: [u16; 7],
     child: Child,
 }
 
@@ -32,7 +32,7 @@ impl House {
     }
 
     /// A party that isn't started yet, and the world outside of it.
-    pub(crate) async fn plan() -> (Stage, Outside, [u16; 5]) {
+    pub(crate) async fn plan() -> (Stage, Outside, [u16; 7]) {
         let outside = sink().await;
         let mut plan = Plan::new(outside.address());
         plan.ports = free_ports().unwrap();
@@ -47,7 +47,7 @@ impl House {
     }
 
     /// Starts the daemon.
-    pub(crate) async fn open(stage: Stage, outside: Outside, ports: [u16; 5]) -> Self {
+    pub(crate) async fn open(stage: Stage, outside: Outside, ports: [u16; 7]) -> Self {
         let log = std::fs::File::create(stage.root().join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_hustings"));
         command
