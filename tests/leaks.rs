@@ -16,7 +16,12 @@ use hustings::store::MailingState;
 use support::party::{Party, link_in};
 
 /// A debug build takes its time; the benchmark's numbers come from elsewhere.
-const SUBSCRIBERS: usize = if cfg!(debug_assertions) { 100 } else { 1_000 };
+/// `HUSTINGS_SUBSCRIBERS`, or as many as a usual run can afford.
+fn subscribers() -> usize {
+    let wanted = std::env::var("HUSTINGS_SUBSCRIBERS").ok();
+    let usual = if cfg!(debug_assertions) { 100 } else { 1_000 };
+    wanted.map_or(usual, |wanted| wanted.parse().unwrap())
+}
 const SUBJECT: &str = "Heliotrope rally on Saturday";
 const SENTENCE: &str = "Meet at the verdigris fountain at noon";
 const QUESTION: &str = "Is the amaranth pavilion wheelchair accessible";
@@ -85,7 +90,7 @@ async fn no_byte_on_the_disk_gives_anybody_away() {
         "stranger@elsewhere.example",
     ]);
     secrets.add(&party.sender.password);
-    let people: Vec<_> = (0..SUBSCRIBERS)
+    let people: Vec<_> = (0..subscribers())
         .map(|n| format!("Elector.{n:04}@voters{}.example", n % 13))
         .collect();
     for (n, address) in people.iter().enumerate() {

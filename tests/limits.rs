@@ -198,3 +198,16 @@ async fn certificates_and_policy_wait_for_the_restart_that_a_reload_asks_for() {
     assert_eq!(after.0, before.0);
     assert_eq!(after.1, before.1.replace("enforce", "testing"));
 }
+
+/// What the database is needed for is left to the service; the rest goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn init_can_be_run_while_the_service_runs() {
+    let party = Spawned::start().await;
+    let config = party.stage.config_file().display().to_string();
+    let again = party
+        .cli(&["--config", &config, "init", "--no-units"])
+        .await;
+    let said = support::party::said(&again);
+    assert!(again.status.success(), "{said}");
+    assert!(said.contains("which the running service has"), "{said}");
+}

@@ -259,7 +259,23 @@ fn listing(records: &[RecordReport], style: Style) -> String {
 }
 
 /// Each record by itself. Its value has a line of its own, unbroken: it is there to be copied.
+/// A table of what there is to publish, and each record whole below it: a DKIM key fits no column, and has to be copied.
 pub(super) fn table(records: &[RecordReport], style: Style) -> String {
+    let rows = records.iter().map(|record| {
+        vec![
+            toned(record.topic.as_str(), Tone::Strong),
+            field(&record.kind),
+            field(&record.name),
+            field(&record.need),
+            field(&record.act),
+        ]
+    });
+    let head = ["FOR", "TYPE", "NAME", "NEEDED FOR", "TO DO"];
+    let table = style.table(&head, rows.collect());
+    format!("{table}\n{}", blocks(records, style))
+}
+
+fn blocks(records: &[RecordReport], style: Style) -> String {
     let blocks = records.iter().map(|record| {
         let tone = match record.act.as_str() {
             "publish" => Tone::Plain,

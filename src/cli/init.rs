@@ -32,7 +32,8 @@ pub(super) const CREDENTIALS: &str = "/etc/credstore.encrypted";
 /// Set an installation up: configuration, keys, recovery sheet, first admin, units
 ///
 /// Asks what it isn't told, and checks all of it before it makes anything. Each step can be repeated: what is there is kept,
-/// what an earlier run left undone is done. An answer that differs from what is there is refused. Stop the service first.
+/// what an earlier run left undone is done. An answer that differs from what is there is refused. While the service runs,
+/// what its database is needed for is left to it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sudo hustings init\n  hustings init --config ./h.toml --data-dir ./data --runtime-dir ./run --key file --key-file ./root.key --domain party.example --hostname mail.party.example --party \"The Example Party\" --postal-address \"1 High Street, Leeds LS1 1AA\" --admin ada --admin-uid 1000 --sheet-to ./sheet.txt --no-units\n\nWhere things go:\n  configuration  --config, or /etc/hustings/hustings.toml\n  database       --data-dir, or /var/lib/hustings\n  control socket --runtime-dir, or /run/hustings (made by systemd)\n  root key       --key-file, or /etc/hustings/root.key; a credential in /etc/credstore.encrypted\n  units          --units, or /etc/systemd/system\nThe second example makes nothing outside of the directory that it is run in."
@@ -153,7 +154,9 @@ impl SetUp<'_> {
         let path = &self.global.config;
         let config = Config::load_without_files(path).map_err(|errors| bad_config(&errors))?;
         let mut differ = differ::from_config(self.args, &config);
-        let there = self.wait(init::has_store(&config));
+        let there = self
+            .context
+            .run(async { Ok(init::has_store(&config).await) })?;
         if !differ.is_empty() {
             if matches!(there, Ok(true))
                 && let Ok(Some(root)) = self.root_at_hand(&config, false)
@@ -163,14 +166,26 @@ impl SetUp<'_> {
             }
             return Err(differ::refused(&differ, path));
         }
-        match there? {
-            false => {
+        match there {
+            // A service that runs has all that it needs; the rest is asked of it.
+            Err(InitError::Keeper(error))
+                if error.is_in_use() && init::due(&config) == Due::Nothing =>
+            {
+                self.say(Step::WasThere, &format!("configuration {}", path.display()));
+                self.say(
+                    Step::WasThere,
+                    "keys and database, which the running service has",
+                );
+                println_note(LATER);
+            }
+            Err(error) => return Err(failure(&error)),
+            Ok(false) => {
                 ask::before_asking(self.args, false, true)?;
                 let first = self.newcomer(&config)?;
                 self.say(Step::WasThere, &format!("configuration {}", path.display()));
                 self.new_store(&config, first)?;
             }
-            true => self.go_on(&config)?,
+            Ok(true) => self.go_on(&config)?,
         }
         Ok(config)
     }

@@ -4,7 +4,7 @@ use super::context::{Context, write_out};
 use super::init::{failure, println_note};
 use super::style::{Tone, clean};
 use super::{dns, prompt};
-use crate::config::Config;
+use crate::config::{CertificateSource, Config};
 use crate::control::api::dns::RecordReport;
 use crate::control::{Class, Failure};
 use crate::daemon::init::{self, DnsStep, NewRoot};
@@ -34,9 +34,32 @@ pub(super) fn walk(config: &Config, root: &NewRoot, context: &Context) -> Result
         let title = format!("\n{} of {count}: {}\n\n", n + 1, one.what);
         write_out(context.style.paint(&title, Tone::Strong).as_bytes())?;
         write_out(dns::zone_file(&one.records(), context.style).as_bytes())?;
+        if n == 0 {
+            machine(config)?;
+        }
         if !step(one, config, context)? {
             return Ok(());
         }
+    }
+    Ok(())
+}
+
+/// What belongs to this machine and isn't known: large receivers refuse mail from an address without a name.
+fn machine(config: &Config) -> Result<(), Failure> {
+    let host = &config.hostname;
+    if config.dns.addresses.is_empty() {
+        let text = format!(
+            "{host}. IN A <this machine's public IPv4 address>\n{host}. IN AAAA <its IPv6 address, if it has one>\n"
+        );
+        write_out(text.as_bytes())?;
+        println_note(&format!(
+            "Whoever rents out each of these addresses sets its reverse name (PTR) to {host}, often in a panel of its own. Write the addresses into the configuration (dns.addresses), and all of this is looked up."
+        ));
+    }
+    if config.tls.source != CertificateSource::Files {
+        println_note(
+            "The TLSA records (DANE) follow once the service runs and has made its keys: hustings dns records has them.",
+        );
     }
     Ok(())
 }

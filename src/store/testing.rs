@@ -124,9 +124,8 @@ pub(crate) async fn sealed_of(files: &Files, subscriber: SubscriberId) -> [Vec<u
 /// No file outside of this room speaks SQL, not even to test something.
 #[test]
 fn sql_stands_in_this_room_alone() {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 8] = [
         "sqlx",
-        "SELECT ",
         "INSERT INTO ",
         "UPDATE ",
         "DELETE FROM ",
@@ -153,7 +152,10 @@ fn sql_stands_in_this_room_alone() {
             }
             let text = std::fs::read_to_string(&path).expect("text");
             read += 1;
-            let speaks = |line: &&str| WORDS.iter().any(|word| line.contains(word));
+            // IMAP has a SELECT as well; a statement begins with it.
+            let begins =
+                |line: &str| line.contains("\"SELECT ") || line.trim_start().starts_with("SELECT ");
+            let speaks = |line: &&str| begins(line) || WORDS.iter().any(|word| line.contains(word));
             found.extend(
                 text.lines()
                     .filter(speaks)

@@ -67,3 +67,10 @@ pub enum KeeperError {
     #[error("the key could not be derived: {0}; try again")]
     Derivation(String),
 }
+
+impl KeeperError {
+    /// Whether another process, a running service as a rule, has the database.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Store(StoreError::InUse(_)))
+    }
+}

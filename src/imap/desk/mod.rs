@@ -383,9 +383,10 @@ impl Desk {
         out: &mut S,
     ) -> Result<Done, Stop> {
         let (selected, account, enabled) = self.open()?;
-        // What somebody else marked goes as well.
+        // What somebody else marked goes as well; but what has just come the client doesn't know by its UID yet.
+        let newest = selected.newest();
         selected.tell(*enabled, false, out).await?;
-        match selected.expunge(account, numbers.as_ref()).await? {
+        match selected.expunge(account, numbers.as_ref(), newest).await? {
             true if enabled.qresync => Ok(Done::AsOfNow),
             _ => Ok(Done::plain()),
         }

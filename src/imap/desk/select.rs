@@ -111,8 +111,9 @@ impl Desk {
     pub(super) async fn close(&mut self) -> Result<Done, Stop> {
         let (selected, account, _) = self.open()?;
         if !selected.read_only {
+            let newest = selected.newest();
             selected.learn(false).await?;
-            selected.expunge(account, None).await?;
+            selected.expunge(account, None, newest).await?;
         }
         self.selected = None;
         Ok(Done::plain())

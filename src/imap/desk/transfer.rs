@@ -63,11 +63,17 @@ fn copied(done: &ActDone) -> Option<String> {
 }
 
 impl Selected {
-    /// Takes out what is marked as deleted: all, or of these UIDs. Whether anything was.
+    /// The last message that the client was told of.
+    pub(super) fn newest(&self) -> Option<Uid> {
+        self.view.known().last().map(|one| one.uid)
+    }
+
+    /// Takes out what is marked as deleted: all up to the newest, or of these UIDs. Whether anything was.
     pub(super) async fn expunge(
         &mut self,
         account: &Account,
         numbers: Option<&Numbers>,
+        newest: Option<Uid>,
     ) -> Result<bool, Stop> {
         if self.read_only {
             return Err(No::read_only().into());
@@ -76,6 +82,7 @@ impl Selected {
             None => {
                 let all = self.view.known().iter();
                 let marked = all.filter(|one| one.flags.has(Flags::DELETED));
+                let marked = marked.filter(|one| Some(one.uid) <= newest);
                 marked.map(|one| one.uid).collect()
             }
             Some(numbers) => {

@@ -150,6 +150,39 @@ async fn a_body_leaves_the_disk_with_its_last_place() {
     assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
 }
 
+#[tokio::test]
+async fn a_folder_that_goes_takes_its_messages_with_it() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    let message = accept(&store, owner, &vec![b'x'; 2 * CHUNK]).await;
+    let from = inbox(&store, owner).await.folder.id;
+    let create = FolderAct::Create {
+        mailbox: owner.into(),
+        name: crate::store::FolderName::parse("Old").expect("a name"),
+        at: now(),
+    };
+    let to = act(&store, create).await.folder.expect("is made");
+    let moved = FolderAct::Move {
+        from,
+        uids: Uids::of([Uid(1)]),
+        to,
+        at: now(),
+    };
+    act(&store, moved).await;
+    act(&store, FolderAct::Delete { folder: to }).await;
+    assert_eq!(store.message(message).await.expect("reads"), None);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let row = sqlx::query("SELECT COUNT(*) FROM chunk").fetch_one(&store.readers);
+        if row.await.expect("counts").get::<i64, _>(0) == 0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the body is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
 /// A crash between the commit and the forgetting leaves nothing behind either.
 #[tokio::test]
 async fn what_was_being_forgotten_goes_with_the_next_start() {

@@ -126,9 +126,11 @@ async fn messages_are_copied_moved_and_expunged() {
         .desk()
         .append("Archive", &["\\Deleted"], &mail("four"))
         .await;
+    // What has just come is told first, and goes with the next.
+    assert_eq!(desk.say("EXPUNGE").await, ["* 3 EXISTS", "OK Done"]);
     let heard = desk.say("EXPUNGE").await;
-    assert_eq!(heard[..2], ["* 3 EXISTS", "* VANISHED 3"]);
-    assert!(heard[2].starts_with("OK [HIGHESTMODSEQ "), "{heard:?}");
+    assert_eq!(heard[0], "* VANISHED 3");
+    assert!(heard[1].starts_with("OK [HIGHESTMODSEQ "), "{heard:?}");
     assert_eq!(
         desk.say("MOVE 1:2 Trash").await[1..],
         ["* VANISHED 1:2", "OK Done"]
