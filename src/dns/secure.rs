@@ -178,6 +178,13 @@ impl SecureResolver {
         })
     }
 
+    /// Whether what is said of this name by the zone that it is the top of is forged, or can't be proven.
+    pub async fn is_bogus(&self, zone: &str) -> bool {
+        let Ok(zone) = name(zone) else { return false };
+        let answer = self.ask(zone, RecordType::NS).await;
+        matches!(answer, Err(LookupError::Bogus))
+    }
+
     async fn has_secure_alias(&self, host: &Name) -> bool {
         let answer = self.ask(host.clone(), RecordType::CNAME).await;
         answer.is_ok_and(|answer| answer.secure && !answer.records.is_empty())

@@ -411,12 +411,16 @@ fn signed(wanted: &[Wanted], seen: &Seen) -> Vec<Finding> {
     let findings = domains.into_iter().map(|domain| {
         let proof = seen.proofs.get(domain.as_str()).copied();
         let (state, said) = match (proof.unwrap_or(Proof::Unknown), has_signer(domain.as_str(), seen)) {
-            (Proof::Bogus, _) => (
+            (Proof::Bogus, true) => (
                 State::Different,
                 "its DNSSEC signatures don't hold, so resolvers that check refuse all of the zone, and mail is lost: have \
                  whoever runs its DNS sign it anew, or the registrar take the DS record out",
             ),
             (Proof::Signed, _) => (State::Right, "the zone is signed"),
+            (Proof::Bogus, false) => (
+                State::NotChecked,
+                "whether it is signed could not be proven from here",
+            ),
             (Proof::Unsigned | Proof::Unknown, true) => (
                 State::NotChecked,
                 "the zone above says that it is signed; whether the signatures hold could not be seen from here",

@@ -53,9 +53,9 @@ const ATTACKS: &[Attack] = &[
     Attack {
         what: "an event is edited",
         log: "audit",
-        statements: &[
-            "UPDATE log_leaf SET sealed = substr(sealed, 1, 40) || x'00' || substr(sealed, 42) WHERE log = 1 AND seq = 1",
-        ],
+        statements: &["UPDATE log_leaf SET sealed = substr(sealed, 1, 40)
+                || CASE substr(sealed, 41, 1) WHEN x'00' THEN x'01' ELSE x'00' END
+                || substr(sealed, 42) WHERE log = 1 AND seq = 1"],
         forged: false,
     },
     Attack {

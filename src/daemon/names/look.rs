@@ -166,13 +166,20 @@ impl Looks for Look {
     }
 
     async fn proof(&self, domain: &str) -> Proof {
-        let (Some(secure), Ok(domain)) = (&self.secure, Domain::parse(domain)) else {
+        let (Some(secure), Ok(party)) = (&self.secure, Domain::parse(domain)) else {
             return Proof::Unknown;
         };
-        match timeout(2 * EACH, secure.mail_hosts(&domain)).await {
+        match timeout(2 * EACH, secure.mail_hosts(&party)).await {
             Ok(Ok(hosts)) if hosts.secure => Proof::Signed,
             Ok(Ok(_)) => Proof::Unsigned,
-            Ok(Err(LookupError::Bogus)) => Proof::Bogus,
+            // Where the zone above fails too, it is the resolver that passes no signatures on.
+            Ok(Err(LookupError::Bogus)) => {
+                let above = domain.split_once('.').map_or(".", |(_, above)| above);
+                match timeout(EACH, secure.is_bogus(above)).await {
+                    Ok(false) => Proof::Bogus,
+                    _ => Proof::Unknown,
+                }
+            }
             _ => Proof::Unknown,
         }
     }
