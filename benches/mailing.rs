@@ -159,6 +159,7 @@ async fn store(directory: &TempDir, clock: &Clock) -> Store {
         revoked_at: None,
         trained_until: None,
         grants: Vec::new(),
+        second_factor: None,
     };
     let mut change = Change::new().then(Step::PutStaff(Staff::new(store.vault(), sender)));
     for n in 0..COPIES {

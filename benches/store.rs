@@ -66,6 +66,7 @@ fn staff_record() -> StaffRecord {
         revoked_at: None,
         trained_until: None,
         grants: Vec::new(),
+        second_factor: None,
     }
 }
 

@@ -29,6 +29,8 @@ pub mod control;
 pub mod daemon;
 pub mod delivery;
 pub mod dns;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
 pub mod imap;
 pub mod list;

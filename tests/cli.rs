@@ -278,7 +278,11 @@ fn init_sets_up_and_can_be_repeated() {
         .assert()
         .success()
         .stdout(
-            contains("Account:   ada")
+            contains("User name: ada")
+                .and(contains(
+                    "Server:    mail.party.example\nRead:      IMAP, port 993, TLS",
+                ))
+                .and(contains("Send:      SMTP, port 465, TLS"))
                 .and(contains("party.example. IN MX 10 mail.party.example."))
                 .and(contains(
                     "hustings-rsa-list1._domainkey.party.example. IN TXT",
@@ -360,7 +364,7 @@ fn init_makes_nothing_before_all_it_was_told_is_good() {
     std::fs::write(at("taken"), "somebody's").unwrap();
     for (admin, uid, sheet, code, why) in [
         ("ada", "0", "sheet", 2, "that is root"),
-        ("office", "1000", "sheet", 2, "the mailbox office"),
+        ("office", "1000", "sheet", 2, "a role's mailbox"),
         ("news", "1000", "sheet", 2, "the list news"),
         ("Ada!", "1000", "sheet", 2, "login name"),
         ("ada", "1000", "taken", 1, "something is there already"),
@@ -441,7 +445,7 @@ fn init_goes_on_where_it_stopped() {
             .arg(&sheet)
             .assert()
             .success()
-            .stdout(contains("Account:   ada").and(contains("MX 10")));
+            .stdout(contains("User name: ada").and(contains("MX 10")));
         assert!(std::fs::read_to_string(&sheet).unwrap().contains("END"));
         assert_eq!(due(&config), Due::Nothing);
         go_on(&[])

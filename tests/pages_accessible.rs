@@ -101,6 +101,10 @@ fn open_pages(judge: &mut Judge, pages: &Pages, run: &Handle) {
     judge.press("never-again", "type", "submit");
     judge.go("approve", "/a/good");
     judge.press("approved", "value", "approve");
+    judge.go("approve-with-code", "/a/coded");
+    judge.press("approve-code-missing", "value", "approve");
+    judge.go("approve-with-code-welsh", "/a/coded?lang=cy");
+    judge.press("approve-code-missing-welsh", "value", "approve");
     judge.go("approval-gone", "/a/other");
     let mail = pages
         .consent
@@ -134,7 +138,7 @@ async fn no_page_violates_wcag() {
         open_pages(&mut judge, &pages, &run);
         judge.origin = format!("https://{}", locked.address);
         judge.go("locked", "/");
-        assert_eq!(judge.looks, 2 * 19, "each page was looked at");
+        assert_eq!(judge.looks, 2 * 23, "each page was looked at");
     });
     told.await.unwrap();
 }

@@ -37,7 +37,7 @@ impl House {
         let mut plan = Plan::new(outside.address());
         plan.ports = free_ports().unwrap();
         // All of the load comes from one network, which may by default have but a part of what is unfinished.
-        let limits = "connections = 1000\nunfinished = \"16 GiB\"\ndisk_reserve = \"0 MiB\"";
+        let limits = "connections = 1000\nconnections_per_account = 1000\nunfinished = \"16 GiB\"\ndisk_reserve = \"0 MiB\"";
         plan.more.push(("limits", limits.to_owned()));
         let incoming = "verify = false\nmails_per_network = 1000000\nmails_per_sender = 1000000\n\
                         size_per_network = \"16 GiB\"";
@@ -48,17 +48,7 @@ impl House {
 
     /// Starts the daemon.
     pub(crate) async fn open(stage: Stage, outside: Outside, ports: [u16; 7]) -> Self {
-        let log = std::fs::File::create(stage.root().join("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hustings"));
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(stage.config_file());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        let child = command.spawn().unwrap();
+        let child = spawn(&stage);
         let house = Self {
             stage,
             outside,
@@ -67,6 +57,14 @@ impl House {
         };
         house.wait_open().await;
         house
+    }
+
+    /// Stops the daemon and starts another on the same store.
+    pub(crate) async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(&self.stage);
+        self.wait_open().await;
     }
 
     async fn wait_open(&self) {
@@ -90,6 +88,16 @@ impl House {
         SocketAddr::from(([127, 0, 0, 1], self.ports[1]))
     }
 
+    /// Port 993.
+    pub(crate) fn imaps(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports[5]))
+    }
+
+    /// Port 995.
+    pub(crate) fn pop3s(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports[6]))
+    }
+
     /// Port 25.
     pub(crate) fn mx(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports[0]))
@@ -101,6 +109,20 @@ impl Drop for House {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(stage: &Stage) -> Child {
+    let log = std::fs::File::create(stage.root().join("log")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hustings"));
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(stage.config_file());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command.spawn().unwrap()
 }
 
 /// An outside server that counts mails and keeps little of them.

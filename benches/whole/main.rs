@@ -5,15 +5,17 @@
 //! CPU times as multiples of it.
 //!
 //! `cargo bench --bench whole -- [SCENARIO …]` with the scenarios `idle`, `intake`, `postfix` (the same load for Postfix,
-//! where it is installed), `large`, `mailing`, `electorate`; none means all. The load comes from this process and shares
+//! where it is installed), `large`, `mailing`, `electorate`, `mailbox` (beside Dovecot, where that is installed); none means all. The load comes from this process and shares
 //! the machine's processors with the daemon, and so do the outside servers that take the mailing: on a small machine half
 //! of the time is theirs.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod dovecot;
 mod electorate;
 mod house;
 mod intake;
+mod mailbox;
 mod mailing;
 mod postfix;
 mod process;
@@ -49,6 +51,9 @@ async fn main() {
     }
     if wants("electorate") {
         electorate::a_million().await;
+    }
+    if wants("mailbox") {
+        mailbox::beside_dovecot().await;
     }
 }
 

@@ -4,14 +4,14 @@
 //! Only where `postfix` is installed and this runs as root, which Postfix asks for. Its directories are throwaway ones.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hustings::daemon::sandbox::stage::{DOMAIN, free_ports};
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::process::{Process, Tree};
 
 /// How long it may take to open.
 const START: Duration = Duration::from_secs(20);
@@ -54,21 +54,17 @@ impl Postfix {
 
     /// User and system time of the master and all the processes it ever had, those that run still among them.
     pub(crate) fn cpu(&self) -> Duration {
-        let master = self.master();
-        let living = children(master).into_iter();
-        let living: Duration = living
-            .filter_map(|child| Process(child).cpu_if_running())
-            .sum();
-        // Last, so that one that ended meanwhile is not left out.
-        Process(master).cpu_with_the_dead() + living
+        self.tree().cpu()
     }
 
     /// Resident memory of all its processes now, in MiB. What they share is counted once for each.
     pub(crate) fn resident(&self) -> f64 {
-        let master = self.master();
-        let all = children(master).into_iter().chain([master]);
-        let memory = all.filter_map(|one| Process(one).memory_if_running());
+        let memory = self.tree().living().filter_map(Process::memory_if_running);
         memory.map(|memory| memory.now as f64 / 1024.0).sum()
+    }
+
+    fn tree(&self) -> Tree {
+        Tree(Process(self.master()))
     }
 
     fn master(&self) -> u32 {
@@ -116,16 +112,6 @@ fn open_to_all(directory: &Path) {
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
-}
-
-/// The processes whose parent this is.
-fn children(parent: u32) -> Vec<u32> {
-    let file = PathBuf::from(format!("/proc/{parent}/task/{parent}/children"));
-    let listed = std::fs::read_to_string(file).unwrap_or_default();
-    listed
-        .split_whitespace()
-        .filter_map(|one| one.parse().ok())
-        .collect()
 }
 
 /// No limit that a load from one address would meet.

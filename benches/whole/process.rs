@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// USER_HZ, which Linux shows to programs as 100 everywhere.
@@ -77,9 +78,67 @@ impl Process {
         })
     }
 
+    /// Time on a processor of the threads that it has, in nanoseconds' steps.
+    pub(crate) fn cpu_of_threads(self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0)).into_iter();
+        let nanos = threads.flatten().flatten().filter_map(|thread| {
+            let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            stat.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
+    /// What it holds of the machine's memory, in KiB: a page that several processes share counts for a part in each.
+    pub(crate) fn proportional(self) -> Option<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).ok()?;
+        let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// The processes whose parent this is.
+    pub(crate) fn children(self) -> Vec<Self> {
+        let file = PathBuf::from(format!("/proc/{0}/task/{0}/children", self.0));
+        let listed = fs::read_to_string(file).unwrap_or_default();
+        let ids = listed.split_whitespace();
+        ids.filter_map(|id| id.parse().ok().map(Self)).collect()
+    }
+
     /// Forgets the peak so far.
     pub(crate) fn forget_peak(self) {
         fs::write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
+    }
+}
+
+/// A process and its children: a server of several processes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tree(pub Process);
+
+impl Tree {
+    /// User and system time of all the processes it ever had.
+    pub(crate) fn cpu(self) -> Duration {
+        let living: Duration = self
+            .0
+            .children()
+            .into_iter()
+            .filter_map(Process::cpu_if_running)
+            .sum();
+        // Last, so that one that ended meanwhile is not left out.
+        self.0.cpu_with_the_dead() + living
+    }
+
+    /// Time on a processor of all that are there: finer than [`Tree::cpu`], for work in which none ends.
+    pub(crate) fn cpu_now(self) -> Duration {
+        self.living().map(Process::cpu_of_threads).sum()
+    }
+
+    /// Those that run now.
+    pub(crate) fn living(self) -> impl Iterator<Item = Process> {
+        self.0.children().into_iter().chain([self.0])
+    }
+
+    /// What they hold of the machine's memory together, in KiB.
+    pub(crate) fn proportional(self) -> u64 {
+        self.living().filter_map(Process::proportional).sum()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each command needs: where the daemon is, how to write, and one way to ask.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,9 +8,9 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::Global;
 use super::style::{Style, clean};
-use crate::control::{Ask, Client, ClientError, Event, Failure, Progress};
+use super::{Global, prompt};
+use crate::control::{Ask, Class, Client, ClientError, Event, Failure, Progress, SecretText};
 
 /// Where the configuration is unless something else is said.
 pub const DEFAULT_CONFIG: &str = "/etc/hustings/hustings.toml";
@@ -24,6 +25,8 @@ pub(super) struct Context {
     pub(super) style: Style,
     socket: PathBuf,
     watched: bool,
+    /// A code of the second factor, for what is asked next.
+    code: RefCell<Option<SecretText>>,
 }
 
 /// Where what streams back goes.
@@ -39,6 +42,7 @@ impl Context {
             style: Style::detect(global.color),
             socket: socket(global),
             watched: !global.json && io::stderr().is_terminal(),
+            code: RefCell::default(),
         }
     }
 
@@ -66,17 +70,46 @@ impl Context {
         )
     }
 
-    /// Asks, and hands what streams back to the sinks. `body` is what is sent behind the request.
+    /// What is asked next goes with this code of the second factor.
+    pub(super) fn prove_with(&self, code: SecretText) {
+        self.code.replace(Some(code));
+    }
+
+    /// Asks, and hands what streams back to the sinks. `body` is what is sent behind the request. If it takes a code of the
+    /// second factor and none was given, a person who is there is asked for it, and the daemon once more.
     pub(super) fn ask_into<A: Ask>(
         &self,
         ask: &A,
         body: Option<&mut (dyn io::Read + Send)>,
-        sinks: Sinks<'_, A>,
+        mut sinks: Sinks<'_, A>,
+    ) -> Result<A::Answer, Failure> {
+        let code = self.code.take();
+        let (again, given) = (body.is_none(), code.is_some());
+        match self.ask_once(ask, code, body, &mut sinks) {
+            Err(failure)
+                if failure.class == Class::CodeNeeded
+                    && again
+                    && !given
+                    && prompt::somebody_there() =>
+            {
+                let code = prompt::code("Code of your second factor:")?;
+                self.ask_once(ask, Some(code), None, &mut sinks)
+            }
+            answer => answer,
+        }
+    }
+
+    fn ask_once<A: Ask>(
+        &self,
+        ask: &A,
+        code: Option<SecretText>,
+        body: Option<&mut (dyn io::Read + Send)>,
+        sinks: &mut Sinks<'_, A>,
     ) -> Result<A::Answer, Failure> {
         self.run(async {
             let client = self.connect().await?;
-            let (mut conversation, mut sender) =
-                client.ask(ask).await.map_err(ClientError::into_failure)?;
+            let asked = client.ask_with(ask, code.as_ref()).await;
+            let (mut conversation, mut sender) = asked.map_err(ClientError::into_failure)?;
             let send = async {
                 let Some(from) = body else {
                     // Held until the answer: a closed half would look like a client that has gone.

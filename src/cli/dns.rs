@@ -258,7 +258,6 @@ fn listing(records: &[RecordReport], style: Style) -> String {
     text
 }
 
-/// Each record by itself. Its value has a line of its own, unbroken: it is there to be copied.
 /// A table of what there is to publish, and each record whole below it: a DKIM key fits no column, and has to be copied.
 pub(super) fn table(records: &[RecordReport], style: Style) -> String {
     let rows = records.iter().map(|record| {
@@ -275,6 +274,7 @@ pub(super) fn table(records: &[RecordReport], style: Style) -> String {
     format!("{table}\n{}", blocks(records, style))
 }
 
+/// Each record by itself. Its value has a line of its own, unbroken: it is there to be copied.
 fn blocks(records: &[RecordReport], style: Style) -> String {
     let blocks = records.iter().map(|record| {
         let tone = match record.act.as_str() {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::Global;
 use super::body::{NewFile, read_small};
+use super::code::CodeArg;
 use super::context::Context;
 use super::{init, prompt};
 use crate::config::{Config, KeySource};
@@ -38,6 +39,8 @@ enum KeyCommand {
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        code: CodeArg,
     },
     /// Put the root key back from the recovery sheet, when its file, credential or passphrase is lost
     ///
@@ -63,7 +66,9 @@ enum KeyCommand {
 pub(super) fn run(args: &Args, global: &Global, context: &Context) -> Result<(), Failure> {
     init::guard_memory();
     match &args.command {
-        KeyCommand::Backup { to, reason } => backup(to.as_deref(), reason.as_deref(), context),
+        KeyCommand::Backup { to, reason, code } => {
+            backup(to.as_deref(), reason.as_deref(), *code, context)
+        }
         KeyCommand::Restore {
             sheet,
             tpm,
@@ -122,7 +127,12 @@ fn restore(
     context.write("The root key is back. Start the service, and delete the file with the sheet.\n")
 }
 
-fn backup(to: Option<&Path>, reason: Option<&str>, context: &Context) -> Result<(), Failure> {
+fn backup(
+    to: Option<&Path>,
+    reason: Option<&str>,
+    code: CodeArg,
+    context: &Context,
+) -> Result<(), Failure> {
     let status = context.ask(&Status {})?;
     let backup = Backup {
         passphrase: if status.key.starts_with("passphrase") {
@@ -132,6 +142,7 @@ fn backup(to: Option<&Path>, reason: Option<&str>, context: &Context) -> Result<
         },
         reason: reason.map(str::to_owned),
     };
+    code.read(context)?;
     let sheet = context.ask(&backup)?;
     match to {
         None => context.print(&sheet, |_| sheet.text.reveal().to_owned()),

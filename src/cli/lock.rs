@@ -1,5 +1,6 @@
 //! `unlock` and `lock`.
 
+use super::code::CodeArg;
 use super::context::Context;
 use super::prompt;
 use super::style::counted;
@@ -9,12 +10,16 @@ use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 /// Unlock the vault after a start: mail is taken, pages answer
 ///
 /// Asks for the passphrase without showing it; or reads it from a line of standard input. It needs no account: whoever
-/// knows the passphrase may. Where there is none, it takes an admin, or root. It stands in the audit log.
+/// knows the passphrase may. Where there is none, it takes an admin, or root. Who has a second factor is asked for a code
+/// of it as well (on standard input it is the line behind the passphrase). It stands in the audit log.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock"
+    after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock\n  (pass show party/hustings; read -r code; echo \"$code\") | hustings unlock --code -"
 )]
-pub(super) struct UnlockArgs {}
+pub(super) struct UnlockArgs {
+    #[command(flatten)]
+    code: CodeArg,
+}
 
 /// Lock the vault: let what runs end, then stop; the service comes up again locked
 ///
@@ -31,7 +36,7 @@ pub(super) struct LockArgs {
     yes: bool,
 }
 
-pub(super) fn unlock(_: &UnlockArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn unlock(args: &UnlockArgs, context: &Context) -> Result<(), Failure> {
     let status = context.ask(&Status {})?;
     let unlock = Unlock {
         passphrase: if status.key.starts_with("passphrase")
@@ -42,6 +47,7 @@ pub(super) fn unlock(_: &UnlockArgs, context: &Context) -> Result<(), Failure> {
             None
         },
     };
+    args.code.read(context)?;
     context.print_answer(&unlock, |unlocked, _| unlocked_text(unlocked))
 }
 

@@ -31,7 +31,7 @@ enum MailboxCommand {
     Retention,
     /// Keep all of a mailbox, whatever its age, until the hold is lifted; for an access request, say
     ///
-    /// Nothing of it goes by itself. Its owner can still throw mail away.
+    /// Nothing of it goes by itself. Its owner, or who is let into it, can still throw mail away.
     #[command(
         after_help = "Examples:\n  hustings mailbox hold office --reason \"access request 4\"\n  hustings mailbox lift office --reason \"request 4 is answered\""
     )]
@@ -76,8 +76,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 mailbox: name.clone(),
                 reason: reason.clone(),
             };
-            let said =
-                "Lifted: what is too old goes with the next day. It stands in the audit log.\n";
+            let said = "Lifted: what is too old goes within a day. It stands in the audit log.\n";
             context.print_answer(&lift, |_, _| said.to_owned())
         }
     }
@@ -90,7 +89,10 @@ pub(super) fn retention_table(folders: &[RetentionReport], style: Style) -> Stri
             toned(&folder.mailbox, Tone::Strong),
             field(&folder.folder),
             field(folder.messages),
-            optional(folder.next_at.map(time)),
+            match folder.held {
+                true => field("held"),
+                false => optional(folder.next_at.map(time)),
+            },
             field(folder.within_month),
             optional(folder.held.then_some(reason)),
         ]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueHint};
 
 use super::body::NewFile;
+use super::code::CodeArg;
 use super::context::{Context, Sinks, json_line, write_out};
 use super::letter;
 use super::prompt;
@@ -69,6 +70,8 @@ enum MailingCommand {
         /// Let it go although large receivers would refuse it for what DNS lacks; it stands in the audit log
         #[arg(long)]
         anyway: bool,
+        #[command(flatten)]
+        code: CodeArg,
         /// Don't ask
         #[arg(long)]
         yes: bool,
@@ -122,9 +125,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             mailing,
             digest,
             anyway,
+            code,
             yes,
         } => {
             let seen = really("approve", mailing, "", *yes, context)?;
+            code.read(context)?;
             let approve = Approve {
                 mailing: mailing.clone(),
                 // What was asked about is what is approved.

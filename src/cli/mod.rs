@@ -22,6 +22,7 @@ use context::Context;
 
 mod audit;
 mod body;
+mod code;
 mod config;
 mod consent;
 mod contact;

@@ -57,6 +57,25 @@ pub(super) fn passphrase(question: &str) -> Result<SecretText, Failure> {
     Ok(SecretText::new(text))
 }
 
+/// A code of a second factor: asked for, or a line of standard input.
+pub(super) fn code(question: &str) -> Result<SecretText, Failure> {
+    if !somebody_there() {
+        return line_of_code();
+    }
+    let text = Password::new(question)
+        .without_confirmation()
+        .with_display_mode(PasswordDisplayMode::Masked)
+        .prompt()
+        .map_err(|error| unanswered("the code", &error))?;
+    Ok(SecretText::new(text))
+}
+
+/// A code of a second factor, as a line of standard input.
+pub(super) fn line_of_code() -> Result<SecretText, Failure> {
+    let line = line("the code")?;
+    Ok(SecretText::new(Zeroizing::new(line.trim().to_owned())))
+}
+
 /// A new passphrase, asked for twice, checked by `check`.
 pub(super) fn new_passphrase(
     check: impl Fn(&str) -> Result<(), String>,

@@ -1,15 +1,17 @@
 //! `staff`.
 
+pub(super) mod factor;
 pub(super) mod grant;
 pub(super) mod password;
 
 use clap::{ArgGroup, Subcommand, ValueEnum};
 
+use super::code::CodeArg;
 use super::context::Context;
 use super::prompt;
-use super::style::{Style, Tone, field, optional, time, toned};
+use super::style::{Field, Style, Tone, field, optional, toned};
 use crate::control::Failure;
-use crate::control::api::staff::{Account, Add, Change, List, Revoke, UnlockStaff};
+use crate::control::api::staff::{Account, Add, Change, FactorReport, List, Revoke, UnlockStaff};
 use crate::staff::Role;
 
 /// Accounts of those who work for the party
@@ -76,6 +78,8 @@ enum StaffCommand {
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        code: CodeArg,
     },
     /// List the accounts
     #[command(
@@ -112,16 +116,18 @@ enum StaffCommand {
         /// A role that it loses
         #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',')]
         remove_roles: Vec<RoleArg>,
-        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into: its mail comes to them as well, and they
-        /// may write from its addresses
+        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into: its mail comes to them as well, they
+        /// see its folders in their mail program as `Shared/NAME`, and they may write from its addresses
         #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
         let_into: Vec<String>,
-        /// A role mailbox that it is shut out of
+        /// A role mailbox that it is shut out of, at once
         #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
         shut_out_of: Vec<String>,
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        code: CodeArg,
     },
     /// Grant a role for a time; it ends by itself
     Grant(grant::GrantArgs),
@@ -137,6 +143,9 @@ enum StaffCommand {
     /// Passwords: one for each mail program, made here, named, and ended one by one
     #[command(subcommand)]
     Password(password::Command),
+    /// Second factors: an authenticator app, and codes for when it is lost
+    #[command(subcommand)]
+    SecondFactor(factor::Command),
     /// Let somebody in whom wrong passwords hold up: an account from everywhere, or everybody from a network
     ///
     /// A network from which too many wrong passwords came has to wait; a network that the configuration trusts
@@ -162,7 +171,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             roles,
             uid,
             reason,
+            code,
         } => {
+            code.read(context)?;
             let add = Add {
                 name: name.clone(),
                 addresses: addresses.clone(),
@@ -197,7 +208,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             let_into,
             shut_out_of,
             reason,
+            code,
         } => {
+            code.read(context)?;
             let roles = |roles: &[RoleArg]| roles.iter().copied().map(Role::from).collect();
             let change = Change {
                 name: name.clone(),
@@ -216,6 +229,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         StaffCommand::EndGrant(args) => grant::end(args, context),
         StaffCommand::Training(args) => grant::training(args, context),
         StaffCommand::Password(command) => password::run(command, context),
+        StaffCommand::SecondFactor(command) => factor::run(command, context),
         StaffCommand::Unlock { what, reason } => {
             let unlock = UnlockStaff {
                 what: what.clone(),
@@ -230,43 +244,69 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// A column of the table: its head, and what it says of an account. One that says nothing of anybody is left out, so that
+/// the usual table fits a terminal of 80 columns; `--json` has all.
+type Column = (&'static str, fn(&Account) -> Option<Field>);
+
+const COLUMNS: [Column; 10] = [
+    ("NAME", |account| {
+        let tone = match account.revoked_at {
+            Some(_) => Tone::Quiet,
+            None => Tone::Strong,
+        };
+        Some(toned(&account.name, tone))
+    }),
+    ("ADDRESS", |account| {
+        let main = account.addresses.first()?;
+        Some(match account.addresses.len() {
+            1 => field(main),
+            many => field(format!("{main} (+{})", many - 1)),
+        })
+    }),
+    ("ROLES", |account| Some(field(roles_of(account)))),
+    ("MAILBOXES", |account| {
+        let some = !account.mailboxes.is_empty();
+        some.then(|| field(account.mailboxes.join(", ")))
+    }),
+    ("UID", |account| account.uid.map(field)),
+    ("PASSWORDS", |account| Some(field(account.passwords))),
+    ("WRONG OF LATE", |account| {
+        (account.wrong_passwords > 0).then(|| field(account.wrong_passwords))
+    }),
+    ("2ND FACTOR", |account| {
+        account.second_factor.map(|factor| field(factor_of(factor)))
+    }),
+    ("TRAINED UNTIL", |account| account.trained_until.map(day)),
+    ("REVOKED", |account| account.revoked_at.map(day)),
+];
+
+fn day(at: jiff::Timestamp) -> Field {
+    field(at.strftime("%Y-%m-%d"))
+}
+
 pub(super) fn table(accounts: &[Account], style: Style) -> String {
-    let rows = accounts.iter().map(|account| {
-        vec![
-            toned(
-                &account.name,
-                if account.revoked_at.is_some() {
-                    Tone::Quiet
-                } else {
-                    Tone::Strong
-                },
-            ),
-            field(account.addresses.join(", ")),
-            field(roles_of(account)),
-            field(account.mailboxes.join(", ")),
-            optional(account.uid),
-            field(account.passwords),
-            optional((account.wrong_passwords > 0).then_some(account.wrong_passwords)),
-            field(time(account.created_at)),
-            optional(account.trained_until.map(time)),
-            optional(account.revoked_at.map(time)),
-        ]
-    });
-    style.table(
-        &[
-            "NAME",
-            "ADDRESSES",
-            "ROLES",
-            "MAILBOXES",
-            "UID",
-            "PASSWORDS",
-            "WRONG OF LATE",
-            "SINCE",
-            "TRAINED UNTIL",
-            "REVOKED",
-        ],
-        rows.collect(),
-    )
+    let said = |(_, of): &&Column| accounts.iter().any(|account| of(account).is_some());
+    let columns: Vec<&Column> = COLUMNS.iter().filter(said).collect();
+    let row = |account| {
+        let fields = columns.iter().map(|(_, of)| of(account));
+        let fields = fields.map(|field| field.unwrap_or_else(|| optional(None::<&str>)));
+        fields.collect()
+    };
+    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    style.table(&heads, accounts.iter().map(row).collect())
+}
+
+/// Since when there is one; and what its owner should see to.
+fn factor_of(factor: FactorReport) -> String {
+    let mut text = factor.since.strftime("%Y-%m-%d").to_string();
+    if factor.recovery_codes == 0 {
+        text += ", no recovery code left";
+    }
+    match factor.wrong_codes {
+        0 => text,
+        1 => text + ", 1 wrong code today",
+        many => text + &format!(", {many} wrong codes today"),
+    }
 }
 
 /// What it may do, for good and for a time.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
+use super::code::CodeArg;
 use super::context::Context;
 use super::prompt::{self, ADDRESS_HELP};
 use super::style::{Style, Tone, as_counted, clean, field, optional, time, toned};
@@ -79,6 +80,8 @@ enum SubscriberCommand {
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        #[command(flatten)]
+        own: CodeArg,
     },
     /// Open a sealed file that `subscriber export` wrote, with the phrase that the second person has
     ///
@@ -102,6 +105,8 @@ enum SubscriberCommand {
     Agree {
         /// The code that `subscriber waiting` shows
         code: String,
+        #[command(flatten)]
+        own: CodeArg,
         /// Don't ask
         #[arg(long)]
         yes: bool,
@@ -197,10 +202,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             })
         }
         SubscriberCommand::Import(file) => file.run(context),
-        SubscriberCommand::Export { to, reason } => export::export(to, reason, context),
+        SubscriberCommand::Export { to, reason, own } => export::export(to, reason, *own, context),
         SubscriberCommand::Open { file, to } => export::open_sealed(file, to),
         SubscriberCommand::Waiting => second::waiting(context),
-        SubscriberCommand::Agree { code, yes } => second::agree(code, *yes, context),
+        SubscriberCommand::Agree { code, own, yes } => second::agree(code, *own, *yes, context),
         SubscriberCommand::Refuse { code, reason, yes } => {
             second::refuse(code, reason, *yes, context)
         }
@@ -269,7 +274,13 @@ fn erased_text(erased: &Erased) -> String {
     } else {
         ""
     };
-    format!("{held}{stays}\n")
+    let on_hold = if erased.on_hold {
+        "\nMail of theirs waits in a mailbox on hold, and stays: lift the hold and erase again, or it goes by itself \
+         fourteen days after it came."
+    } else {
+        ""
+    };
+    format!("{held}{stays}{on_hold}\n")
 }
 
 pub(super) fn shares_table(shares: &[Share], style: Style) -> String {

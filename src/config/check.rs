@@ -15,7 +15,10 @@ use super::{Config, Delivery, List, Name};
 use crate::address::EmailAddress;
 
 /// Local parts that go to the postmaster's mailbox in every domain (RFC 2142).
-pub(super) const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
+pub(crate) const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
+/// Local parts at which others look for whoever runs a domain and its pages (RFC 2142), and where researchers tell of a hole
+/// (RFC 9116): the postmaster's as well, unless the party has them otherwise. (`noc` is for networks, which it has none of.)
+pub(crate) const USUAL_LOCALS: [&str; 3] = ["hostmaster", "webmaster", "security"];
 /// Local parts that mean something to us and can name no list or mailbox.
 const RESERVED: [&str; 3] = ["mailer-daemon", "subscribe", "dmarc"];
 

@@ -76,6 +76,14 @@ choices! {
         SecondPerson = "second-person",
     } expected "\"self\" or \"second-person\"";
 
+    /// Of whom a code of a second factor is asked.
+    SecondFactor {
+        /// Of whoever has one.
+        Enrolled = "enrolled",
+        /// Of everybody.
+        Required = "required",
+    } expected "\"enrolled\" or \"required\"";
+
     /// What becomes of mail from somebody who isn't known to have written themselves.
     FirstContact {
         /// It waits until its author says that it was them, or staff take it out.

@@ -34,9 +34,10 @@ mod syntax;
 mod values;
 
 pub use certificates::{Acme, CertificateFiles, Tls};
+pub(crate) use check::{ROLE_LOCALS, USUAL_LOCALS};
 pub use choices::{
     Approval, CertificateSource, ChallengeKind, Division, DmarcPolicy, Dnssec, FirstContact,
-    KeySource, LogFormat, LogLevel, LogTarget, RequireTls, StsMode,
+    KeySource, LogFormat, LogLevel, LogTarget, RequireTls, SecondFactor, StsMode,
 };
 pub use delivery::Delivery;
 pub use document::{annotated_toml, reference};
@@ -65,7 +66,8 @@ section! {
         domains: Vec<Domain> = required(r#"["party.example"]"#),
         /// The full name of this machine, as its MX record and its certificate say.
         hostname: Domain = required("mail.party.example"),
-        /// The mailbox that gets what is sent to postmaster@ and abuse@ of every domain.
+        /// The mailbox that gets what is sent to postmaster@ and abuse@ of every domain, and to hostmaster@, webmaster@ and
+        /// security@ unless they are somebody else's.
         postmaster: Name = required("office"),
         /// The age that a person states to have reached when they sign up: 13 or more (DPA 2018 s.9).
         minimum_age: u32 = default(16),
@@ -237,7 +239,7 @@ impl Config {
     }
 
     /// The mailbox that an address is delivered to by this configuration: a mailbox's own address, a list's `from` with
-    /// its `replies_to`, or postmaster and abuse. (Staff's own mailboxes are in the store.)
+    /// its `replies_to`, or postmaster and the like. (Staff's own mailboxes are in the store.)
     pub fn mailbox_of(&self, address: &EmailAddress) -> Option<&Name> {
         let wanted = address.match_form();
         let is_wanted = |one: &EmailAddress| one.match_form() == wanted;
@@ -256,8 +258,10 @@ impl Config {
             return list.replies_to.as_ref();
         }
         let local = address.local().to_ascii_lowercase();
-        let role = check::ROLE_LOCALS.contains(&local.as_str()) && self.is_own(address.domain());
-        role.then_some(&self.postmaster)
+        let local = local.as_str();
+        let is_list = self.list.keys().any(|key| key.as_str() == local);
+        let role = ROLE_LOCALS.contains(&local) || (USUAL_LOCALS.contains(&local) && !is_list);
+        (role && self.is_own(address.domain())).then_some(&self.postmaster)
     }
 
     /// Where the key file is, if the root key comes from one.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{FirstContact, KeySource, LogFormat, LogLevel, LogTarget};
+use super::choices::{FirstContact, KeySource, LogFormat, LogLevel, LogTarget, SecondFactor};
 use super::declare::{Check, section};
 use super::problem::Place;
 use super::values::{ByteSize, Name, WebAddress};
@@ -217,7 +217,13 @@ section! {
         /// For how many months somebody's data protection training counts (`hustings staff training`). Whose training is over
         /// writes to no list until the next.
         training_months: u32 = default(24),
+        /// Of whom a code of an authenticator app is asked (`hustings staff second-factor`) for what reaches far: to unlock, to
+        /// export or agree to it, to print the recovery sheet, to approve a mailing, and to let others do more than before.
+        /// "enrolled": of whoever has a second factor. "required": who has none may do none of this. Mail programs, and
+        /// whoever leaves a list, are never asked.
+        second_factor: SecondFactor = default(SecondFactor::Enrolled),
         /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
+        /// Strangers' mail that waits, and junk, may fill a tenth more each.
         mailbox_size: ByteSize = default(ByteSize::mib(2048)),
         /// Wrong passwords from one network (IPv4 /24, IPv6 /64) before it has to wait, at every door. Accounts that logged in
         /// well from there in the last 30 days don't.
@@ -324,7 +330,7 @@ section! {
         signups_per_network: u32 = default(20),
         /// "Was it you?" mails an hour to one domain; more wait.
         challenges_per_domain: u32 = default(200),
-        /// "Was it you?" mails an hour to strangers who wrote to the party; more wait.
+        /// "Was it you?" mails an hour to strangers who wrote to the party, a fifth of them to one domain; more wait.
         first_contacts_per_hour: u32 = default(100),
         /// "Was it you?" mails a day for imported rows.
         import_challenges_per_day: u32 = default(500),

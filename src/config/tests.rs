@@ -193,6 +193,11 @@ fn the_least_configuration() {
     assert_eq!(mailbox("Postmaster@party.example"), Some("office"));
     assert_eq!(mailbox("abuse@party.example"), Some("office"));
     assert_eq!(mailbox("abuse@other.example"), None);
+    for usual in ["Hostmaster", "webmaster", "security"] {
+        assert_eq!(mailbox(&format!("{usual}@party.example")), Some("office"));
+        assert_eq!(mailbox(&format!("{usual}@other.example")), None);
+    }
+    assert_eq!(mailbox("noc@party.example"), None);
     assert_eq!(mailbox("news@party.example"), None);
     assert_eq!(config.check(), Ok(()));
     assert_eq!(Config::example().check(), Ok(()));

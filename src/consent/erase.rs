@@ -8,13 +8,13 @@ use crate::address::EmailAddress;
 use crate::audit::Act;
 use crate::store::{
     Change, ChangeOutcome, Guard, JournalEntry, LoggedEvent, Scope, Step, Suppressed,
-    SuppressionReason,
+    SuppressionReason, contact_indexes,
 };
 use crate::vault::{Index, IndexColumn};
 
 impl Consent {
     /// Erases everything about an address: subscriber, request, counts, queued service mail, intake, ledger links with
-    /// what came back for those copies, and evidence, and what first contact holds of it, its waiting mail included, and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
+    /// what came back for those copies, and evidence, and what first contact holds of it, its waiting mail included (but in a mailbox on hold), and suppresses it for all lists. Answers whether anything was held. No final dot leaves for that person
     /// after this answers. Mail in other folders of staff mailboxes is not touched: a person looks at that. The counts of an address with a
     /// tag (`a+x@`) are those of the one without: they stay for the time of their own.
     ///
@@ -36,6 +36,15 @@ impl Consent {
             return Ok(held);
         }
         Err(ConsentError::Busy)
+    }
+
+    /// Whether mail of an address waits, though it was erased: in a mailbox on hold, which keeps all of it.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn still_waits(&self, address: &EmailAddress) -> Result<bool, ConsentError> {
+        let known = contact_indexes(self.vault(), address);
+        Ok(self.store().waits(&known).await?)
     }
 
     async fn try_erase(

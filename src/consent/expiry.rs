@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 use super::{Consent, ConsentError, WAITS_DAYS, pace};
 use crate::store::{Change, Setting, Step, StoreError};
 
+/// What is further ahead than this was written by a clock that was wrong.
+pub(super) const CLOCK: SignedDuration = SignedDuration::from_hours(24);
 const EXPIRED: &str = "consent.expired";
 
 impl Consent {
@@ -20,7 +22,7 @@ impl Consent {
         let asked = pace::add(now, -SignedDuration::from_hours(24 * WAITS_DAYS));
         let mut change = Change::new()
             .then(Step::ExpireRequests(now))
-            .then(Step::ForgetQuestions(asked));
+            .then(Step::ForgetQuestions(asked, pace::add(now, CLOCK)));
         if expired > 0 {
             let all = self.expired_so_far().await?.saturating_add(expired);
             change = change.then(Step::PutSetting(Setting {

@@ -48,7 +48,10 @@ impl Consent {
         let mut after = None;
         loop {
             let page = self.store().intake_after(after, PAGE).await?;
-            let found = page.rows.iter().filter(|row| theirs(row.record.address()));
+            let found = page
+                .rows
+                .iter()
+                .filter(|row| row.record.address().is_some_and(&theirs));
             steps.extend(found.map(|row| Step::RemoveIntake(row.id)));
             after = page.next;
             if after.is_none() {

@@ -3,11 +3,14 @@
 //!
 //! Whether somebody subscribes isn't looked at: nobody could tell subscribers by their mail coming in at once.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::act::{By, act_step};
+use super::expiry::CLOCK;
 use super::letter::Letter;
-use super::pace::add;
+use super::pace::{DomainPace, add};
 use super::person::{Person, Suppressions};
 use super::worker::Decision;
 use super::{Consent, ConsentError};
@@ -16,7 +19,7 @@ use crate::store::{
     Change, ChangeOutcome, ContactCounts, Guard, Question, QuestionRecord, Step, contact_indexes,
     contact_pace_indexes,
 };
-use crate::vault::{ConfirmToken, ListTag, TokenHash};
+use crate::vault::{ConfirmToken, Index, ListTag, TokenHash};
 
 /// How long a stranger's mail waits, and how long the link in the question is good.
 pub const WAITS_DAYS: i64 = 14;
@@ -26,6 +29,8 @@ const BETWEEN: SignedDuration = SignedDuration::from_hours(24 * 7);
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// After so long nobody is asked any more about a mail: too many strangers wrote.
 const TOO_LATE: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// Of those who are asked in an hour, one domain has this part at most.
+const SHARE: u32 = 5;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const WAITS: SignedDuration = SignedDuration::from_hours(24 * WAITS_DAYS);
 
@@ -35,21 +40,55 @@ const WAITS: SignedDuration = SignedDuration::from_hours(24 * WAITS_DAYS);
 pub enum OwnedUp {
     /// They are a contact, on the disk; perhaps since a moment ago, by the same link.
     Met,
+    /// They are a contact, but nothing of theirs waited any more: it was erased, or staff threw it away.
+    MetTooLate,
     /// The link is unknown, was used, or has expired; nobody is told which.
     LinkUnknown,
 }
 
+/// What the link of a question leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum QuestionLink {
+    /// The question and its button.
+    Stands,
+    /// What came of it; or the link is good no more.
+    Over(OwnedUp),
+}
+
+fn met(too_late: bool) -> OwnedUp {
+    match too_late {
+        true => OwnedUp::MetTooLate,
+        false => OwnedUp::Met,
+    }
+}
+
 impl Consent {
-    /// Whether the link of a question is good. Changes nothing.
+    /// What the link of a question leads to: the question, or for an hour after it what the button came to. Changes nothing.
     ///
     /// # Errors
     /// [`ConsentError::Store`].
-    pub async fn question_stands(&self, token: &str) -> Result<bool, ConsentError> {
+    pub async fn question(&self, token: &str) -> Result<QuestionLink, ConsentError> {
         let Some(hash) = hash_of(token) else {
-            return Ok(false);
+            return Ok(QuestionLink::Over(OwnedUp::LinkUnknown));
         };
         let question = self.live_question(&hash).await?;
-        Ok(question.is_some_and(|question| question.record.answered_at.is_none()))
+        Ok(match question {
+            None => QuestionLink::Over(OwnedUp::LinkUnknown),
+            Some(question) => match self.came_of(&question.record) {
+                None => QuestionLink::Stands,
+                Some(answer) => QuestionLink::Over(answer),
+            },
+        })
+    }
+
+    /// What the button came to, if it was pressed; after an hour nobody is told any more.
+    fn came_of(&self, question: &QuestionRecord) -> Option<OwnedUp> {
+        let answered_at = question.answered_at?;
+        Some(match self.clock().now() < add(answered_at, AGAIN) {
+            true => met(question.too_late),
+            false => OwnedUp::LinkUnknown,
+        })
     }
 
     /// The button: whoever reads this address's mail wrote. What waits of it and proves itself goes to the inboxes.
@@ -63,16 +102,45 @@ impl Consent {
         let Some(question) = self.live_question(&hash).await? else {
             return Ok(OwnedUp::LinkUnknown);
         };
-        let now = self.clock().now();
-        if let Some(answered_at) = question.record.answered_at {
-            return Ok(match now < add(answered_at, AGAIN) {
-                true => OwnedUp::Met,
-                false => OwnedUp::LinkUnknown,
-            });
+        self.meet_by(question).await
+    }
+
+    /// An answer to the question itself, from whoever was asked, if their domain vouches for it: they read the address's
+    /// mail, as whoever presses the button does. Answers whether it was one.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`]: nothing was done.
+    pub async fn own_up_by_reply(
+        &self,
+        message_id_token: &str,
+        author: &EmailAddress,
+    ) -> Result<bool, ConsentError> {
+        let Some(hash) = asked_by(message_id_token) else {
+            return Ok(false);
+        };
+        let asked = self.live_question(&hash).await?;
+        let known = contact_indexes(self.vault(), author);
+        match asked.filter(|question| known.contains(&question.address)) {
+            None => Ok(false),
+            Some(question) => Ok(self.meet_by(question).await? != OwnedUp::LinkUnknown),
         }
+    }
+
+    async fn meet_by(&self, question: Question) -> Result<OwnedUp, ConsentError> {
+        let hash = question.token;
+        let now = self.clock().now();
+        if let Some(answer) = self.came_of(&question.record) {
+            return Ok(answer);
+        }
+        let known = [question.address];
+        // What staff vouched for came in then. Nobody but who reads the address's mail has the link, and is told this.
+        let too_late =
+            !self.store().proven_waits(&known).await? && !self.store().is_contact(&known).await?;
         let answered = Question {
             record: QuestionRecord {
                 answered_at: Some(now),
+                too_late,
+                ..question.record
             },
             ..question.clone()
         };
@@ -81,7 +149,11 @@ impl Consent {
             .then(Step::Meet(vec![question.address], now))
             .then(Step::PutQuestion(answered));
         match self.store().change(change).await? {
-            ChangeOutcome::Done => Ok(OwnedUp::Met),
+            ChangeOutcome::Done => {
+                // There may be more than was brought in with it.
+                self.work_came();
+                Ok(met(too_late))
+            }
             // It was erased meanwhile.
             ChangeOutcome::Conflict => Ok(OwnedUp::LinkUnknown),
         }
@@ -90,7 +162,7 @@ impl Consent {
     async fn live_question(&self, hash: &TokenHash) -> Result<Option<Question>, ConsentError> {
         let question = self.store().question(hash).await?;
         let now = self.clock().now();
-        Ok(question.filter(|question| now < add(question.asked_at, WAITS)))
+        Ok(question.filter(|question| now < good_until(question)))
     }
 
     /// Whether a stranger is asked whether they wrote.
@@ -98,6 +170,7 @@ impl Consent {
         &self,
         address: &EmailAddress,
         at: Timestamp,
+        to: Option<&EmailAddress>,
     ) -> Result<Decision, ConsentError> {
         let now = self.clock().now();
         if self.is_no_persons(address) || now >= add(at, TOO_LATE) {
@@ -109,12 +182,42 @@ impl Consent {
         if suppressions.any() || self.store().is_contact(&known).await? {
             return Ok(Decision::Nothing);
         }
+        // Staff threw it away, or it was erased: nobody is asked about that any more.
+        if !self.store().waits(&known).await? {
+            return Ok(Decision::Nothing);
+        }
         let pace = contact_pace_indexes(self.vault(), address);
-        let last = self.store().last_asked(&pace).await?;
+        let last = self.store().last_asked(&pace, add(now, CLOCK)).await?;
         if last.is_some_and(|last| now < add(last, BETWEEN)) {
             return Ok(Decision::Nothing);
         }
-        let (asked, _) = self.store().asked_since(add(now, -HOUR)).await?;
+        // Before what all have in common: else whoever owns a domain could use up all of it, hour by hour, and no honest
+        // stranger would ever be asked.
+        if let Err(free) = self.take_strangers_place(address) {
+            return Ok(match free < add(at, TOO_LATE) {
+                true => Decision::Later(free),
+                false => Decision::Nothing,
+            });
+        }
+        let stranger = (&person, &*known, &*pace);
+        let decision = self
+            .ask_stranger((address, at, to), stranger, &suppressions)
+            .await;
+        if !matches!(decision, Ok(Decision::Done(_))) {
+            self.give_strangers_place_back(address);
+        }
+        decision
+    }
+
+    /// Asks, unless too many others were asked in this hour.
+    async fn ask_stranger(
+        &self,
+        (address, at, to): (&EmailAddress, Timestamp, Option<&EmailAddress>),
+        (person, known, pace): (&Person, &[Index], &[Index]),
+        suppressions: &Suppressions,
+    ) -> Result<Decision, ConsentError> {
+        let now = self.clock().now();
+        let asked = self.store().asked_between(add(now, -HOUR), now).await?;
         if asked >= self.live().settings.limits.first_contacts_per_hour.into() {
             return Ok(Decision::Later(add(now, later())));
         }
@@ -130,9 +233,12 @@ impl Consent {
             address: *own,
             pace: *pace,
             asked_at: now,
-            record: QuestionRecord::default(),
+            record: QuestionRecord {
+                waits_until: Some(add(at, WAITS)),
+                ..QuestionRecord::default()
+            },
         };
-        let letter = self.question_letter(&person, &token, now.duration_since(at));
+        let letter = self.question_letter(person, &token, now.duration_since(at), to);
         let change = suppressions
             .guards()
             .fold(Change::new(), Change::require)
@@ -146,11 +252,28 @@ impl Consent {
         }
     }
 
+    fn take_strangers_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
+        let all = self.live().settings.limits.first_contacts_per_hour;
+        let share = (all / SHARE).max(1);
+        let mut strangers = self.strangers();
+        strangers.take_of_owner(address.domain(), share, self.clock().now())
+    }
+
+    fn give_strangers_place_back(&self, address: &EmailAddress) {
+        self.strangers().give_back_of_owner(address.domain());
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, DomainPace> {
+        let strangers = self.0.strangers.lock();
+        strangers.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn question_letter(
         &self,
         person: &Person,
         token: &ConfirmToken,
         waited: SignedDuration,
+        to: Option<&EmailAddress>,
     ) -> Letter {
         let live = self.live();
         let never = self.vault().withdrawal_token(ListTag::ALL, &person.index());
@@ -159,6 +282,8 @@ impl Consent {
             link: live.settings.first_contact_url(&token.to_text()),
             never_link: live.settings.never_url(&never),
             days: u8::try_from(left.max(1)).unwrap_or(1),
+            from: to.cloned(),
+            message_id: asking(&token.hash()),
         }
     }
 
@@ -197,6 +322,28 @@ impl Consent {
     pub async fn contacts(&self) -> Result<ContactCounts, ConsentError> {
         Ok(self.store().count_contacts().await?)
     }
+}
+
+/// A link is as good as the mail: who pressed it later would be told that something came in that is gone.
+fn good_until(question: &Question) -> Timestamp {
+    let asked = add(question.asked_at, WAITS);
+    question
+        .record
+        .waits_until
+        .map_or(asked, |mail| mail.min(asked))
+}
+
+/// What begins the Message-ID of a question.
+const ASKS: &str = "q-";
+
+/// The local part of a question's Message-ID. It opens nothing: who names it must be who was asked.
+fn asking(hash: &TokenHash) -> String {
+    format!("{ASKS}{}", hash.to_text())
+}
+
+/// Which question this Message-ID's local part is of.
+fn asked_by(message_id_token: &str) -> Option<TokenHash> {
+    TokenHash::parse(message_id_token.strip_prefix(ASKS)?)
 }
 
 fn hash_of(token: &str) -> Option<TokenHash> {

@@ -71,6 +71,11 @@ pub enum Letter {
         never_link: String,
         /// Days after which what they wrote is erased.
         days: u8,
+        /// The address that they wrote to, which asks them: whoever wrote to somebody in particular knows them, and a
+        /// server that lets in answers by their author lets this in.
+        from: Option<EmailAddress>,
+        /// The local part of its Message-ID, by which an answer is known.
+        message_id: String,
     },
     /// After a bare "stop": sending is paused, one button makes it final.
     StopQuestion {

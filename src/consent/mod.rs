@@ -69,7 +69,7 @@ pub use event::{
 };
 pub use evidence::{EvidenceView, LogVerdict, NumberedEvent, ShownWording};
 pub use export::{Export, ExportCounts};
-pub use first_contact::{OwnedUp, WAITS_DAYS};
+pub use first_contact::{OwnedUp, QuestionLink, WAITS_DAYS};
 pub use gate::{Departure, DepartureGate};
 pub use import::{
     Import, ImportBatch, ImportError, ImportReport, ImportState, Rejected, RowProblem,
@@ -106,6 +106,8 @@ struct Room {
     gate: DepartureGate,
     tally: stats::Tally,
     domains: Mutex<pace::DomainPace>,
+    /// Who is asked whether they wrote, by domain.
+    strangers: Mutex<pace::DomainPace>,
     lately: Mutex<lately::Lately>,
     left: Mutex<left::Left>,
     /// Withdrawals that change nothing, by whom they are of.
@@ -143,6 +145,7 @@ impl Consent {
             gate: DepartureGate::default(),
             tally,
             domains: Mutex::default(),
+            strangers: Mutex::default(),
             lately: Mutex::default(),
             left: Mutex::default(),
             repeats: net::Pace::new(REPEATS, REPEATS_IN),

@@ -128,12 +128,51 @@ impl DomainPace {
         ))
     }
 
+    /// The same for whoever has a name below which they can make others: the names below it count as one.
+    ///
+    /// # Errors
+    /// As [`DomainPace::take`].
+    pub(super) fn take_of_owner(
+        &mut self,
+        domain: &Domain,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        self.take(&owner(domain), limit, now)
+    }
+
+    /// Gives a place back that [`DomainPace::take_of_owner`] took.
+    pub(super) fn give_back_of_owner(&mut self, domain: &Domain) {
+        self.give_back(&owner(domain));
+    }
+
     /// Gives a place back that was not used.
     pub(super) fn give_back(&mut self, domain: &Domain) {
         if let Some(hour) = self.hours.get_mut(domain) {
             hour.sent = hour.sent.saturating_sub(1);
         }
     }
+}
+
+/// Second labels below which countries let others register names. One that is missing costs its people a little time.
+const SHARED: [&str; 20] = [
+    "ac", "co", "com", "edu", "gen", "go", "gov", "id", "ltd", "me", "ne", "net", "nhs", "nom",
+    "or", "org", "plc", "police", "sch", "school",
+];
+
+/// The name that somebody registered, as far as that can be told by the look of it: two labels, or three below what
+/// looks like `co.uk`. Whom this takes for one waits a little longer, and no more; a short name of somebody's own
+/// (`abc.uk`) must not be taken for many.
+fn owner(domain: &Domain) -> Domain {
+    let labels: Vec<&str> = domain.as_str().rsplit('.').collect();
+    let is_shared = |second: &&str| labels[0].len() == 2 && SHARED.contains(second);
+    let own = match labels.get(1).is_some_and(is_shared) {
+        true => 3,
+        false => 2,
+    };
+    let mut labels: Vec<&str> = labels.into_iter().take(own).collect();
+    labels.reverse();
+    Domain::parse(&labels.join(".")).unwrap_or_else(|_| domain.clone())
 }
 
 #[cfg(test)]
@@ -216,6 +255,29 @@ mod tests {
         pace.give_back(&domain);
         assert_eq!(pace.take(&domain, 2, noon()), Ok(()));
         assert_eq!(pace.take(&domain, 2, hours(1)), Ok(()));
+    }
+
+    #[test]
+    fn who_makes_names_below_their_own_is_one() {
+        let domain = |text| Domain::parse(text).expect("a domain");
+        for (name, own) in [
+            ("x1.mail.evil.example", "evil.example"),
+            ("evil.example", "evil.example"),
+            ("localhost", "localhost"),
+            ("a.evil.co.uk", "evil.co.uk"),
+            ("evil.co.uk", "evil.co.uk"),
+            ("a.evil.wales", "evil.wales"),
+            ("x1.bad.uk", "bad.uk"),
+            ("x1.ab.de", "ab.de"),
+        ] {
+            assert_eq!(owner(&domain(name)), domain(own), "{name}");
+        }
+        let mut pace = DomainPace::default();
+        let take = |pace: &mut DomainPace, name| pace.take_of_owner(&domain(name), 1, noon());
+        assert_eq!(take(&mut pace, "x1.evil.example"), Ok(()));
+        assert_eq!(take(&mut pace, "x2.evil.example"), Err(hours(1)));
+        pace.give_back_of_owner(&domain("evil.example"));
+        assert_eq!(take(&mut pace, "x2.evil.example"), Ok(()));
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod crash;
+mod first_contact;
 mod import;
 mod life;
 mod out;

@@ -15,7 +15,7 @@ use crate::store::{
     AskedFor, Challenge, Change, ChangeOutcome, Guard, Intake, IntakeRecord, Request,
     RequestRecord, Scope, Step, Subscriber,
 };
-use crate::vault::{ConfirmToken, ListTag};
+use crate::vault::{ConfirmToken, Index, ListTag};
 
 /// How many pieces one step takes.
 const PIECES: u32 = 64;
@@ -44,6 +44,8 @@ pub(super) enum Decision {
     Nothing,
     /// It is answered, with these steps.
     Done(Change),
+    /// These steps go on with it, and say themselves when it is done.
+    GoesOn(Change),
     /// Not now.
     Later(Timestamp),
 }
@@ -70,6 +72,7 @@ impl IntakeWorker {
             });
             tokio::select! {
                 () = consent.0.work.notified() => {}
+                () = consent.store().work_left() => {}
                 () = consent.clock().sleep_until(until.unwrap_or(Timestamp::MAX)) => {}
             }
         }
@@ -92,16 +95,18 @@ impl IntakeWorker {
             .store()
             .due_intake(self.0.clock().now(), PIECES)
             .await?;
+        let mut more = due.len() >= PIECES as usize;
         for intake in &due {
-            self.decide(intake).await?;
+            more |= self.decide(intake).await?;
         }
         Ok(Worked {
             pieces: due.len(),
-            more: due.len() >= PIECES as usize,
+            more,
         })
     }
 
-    async fn decide(&self, intake: &Intake) -> Result<(), ConsentError> {
+    /// Whether it goes on at once.
+    async fn decide(&self, intake: &Intake) -> Result<bool, ConsentError> {
         for _ in 0..ATTEMPTS {
             let decision = match self.0.decision(intake).await {
                 Ok(decision) => decision,
@@ -120,7 +125,9 @@ impl IntakeWorker {
                 }
                 Err(error) => return Err(error),
             };
+            let goes_on = matches!(decision, Decision::GoesOn(_));
             let change = match decision {
+                Decision::GoesOn(change) => change,
                 Decision::Nothing => Change::new().then(Step::RemoveIntake(intake.id)),
                 Decision::Done(change) => change.then(Step::RemoveIntake(intake.id)),
                 Decision::Later(due_at) => Change::new().then(Step::PutIntake(Intake {
@@ -129,12 +136,29 @@ impl IntakeWorker {
                 })),
             };
             let change = change.require(Guard::IntakeWaits(intake.id));
-            if self.0.store().change(change).await? == ChangeOutcome::Done {
-                self.0.committed();
-                return Ok(());
+            match self.0.store().change(change).await {
+                Ok(ChangeOutcome::Done) => {
+                    self.0.committed();
+                    return Ok(goes_on);
+                }
+                Ok(ChangeOutcome::Conflict) => {}
+                Err(error) if goes_on && !error.is_temporary() => {
+                    tracing::error!(%error, "a contact's mail waits: a folder is damaged");
+                    let due_at = add(self.0.clock().now(), DAMAGED);
+                    let later = Step::PutIntake(Intake {
+                        due_at,
+                        ..intake.clone()
+                    });
+                    let later = Change::new()
+                        .require(Guard::IntakeWaits(intake.id))
+                        .then(later);
+                    let _ = self.0.store().change(later).await?;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -151,7 +175,10 @@ enum Origin {
 
 impl Consent {
     async fn decision(&self, intake: &Intake) -> Result<Decision, ConsentError> {
-        let asks = !matches!(intake.record, IntakeRecord::BareStop { .. });
+        let asks = !matches!(
+            intake.record,
+            IntakeRecord::BareStop { .. } | IntakeRecord::Release { .. }
+        );
         if let Err(error) = self.store().check_room_to_ask()
             && asks
         {
@@ -169,8 +196,14 @@ impl Consent {
             IntakeRecord::BareStop { address, at } => {
                 self.decide_stop(address, *at).await.map(Decision::Done)
             }
-            IntakeRecord::FirstContact { address, at } => {
-                self.decide_first_contact(address, *at).await
+            IntakeRecord::FirstContact { address, at, to } => {
+                self.decide_first_contact(address, *at, to.as_ref()).await
+            }
+            IntakeRecord::Release { author, .. } => {
+                let author = author.iter().filter_map(|index| Index::from_slice(index));
+                let (author, now) = (author.collect(), self.clock().now());
+                let release = Step::ReleaseOn(author, now, Box::new(intake.clone()));
+                Ok(Decision::GoesOn(Change::new().then(release)))
             }
             IntakeRecord::Import { batch, asked } => self.decide_import(batch, asked).await,
         }
@@ -187,7 +220,7 @@ impl Consent {
         }
         match self.decide_sign_up(asked, Origin::Import).await? {
             Decision::Done(change) => Ok(Decision::Done(change.then(pace))),
-            other @ (Decision::Nothing | Decision::Later(_)) => Ok(other),
+            other @ (Decision::Nothing | Decision::GoesOn(_) | Decision::Later(_)) => Ok(other),
         }
     }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::ask::Ask;
 use super::failure::Failure;
 use super::frame::{BODY_MAX, Frame, FrameError, Kind};
+use super::secret_text::SecretText;
 use crate::staff::{Actor, Caller};
 
 /// How far long work has come.
@@ -34,6 +35,8 @@ pub(super) struct Incoming {
 /// The way back to the client, and what may still come from it.
 pub(super) struct Wire {
     pub(super) caller: Caller,
+    /// A code of the caller's second factor, if they gave one.
+    pub(super) code: Option<SecretText>,
     pub(super) out: mpsc::Sender<Frame>,
     pub(super) incoming: Incoming,
 }
@@ -78,6 +81,11 @@ impl<A: Ask> Call<A> {
     /// Who asks.
     pub fn caller(&self) -> &Caller {
         &self.wire.caller
+    }
+
+    /// The code of their second factor that who asks gave with the request; whether it's good, the staff room says.
+    pub fn code(&self) -> Option<&str> {
+        self.wire.code.as_ref().map(SecretText::reveal)
     }
 
     /// The staff member who asks; the desk lets nobody else pass where the request needs one.

@@ -14,6 +14,7 @@ use super::call::Progress;
 use super::failure::{Class, Failure};
 use super::frame::{BODY_MAX, Frame, FrameError, Kind};
 use super::hello::Hello;
+use super::secret_text::SecretText;
 
 /// How long the daemon may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
@@ -129,15 +130,25 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`] if the request can't be sent.
-    pub async fn ask<A: Ask>(
+    pub async fn ask<A: Ask>(self, ask: &A) -> Result<(Conversation<A>, BodySender), ClientError> {
+        self.ask_with(ask, None).await
+    }
+
+    /// The same, with a code of the asker's second factor.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn ask_with<A: Ask>(
         mut self,
         ask: &A,
+        code: Option<&SecretText>,
     ) -> Result<(Conversation<A>, BodySender), ClientError> {
+        let code = code.map(|code| Frame::new(Kind::Code, code.reveal().as_bytes().to_vec()));
         let frames = [
             Frame::new(Kind::Ask, A::NAME.as_bytes().to_vec())?,
             Frame::json(Kind::With, ask)?,
         ];
-        for frame in frames {
+        for frame in code.transpose()?.into_iter().chain(frames) {
             frame
                 .write(&mut self.writer)
                 .await

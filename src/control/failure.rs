@@ -16,6 +16,8 @@ pub enum Class {
     Misuse,
     /// The vault is locked.
     Locked,
+    /// It takes a code of the asker's second factor, and none came.
+    CodeNeeded,
     /// The client has gone; nobody reads this.
     Gone,
 }
@@ -25,7 +27,7 @@ impl Class {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Misuse => 2,
-            Self::Refused | Self::Failed | Self::Locked | Self::Gone => 1,
+            Self::Refused | Self::Failed | Self::Locked | Self::CodeNeeded | Self::Gone => 1,
         }
     }
 }

@@ -37,10 +37,12 @@ pub enum Kind {
     Answer = 9,
     /// Why there is no answer; the last frame.
     Failure = 10,
+    /// A code of the asker's second factor, before the request's name.
+    Code = 11,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Ask,
         Self::With,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Note,
         Self::Answer,
         Self::Failure,
+        Self::Code,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -60,7 +63,7 @@ impl Kind {
     /// The longest payload that a frame of this kind may have.
     pub const fn limit(self) -> usize {
         match self {
-            Self::Hello | Self::Ask | Self::End => SHORT_MAX,
+            Self::Hello | Self::Ask | Self::End | Self::Code => SHORT_MAX,
             Self::Body => BODY_MAX,
             Self::With | Self::Progress | Self::Row | Self::Note | Self::Answer | Self::Failure => {
                 JSON_MAX

@@ -10,6 +10,7 @@
 //! | client | daemon |
 //! |---|---|
 //! | `Hello` (protocol, version) | `Hello` |
+//! | for some: `Code` (of the asker's second factor) | |
 //! | `Ask` (the request's name) and `With` (its fields) | any number of `Progress`, `Note`, `Row`, `Body` |
 //! | for some: `Body`…, `End` | `Answer` or `Failure`, then the connection closes |
 //!
@@ -17,7 +18,9 @@
 //! bounded. When the client goes, the handler hears of it at its next frame, or through [`Call::gone`].
 //!
 //! Peers are known by the credentials that the kernel gives: a uid maps to one staff account; root and all other users are
-//! nobody, and may do only what needs no person.
+//! nobody, and may do only what needs no person. What takes more than that, a code of the account's second factor, travels
+//! in a frame of its own: no request has it among its fields, and it is in no log. Where one is needed and none came, the
+//! failure is a [`Class::CodeNeeded`], nothing was done, and the command asks for it and comes again.
 
 pub mod api;
 mod ask;

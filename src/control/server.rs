@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use super::call::{Incoming, Wire};
 use super::desk::Desk;
@@ -20,6 +21,7 @@ use super::failure::{Class, Failure};
 use super::frame::{Frame, FrameError, Kind};
 use super::hello::Hello;
 use super::places::Places;
+use super::secret_text::SecretText;
 use crate::staff::Caller;
 
 /// How many frames may wait for a slow client before the handler waits.
@@ -178,7 +180,7 @@ impl Server {
         caller: Caller,
     ) -> Result<Frame, Failure> {
         let greeting = self.read_request(&mut reader, &out);
-        let (name, with) = tokio::time::timeout(self.limits.greeting, greeting)
+        let Request { code, name, with } = tokio::time::timeout(self.limits.greeting, greeting)
             .await
             .map_err(|_| {
                 Failure::failed(
@@ -200,6 +202,7 @@ impl Server {
         };
         let wire = Wire {
             caller,
+            code,
             out,
             incoming,
         };
@@ -210,19 +213,34 @@ impl Server {
         &self,
         reader: &mut OwnedReadHalf,
         out: &mpsc::Sender<Frame>,
-    ) -> Result<(String, zeroize::Zeroizing<Vec<u8>>), Failure> {
+    ) -> Result<Request, Failure> {
         let hello = expect(reader, Kind::Hello).await?;
         let ours = Frame::json(Kind::Hello, &Hello::ours()).map_err(|error| bad(&error))?;
         out.send(ours).await.map_err(|_| Failure::gone())?;
         let hello: Hello = serde_json::from_slice(&hello)
             .map_err(|_| bad(&FrameError::BadKind(Kind::Hello as u8)))?;
         hello.check("command")?;
-        let name = expect(reader, Kind::Ask).await?;
+        let mut frame = next(reader).await?;
+        let mut code = None;
+        if frame.kind == Kind::Code {
+            let text = std::str::from_utf8(&frame.payload);
+            let text = text.map_err(|_| bad(&FrameError::BadKind(Kind::Code as u8)))?;
+            code = Some(SecretText::new(text.to_owned()));
+            frame = next(reader).await?;
+        }
+        let name = of_kind(frame, Kind::Ask)?;
         let name = String::from_utf8(name.to_vec())
             .map_err(|_| bad(&FrameError::BadKind(Kind::Ask as u8)))?;
         let with = expect(reader, Kind::With).await?;
-        Ok((name, with))
+        Ok(Request { code, name, with })
     }
+}
+
+/// What a client asks.
+struct Request {
+    code: Option<SecretText>,
+    name: String,
+    with: Zeroizing<Vec<u8>>,
 }
 
 /// Only names that we know may appear in the log or be said back.
@@ -234,13 +252,20 @@ fn known(name: &str) -> &'static str {
         .unwrap_or("?")
 }
 
-async fn expect(
-    reader: &mut OwnedReadHalf,
-    kind: Kind,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+async fn expect(reader: &mut OwnedReadHalf, kind: Kind) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    of_kind(next(reader).await?, kind)
+}
+
+fn of_kind(frame: Frame, kind: Kind) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match frame.kind == kind {
+        true => Ok(frame.payload),
+        false => Err(bad(&FrameError::BadKind(frame.kind as u8))),
+    }
+}
+
+async fn next(reader: &mut OwnedReadHalf) -> Result<Frame, Failure> {
     match Frame::read(reader).await {
-        Ok(Some(frame)) if frame.kind == kind => Ok(frame.payload),
-        Ok(Some(frame)) => Err(bad(&FrameError::BadKind(frame.kind as u8))),
+        Ok(Some(frame)) => Ok(frame),
         Ok(None) | Err(FrameError::Io(_) | FrameError::Cut) => Err(Failure::gone()),
         Err(error) => Err(bad(&error)),
     }

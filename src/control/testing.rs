@@ -7,7 +7,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ask, Client, ClientError, Desk, Event, Failure, Limits, Server, WhoIs, bind};
+use super::{
+    Ask, Client, ClientError, Desk, Event, Failure, Limits, SecretText, Server, WhoIs, bind,
+};
 
 /// A running server; it ends with this value.
 pub(crate) struct TestServer {
@@ -73,10 +75,21 @@ fn start(server: Arc<Server>) -> TestServer {
 impl TestServer {
     /// Asks and gives rows and answer.
     pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<(Vec<A::Row>, A::Answer), Failure> {
+        self.ask_with(ask, None).await
+    }
+
+    /// The same, with a code of the asker's second factor.
+    pub(crate) async fn ask_with<A: Ask>(
+        &self,
+        ask: &A,
+        code: Option<&str>,
+    ) -> Result<(Vec<A::Row>, A::Answer), Failure> {
         let client = Client::connect(&self.socket)
             .await
             .map_err(ClientError::into_failure)?;
-        let (mut conversation, _body) = client.ask(ask).await.map_err(ClientError::into_failure)?;
+        let code = code.map(|code| SecretText::new(code.to_owned()));
+        let asked = client.ask_with(ask, code.as_ref()).await;
+        let (mut conversation, _body) = asked.map_err(ClientError::into_failure)?;
         let mut rows = Vec::new();
         loop {
             match conversation

@@ -6,7 +6,7 @@
 
 use crate::address::EmailAddress;
 use crate::message::mime::MimeError;
-use crate::message::trace::Writers;
+use crate::message::named::Writers;
 use crate::staff::{Member, Role};
 
 use super::rooms::Rooms;
@@ -17,8 +17,11 @@ pub(super) enum WrongWriter {
     /// It can't be read.
     #[error(transparent)]
     Unreadable(#[from] MimeError),
-    /// There is none, or more than one field.
-    #[error("a mail has one From field with an address in it: set the sender in your mail program")]
+    /// There is none, more than one field, or one that programs would read in different ways.
+    #[error(
+        "a mail has one From field, with an address that every program reads alike: Ada Lovelace <ada@party.example>, a name \
+         with other characters in quotes"
+    )]
     From,
     /// From names somebody else.
     #[error(
@@ -32,7 +35,9 @@ pub(super) enum WrongWriter {
     )]
     ListIdentity,
     /// Sender names somebody else.
-    #[error("Sender is not yours: take the field away, or set an address of your own")]
+    #[error(
+        "Sender is not yours, or not legible: take the field away, or set an address of your own"
+    )]
     Sender,
 }
 
@@ -73,26 +78,24 @@ impl Rooms {
     /// Whether a header of a staff member's mail names nobody else as its author.
     pub(super) fn check_writers(&self, member: &Member, header: &[u8]) -> Result<(), WrongWriter> {
         let writers = Writers::of(header)?;
-        if writers.from_fields != 1 || writers.from.is_empty() {
-            return Err(WrongWriter::From);
-        }
-        for author in &writers.from {
-            let address = EmailAddress::parse(author).map_err(|_| WrongWriter::NotYours)?;
-            if self.may_send_as(member, &address) {
+        let authors = writers.from.filter(|_| writers.from_fields == 1);
+        let authors = authors.ok_or(WrongWriter::From)?;
+        for author in &authors {
+            if self.may_send_as(member, author) {
                 continue;
             }
-            return Err(match self.may_send_as_some_list(member, &address) {
+            return Err(match self.may_send_as_some_list(member, author) {
                 true => WrongWriter::ListIdentity,
                 false => WrongWriter::NotYours,
             });
         }
-        let own = |author: &String| {
-            EmailAddress::parse(author).is_ok_and(|address| self.may_send_as(member, &address))
-        };
-        if writers.senders.iter().all(own) {
-            Ok(())
-        } else {
-            Err(WrongWriter::Sender)
+        let senders = writers.senders.ok_or(WrongWriter::Sender)?;
+        match senders
+            .iter()
+            .all(|sender| self.may_send_as(member, sender))
+        {
+            true => Ok(()),
+            false => Err(WrongWriter::Sender),
         }
     }
 }

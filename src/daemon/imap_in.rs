@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::rooms::{Rooms, RoomsCell};
-use crate::id::{MailboxId, StaffId};
-use crate::imap::{Account, Credentials, Host, LoginOutcome, Refusal};
-use crate::staff::{Door, HeldUp, Knocked};
+use crate::id::MailboxId;
+use crate::imap::{Account, Host, Refusal};
+use crate::staff::{Door, Entrant, HeldUp, Knocked, LoginOutcome, Proof};
 
 /// The host of the IMAP door. While the vault is locked there are no rooms, and nobody is let in.
 pub(super) struct ImapIn {
@@ -30,11 +30,15 @@ impl Host for ImapIn {
         self.rooms().is_ok()
     }
 
-    async fn credentials(&self, client: IpAddr, user: &str) -> Result<Credentials, Refusal> {
+    async fn credentials(
+        &self,
+        client: IpAddr,
+        user: &str,
+        proof: Proof,
+    ) -> Result<Knocked, Refusal> {
         let rooms = self.rooms()?;
-        let knocked = rooms.staff.knock(client, user).await.map_err(held_up)?;
-        let Knocked { verifier, tried } = knocked;
-        Ok(Credentials { verifier, tried })
+        let knocked = rooms.staff.knock(client, user, proof).await;
+        knocked.map_err(held_up)
     }
 
     async fn login(
@@ -44,20 +48,28 @@ impl Host for ImapIn {
     ) -> Result<Option<Account>, Refusal> {
         let rooms = self.rooms()?;
         let ended = rooms.staff.ended(Door::Imap, client, outcome).await;
-        let Some(member) = ended.map_err(|_| revoked())? else {
+        let Some(entrant) = ended.map_err(|_| revoked())? else {
             return Ok(None);
         };
         Ok(Some(Account {
-            staff: member.id,
-            mailbox: MailboxId::from(member.id),
+            entrant,
+            mailbox: MailboxId::from(entrant.staff),
+            let_in: rooms.staff.let_in(entrant),
             mailboxes: rooms.mailboxes.clone(),
             room: rooms.config().staff.mailbox_size.bytes(),
         }))
     }
 
-    fn still_lets_in(&self, staff: StaffId) -> bool {
+    fn still_lets_in(&self, who: Entrant) -> bool {
         let rooms = self.rooms.get();
-        rooms.is_some_and(|rooms| rooms.staff.roll().by_id(staff).is_some())
+        rooms.is_some_and(|rooms| rooms.staff.lets_in(who))
+    }
+
+    async fn shut_out(&self, who: Entrant) {
+        let staff = self.rooms.get().map(|rooms| rooms.staff.clone());
+        if let Some(staff) = staff {
+            staff.shut_out(who).await;
+        }
     }
 }
 

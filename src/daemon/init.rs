@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
+use super::desks::mail_access;
 use super::keeper::{Keeper, KeeperError, create_ring, key_source};
 use super::settings::premises;
 pub use answers::{Answers, check_domain, check_party, check_postal_address, config_text};
@@ -26,6 +27,7 @@ pub use units::{UNITS, give_to_service, known_service_user, service_user, write_
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors};
 use crate::control::SecretText;
+use crate::control::api::staff::NewPassword;
 use crate::delivery::signing::SigningError;
 use crate::staff::{Caller, Issued, NewAccount, StaffError, StaffRoom};
 use crate::store::StoreError;
@@ -339,6 +341,11 @@ pub async fn first_admin(
     };
     store.close().await;
     Ok(issued)
+}
+
+/// What a mail program of theirs has to be told, as `staff add` says it.
+pub fn card(config: &Config, issued: &Issued) -> NewPassword {
+    mail_access(config).card(issued)
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), InitError> {

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::rooms::{Rooms, RoomsCell};
-use crate::id::StaffId;
 use crate::mailbox::Mailboxes;
-use crate::pop3::{Account, Credentials, Host, Refusal};
-use crate::staff::{Door, HeldUp, Knocked, LoginOutcome};
+use crate::pop3::{Account, Host, Refusal};
+use crate::staff::{Door, Entrant, HeldUp, Knocked, LoginOutcome, Proof};
 use crate::store::{Health, StoreError};
 
 /// The host of the door. While the vault is locked there are no rooms, and nobody comes in.
@@ -36,11 +35,15 @@ impl Host for Maildrops {
         self.rooms().is_ok()
     }
 
-    async fn credentials(&self, client: IpAddr, user: &str) -> Result<Credentials, Refusal> {
+    async fn credentials(
+        &self,
+        client: IpAddr,
+        user: &str,
+        proof: Proof,
+    ) -> Result<Knocked, Refusal> {
         let rooms = self.rooms()?;
-        let knocked = rooms.staff.knock(client, user).await.map_err(held_up)?;
-        let Knocked { verifier, tried } = knocked;
-        Ok(Credentials { verifier, tried })
+        let knocked = rooms.staff.knock(client, user, proof).await;
+        knocked.map_err(held_up)
     }
 
     async fn login(
@@ -52,21 +55,28 @@ impl Host for Maildrops {
         let ended = rooms.staff.ended(Door::Pop3, client, outcome).await;
         let ended = ended.map_err(|_| Refusal {
             code: "SYS/PERM",
-            text: "This account was closed".into(),
+            text: "This account or password was ended".into(),
         });
-        let Some(member) = ended? else {
+        let Some(entrant) = ended? else {
             return Ok(None);
         };
         Ok(Some(Account {
-            staff: member.id,
-            mailbox: member.id.into(),
+            entrant,
+            mailbox: entrant.staff.into(),
             mailboxes: Mailboxes::new(rooms.store.clone(), rooms.clock.clone()),
         }))
     }
 
-    fn still_lets_in(&self, staff: StaffId) -> bool {
+    fn still_lets_in(&self, who: Entrant) -> bool {
         let rooms = self.rooms.get();
-        rooms.is_some_and(|rooms| rooms.staff.roll().by_id(staff).is_some())
+        rooms.is_some_and(|rooms| rooms.staff.lets_in(who))
+    }
+
+    async fn shut_out(&self, who: Entrant) {
+        let staff = self.rooms.get().map(|rooms| rooms.staff.clone());
+        if let Some(staff) = staff {
+            staff.shut_out(who).await;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::address::EmailAddress;
 use crate::certificate::OwnCertificates;
 use crate::clock::Clock;
-use crate::config::{ByteSize, Config};
+use crate::config::{ByteSize, Config, SecondFactor};
 use crate::consent::Consent;
 use crate::delivery::engine::{Bell, EngineView, Network};
 use crate::delivery::pace::PaceBook;
@@ -23,7 +23,7 @@ use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
-use crate::staff::{StaffRoom, TryRules};
+use crate::staff::{CodeRule, StaffRoom, TryRules};
 use crate::store::Store;
 
 use super::adapters::OwnAddresses;
@@ -69,6 +69,8 @@ pub struct Rooms {
     checks: ArcSwap<Checks>,
     /// Mail that is coming in, and not yet whole.
     under_way: Arc<Loads<net::Network>>,
+    /// What of strangers' mail is in memory meanwhile.
+    in_memory: Arc<Loads<net::Network>>,
     directory: Arc<ArcSwap<Directory>>,
     config: ArcSwap<Config>,
 }
@@ -97,10 +99,14 @@ pub struct Parts {
     pub checks: Checks,
 }
 
+/// What one stranger's mail may hold in memory whatever its network's part is: a report, and what is looked at of a mail.
+const LARGEST_HELD: u64 = 4 << 20;
+
 impl Rooms {
     /// Puts the rooms together.
     pub fn new(store: Store, clock: Clock, settings: &Settings, parts: Parts) -> Self {
         parts.staff.tries().set(try_rules(&settings.config));
+        parts.staff.ask_codes(code_rule(&settings.config));
         let trust = Trust::new(&store, &clock);
         let reporter = trust.tally().map(|tally| {
             let (store, clock) = (store.clone(), clock.clone());
@@ -115,6 +121,7 @@ impl Rooms {
                 let (most, largest) = under_way(&settings.config);
                 Loads::new(most, largest)
             },
+            in_memory: Loads::new(settings.config.limits.buffers.bytes(), LARGEST_HELD),
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
             mailboxes: Mailboxes::new(store.clone(), clock.clone()),
@@ -150,6 +157,7 @@ impl Rooms {
         }
         self.staff.reload(settings.premises());
         self.staff.tries().set(try_rules(&settings.config));
+        self.staff.ask_codes(code_rule(&settings.config));
         self.directory
             .store(Arc::new(directory(&self.store, settings)));
         self.config.store(settings.config.clone());
@@ -182,6 +190,11 @@ impl Rooms {
     /// How much mail is coming in, and may.
     pub(super) fn under_way(&self) -> &Arc<Loads<net::Network>> {
         &self.under_way
+    }
+
+    /// What of strangers' mail is in memory, and may be: their part of the byte budget.
+    pub(super) fn in_memory(&self) -> &Arc<Loads<net::Network>> {
+        &self.in_memory
     }
 
     /// The largest mail that a list takes, in octets.
@@ -248,6 +261,14 @@ fn try_rules(config: &Config) -> TryRules {
         most: staff.wrong_passwords,
         wait: staff.wait_after_wrong_passwords,
         trusted: staff.trusted_networks.clone(),
+    }
+}
+
+/// Of whom the configuration has codes asked.
+fn code_rule(config: &Config) -> CodeRule {
+    match config.staff.second_factor {
+        SecondFactor::Enrolled => CodeRule::Enrolled,
+        SecondFactor::Required => CodeRule::Required,
     }
 }
 

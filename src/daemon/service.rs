@@ -17,7 +17,7 @@ use crate::control::api::service::{
 };
 use crate::control::handlers::{SheetSource, staff_failure};
 use crate::control::{Call, Class, Desk, Failure, Handle, SecretText, WhoIs};
-use crate::staff::{Caller, Role, StaffRoom};
+use crate::staff::{Caller, CodeError, CodeRule, Role, StaffError, StaffRoom};
 use crate::store::{Health, Store};
 
 /// What the house looks like from outside.
@@ -122,7 +122,7 @@ impl<H: House> ServiceDesk<H> {
     pub async fn unlock(
         &self,
         passphrase: Option<&SecretText>,
-        by: Option<&Caller>,
+        by: Option<Unlocker<'_>>,
     ) -> Result<Unlocked, Failure> {
         let failed = |error: &KeeperError| keeper_failure(CANT_UNLOCK, error);
         let opening = self.keeper.unlock(passphrase).await;
@@ -153,14 +153,14 @@ impl<H: House> ServiceDesk<H> {
     async fn open_house(
         &self,
         opening: &Opening<'_>,
-        by: Option<&Caller>,
+        by: Option<Unlocker<'_>>,
     ) -> Result<Applied, Failure> {
         let failed = |error: KeeperError| keeper_failure(CANT_UNLOCK, &error);
         let rooms = self.house.build(opening.store().clone()).await?;
         let apply = |withdrawal| self.house.apply(&rooms, withdrawal);
         let by = match by {
-            Some(caller) => Some(
-                self.who_unlocks(self.house.staff_of(&rooms), caller)
+            Some(unlocker) => Some(
+                self.who_unlocks(self.house.staff_of(&rooms), unlocker)
                     .await?,
             ),
             None => None,
@@ -188,20 +188,41 @@ impl<H: House> ServiceDesk<H> {
     /// A passphrase proves enough. Without one the key is at hand for whoever reaches the socket, and an admin may have
     /// locked the vault against just them: then it takes an admin, or somebody who could take the lock away anyhow (root,
     /// and the service's own user), so that nobody is locked out for good.
-    async fn who_unlocks(&self, staff: &StaffRoom, caller: &Caller) -> Result<Caller, Failure> {
-        let caller = match caller {
+    ///
+    /// Whoever has a second factor proves it as well. Root and the service's own user have no account that could have one,
+    /// and could read the open vault anyhow. Other users without an account are let in by the passphrase alone, unless
+    /// everybody must have a second factor.
+    async fn who_unlocks(
+        &self,
+        staff: &StaffRoom,
+        unlocker: Unlocker<'_>,
+    ) -> Result<Caller, Failure> {
+        let caller = match unlocker.caller {
             Caller::Nobody { uid } => staff.caller(*uid),
             member @ Caller::Member(_) => member.clone(),
         };
         let host = |uid: u32| uid == 0 || uid == rustix::process::geteuid().as_raw();
+        let known = self.keeper.source().starts_locked();
         let may = match &caller {
-            _ if self.keeper.source().starts_locked() => true,
             Caller::Nobody { uid } if host(*uid) => true,
-            Caller::Nobody { .. } => false,
-            Caller::Member(actor) => actor.has(Role::Admin) || actor.member().uid.is_some_and(host),
+            Caller::Nobody { .. } => known && staff.code_rule() == CodeRule::Enrolled,
+            Caller::Member(actor) => {
+                known || actor.has(Role::Admin) || actor.member().uid.is_some_and(host)
+            }
         };
+        if let (true, Caller::Member(actor)) = (may, &caller) {
+            let proven = staff.prove(actor, unlocker.code).await;
+            proven.map_err(|error| not_proven(&error))?;
+        }
         if may {
             return Ok(caller);
+        }
+        if known {
+            return Err(Failure::refused(
+                CANT_UNLOCK,
+                "it takes a second factor (staff.second_factor), and your Unix user has no account",
+                "log in as the Unix user of an account that has one, or as root: sudo hustings unlock",
+            ));
         }
         tracing::warn!(caller = %caller.for_log(), "somebody who is no admin tried to unlock");
         tokio::time::sleep(AFTER_REFUSAL).await;
@@ -211,6 +232,27 @@ impl<H: House> ServiceDesk<H> {
             "log in as the Unix user of an admin's account, or as root: sudo hustings unlock",
         ))
     }
+}
+
+/// Who unlocks, and the code of their second factor.
+#[derive(Clone, Copy)]
+pub struct Unlocker<'a> {
+    /// Who: while locked, a Unix user and no more.
+    pub caller: &'a Caller,
+    /// The code, if they gave one.
+    pub code: Option<&'a str>,
+}
+
+/// While locked nobody can set up what they lack.
+fn not_proven(error: &StaffError) -> Failure {
+    if let StaffError::Code(CodeError::NotEnrolled(name)) = error {
+        return Failure::refused(
+            CANT_UNLOCK,
+            format!("it takes a second factor (staff.second_factor), and {name} has none"),
+            "have somebody unlock who has one, or root (sudo hustings unlock); then set yours up: hustings staff second-factor add",
+        );
+    }
+    staff_failure(CANT_UNLOCK, error)
 }
 
 const CANT_UNLOCK: &str = "can't unlock the vault";
@@ -305,8 +347,11 @@ impl<H: House> Handle<Unlock> for ServiceDesk<H> {
                 unreadable_withdrawals: 0,
             });
         }
-        self.unlock(ask.passphrase.as_ref(), Some(call.caller()))
-            .await
+        let by = Unlocker {
+            caller: call.caller(),
+            code: call.code(),
+        };
+        self.unlock(ask.passphrase.as_ref(), Some(by)).await
     }
 }
 

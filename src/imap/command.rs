@@ -98,10 +98,14 @@ pub(super) enum StatusItem {
     Size,
     /// The last change.
     HighestModSeq,
+    /// How long a message may be that is appended (RFC 7889).
+    AppendLimit,
+    /// How much room an EXPUNGE would free (RFC 9208).
+    DeletedStorage,
 }
 
 /// LIST in all its forms (RFC 5258, RFC 5819, RFC 6154).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct List {
     /// Only what was subscribed to.
     pub only_subscribed: bool,
@@ -134,6 +138,13 @@ pub(super) struct BodyItem {
     pub what: PartWhat,
     /// From where, and at most so much.
     pub partial: Option<(u32, u32)>,
+}
+
+impl BodyItem {
+    /// All of the message as it stands: nothing has to be known of what is in it.
+    pub(super) fn is_whole_message(&self) -> bool {
+        self.part.is_empty() && self.what == PartWhat::Whole
+    }
 }
 
 /// What of a part is wanted.
@@ -199,7 +210,7 @@ pub(super) struct Fetch {
 }
 
 /// STORE.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct StoreMarks {
     /// Which messages.
     pub numbers: Numbers,
@@ -271,6 +282,13 @@ pub(super) struct Search {
     pub by_modseq: bool,
 }
 
+impl Search {
+    /// Whether what is found is to be remembered.
+    pub(super) fn saves(&self) -> bool {
+        self.wanted.is_some_and(|wanted| wanted.save)
+    }
+}
+
 /// COPY or MOVE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Transfer {
@@ -285,7 +303,7 @@ pub(super) struct Transfer {
 }
 
 /// One message of an APPEND, before its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct AppendHead {
     /// Its marks, as they were written.
     pub flags: Vec<String>,
@@ -300,7 +318,7 @@ pub(super) struct AppendHead {
 }
 
 /// A command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Command {
     /// What do you know?
     Capability,
@@ -368,6 +386,10 @@ pub(super) enum Command {
         /// What of it.
         items: Vec<StatusItem>,
     },
+    /// How much room has this root? (RFC 9208)
+    Quota(RawName),
+    /// Which root does a folder have, and how much room?
+    QuotaRoot(RawName),
     /// Tell me as things happen (RFC 2177).
     Idle,
     /// Finds messages.
@@ -378,4 +400,49 @@ pub(super) enum Command {
     Store(StoreMarks),
     /// Copies or moves messages.
     Transfer(Transfer),
+}
+
+/// What people call themselves, their folders and their marks stands in no log.
+macro_rules! no_words {
+    ($($type:ident),*) => {
+        $(impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($type), "(..)"))
+            }
+        })*
+    };
+}
+
+no_words!(List, StoreMarks, AppendHead);
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Capability => "Capability",
+            Self::Noop => "Noop",
+            Self::Logout => "Logout",
+            Self::Id => "Id",
+            Self::Authenticate { .. } => "Authenticate",
+            Self::Login { .. } => "Login",
+            Self::Enable(_) => "Enable",
+            Self::Select(_) => "Select",
+            Self::Unselect => "Unselect",
+            Self::Close => "Close",
+            Self::Expunge(_) => "Expunge",
+            Self::Create { .. } => "Create",
+            Self::Delete(_) => "Delete",
+            Self::Rename { .. } => "Rename",
+            Self::Subscribe { .. } => "Subscribe",
+            Self::List(_) => "List",
+            Self::Namespace => "Namespace",
+            Self::Status { .. } => "Status",
+            Self::Quota(_) => "Quota",
+            Self::QuotaRoot(_) => "QuotaRoot",
+            Self::Idle => "Idle",
+            Self::Search(_) => "Search",
+            Self::Fetch(_) => "Fetch",
+            Self::Store(_) => "Store",
+            Self::Transfer(_) => "Transfer",
+        })
+    }
 }

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 
-use crate::id::{MailboxId, StaffId};
+use crate::id::MailboxId;
 use crate::mailbox::Mailboxes;
-use crate::staff::Tried;
-use crate::staff::scram::Verifier;
+use crate::staff::{Entrant, Knocked, LetIn, LoginOutcome, Proof};
 
 /// A refusal of a whole session or a log-in, with its response code (RFC 5530).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,27 +28,18 @@ impl Refusal {
     }
 }
 
-/// What is known of a user name; see the same of SMTP.
-#[derive(Debug)]
-pub struct Credentials {
-    /// What a password or a proof is checked against: of a name that is unknown one that nothing fits.
-    pub verifier: Verifier,
-    /// Whose it is, to be given back with how the log-in ended.
-    pub tried: Tried,
-}
-
-pub use crate::staff::LoginOutcome;
-
 /// Somebody who has logged in, and what is theirs.
 #[derive(Clone)]
 pub struct Account {
-    /// Who.
-    pub staff: StaffId,
+    /// Who, and by which password.
+    pub entrant: Entrant,
     /// Their mailbox.
     pub mailbox: MailboxId,
+    /// Into which roles' mailboxes they are let, asked anew each time.
+    pub let_in: LetIn,
     /// The room of all mailboxes.
     pub mailboxes: Mailboxes,
-    /// How much the mailbox may hold.
+    /// How much a mailbox may hold.
     pub room: u64,
 }
 
@@ -71,7 +61,8 @@ pub trait Host: Send + Sync + 'static {
         &self,
         client: IpAddr,
         user: &str,
-    ) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
+        proof: Proof,
+    ) -> impl Future<Output = Result<Knocked, Refusal>> + Send;
 
     /// How the log-in ended. A refusal keeps even a proven caller out.
     fn login(
@@ -81,5 +72,8 @@ pub trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Account>, Refusal>> + Send;
 
     /// Whether who has logged in still may be here.
-    fn still_lets_in(&self, staff: StaffId) -> bool;
+    fn still_lets_in(&self, who: Entrant) -> bool;
+
+    /// Waits until who has logged in may be here no more.
+    fn shut_out(&self, who: Entrant) -> impl Future<Output = ()> + Send;
 }

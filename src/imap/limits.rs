@@ -52,8 +52,6 @@ pub struct Timeouts {
     pub write: Duration,
     /// For the peer to read our last words before the socket goes.
     pub linger: Duration,
-    /// How often it's looked whether who is logged in still may be.
-    pub look: Duration,
 }
 
 impl Default for Timeouts {
@@ -66,7 +64,6 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(30),
             write: Duration::from_secs(180),
             linger: Duration::from_secs(2),
-            look: Duration::from_secs(30),
         }
     }
 }

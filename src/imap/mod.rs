@@ -14,11 +14,14 @@ mod codec;
 mod command;
 mod desk;
 mod driver;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod fuzz;
 mod host;
 mod limits;
 mod session;
 mod write;
 
 pub use driver::Door;
-pub use host::{Account, Credentials, Host, LoginOutcome, Refusal};
+pub use host::{Account, Host, Refusal};
 pub use limits::{Limits, Timeouts};

@@ -93,22 +93,12 @@ impl Mailings {
         sender: &Actor,
         submission: Submission,
     ) -> Result<Held, SubmitError> {
-        match &submission.target {
-            Target::Whole => sender.may_write_to(&submission.list, None)?,
-            Target::Constituencies(codes) => {
-                for code in codes {
-                    sender.may_write_to(&submission.list, Some(&code.to_string()))?;
-                }
-            }
-        }
+        let codes: Option<Vec<String>> = match &submission.target {
+            Target::Whole => None,
+            Target::Constituencies(codes) => Some(codes.iter().map(ToString::to_string).collect()),
+        };
         let now = self.clock().now();
-        if sender
-            .member()
-            .trained_until
-            .is_some_and(|until| until < now)
-        {
-            return Err(SubmitError::Training);
-        }
+        sender.may_mail(&submission.list, codes.as_deref(), now)?;
         let held = self.all_running();
         let held = held.iter().filter(|one| one.state() == MailingState::Held);
         if held.count() >= MOST_HELD {

@@ -11,10 +11,10 @@ use super::settings::{ApprovalRule, Terms};
 use super::{ListError, MailingInfo, Mailings, notice, sample};
 use crate::audit::{Act, ActObject, LogKind, NotCanonical};
 use crate::consent::MaskedCount;
-use crate::id::{MailingId, StaffId};
+use crate::id::MailingId;
 use crate::message::reading::Reading;
-use crate::staff::{Actor, sign_checkpoint};
-use crate::store::{Approval, MailingState, NewEvent, Role, Step};
+use crate::staff::{Actor, CodeAsked, NotAllowed, sign_checkpoint};
+use crate::store::{Approval, MailingRecord, MailingState, NewEvent, Role, Step};
 use crate::template::Text;
 use crate::vault::ConfirmToken;
 use std::sync::Arc;
@@ -40,6 +40,17 @@ pub enum Despite {
     Dns,
 }
 
+/// What an approval comes with.
+#[derive(Clone, Copy)]
+pub struct Approving<'a> {
+    /// The digest of the bytes that it is for; without one it is for those that are held.
+    pub digest: Option<&'a str>,
+    /// What they go out in spite of.
+    pub despite: Despite,
+    /// A code of the approver's second factor.
+    pub code: Option<&'a str>,
+}
+
 /// What the page behind an approver's link shows. `Debug` shows none of it.
 #[derive(Clone)]
 pub struct ApprovalView {
@@ -61,6 +72,8 @@ pub struct ApprovalView {
     pub digest: String,
     /// Whether its list is in the configuration: to one that isn't, nothing goes.
     pub configured: bool,
+    /// What this approver has to bring beside the link.
+    pub asked: CodeAsked,
 }
 
 impl std::fmt::Debug for ApprovalView {
@@ -99,26 +112,33 @@ impl Mailings {
         by: &Actor,
         digest: Option<&str>,
     ) -> Result<MailingInfo, ListError> {
-        self.approve_despite(id, by, digest, Despite::Nothing).await
+        let approving = Approving {
+            digest,
+            despite: Despite::Nothing,
+            code: None,
+        };
+        self.approve_with(id, by, approving).await
     }
 
-    /// The same, in spite of what keeps it back.
+    /// The same, with what an approval may have to come with.
     ///
     /// # Errors
     /// As [`Mailings::approve`].
-    pub async fn approve_despite(
+    pub async fn approve_with(
         &self,
         id: MailingId,
         by: &Actor,
-        digest: Option<&str>,
-        despite: Despite,
+        approving: Approving<'_>,
     ) -> Result<MailingInfo, ListError> {
         let running = self.held(id).await?;
         let record = &running.now().record;
-        if digest.is_some_and(|digest| !digest.eq_ignore_ascii_case(&record.digest)) {
+        if approving
+            .digest
+            .is_some_and(|digest| !digest.eq_ignore_ascii_case(&record.digest))
+        {
             return Err(ListError::Digest);
         }
-        self.release(&running, by, despite).await
+        self.release(&running, by, approving).await
     }
 
     /// What an approver's link shows; none for a link that doesn't work. Changes nothing.
@@ -148,10 +168,12 @@ impl Mailings {
             reading: Reading::of(&copy).unwrap_or_default(),
             digest: record.digest.clone(),
             configured: list.is_some(),
+            asked: self.staff().code_asked(&approver),
         }))
     }
 
-    /// Uses an approver's link. It works once; the other approvers' links end with it.
+    /// Uses an approver's link. It works once; the other approvers' links end with it. `code` is one of the approver's
+    /// second factor: who only got hold of the link lets nothing go. Whoever refuses needs none.
     ///
     /// # Errors
     /// [`ListError::Link`], or as [`Mailings::approve`].
@@ -159,10 +181,18 @@ impl Mailings {
         &self,
         token: &str,
         decision: Decision,
+        code: Option<&str>,
     ) -> Result<MailingInfo, ListError> {
         let (running, approver) = self.by_link(token).ok_or(ListError::Link)?;
         match decision {
-            Decision::Approve => self.release(&running, &approver, Despite::Nothing).await,
+            Decision::Approve => {
+                let approving = Approving {
+                    digest: None,
+                    despite: Despite::Nothing,
+                    code,
+                };
+                self.release(&running, &approver, approving).await
+            }
             Decision::Refuse => self.end(&running, &approver, "mailing refuse", None).await,
         }
     }
@@ -206,13 +236,13 @@ impl Mailings {
         &self,
         running: &Running,
         by: &Actor,
-        despite: Despite,
+        approving: Approving<'_>,
     ) -> Result<MailingInfo, ListError> {
         let mailing = running.now();
         let terms = self.0.terms.load_full();
         let second =
             mailing.record.second_person || self.needs_second_person(&terms, &mailing.record.list);
-        may_approve(by, mailing.record.sender, second)?;
+        self.may_approve(by, &mailing.record, second)?;
         if terms.list(&mailing.record.list).is_none() {
             return Err(ListError::NotConfigured(mailing.record.list.clone()));
         }
@@ -224,10 +254,12 @@ impl Mailings {
             return Err(ListError::NoKey);
         }
         let why = self
-            .dns_allows(&terms, &mailing.record.list, despite)
+            .dns_allows(&terms, &mailing.record.list, approving.despite)
             .await?;
         // Read again from the disk: what goes out is what was held, whatever became of it meanwhile.
         self.prepared(&mailing).await?;
+        // Last: a code that was good is used up.
+        self.staff().prove(by, approving.code).await?;
         let now = self.clock().now();
         let act = self.act(by, "mailing approve", running.id, why.as_deref());
         let codes = mailing.record.constituencies.as_deref();
@@ -258,6 +290,34 @@ impl Mailings {
         self.sign_quietly().await;
         self.0.work.notify_one();
         Ok(self.info(&released))
+    }
+
+    /// Whether somebody may let a mailing go. Its sender is asked for what sending it asks: a grant may have been narrowed,
+    /// or a training have ended, since it was written.
+    fn may_approve(
+        &self,
+        by: &Actor,
+        record: &MailingRecord,
+        second: bool,
+    ) -> Result<(), ListError> {
+        let is_sender = by.id() == record.sender;
+        if second {
+            if is_sender {
+                return Err(ListError::SecondPerson);
+            }
+            by.require(Role::Approver)?;
+        } else if is_sender {
+            self.may_send(by, record)?;
+        } else if !by.has(Role::Approver) {
+            return Err(ListError::NotYours);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may send such a mailing now.
+    pub(super) fn may_send(&self, by: &Actor, record: &MailingRecord) -> Result<(), NotAllowed> {
+        let codes = record.constituencies.as_deref();
+        by.may_mail(&record.list, codes, self.clock().now())
     }
 
     /// Refuses a mailing that large receivers would refuse. Gives what stands in the log if it goes all the same.
@@ -326,19 +386,4 @@ pub(super) fn step(act: &Act) -> Result<Step, ListError> {
         subject: None,
         event,
     }))
-}
-
-fn may_approve(by: &Actor, sender: StaffId, second: bool) -> Result<(), ListError> {
-    let is_sender = by.id() == sender;
-    if second {
-        if is_sender {
-            return Err(ListError::SecondPerson);
-        }
-        by.require(Role::Approver)?;
-    } else if is_sender {
-        by.require(Role::Sender)?;
-    } else if !by.has(Role::Approver) {
-        return Err(ListError::NotYours);
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::consent::constituency::Code;
 use crate::message::mime::MimeError;
 use crate::message::prepare::PrepareError;
 use crate::message::rules::Refusal;
-use crate::staff::NotAllowed;
+use crate::staff::{CodeError, NotAllowed, StaffError};
 use crate::store::{MailingState, StoreError};
 
 /// Why the room could not do what was asked.
@@ -63,6 +63,12 @@ pub enum ListError {
     /// They may not.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
+    /// The code of their second factor is not taken.
+    #[error(transparent)]
+    Code(CodeError),
+    /// Whether it's taken could not be told.
+    #[error(transparent)]
+    Staff(StaffError),
     /// The second person is the first.
     #[error("a mailing to this list needs a second person's approval: ask another approver")]
     SecondPerson,
@@ -110,17 +116,22 @@ pub enum ListError {
     Audit(String),
 }
 
+impl From<StaffError> for ListError {
+    fn from(error: StaffError) -> Self {
+        match error {
+            StaffError::Code(error) => Self::Code(error),
+            StaffError::Store(error) => Self::Store(error),
+            error => Self::Staff(error),
+        }
+    }
+}
+
 /// Why a mail doesn't go to its list: for the reply to the mail program, which shows it to the sender.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// The role is missing.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
-    /// The data protection training is over.
-    #[error(
-        "your data protection training is no longer current: renew it before you write to a list"
-    )]
-    Training,
     /// No such list.
     #[error("there is no such list")]
     NoList,

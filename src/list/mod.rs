@@ -49,7 +49,7 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub use accept::{Held, Submission, Target};
-pub use approve::{ApprovalView, Decision, Despite};
+pub use approve::{ApprovalView, Approving, Decision, Despite};
 pub use back::CopyOf;
 pub use cause::in_words as cause_in_words;
 pub use error::{ListError, SubmitError};
@@ -57,16 +57,31 @@ pub use progress::Progress;
 pub use settings::{ApprovalRule, MailingList, MailingSettings, NotInOrder, Pace, Standing};
 pub use steer::{MailingInfo, Preview};
 
+use crate::address::{Domain, EmailAddress};
 use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::delivery::engine::Bell;
 use crate::id::MailingId;
 use crate::staff::StaffRoom;
 use crate::store::{Mailing, Store};
+use crate::template::{Templates, Tongues};
 use crate::vault::Vault;
 
 use running::Running;
 use settings::Terms;
+
+/// What any notice to staff takes: its words, in which languages, whom it is from and the domain of its id. It's in both
+/// languages where the party writes to a list in both.
+pub struct Notices {
+    /// The words.
+    pub templates: Arc<Templates>,
+    /// The languages.
+    pub tongues: Tongues,
+    /// Whom it is from.
+    pub from: EmailAddress,
+    /// The domain.
+    pub domain: Domain,
+}
 
 /// The room for mailings. Clones are the same room.
 #[derive(Clone)]
@@ -144,6 +159,24 @@ impl Mailings {
     /// Changes whenever a mailing does or has more to send: who watches one looks again.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
+    }
+
+    /// What any notice to staff takes.
+    pub fn notices(&self) -> Notices {
+        let settings = &self.terms().settings;
+        let bilingual = settings
+            .lists
+            .iter()
+            .any(|list| list.tongues == Tongues::Both);
+        Notices {
+            templates: settings.templates.clone(),
+            tongues: match bilingual {
+                true => Tongues::Both,
+                false => Tongues::English,
+            },
+            from: settings.notices_from.clone(),
+            domain: settings.mail_domain.clone(),
+        }
     }
 
     fn terms(&self) -> Guard<Arc<Terms>> {

@@ -157,9 +157,13 @@ impl Mailings {
     /// A [`ListError`]: nothing was done.
     pub async fn resume(&self, id: MailingId, by: &Actor) -> Result<MailingInfo, ListError> {
         self.may_steer(by, id).await?;
-        let list = self.mailing(id).await?.record.list.clone();
-        if self.terms().list(&list).is_none() {
-            return Err(ListError::NotConfigured(list));
+        let mailing = self.mailing(id).await?;
+        if !(by.has(Role::Approver) || by.has(Role::Admin)) {
+            self.may_send(by, &mailing.record)?;
+        }
+        let list = &mailing.record.list;
+        if self.terms().list(list).is_none() {
+            return Err(ListError::NotConfigured(list.clone()));
         }
         let turn = |record: &mut MailingRecord| {
             let fits = turn(record, MailingState::Paused, MailingState::Sending);

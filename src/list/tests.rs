@@ -468,6 +468,7 @@ fn staff_record(name: &str, roles: &[Role]) -> StaffRecord {
         revoked_at: None,
         trained_until: None,
         grants: Vec::new(),
+        second_factor: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::address::{Domain, EmailAddress, MatchForm};
-use crate::config::Config;
+use crate::config::{Config, ROLE_LOCALS, USUAL_LOCALS};
 use crate::consent::constituency::Constituencies;
 use crate::id::{CopyId, MailboxId};
 use crate::report::DMARC_REPORTS;
@@ -20,9 +20,6 @@ pub const SUBSCRIBE: &str = "subscribe";
 pub const WITHDRAW: &str = "u";
 /// The local part of signed return paths, before the token.
 pub const RETURN: &str = "b";
-
-/// Local parts that every domain has (RFC 5321 §4.5.1, RFC 2142).
-const ROLES: [&str; 2] = ["postmaster", "abuse"];
 
 /// What becomes of mail at one of our addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +162,7 @@ impl Directory {
             return Ok(Destination::Mailbox(mailbox));
         }
         let local = address.local().to_lowercase();
-        if ROLES.contains(&local.as_str()) {
+        if ROLE_LOCALS.contains(&local.as_str()) {
             return Ok(Destination::Mailbox(self.postmaster));
         }
         if local == DMARC_REPORTS {
@@ -193,7 +190,11 @@ impl Directory {
         {
             return self.list(list, detail);
         }
-        self.with_detail(roll, address)
+        let found = self.with_detail(roll, address);
+        match USUAL_LOCALS.contains(&local.as_str()) {
+            true => found.or(Ok(Destination::Mailbox(self.postmaster))),
+            false => found,
+        }
     }
 
     fn list(&self, list: &ListAddress, detail: Option<&str>) -> Result<Destination, NotHere> {

@@ -347,6 +347,7 @@ mod tests {
     fn programs_are_told_from_people() {
         for header in [
             "Auto-Submitted: auto-replied\r\n",
+            "Auto-Submitted: auto-generated\r\n",
             "Precedence: bulk\r\n",
             "List-Id: <x.example>\r\n",
         ] {

@@ -3,7 +3,7 @@
 
 use super::{MailboxError, Mailboxes};
 use crate::id::{FolderId, MailboxId, MessageId};
-use crate::store::{BodyReader, Uid};
+use crate::store::{BodyReader, FolderName, SpecialUse, Uid};
 
 /// What stood in an INBOX.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Dropped {
 
 impl Maildrop {
     /// One that stands nowhere.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn for_tests(folder: FolderId, uid_validity: u32, messages: Vec<Dropped>) -> Self {
         Self {
             folder,
@@ -44,7 +44,10 @@ impl Mailboxes {
     /// # Errors
     /// A [`MailboxError`].
     pub async fn maildrop(&self, mailbox: MailboxId) -> Result<Maildrop, MailboxError> {
-        let inbox = self.folders(mailbox).await?.into_iter().next();
+        let name = FolderName::from(SpecialUse::Inbox);
+        // By its name: what stands first may be another folder, and its mail would be fetched and removed.
+        let folders = self.folders(mailbox).await?.into_iter();
+        let inbox = folders.into_iter().find(|one| one.record.name == name);
         let gone = || MailboxError::Refused(crate::store::ActRefusal::NoFolder);
         let folder = inbox.ok_or_else(gone)?.id;
         let opening = self.store.open_folder(folder).await?.ok_or_else(gone)?;
@@ -58,6 +61,20 @@ impl Mailboxes {
             uid_validity: opening.folder.record.uid_validity,
             messages: dropped.collect(),
         })
+    }
+
+    /// Whether a message still stands there.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn still_stands(
+        &self,
+        maildrop: &Maildrop,
+        message: &Dropped,
+    ) -> Result<bool, MailboxError> {
+        let opening = self.store.open_folder(maildrop.folder).await?;
+        let mut entries = opening.into_iter().flat_map(|opening| opening.entries);
+        Ok(entries.any(|entry| entry.uid == message.uid))
     }
 
     /// A message's bytes, chunk by chunk.

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::room::{MailboxError, Mailboxes};
+use super::room::{MailboxError, Mailboxes, PIECE};
 use super::unconfirmed;
 use crate::id::{FolderId, MailboxId, MessageId};
 use crate::store::{
-    ActRefusal, Change, Entry, FolderName, Setting, SpecialUse, Step, StoreError, Uid,
+    ActRefusal, Change, Entry, Folder, FolderAct, FolderName, Opening, Setting, SpecialUse, Step,
+    StoreError, Uid, Uids, hold_setting,
 };
 use threads::Threads;
 
@@ -20,8 +21,6 @@ use threads::Threads;
 const GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// How many outlines are read at once.
 const PAGE: usize = 500;
-/// What the settings are called that keep holds; behind it stands the mailbox.
-const HOLD: &str = "mailbox-hold.";
 
 /// How long a mailbox's mail is kept.
 #[derive(Debug, Clone, Copy)]
@@ -86,9 +85,22 @@ impl Mailboxes {
         for leaving in self.plan(mailbox, keeping, Some(now)).await? {
             let due = leaving.messages.iter().filter(|(_, at)| *at <= now);
             let due: Vec<Uid> = due.map(|(uid, _)| *uid).collect();
-            match self.expunge(leaving.folder, &due, false).await {
-                Ok(_) => erased += due.len() as u64,
-                Err(MailboxError::Refused(ActRefusal::NoFolder)) => {}
+            erased += self.let_go(leaving.folder, &due).await?;
+        }
+        Ok(erased)
+    }
+
+    /// Erases messages whose time is over, as long as their mailbox is not on hold. Answers how many those were.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]; what was erased before it is gone.
+    pub(super) async fn let_go(&self, folder: FolderId, uids: &[Uid]) -> Result<u64, MailboxError> {
+        let mut erased = 0;
+        for piece in uids.chunks(PIECE) {
+            let uids = Uids::of(piece.iter().copied());
+            match self.act(FolderAct::Expire { folder, uids }).await {
+                Ok(done) => erased += done.expunged.count(),
+                Err(MailboxError::Refused(ActRefusal::Held | ActRefusal::NoFolder)) => break,
                 Err(error) => return Err(error),
             }
         }
@@ -104,7 +116,7 @@ impl Mailboxes {
             since: Timestamp::UNIX_EPOCH,
             reason: "the hold can't be read; lift it and set it anew".to_owned(),
         };
-        match self.store().setting(&name_of(mailbox)).await {
+        match self.store().setting(&hold_setting(mailbox)).await {
             Ok(None) => Ok(None),
             Ok(Some(bytes)) => {
                 let read = serde_json::from_slice(&bytes);
@@ -129,7 +141,7 @@ impl Mailboxes {
         };
         let value = serde_json::to_vec(&hold).unwrap_or_default();
         self.change(Step::PutSetting(Setting {
-            name: name_of(mailbox).into(),
+            name: hold_setting(mailbox).into(),
             value: Zeroizing::new(value),
         }))
         .await
@@ -140,7 +152,7 @@ impl Mailboxes {
     /// # Errors
     /// [`MailboxError::Store`].
     pub async fn lift(&self, mailbox: MailboxId) -> Result<(), MailboxError> {
-        self.change(Step::RemoveSetting(name_of(mailbox).into()))
+        self.change(Step::RemoveSetting(hold_setting(mailbox).into()))
             .await
     }
 
@@ -159,18 +171,16 @@ impl Mailboxes {
     ) -> Result<Vec<Leaving>, MailboxError> {
         let mut folders = Vec::new();
         for folder in self.store().folders(mailbox).await?.rows {
-            let (name, id) = (folder.record.name, folder.id);
-            let how = How::of(&name);
             if folder.record.messages == 0 {
                 continue;
             }
-            if let Some(opening) = self.store().open_folder(id).await? {
-                folders.push((id, name, how, opening.entries));
+            if let Some(opening) = self.store().open_folder(folder.id).await? {
+                folders.push((How::of(&folder.record.name), opening));
             }
         }
         let letters = || {
-            let of_threads = folders.iter().filter(|(_, _, how, _)| *how == How::Thread);
-            of_threads.flat_map(|(_, _, _, entries)| entries)
+            let of_threads = folders.iter().filter(|(how, _)| *how == How::Thread);
+            of_threads.flat_map(|(_, opening)| &opening.entries)
         };
         let old = |entry: &Entry| {
             due.is_none_or(|due| after(entry.record.received_at, keeping.mail) <= due)
@@ -179,28 +189,40 @@ impl Mailboxes {
             true => self.threads(letters()).await?,
             false => Threads::default(),
         };
-        let leaves = |how: How, entry: &Entry| match how {
+        // What went into Trash with its folder went there then.
+        let put = |entry: &Entry, folder: &Folder| {
+            let named = folder.record.named_at.unwrap_or(Timestamp::MIN);
+            entry.record.kept_at.max(named)
+        };
+        let leaves = |how: How, folder: &Folder, entry: &Entry| match how {
             How::Thread => {
                 let own = entry.record.received_at;
                 let last = threads.last_of(entry.message).unwrap_or(own).max(own);
                 let stays = entry.record.kept_at.saturating_add(GRACE);
                 after(last, keeping.mail).max(stays.unwrap_or(Timestamp::MAX))
             }
-            How::Junk => after(entry.record.kept_at, keeping.junk),
-            How::Trash => after(entry.record.kept_at, keeping.trash),
+            How::Junk => after(put(entry, folder), keeping.junk),
+            How::Trash => after(put(entry, folder), keeping.trash),
             How::Unconfirmed => {
                 let until = entry.record.kept_at.saturating_add(unconfirmed::WAITS);
                 until.unwrap_or(Timestamp::MAX)
             }
         };
-        let plans = folders.iter().map(|(folder, name, how, entries)| Leaving {
-            folder: *folder,
-            name: name.clone(),
-            messages: entries
-                .iter()
-                .map(|entry| (entry.uid, leaves(*how, entry)))
-                .collect(),
-        });
+        let plans = folders.iter().map(
+            |(
+                how,
+                Opening {
+                    folder, entries, ..
+                },
+            )| Leaving {
+                folder: folder.id,
+                name: folder.record.name.clone(),
+                messages: entries
+                    .iter()
+                    .map(|entry| (entry.uid, leaves(*how, folder, entry)))
+                    .collect(),
+            },
+        );
         Ok(plans.collect())
     }
 
@@ -216,7 +238,12 @@ impl Mailboxes {
             let ids: Vec<MessageId> = page.iter().map(|(id, _)| *id).collect();
             let outlines = self.outlines(&ids).await?;
             for (id, received_at) in page {
-                threads.add(*id, *received_at, outlines.get(id));
+                let long = match outlines.contains_key(id) {
+                    true => None,
+                    false => self.outline(*id).await?,
+                };
+                let outline = outlines.get(id).or(long.as_ref());
+                threads.add(*id, *received_at, outline);
             }
         }
         Ok(threads)
@@ -236,10 +263,10 @@ enum How {
 
 impl How {
     fn of(name: &FolderName) -> Self {
-        match name.special_use() {
-            Some(SpecialUse::Junk) => Self::Junk,
-            Some(SpecialUse::Trash) => Self::Trash,
-            Some(SpecialUse::Unconfirmed) => Self::Unconfirmed,
+        match (name.realm(), name.special_use()) {
+            (Some(SpecialUse::Junk), _) => Self::Junk,
+            (Some(SpecialUse::Trash), _) => Self::Trash,
+            (_, Some(SpecialUse::Unconfirmed)) => Self::Unconfirmed,
             _ => Self::Thread,
         }
     }
@@ -249,10 +276,6 @@ impl How {
 fn after(at: Timestamp, span: Span) -> Timestamp {
     let later = at.to_zoned(TimeZone::UTC).checked_add(span);
     later.map_or(Timestamp::MAX, |later| later.timestamp())
-}
-
-fn name_of(mailbox: MailboxId) -> String {
-    format!("{HOLD}{mailbox}")
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use crate::id::{FolderId, MailboxId, MessageId};
 use crate::message::outline::{Outline, Scanner};
 use crate::store::{
     AcceptMessage, ActDone, ActRefusal, Body, BodyWriter, Change, DeliverTo, Delivery, Entry,
-    Folder, FolderAct, FolderName, MarkChange, Marks, MessageRecord, ModSeq, OutlineRow, Placed,
-    Room, SpecialUse, Step, Store, StoreError, Uid, Uids,
+    Flags, Folder, FolderAct, FolderName, MarkAct, MarkChange, Marks, MessageRecord, ModSeq,
+    OutlineRow, Placed, Room, SpecialUse, Step, Store, StoreError, Uid, Uids, room_of,
 };
 
 /// How many messages one piece of an act has.
-const PIECE: usize = 1000;
+pub(super) const PIECE: usize = 1000;
 /// The most folders of a mailbox.
 const MOST_FOLDERS: usize = 500;
 
@@ -31,11 +31,6 @@ pub enum MailboxError {
     /// The mailbox has as many folders as it can.
     #[error("a mailbox has at most 500 folders; remove one that isn't needed")]
     TooManyFolders,
-    /// The mailbox is full.
-    #[error(
-        "the mailbox is full; throw something away, or ask an admin for room (staff.mailbox_size)"
-    )]
-    Full,
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,6 +67,14 @@ pub struct Appended {
     pub received_at: Option<Timestamp>,
 }
 
+impl Appended {
+    /// How much of it is in memory.
+    pub fn held(&self) -> usize {
+        let outline = self.outline.as_ref().map_or(0, Outline::held);
+        self.body.held().saturating_add(outline)
+    }
+}
+
 impl Mailboxes {
     /// Over a store.
     pub fn new(store: Store, clock: Clock) -> Self {
@@ -97,8 +100,9 @@ impl Mailboxes {
     /// A [`MailboxError`].
     pub async fn folders(&self, mailbox: MailboxId) -> Result<Vec<Folder>, MailboxError> {
         let mut folders = self.store.folders(mailbox).await?.rows;
-        let inbox = FolderName::from(SpecialUse::Inbox);
-        if folders.iter().all(|folder| folder.record.name != inbox) {
+        let special = |folder: &&Folder| folder.record.name.special_use().is_some();
+        // None is there yet, or the row of one is damaged: then it's made anew.
+        if folders.iter().filter(special).count() < SpecialUse::ALL.len() {
             let at = self.clock.now();
             self.act(FolderAct::Ensure { mailbox, at }).await?;
             folders = self.store.folders(mailbox).await?.rows;
@@ -148,13 +152,33 @@ impl Mailboxes {
     /// A [`MailboxError`].
     pub async fn rename(&self, folder: &Folder, name: FolderName) -> Result<(), MailboxError> {
         if folder.record.name.special_use() != Some(SpecialUse::Inbox) {
-            let folder = folder.id;
-            self.act(FolderAct::Rename { folder, name }).await?;
+            let (folder, at) = (folder.id, self.clock.now());
+            self.act(FolderAct::Rename { folder, name, at }).await?;
             return Ok(());
         }
         let to = self.create(folder.mailbox, name).await?;
         let all: Vec<Uid> = self.open(folder.id).await?.select(&Uids::all());
-        self.move_to(folder.id, &all, to).await.map(drop)
+        self.move_to(folder.id, &all, to, None).await.map(drop)
+    }
+
+    /// Gives the folders that stand in a name, which is no folder's, another one in its place.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]; refused if none stands in it.
+    pub async fn rename_below(
+        &self,
+        mailbox: MailboxId,
+        from: FolderName,
+        name: FolderName,
+    ) -> Result<(), MailboxError> {
+        let at = self.clock.now();
+        let rename = FolderAct::RenameBelow {
+            mailbox,
+            from,
+            name,
+            at,
+        };
+        self.act(rename).await.map(drop)
     }
 
     /// Removes a folder with all that is in it.
@@ -162,7 +186,29 @@ impl Mailboxes {
     /// # Errors
     /// A [`MailboxError`].
     pub async fn delete(&self, folder: FolderId) -> Result<(), MailboxError> {
-        self.act(FolderAct::Delete { folder }).await.map(drop)
+        let opening = self.store.open_folder(folder).await?;
+        let opening = opening.ok_or(MailboxError::Refused(ActRefusal::NoFolder))?;
+        if opening.folder.record.name.special_use().is_some() {
+            return Err(ActRefusal::Special.into());
+        }
+        // The act takes all that is left at once.
+        if opening.entries.len() > PIECE {
+            let all: Vec<Uid> = opening.entries.iter().map(|entry| entry.uid).collect();
+            self.expunge(folder, &all, false).await?;
+        }
+        self.act(FolderAct::Delete { folder }).await?;
+        self.forget(folder);
+        Ok(())
+    }
+
+    /// Sessions know nothing of a folder that is gone.
+    pub(super) fn forget(&self, folder: FolderId) {
+        self.sights.forget(folder);
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembers(&self, folder: FolderId) -> bool {
+        self.sights.last(folder).is_some()
     }
 
     /// Says whether mail programs are to show a folder.
@@ -184,32 +230,49 @@ impl Mailboxes {
         uids: &[Uid],
         marking: &Marking,
     ) -> Result<ActDone, MailboxError> {
-        self.in_pieces(uids, |uids| FolderAct::Mark {
-            folder,
-            uids,
-            change: marking.change,
-            marks: marking.marks.clone(),
-            unchanged_since: marking.unchanged_since,
-        })
-        .await
+        let act = |uids| {
+            FolderAct::Mark(MarkAct {
+                folder,
+                uids,
+                change: marking.change,
+                marks: marking.marks.clone(),
+                unchanged_since: marking.unchanged_since,
+            })
+        };
+        self.in_pieces(uids, act).await
     }
 
-    /// Puts messages into another folder as well.
+    /// Puts messages into another folder as well, all of them or none; `limit` is what its mailbox may hold.
     ///
     /// # Errors
-    /// As [`Mailboxes::mark`].
+    /// A [`MailboxError`]: none is there.
     pub async fn copy(
         &self,
         from: FolderId,
         uids: &[Uid],
         to: FolderId,
+        limit: Option<u64>,
     ) -> Result<ActDone, MailboxError> {
-        let at = self.clock.now();
-        let act = |uids| FolderAct::Copy { from, uids, to, at };
-        self.in_pieces(uids, act).await
+        let (at, mut rooms) = (self.clock.now(), self.rooms(from, uids, limit).await?);
+        let mut ahead = uids.chunks(PIECE).skip(1);
+        let act = |uids| FolderAct::Copy {
+            from,
+            uids,
+            to,
+            at,
+            room: rooms.next().flatten(),
+            goes_on: ahead.next().is_some(),
+        };
+        let (done, whole) = self.pieces(uids, act).await;
+        if whole.is_err() {
+            // RFC 9051 §6.4.7
+            let placed: Vec<Uid> = done.placed.iter().map(|(_, placed)| placed.uid).collect();
+            self.expunge(to, &placed, false).await?;
+        }
+        whole.map(|()| done)
     }
 
-    /// Puts messages into another folder instead.
+    /// Puts messages into another folder instead, if its mailbox has room for all of them.
     ///
     /// # Errors
     /// As [`Mailboxes::mark`].
@@ -218,10 +281,39 @@ impl Mailboxes {
         from: FolderId,
         uids: &[Uid],
         to: FolderId,
+        limit: Option<u64>,
     ) -> Result<ActDone, MailboxError> {
-        let at = self.clock.now();
-        let act = |uids| FolderAct::Move { from, uids, to, at };
+        let (at, mut rooms) = (self.clock.now(), self.rooms(from, uids, limit).await?);
+        let mut ahead = uids.chunks(PIECE).skip(1);
+        let act = |uids| FolderAct::Move {
+            from,
+            uids,
+            to,
+            at,
+            room: rooms.next().flatten(),
+            goes_on: ahead.next().is_some(),
+        };
         self.in_pieces(uids, act).await
+    }
+
+    /// What each piece may leave its mailbox with, so that those behind it have room as well: the first is refused if they
+    /// wouldn't.
+    pub(super) async fn rooms(
+        &self,
+        from: FolderId,
+        uids: &[Uid],
+        limit: Option<u64>,
+    ) -> Result<impl Iterator<Item = Option<u64>>, MailboxError> {
+        let mut rooms = vec![limit];
+        let behind = uids.chunks(PIECE).skip(1).rev();
+        for piece in behind.filter(|_| limit.is_some()) {
+            let entries = self.entries(from, &Uids::of(piece.iter().copied())).await?;
+            let sizes = entries.iter().map(|entry| room_of(entry.record.size));
+            let behind = sizes.fold(0, u64::saturating_add);
+            let last = rooms.last().copied().flatten();
+            rooms.push(last.map(|room| room.saturating_sub(behind)));
+        }
+        Ok(rooms.into_iter().rev())
     }
 
     /// Takes messages out of a folder, for good if they stand nowhere else.
@@ -267,7 +359,10 @@ impl Mailboxes {
         appended: Vec<Appended>,
         limit: u64,
     ) -> Result<Vec<Placed>, MailboxError> {
-        let more = appended.iter().map(|one| one.body.size());
+        if !folder.record.takes(appended.len() as u64) {
+            return Err(ActRefusal::TooManyMessages.into());
+        }
+        let more = appended.iter().map(|one| room_of(one.body.size()));
         let more = more.fold(0, u64::saturating_add);
         self.check_room(folder.mailbox, more, limit).await?;
         let messages = appended.into_iter();
@@ -313,21 +408,44 @@ impl Mailboxes {
         }
     }
 
-    /// Whether a mailbox has room for so many bytes more.
+    /// Whether a mailbox has so much room left.
     ///
     /// # Errors
-    /// [`MailboxError::Full`] if it hasn't.
+    /// Refused as [`ActRefusal::Full`] if it hasn't.
     pub async fn check_room(
         &self,
         mailbox: MailboxId,
         more: u64,
         limit: u64,
     ) -> Result<(), MailboxError> {
-        let used = self.store.mailbox_size(mailbox).await?;
+        let used = self.store.mailbox_size(mailbox, limit).await?;
         match used.saturating_add(more) > limit {
-            true => Err(MailboxError::Full),
+            true => Err(ActRefusal::Full.into()),
             false => Ok(()),
         }
+    }
+
+    /// How much of a mailbox that may hold `limit` bytes is used.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn room_used(&self, mailbox: MailboxId, limit: u64) -> Result<u64, MailboxError> {
+        Ok(self.store.mailbox_size(mailbox, limit).await?)
+    }
+
+    /// How much room the messages of a folder take that are marked as deleted.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
+    pub async fn deleted_room(&self, folder: &Folder) -> Result<u64, MailboxError> {
+        if folder.record.deleted == 0 {
+            return Ok(0);
+        }
+        let opening = self.store.open_folder(folder.id).await?;
+        let entries = opening.iter().flat_map(|opening| &opening.entries);
+        let deleted = entries.filter(|entry| entry.record.flags.has(Flags::DELETED));
+        let rooms = deleted.map(|entry| room_of(entry.record.size));
+        Ok(rooms.fold(0, u64::saturating_add))
     }
 
     /// Begins a message that is to be put into a folder by hand. Waits while the byte budget is used up.
@@ -352,9 +470,10 @@ impl Mailboxes {
         mailbox: MailboxId,
         name: &FolderName,
     ) -> Result<Option<Folder>, MailboxError> {
-        let found = self.store.folder_named(mailbox, name).await?;
-        if found.is_some() || name.special_use().is_none() {
-            return Ok(found);
+        match self.store.folder_named(mailbox, name).await {
+            found if name.special_use().is_none() => return Ok(found?),
+            Ok(None) | Err(StoreError::Seal(_) | StoreError::Record { .. }) => {}
+            found => return Ok(found?),
         }
         // Those that each mailbox has are made when they are asked for.
         let all = self.folders(mailbox).await?.into_iter();
@@ -387,27 +506,53 @@ impl Mailboxes {
         self.clock.now()
     }
 
-    /// What lists show of messages. One that has no outline yet gets it now: its body is read once.
+    /// The entries of these messages that are still there, in the order of their UIDs, with what lists show of them as far as
+    /// that is short; as of [`Mailboxes::outlines`].
     ///
     /// # Errors
-    /// A [`MailboxError`]. A message that is gone, or whose body is damaged, is left out.
+    /// A [`StoreError`] if they can't be read.
+    pub async fn listed(
+        &self,
+        folder: FolderId,
+        uids: &Uids,
+    ) -> Result<(Vec<Entry>, HashMap<MessageId, Outline>), StoreError> {
+        let listed = self.store.listed(folder, uids).await?;
+        let mut entries = Vec::with_capacity(listed.len());
+        let mut outlines = HashMap::with_capacity(listed.len());
+        for (entry, outline) in listed {
+            let outline = outline.and_then(|bytes| Outline::from_bytes(&bytes));
+            outlines.extend(outline.map(|outline| (entry.message, outline)));
+            entries.push(entry);
+        }
+        Ok((entries, outlines))
+    }
+
+    /// What lists show of messages, as far as it is short. What isn't, or isn't made yet, is left out, as is a message that
+    /// is gone: [`Mailboxes::outline`] has it, one by one, so that memory stays bounded whatever strangers wrote.
+    ///
+    /// # Errors
+    /// A [`MailboxError`].
     pub async fn outlines(
         &self,
         messages: &[MessageId],
     ) -> Result<HashMap<MessageId, Outline>, MailboxError> {
         let rows = self.store.outlines(messages).await?.into_iter();
-        let read = |(id, bytes): (MessageId, Zeroizing<Vec<u8>>)| {
-            Outline::from_bytes(&bytes).map(|outline| (id, outline))
+        let read = |(id, bytes): (MessageId, Option<Zeroizing<Vec<u8>>>)| {
+            Some((id, Outline::from_bytes(&bytes?)?))
         };
-        let mut found: HashMap<_, _> = rows.filter_map(read).collect();
-        for id in messages {
-            if !found.contains_key(id)
-                && let Some(outline) = self.outline_now(*id).await?
-            {
-                found.insert(*id, outline);
-            }
+        Ok(rows.filter_map(read).collect())
+    }
+
+    /// What lists show of a message. One that has no outline yet gets it now: its body is read once.
+    ///
+    /// # Errors
+    /// A [`MailboxError`]. Of a message that is gone, or whose body is damaged, there's none.
+    pub async fn outline(&self, message: MessageId) -> Result<Option<Outline>, MailboxError> {
+        let kept = self.store.outline(message).await?;
+        match kept.and_then(|bytes| Outline::from_bytes(&bytes)) {
+            Some(outline) => Ok(Some(outline)),
+            None => Ok(self.outline_now(message).await?),
         }
-        Ok(found)
     }
 
     async fn outline_now(&self, id: MessageId) -> Result<Option<Outline>, StoreError> {
@@ -427,19 +572,34 @@ impl Mailboxes {
         let outline = scanner.finish();
         let row = OutlineRow::new(self.store.vault(), id, &outline.to_bytes());
         let put = Change::new().then(Step::PutOutline(row));
-        // It needs nothing to hold: a message that went meanwhile gets none.
-        let _ = self.store.change(put).await?;
+        // It needs nothing to hold: a message that went meanwhile gets none. And who can't write can still read.
+        if let Err(error) = self.store.change(put).await {
+            tracing::warn!(%error, "what a list shows of a message could not be kept");
+        }
         Ok(Some(outline))
     }
 
-    async fn in_pieces(
+    pub(super) async fn in_pieces(
         &self,
         uids: &[Uid],
-        act: impl Fn(Uids) -> FolderAct,
+        act: impl FnMut(Uids) -> FolderAct,
     ) -> Result<ActDone, MailboxError> {
+        let (done, whole) = self.pieces(uids, act).await;
+        whole.map(|()| done)
+    }
+
+    /// What was done, and whether that was all of it.
+    async fn pieces(
+        &self,
+        uids: &[Uid],
+        mut act: impl FnMut(Uids) -> FolderAct,
+    ) -> (ActDone, Result<(), MailboxError>) {
         let mut all = ActDone::default();
         for piece in uids.chunks(PIECE) {
-            let done = self.act(act(Uids::of(piece.iter().copied()))).await?;
+            let done = match self.act(act(Uids::of(piece.iter().copied()))).await {
+                Ok(done) => done,
+                Err(error) => return (all, Err(error)),
+            };
             all.folder = done.folder;
             all.modseq = all.modseq.max(done.modseq);
             all.marked.extend(done.marked);
@@ -447,10 +607,10 @@ impl Mailboxes {
             all.placed.extend(done.placed);
             all.expunged = all.expunged.union(&done.expunged);
         }
-        Ok(all)
+        (all, Ok(()))
     }
 
-    async fn act(&self, act: FolderAct) -> Result<ActDone, MailboxError> {
+    pub(super) async fn act(&self, act: FolderAct) -> Result<ActDone, MailboxError> {
         Ok(self.store.act(act).await??)
     }
 }

@@ -8,11 +8,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::id::{FolderId, MailboxId, MessageId};
+use crate::store::testing::{Table, flip};
 use crate::store::{
-    ActRefusal, Files, Flags, FolderName, Keyword, LockedStore, MarkChange, Marks, ModSeq,
+    ActRefusal, Files, Flags, Folder, FolderName, Keyword, LockedStore, MarkChange, Marks, ModSeq,
     NotAName, SpecialUse, Store, Uid, Uids,
 };
 use crate::vault::Vault;
+
+mod acts;
 
 const FLAGS: [Flags; 5] = [
     Flags::SEEN,
@@ -280,8 +283,8 @@ impl World {
     async fn copy(&mut self, uids: &[Uid], to: usize, moves: bool) {
         let (from, target) = (self.folders[0], self.folders[to]);
         let done = match moves {
-            true => self.boxes.move_to(from, uids, target).await.unwrap(),
-            false => self.boxes.copy(from, uids, target).await.unwrap(),
+            true => self.boxes.move_to(from, uids, target, None).await.unwrap(),
+            false => self.boxes.copy(from, uids, target, None).await.unwrap(),
         };
         let there: Vec<Uid> = uids
             .iter()
@@ -412,120 +415,4 @@ proptest! {
             world.end().await;
         });
     }
-}
-
-#[tokio::test]
-async fn folders_are_made_renamed_and_removed() {
-    let (store, _directory) = store().await;
-    let boxes = Mailboxes::new(store.clone(), clock());
-    let (ada, ben) = (MailboxId::random(), MailboxId::random());
-    let names = async |mailbox| {
-        let folders = boxes.folders(mailbox).await.unwrap();
-        let names = folders
-            .iter()
-            .map(|one| one.record.name.as_str().to_owned());
-        names.collect::<Vec<_>>()
-    };
-    let special = SpecialUse::ALL.map(SpecialUse::name);
-    assert_eq!(names(ada).await, special);
-    let work = boxes.create(ada, name("Work")).await.unwrap();
-    boxes.create(ada, name("Work/Leaflets/2026")).await.unwrap();
-    boxes.create(ada, name("Workers")).await.unwrap();
-    boxes.create(ben, name("Work")).await.unwrap();
-    let refused = |error: MailboxError| match error {
-        MailboxError::Refused(refusal) => refusal,
-        error => panic!("{error}"),
-    };
-    let again = boxes.create(ada, name("Work")).await.unwrap_err();
-    assert_eq!(refused(again), ActRefusal::NameTaken);
-
-    let find = async |id| {
-        boxes
-            .folders(ada)
-            .await
-            .unwrap()
-            .into_iter()
-            .find(|one| one.id == id)
-    };
-    let folder = find(work).await.unwrap();
-    for (to, why) in [
-        ("Workers", ActRefusal::NameTaken),
-        ("Work/Old", ActRefusal::IntoItself),
-        (&*"x".repeat(250), ActRefusal::NameTooLong),
-    ] {
-        let error = boxes.rename(&folder, name(to)).await.unwrap_err();
-        assert_eq!(refused(error), why, "{to}");
-    }
-    boxes.rename(&folder, name("Done/Work")).await.unwrap();
-    let own = |names: Vec<String>| names[special.len()..].to_vec();
-    assert_eq!(
-        own(names(ada).await),
-        ["Done/Work", "Done/Work/Leaflets/2026", "Workers"]
-    );
-    assert_eq!(own(names(ben).await), ["Work"]);
-    let renamed = find(work).await.unwrap();
-    assert_eq!(renamed.record.uid_validity, folder.record.uid_validity);
-
-    // A name that comes back is another folder.
-    boxes.delete(work).await.unwrap();
-    let anew = boxes.create(ada, name("Done/Work")).await.unwrap();
-    let anew = find(anew).await.unwrap();
-    assert!(anew.record.uid_validity > folder.record.uid_validity);
-    let gone = boxes.open(work).await.err().unwrap();
-    assert_eq!(refused(gone), ActRefusal::NoFolder);
-    let inbox = boxes.folders(ada).await.unwrap()[0].clone();
-    let error = boxes.delete(inbox.id).await.unwrap_err();
-    assert_eq!(refused(error), ActRefusal::Special);
-    assert_eq!(FolderName::parse("a//b"), Err(NotAName::EmptyLevel));
-    assert_eq!(store.verify(|_, _| ()).await.unwrap().findings, []);
-}
-
-async fn waits(view: &mut View) -> bool {
-    let soon = std::time::Duration::from_secs(20);
-    let heard = tokio::time::timeout(soon, view.wait()).await;
-    heard.expect("hears of it")
-}
-
-/// Somebody waits for each folder's changes; none is missed, and a folder that goes says so.
-#[tokio::test]
-async fn who_waits_hears_of_each_change() {
-    let mut world = World::new().await;
-    let mut idle = world.boxes.open(world.folders[0]).await.unwrap();
-    for count in 1..4 {
-        world.append(0, Flags::NONE).await;
-        assert!(waits(&mut idle).await);
-        idle.catch_up().await.unwrap().unwrap();
-        assert_eq!(idle.known().len(), count);
-    }
-    let own = world.boxes.create(MailboxId::random(), name("Own")).await;
-    let own = own.unwrap();
-    let mut idle = world.boxes.open(own).await.unwrap();
-    world.boxes.delete(own).await.unwrap();
-    assert!(!waits(&mut idle).await);
-    assert_eq!(idle.catch_up().await.unwrap(), None);
-}
-
-/// A message without an outline gets it when it's first listed.
-#[tokio::test]
-async fn outlines_are_made_once() {
-    let mut world = World::new().await;
-    world.append(0, Flags::NONE).await;
-    let message = *world.ever.first().unwrap();
-    let gone = MessageId::random();
-    assert_eq!(world.store.outlines(&[message]).await.unwrap().len(), 0);
-    let found = world.boxes.outlines(&[message, gone]).await.unwrap();
-    assert_eq!(found.len(), 1);
-    let subject: Vec<_> = found[&message].root.fields_named("Subject").collect();
-    assert_eq!(subject, [b"Subject: x\r\n"]);
-    assert_eq!(found[&message].root.size, 3);
-    assert_eq!(
-        world.store.outlines(&[message, gone]).await.unwrap().len(),
-        1
-    );
-    let inbox = world.views[0].id();
-    world.catch_up(0).await;
-    let all = world.pick(0, u16::MAX);
-    world.boxes.expunge(inbox, &all, false).await.unwrap();
-    assert_eq!(world.store.outlines(&[message]).await.unwrap().len(), 0);
-    assert_eq!(world.store.verify(|_, _| ()).await.unwrap().findings, []);
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::room::{MailboxError, Mailboxes};
 use crate::id::FolderId;
-use crate::store::{ActRefusal, FolderName, SpecialUse, Uid};
+use crate::store::{FolderName, SpecialUse, Uid};
 
 /// How long it waits.
 pub(super) const WAITS: SignedDuration = SignedDuration::from_hours(24 * 14);
@@ -46,10 +46,6 @@ impl Mailboxes {
         let entries = opening.entries.iter();
         let old = entries.filter(|entry| entry.record.kept_at <= before);
         let old: Vec<Uid> = old.map(|entry| entry.uid).collect();
-        match self.expunge(folder, &old, false).await {
-            Ok(_) => Ok(old.len() as u64),
-            Err(MailboxError::Refused(ActRefusal::NoFolder)) => Ok(0),
-            Err(error) => Err(error),
-        }
+        self.let_go(folder, &old).await
     }
 }

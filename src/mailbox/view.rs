@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::sight::{Sight, Sights};
 use crate::id::FolderId;
 use crate::store::{
-    Changes, Entry, Flags, Folder, FolderRecord, FolderWatch, Keyword, Marks, ModSeq, Opening,
-    Store, StoreError, Uid, Uids,
+    Changes, Entry, Flags, Folder, FolderRecord, FolderWatch, Keyword, Marks, ModSeq, Store,
+    StoreError, Uid, Uids,
 };
 
 /// What a session knows of a message.
@@ -50,6 +50,8 @@ pub struct View {
     sights: Arc<Sights>,
     /// Messages that are gone, and that the session hasn't been told of: it still counts them.
     gone: BTreeSet<Uid>,
+    /// The last change up to which the session was told all.
+    told: ModSeq,
 }
 
 impl Known {
@@ -73,35 +75,39 @@ impl View {
         sights: &Arc<Sights>,
         id: FolderId,
     ) -> Result<Option<Self>, StoreError> {
-        // First, so that nothing is missed in between.
-        let watch = store.watch(id);
-        let view = |sight: Sight, watch| Self {
-            store: store.clone(),
-            watch,
-            id,
-            record: sight.record,
-            known: sight.known,
-            sights: sights.clone(),
-            gone: BTreeSet::new(),
-        };
         if let Some(sight) = sights.last(id) {
-            let mut seen = view(sight, watch);
-            if seen.catch_up().await?.is_some() {
+            let is_current = sight.watch.is_quiet();
+            let mut seen = Self::of(store, sights, id, sight);
+            if is_current || seen.catch_up().await?.is_some() {
                 return Ok(Some(seen));
             }
             sights.forget(id);
         }
+        // First, so that nothing is missed in between.
         let watch = store.watch(id);
-        let Some(Opening {
-            folder, entries, ..
-        }) = store.open_folder(id).await?
-        else {
+        let Some(opening) = store.open_folder(id).await? else {
             return Ok(None);
         };
-        let known = Arc::new(entries.iter().map(Known::of).collect());
-        let known = sights.keep(id, &folder.record, known);
-        let record = folder.record;
-        Ok(Some(view(Sight { record, known }, watch)))
+        let mut sight = Sight {
+            record: opening.folder.record,
+            known: Arc::new(opening.entries.iter().map(Known::of).collect()),
+            watch,
+        };
+        sight.known = sights.keep(id, sight.clone());
+        Ok(Some(Self::of(store, sights, id, sight)))
+    }
+
+    fn of(store: &Store, sights: &Arc<Sights>, id: FolderId, sight: Sight) -> Self {
+        Self {
+            store: store.clone(),
+            watch: sight.watch,
+            id,
+            told: sight.record.highest_modseq,
+            record: sight.record,
+            known: sight.known,
+            sights: sights.clone(),
+            gone: BTreeSet::new(),
+        }
     }
 
     /// Which folder it is.
@@ -162,6 +168,12 @@ impl View {
         !self.gone.is_empty()
     }
 
+    /// The last change up to which the session was told all. It's before the last that it looked at, where messages are gone
+    /// that still count.
+    pub fn told(&self) -> ModSeq {
+        self.told
+    }
+
     /// Waits until something changed; `false` if the folder is gone. It may also answer when nothing did.
     pub async fn wait(&mut self) -> bool {
         self.watch.changed().await
@@ -186,6 +198,9 @@ impl View {
 
     async fn learn(&mut self, may_move: bool) -> Result<Option<News>, StoreError> {
         let since = self.record.highest_modseq;
+        // What is told from here on is news, also where it's read below.
+        self.watch.is_stale();
+        let watch = self.watch.clone();
         let Some(changes) = self.store.changes_since(self.id, since).await? else {
             return Ok(None);
         };
@@ -210,7 +225,7 @@ impl View {
             true => std::mem::take(&mut self.gone),
             false => BTreeSet::new(),
         };
-        Ok(Some(self.take(folder, &entries, &vanished)))
+        Ok(Some(self.take(folder, &entries, &vanished, watch)))
     }
 
     /// What the session knows and isn't there any more, by a look at all that is.
@@ -223,7 +238,14 @@ impl View {
         Ok(Some(known.filter(|uid| !there.contains(uid)).collect()))
     }
 
-    fn take(&mut self, folder: Folder, entries: &[Entry], vanished: &BTreeSet<Uid>) -> News {
+    /// `watch` listens since before this was read.
+    fn take(
+        &mut self,
+        folder: Folder,
+        entries: &[Entry],
+        vanished: &BTreeSet<Uid>,
+        watch: FolderWatch,
+    ) -> News {
         let mut news = News {
             vanished: vanished.iter().copied().collect(),
             places: vanished
@@ -259,8 +281,13 @@ impl View {
         self.record = folder.record;
         // What still counts though it's gone is nobody else's.
         if self.gone.is_empty() {
-            let own = std::mem::take(&mut self.known);
-            self.known = self.sights.keep(self.id, &self.record, own);
+            self.told = self.record.highest_modseq;
+            let sight = Sight {
+                record: self.record.clone(),
+                known: std::mem::take(&mut self.known),
+                watch,
+            };
+            self.known = self.sights.keep(self.id, sight);
         }
         news
     }

@@ -10,9 +10,12 @@ pub mod copy;
 pub mod dkim;
 pub mod dsn;
 pub mod footer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod html;
 pub mod inspect;
 pub mod mime;
+pub mod named;
 pub mod outline;
 pub mod prepare;
 pub mod reading;

@@ -54,6 +54,21 @@ pub fn count_received(message: &[u8]) -> usize {
         .count()
 }
 
+/// The door's own `Received`, which a staff mail begins with, and what its client wrote.
+pub fn behind_own_stamp(header: &[u8]) -> (&[u8], &[u8]) {
+    if count_received(header.get(..10).unwrap_or_default()) == 0 {
+        return header.split_at(0);
+    }
+    let mut at = 0;
+    loop {
+        let line = memchr::memmem::find(&header[at..], b"\r\n");
+        at = line.map_or(header.len(), |line| at + line + 2);
+        if !matches!(header.get(at), Some(b' ' | b'\t')) {
+            return header.split_at(at);
+        }
+    }
+}
+
 /// What a staff mail gets if its client left it out.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults<'a> {
@@ -115,61 +130,24 @@ pub fn relaxes_tls(header: &[u8]) -> bool {
     said.next().is_some_and(no) && said.next().is_none()
 }
 
-/// Whom a header names as readers: the addresses in To, Cc, Bcc and those of whoever sends a mail again.
-///
-/// # Errors
-/// [`MimeError`] if it isn't a header.
-pub fn readers(header: &[u8]) -> Result<Vec<String>, MimeError> {
-    let (fields, _) = field::split(header, &Limits::default())?;
-    let names = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
-    let named = fields
-        .iter()
-        .filter(|field| names.iter().any(|name| field.is(name)));
-    let addresses = named
-        .flat_map(|field| field.mailboxes())
-        .map(|one| one.address);
-    Ok(addresses.collect())
-}
+/// The fields of which RFC 5322 §3.6 allows one alone, and which people see or programs go by. From and Sender are judged
+/// elsewhere.
+const ONCE: [&str; 7] = [
+    "Date",
+    "Message-ID",
+    "To",
+    "Cc",
+    "Subject",
+    "Reply-To",
+    "In-Reply-To",
+];
 
-/// Whom a header names as its authors, and as who sent it.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Writers {
-    /// How often From occurs.
-    pub from_fields: usize,
-    /// The addresses in From; an empty one where a mailbox has none.
-    pub from: Vec<String>,
-    /// The addresses in Sender, and in the fields of whoever sends a mail again.
-    pub senders: Vec<String>,
-}
-
-impl std::fmt::Debug for Writers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Writers({} From)", self.from.len())
-    }
-}
-
-impl Writers {
-    /// Reads a header.
-    ///
-    /// # Errors
-    /// [`MimeError`] if it isn't one.
-    pub fn of(header: &[u8]) -> Result<Self, MimeError> {
-        let (fields, _) = field::split(header, &Limits::default())?;
-        let mut writers = Self::default();
-        for field in &fields {
-            let addresses = || field.mailboxes().into_iter().map(|one| one.address);
-            if field.is("From") {
-                writers.from_fields += 1;
-                writers.from.extend(addresses());
-            } else if ["Sender", "Resent-From", "Resent-Sender"]
-                .iter()
-                .any(|name| field.is(name))
-            {
-                writers.senders.extend(addresses());
-            }
-        }
-        Ok(writers)
-    }
+/// A field that a header has twice and may have once: the large providers refuse such mail, and programs show one or the
+/// other.
+pub fn said_twice(header: &[u8]) -> Option<&'static str> {
+    let (fields, _) = field::split(header, &Limits::default()).ok()?;
+    let twice = |name: &&str| fields.iter().filter(|field| field.is(name)).count() > 1;
+    ONCE.into_iter().find(twice)
 }
 
 fn is_stripped(field: &Field<'_>) -> bool {
@@ -193,6 +171,19 @@ mod tests {
         assert_eq!(count_received("Received:".repeat(3).as_bytes()), 1);
     }
 
+    #[test]
+    fn the_doors_own_stamp_is_the_first_alone() {
+        let stamp = "Received: by mx.party.example with ESMTPSA\r\n\tid 1;\r\n\tdate\r\n";
+        for rest in ["Received: from desk\r\n\r\n", "From: a\r\n\r\n", "\r\n", ""] {
+            let whole = format!("{stamp}{rest}");
+            let expected = (stamp.as_bytes(), rest.as_bytes());
+            assert_eq!(behind_own_stamp(whole.as_bytes()), expected);
+        }
+        let none = b"From: a\r\nReceived: x\r\n";
+        assert_eq!(behind_own_stamp(none), (&b""[..], &none[..]));
+        assert_eq!(behind_own_stamp(b"Received: x").1, b"");
+    }
+
     fn outgoing(message: &str) -> String {
         let defaults = Defaults {
             message_id: "m@party.example",
@@ -209,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_tells_of_the_client_goes_and_the_rest_stays_as_it_is() {
-        let message = "Received: from [192.0.2.7]\r\n by x\r\nFrom: a@party.example\r\nbcc: secret@x.example\r\nTO: b@x.example\r\n\
+        let message = "Received: from [192.0.2.7]\r\n by x\r\nFrom: a@party.example\r\nbcc: secret@x.example\r\nResent-Bcc: more@x.example\r\nTO: b@x.example\r\n\
             Subject: Folded\r\n  subject\r\nX-Originating-IP: 192.0.2.7\r\nUser-Agent: C\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\n\
             Message-ID: <c@party.example>\r\nList-Id: <x>\r\n\r\nReceived: in the body\r\n";
         assert_eq!(
@@ -237,25 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn every_reader_is_seen() {
-        let header = "TO: G: a@x.example, \"b, c\" <b@x.example>;\r\nCc: c@x.example,\r\n d@x.example\r\n\
-            Bcc: e@x.example\r\nResent-To: f@x.example\r\nFrom: no@x.example\r\n\r\nTo: body@x.example\r\n";
-        let expected = ["a", "b", "c", "d", "e", "f"].map(|name| format!("{name}@x.example"));
-        assert_eq!(readers(header.as_bytes()).unwrap(), expected);
-    }
-
-    #[test]
-    fn every_author_is_seen() {
-        let header = "FROM: \"boss@bank.example\" <ada@party.example>,\r\n G: b@x.example, c@x.example;\r\n\
-            From: d@x.example\r\nSender: e@x.example\r\nResent-From: f@x.example\r\nReply-To: g@x.example\r\n\r\n\
-            From: body@x.example\r\n";
-        let writers = Writers::of(header.as_bytes()).unwrap();
-        assert_eq!(writers.from_fields, 2);
-        assert!(writers.from.contains(&"ada@party.example".to_owned()));
-        assert!(writers.from.contains(&"d@x.example".to_owned()));
-        assert!(!writers.from.iter().any(|one| one.starts_with("body")));
-        assert_eq!(writers.senders, ["e@x.example", "f@x.example"]);
-        assert_eq!(Writers::of(b"From : x\r\n\r\n"), Err(MimeError::Field));
+    fn what_may_stand_once_is_found_twice() {
+        let once = "To: a@x.example\r\nDate: x\r\nReceived: y\r\nReceived: y\r\n";
+        assert_eq!(
+            said_twice(format!("{once}\r\nTo: body\r\n").as_bytes()),
+            None
+        );
+        for (field, name) in [("DATE: z", "Date"), ("to:", "To")] {
+            let twice = format!("{once}{field}\r\n\r\n");
+            assert_eq!(said_twice(twice.as_bytes()), Some(name));
+        }
     }
 
     #[test]

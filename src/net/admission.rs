@@ -40,6 +40,9 @@ impl Ceilings {
     }
 }
 
+/// How many networks of one IPv6 /48 may have their whole share: it has 256 of them, and can be one person's.
+const OF_ONE_SITE: usize = 4;
+
 /// At most so many connections, and so many from one [`Network`].
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
@@ -75,7 +78,12 @@ impl Admission for ConnectionLimits {
         let mut counts = lock(&self.counts);
         let here = counts.get(&network).copied().unwrap_or_default();
         let full = |count: usize, most: &AtomicUsize| count >= most.load(Ordering::Relaxed);
+        let site = Network::of_site(client).map(|site| site.subnet());
+        let in_site = |other: &Network| site.is_some_and(|site| site.meets(&other.subnet()));
+        let of_site = counts.iter().filter(|(other, _)| in_site(other));
+        let of_site: usize = of_site.map(|(_, count)| count).sum();
         if full(here, &self.ceilings.per_network)
+            || full(of_site / OF_ONE_SITE, &self.ceilings.per_network)
             || full(counts.values().sum(), &self.ceilings.total)
         {
             return None;
@@ -153,5 +161,18 @@ mod tests {
         let _held = limits.admit(ip("2001:db8:1:200::1"));
         assert!(limits.admit(ip("2001:db8:1:2ff:ffff::9")).is_none());
         assert!(limits.admit(ip("2001:db8:1:300::1")).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_site_has_few_shares() {
+        let limits = ConnectionLimits::new(99, 2);
+        let of = |site: usize, network: usize| {
+            limits.admit(ip(&format!("2001:db8:{site:x}:{network:x}00::1")))
+        };
+        let held: Vec<_> = (0..20).filter_map(|network| of(1, network)).collect();
+        assert_eq!(held.len(), 4 * 2);
+        assert!(of(2, 1).is_some() && limits.admit(ip("192.0.2.1")).is_some());
+        drop(held);
+        assert!(of(1, 19).is_some());
     }
 }

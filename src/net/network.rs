@@ -12,6 +12,8 @@ const IPV6_PREFIX: u32 = 56;
 
 /// One household's own IPv6 network: who shares a wider one has nothing to do with it.
 const IPV6_HOUSEHOLD: u32 = 64;
+/// What one site is given at most: 65,536 such networks, all in one hand.
+const IPV6_SITE: u32 = 48;
 
 /// The network of an address: its IPv4 /24 or its IPv6 /56, as the configuration's limits have it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +29,12 @@ impl Network {
     /// Where somebody logs in from: the IPv4 /24 or the IPv6 /64 of an address.
     pub fn of_household(address: IpAddr) -> Self {
         Self::with(address, IPV6_HOUSEHOLD)
+    }
+
+    /// The IPv6 /48 of an address. What one hand holds of IPv4 is not wider than its [`Network::of_household`].
+    pub fn of_site(address: IpAddr) -> Option<Self> {
+        let is_v6 = address.to_canonical().is_ipv6();
+        is_v6.then(|| Self::with(address, IPV6_SITE))
     }
 
     fn with(address: IpAddr, v6: u32) -> Self {
@@ -95,6 +103,17 @@ mod tests {
             household("2001:db8:1:2::1").to_string(),
             "2001:db8:1:2::/64"
         );
+    }
+
+    #[test]
+    fn a_site_by_its_48() {
+        let site = |text: &str| Network::of_site(text.parse().expect("an address"));
+        assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:ffff:f::9"));
+        assert_ne!(site("2001:db8:1::1"), site("2001:db8:2::1"));
+        let shown = site("2001:db8:1:2::1").map(|site| site.to_string());
+        assert_eq!(shown.as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(site("192.0.2.1"), None);
+        assert_eq!(site("::ffff:192.0.2.1"), None);
     }
 
     #[test]

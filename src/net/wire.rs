@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 /// Room for a TLS record's 16 KiB: the longest line must be shorter.
 pub const INPUT: usize = 16 * 1024;
@@ -16,11 +17,23 @@ const OUTPUT: usize = 32 * 1024;
 /// What is read and dropped so that the peer gets our last words.
 const LINGER: usize = 256 * 1024;
 
+/// Octets a second that a peer takes at the least, besides [`PAUSE`] for each piece.
+const SLOWEST: u64 = 1024;
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Within what time a peer has to take so many octets: a pace, for who takes a little just before each deadline would be
+/// served for hours.
+pub fn write_within(most: Duration, octets: usize) -> Duration {
+    let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+    most.min(PAUSE + Duration::from_secs(octets / SLOWEST))
+}
+
 /// A socket with its buffers.
 pub struct Wire<S> {
     socket: S,
     waits: Waits,
-    input: Vec<u8>,
+    /// What is used up is overwritten: it may have been a password.
+    input: Zeroizing<Vec<u8>>,
     start: usize,
     end: usize,
     output: Vec<u8>,
@@ -29,7 +42,7 @@ pub struct Wire<S> {
 /// How long is waited for a peer that takes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
-    /// For the peer to take what we write.
+    /// For the peer to take what we write, at the most; see [`write_within`].
     pub write: Duration,
     /// For the peer to read our last words before the socket goes.
     pub linger: Duration,
@@ -41,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self {
             socket,
             waits,
-            input: vec![0; SMALL],
+            input: Zeroizing::new(vec![0; SMALL]),
             start: 0,
             end: 0,
             output: Vec::new(),
@@ -55,7 +68,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Uses these up.
     pub fn consume(&mut self, octets: usize) {
-        self.start = (self.start + octets).min(self.end);
+        let used = self.start..(self.start + octets).min(self.end);
+        self.start = used.end;
+        self.input[used].fill(0);
     }
 
     /// Reads more. Nothing is lost if this is dropped while it waits.
@@ -64,12 +79,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// If the peer went, or sent more than there is room for.
     pub async fn read(&mut self) -> io::Result<()> {
         self.input.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        let moved = self.end - self.start;
+        self.input[moved..self.end].fill(0);
+        (self.start, self.end) = (0, moved);
         if self.end == self.input.len() {
             if self.end >= INPUT {
                 return Err(io::Error::other("a line longer than any limit"));
             }
-            self.input.resize(INPUT, 0);
+            self.grow();
         }
         match self.socket.read(&mut self.input[self.end..]).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -80,10 +97,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// The old one is overwritten as it goes.
+    fn grow(&mut self) {
+        let mut larger = Zeroizing::new(vec![0; INPUT]);
+        larger[..self.end].copy_from_slice(&self.input[..self.end]);
+        self.input = larger;
+    }
+
     /// Gives back what isn't needed while nothing happens.
     pub fn rest(&mut self) {
         if self.input.len() > SMALL && self.start == self.end {
-            self.input = vec![0; SMALL];
+            self.input = Zeroizing::new(vec![0; SMALL]);
             (self.start, self.end) = (0, 0);
         }
         if self.output.is_empty() {
@@ -115,12 +139,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        // What was begun to be written is never written again: after an error nobody knows how much of it arrived.
+        let mut output = std::mem::take(&mut self.output);
         let written = async {
-            self.socket.write_all(&self.output).await?;
+            self.socket.write_all(&output).await?;
             self.socket.flush().await
         };
-        timeout(self.waits.write, written).await??;
-        self.output.clear();
+        timeout(write_within(self.waits.write, output.len()), written).await??;
+        output.clear();
+        self.output = output;
         Ok(())
     }
 
@@ -144,5 +171,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    #[test]
+    fn what_is_written_has_a_pace() {
+        let most = Duration::from_secs(180);
+        for (octets, seconds) in [(0, 30), (1023, 30), (33 * 1024, 63), (1 << 20, 180)] {
+            assert_eq!(write_within(most, octets).as_secs(), seconds);
+        }
+        assert_eq!(write_within(PAUSE / 2, 1 << 20), PAUSE / 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_used_up_stands_nowhere() {
+        let (ours, mut theirs) = duplex(4096);
+        let waits = Waits {
+            write: PAUSE,
+            linger: PAUSE,
+        };
+        let mut wire = Wire::new(ours, waits);
+        theirs
+            .write_all(b"PASS secret\r\nNO")
+            .await
+            .expect("writes");
+        wire.read().await.expect("reads");
+        wire.consume(13);
+        assert_eq!(wire.input(), b"NO");
+        let holds = |wire: &Wire<_>| memchr::memmem::find(&wire.input, b"secret").is_some();
+        assert!(!holds(&wire));
+        theirs.write_all(&[b'x'; 1020]).await.expect("writes");
+        while wire.input().len() < 1022 {
+            wire.read().await.expect("reads");
+        }
+        assert!(wire.input().starts_with(b"NOxx") && !holds(&wire));
+    }
+
+    /// A mail whose end came twice would look whole.
+    #[tokio::test]
+    async fn what_a_slow_peer_took_half_of_is_not_said_again() {
+        let (ours, mut theirs) = duplex(1024);
+        let waits = Waits {
+            write: Duration::from_millis(20),
+            linger: Duration::from_millis(20),
+        };
+        let mut wire = Wire::new(ours, waits);
+        wire.output()
+            .extend((0..3000).map(|n| b'a' + u8::try_from(n % 26).expect("a letter")));
+        assert!(wire.flush().await.is_err());
+        let reads = async {
+            let mut heard = Vec::new();
+            theirs.read_to_end(&mut heard).await.expect("reads");
+            heard
+        };
+        let (closed, heard) = tokio::join!(wire.close(b""), reads);
+        assert!(closed.is_ok());
+        assert!(heard.len() <= 1024, "{}", heard.len());
     }
 }

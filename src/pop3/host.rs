@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 
-use crate::id::{MailboxId, StaffId};
+use crate::id::MailboxId;
 use crate::mailbox::Mailboxes;
-use crate::staff::scram::Verifier;
-use crate::staff::{LoginOutcome, Tried};
+use crate::staff::{Entrant, Knocked, LoginOutcome, Proof};
 
 /// A refusal with its response code (RFC 2449 §8, RFC 3206).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +28,11 @@ impl Refusal {
     }
 }
 
-/// What is known of a user name; see the same of SMTP.
-#[derive(Debug)]
-pub struct Credentials {
-    /// What a password or a proof is checked against: of a name that is unknown one that nothing fits.
-    pub verifier: Verifier,
-    /// Whose it is, to be given back with how the log-in ended.
-    pub tried: Tried,
-}
-
 /// Somebody who has logged in, and what is theirs.
 #[derive(Clone)]
 pub struct Account {
-    /// Who.
-    pub staff: StaffId,
+    /// Who, and by which password.
+    pub entrant: Entrant,
     /// Their mailbox.
     pub mailbox: MailboxId,
     /// The room of all mailboxes.
@@ -67,7 +57,8 @@ pub trait Host: Send + Sync + 'static {
         &self,
         client: IpAddr,
         user: &str,
-    ) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
+        proof: Proof,
+    ) -> impl Future<Output = Result<Knocked, Refusal>> + Send;
 
     /// How a log-in ended. A refusal keeps even a proven caller out.
     fn login(
@@ -77,5 +68,8 @@ pub trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Account>, Refusal>> + Send;
 
     /// Whether who has logged in still may be here.
-    fn still_lets_in(&self, staff: StaffId) -> bool;
+    fn still_lets_in(&self, who: Entrant) -> bool;
+
+    /// Waits until who has logged in may be here no more.
+    fn shut_out(&self, who: Entrant) -> impl Future<Output = ()> + Send;
 }

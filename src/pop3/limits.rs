@@ -36,8 +36,6 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// For the peer to take what we write, and our last words.
     pub waits: Waits,
-    /// How often it's looked whether who is logged in still may be.
-    pub look: Duration,
 }
 
 impl Default for Timeouts {
@@ -50,7 +48,6 @@ impl Default for Timeouts {
                 write: Duration::from_secs(180),
                 linger: Duration::from_secs(2),
             },
-            look: Duration::from_secs(30),
         }
     }
 }

@@ -7,6 +7,9 @@
 //! - `driver`: sockets, TLS and time around a session, and the one place in each maildrop.
 
 mod driver;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod fuzz;
 mod host;
 mod limits;
 mod line;
@@ -14,5 +17,5 @@ mod session;
 mod stuffing;
 
 pub use driver::Door;
-pub use host::{Account, Credentials, Host, Refusal};
+pub use host::{Account, Host, Refusal};
 pub use limits::{Limits, Timeouts};

@@ -39,6 +39,11 @@ pub struct AccountChanges {
 }
 
 impl AccountChanges {
+    /// Whether somebody may do more with them than before.
+    pub fn widen(&self) -> bool {
+        !self.add_roles.is_empty() || !self.let_into.is_empty()
+    }
+
     /// Changes the record, and answers each change in the words of the audit log. What is so already is no change.
     pub(super) fn apply(
         &self,
@@ -115,6 +120,9 @@ impl NewAccount {
     /// Checks all that can be told without a look at other accounts, and puts the roles in order.
     pub(super) fn checked(mut self, premises: &Premises) -> Result<Self, StaffError> {
         check_name(&self.name)?;
+        if premises.has_mailbox(&self.name) {
+            return Err(StaffError::RoleMailbox(self.name));
+        }
         if self.roles.is_empty() {
             return Err(StaffError::NoRole);
         }
@@ -168,5 +176,20 @@ mod tests {
             check_name("root"),
             Err(StaffError::ReservedName(_))
         ));
+    }
+
+    #[test]
+    fn nobody_is_called_as_a_roles_mailbox_is() {
+        let own = crate::address::Domain::parse("party.example").expect("a domain");
+        let premises = Premises::new([own]).mailbox("press");
+        let account = |name: &str| NewAccount {
+            name: name.to_owned(),
+            addresses: vec![EmailAddress::parse("ben@party.example").expect("an address")],
+            roles: vec![Role::Reader],
+            uid: None,
+        };
+        let refused = account("press").checked(&premises);
+        assert!(matches!(refused, Err(StaffError::RoleMailbox(_))));
+        assert!(account("ben").checked(&premises).is_ok());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::error::RoleName;
 use super::roll::Member;
 use crate::id::StaffId;
@@ -46,6 +48,19 @@ pub enum NotAllowed {
         /// The role.
         needed: RoleName,
     },
+    /// It would outlast what they are themselves.
+    #[error(
+        "{name} is an admin for a time, and this would outlast it; ask one who is an admin for good, see: hustings staff list"
+    )]
+    Outlasts {
+        /// The account.
+        name: String,
+    },
+    /// Their training is over.
+    #[error(
+        "your data protection training is no longer current: renew it before you write to a list"
+    )]
+    Training,
     /// It's beyond what was granted.
     #[error(
         "{name} may not write there: the grant is for another list, or for some constituencies alone; see: hustings staff grants"
@@ -132,18 +147,33 @@ impl Actor {
         })
     }
 
-    /// The actor again, if they may write to a list, or to a constituency of it.
+    /// Whether they may write to a list now: to all of it, or to each of these constituencies of it, by their codes. It takes
+    /// a training that isn't over (law E4).
     ///
     /// # Errors
     /// [`NotAllowed`].
-    pub fn may_write_to(&self, list: &str, constituency: Option<&str>) -> Result<(), NotAllowed> {
+    pub fn may_mail(
+        &self,
+        list: &str,
+        constituencies: Option<&[String]>,
+        now: Timestamp,
+    ) -> Result<(), NotAllowed> {
         self.require(Role::Sender)?;
-        if self.0.may_write_to(list, constituency) {
-            return Ok(());
+        let may = match constituencies {
+            None => self.0.may_write_to(list, None),
+            Some(codes) => codes
+                .iter()
+                .all(|code| self.0.may_write_to(list, Some(code))),
+        };
+        if !may {
+            return Err(NotAllowed::BeyondGrant {
+                name: self.name().to_owned(),
+            });
         }
-        Err(NotAllowed::BeyondGrant {
-            name: self.name().to_owned(),
-        })
+        match self.0.trained_until.is_some_and(|until| until < now) {
+            true => Err(NotAllowed::Training),
+            false => Ok(()),
+        }
     }
 
     /// Proof that they are an admin.
@@ -156,6 +186,26 @@ impl Actor {
 }
 
 impl Admin<'_> {
+    /// Proof that what they give may last until then; for good, if there is no end: who is an admin for a time gives
+    /// nothing that outlasts it.
+    ///
+    /// # Errors
+    /// [`NotAllowed::Outlasts`].
+    pub(super) fn may_give(&self, until: Option<Timestamp>) -> Result<(), NotAllowed> {
+        let member = self.0.member();
+        let own = member.grants.iter().filter(|own| own.role == Role::Admin);
+        let lasts = own.map(|own| own.until).max();
+        let within = until
+            .zip(lasts)
+            .is_some_and(|(until, lasts)| until <= lasts);
+        if within || member.roles.contains(&Role::Admin) {
+            return Ok(());
+        }
+        Err(NotAllowed::Outlasts {
+            name: self.0.name().to_owned(),
+        })
+    }
+
     /// The actor.
     pub fn actor(&self) -> &Actor {
         self.0

@@ -3,6 +3,7 @@
 use crate::store::{Role, StoreError};
 
 use super::actor::NotAllowed;
+use super::proof::CodeError;
 
 /// Why something about an account could not be done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,6 +18,11 @@ pub enum StaffError {
         "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
     )]
     ReservedName(String),
+    /// A role's mailbox has this name.
+    #[error(
+        "\"{0}\" is the name of a role's mailbox, and nobody could tell the two apart; choose the name of a person"
+    )]
+    RoleMailbox(String),
     /// The accounts are gone from the database.
     #[error(
         "there is no admin, though the audit log says that accounts were made: they were deleted from the database, or an older one was put back; stop the service and put back the newest copy of the database"
@@ -139,6 +145,37 @@ pub enum StaffError {
     /// Somebody has many already.
     #[error("the account has {0} grants already; end one first: hustings staff end-grant")]
     TooManyGrants(usize),
+    /// The code of a second factor is not taken.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// There is one already.
+    #[error(
+        "{0} has a second factor already; put another in its place with --replace, and a code of the old one"
+    )]
+    HasFactor(String),
+    /// Only its owner renews one.
+    #[error(
+        "{0} has a second factor, and only its owner renews it; if it was lost, take it away first: hustings staff second-factor remove {0}"
+    )]
+    NotYourFactor(String),
+    /// There is none.
+    #[error("{0} has no second factor; see: hustings staff list")]
+    NoFactor(String),
+    /// An admin without one takes nobody else's away.
+    #[error(
+        "it takes a code of your own second factor, and you have none; set one up first: hustings staff second-factor add"
+    )]
+    OwnFactorFirst,
+    /// No secret was shown, or too long ago.
+    #[error(
+        "no second factor waits for its first code, or it has waited for too long; begin anew: hustings staff second-factor add"
+    )]
+    NoFactorBegun,
+    /// The first code doesn't fit.
+    #[error(
+        "the app shows another code than this, so it is not in force; see that the telephone's clock is right and that the whole secret is in the app"
+    )]
+    NotTheApps,
     /// Neither an account nor a network.
     #[error(
         "that is neither a login name nor a network; give a name (ada), an address (192.0.2.7) or a network (192.0.2.0/24)"

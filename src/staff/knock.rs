@@ -5,7 +5,6 @@
 //! got, and says how it ended ([`StaffRoom::ended`]).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -16,9 +15,9 @@ use super::error::StaffError;
 use super::roll::Member;
 use super::room::StaffRoom;
 use super::scram::Verifier;
-use super::tries::{HeldUp, Tried};
+use super::tries::{HeldUp, Proof, Tried};
 use crate::audit::ActObject;
-use crate::id::PasswordId;
+use crate::id::{PasswordId, StaffId};
 use crate::net::Subnet;
 use crate::store::Change;
 
@@ -55,6 +54,15 @@ pub struct Knocked {
     pub tried: Tried,
 }
 
+/// Who is in, and by which password. Once either is gone they are out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrant {
+    /// Who.
+    pub staff: StaffId,
+    /// By which of their passwords.
+    pub password: PasswordId,
+}
+
 /// How a log-in ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginOutcome {
@@ -80,14 +88,14 @@ impl LoginOutcome {
 }
 
 impl StaffRoom {
-    /// Somebody says who they are. It may take a moment: names that are guessed at are answered late.
+    /// Somebody says who they are, and what will be asked of us to believe it. It may take a moment: names that are guessed at are answered late.
     ///
     /// # Errors
     /// [`HeldUp`], whose text is for whoever is at the other end.
-    pub async fn knock(&self, client: IpAddr, user: &str) -> Result<Knocked, HeldUp> {
-        let (verifier, staff) = self.credentials(user);
+    pub async fn knock(&self, client: IpAddr, user: &str, proof: Proof) -> Result<Knocked, HeldUp> {
+        let (verifier, staff) = self.credentials(user, proof);
         let tried = self.tries().tried(&self.name_typed(user), staff);
-        let wait = self.tries().may_try(client, tried)?;
+        let wait = self.tries().may_try(client, tried, proof)?;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
@@ -103,17 +111,31 @@ impl StaffRoom {
         door: Door,
         client: IpAddr,
         outcome: LoginOutcome,
-    ) -> Result<Option<Arc<Member>>, StaffError> {
+    ) -> Result<Option<Entrant>, StaffError> {
         match outcome {
             LoginOutcome::Refused(tried) => {
                 self.failed(door, client, tried);
                 Ok(None)
             }
             LoginOutcome::Proven(tried, password) => {
-                let member = self.logged_in(door, client, tried, password).await?;
-                Ok(Some(member))
+                let entrant = self.logged_in(door, client, tried, password).await?;
+                Ok(Some(entrant))
             }
         }
+    }
+
+    /// Whether somebody who came in still may be here: neither their account nor that password was ended.
+    pub fn lets_in(&self, who: Entrant) -> bool {
+        let roll = self.roll();
+        let member = roll.by_id(who.staff);
+        member.is_some_and(|member| member.has_password(who.password))
+    }
+
+    /// Waits until somebody who came in may be here no more.
+    pub async fn shut_out(&self, who: Entrant) {
+        let mut changes = self.changes();
+        // Looked at behind the subscription, so that no change is missed.
+        while self.lets_in(who) && changes.changed().await.is_ok() {}
     }
 
     /// It was wrong, or ended before it was said for whom.
@@ -132,19 +154,19 @@ impl StaffRoom {
         client: IpAddr,
         tried: Tried,
         password: PasswordId,
-    ) -> Result<Arc<Member>, StaffError> {
+    ) -> Result<Entrant, StaffError> {
         let revoked = || StaffError::Revoked(String::new());
         let roll = self.roll();
         let member = tried.staff.and_then(|staff| roll.by_id(staff));
+        let member = member.filter(|member| member.has_password(password));
         let member = member.ok_or_else(revoked)?;
-        let mut passwords = member.passwords.iter();
-        if !passwords.any(|one| one.id == password) {
-            return Err(revoked());
-        }
         self.tries().right(client, tried);
         tracing::info!(staff = %member.log_name, door = door.as_str(), "logged in");
         self.note_use(member, password, door).await;
-        Ok(member.clone())
+        Ok(Entrant {
+            staff: member.id,
+            password,
+        })
     }
 
     /// A day and a door, once a day: not worth a log-in that fails.

@@ -15,12 +15,15 @@
 //! | `acts` | entries of the audit log and its signed checkpoints |
 //! | `kept` | the checkpoints that are kept here |
 //! | `second` | what waits for a second person |
+//! | `totp` | codes of an authenticator app, as the RFCs make them |
+//! | `proof` | whether a code is good now, how many wrong ones are heard, recovery codes |
 //! | `reach` | to how many people outside each wrote of late |
 //! | `sent` | how many mails each sent of late |
 //! | `tries` | wrong passwords: where from, for whom, who waits |
 //! | `used` | when each password was used last |
 //! | `knock` | logging in, as the doors see it |
-//! | `room` | adding, changing, revoking; in `room::passwords` everybody's passwords, in `room::grants` roles for a time and training |
+//! | `let_in` | into which roles' mailboxes somebody is let, asked anew for each thing that is done there |
+//! | `room` | adding, changing, revoking; in `room::passwords` everybody's passwords, in `room::grants` roles for a time and training, in `room::factor` their second factors |
 
 mod account;
 mod actor;
@@ -28,8 +31,10 @@ mod acts;
 mod error;
 mod kept;
 mod knock;
+mod let_in;
 mod password;
 mod premises;
+mod proof;
 mod reach;
 mod roll;
 mod room;
@@ -37,6 +42,7 @@ pub mod sasl;
 pub mod scram;
 mod second;
 mod sent;
+mod totp;
 mod tries;
 mod used;
 
@@ -45,14 +51,17 @@ pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
 pub use error::StaffError;
 pub use kept::kept_checkpoints;
-pub use knock::{Door, Knocked, LoginOutcome};
+pub use knock::{Door, Entrant, Knocked, LoginOutcome};
+pub use let_in::{LetIn, RoleMailbox};
 pub use password::Password;
 pub use premises::Premises;
+pub use proof::{CodeAsked, CodeError, CodeRule};
 pub use reach::{Reach, ReachPlace};
-pub use roll::{Member, OwnPassword, Roll};
-pub use room::{Issued, NewGrant, NewPassword, StaffRoom, WhichPasswords};
+pub use roll::{Member, OwnFactor, OwnPassword, Roll};
+pub use room::{Issued, NewFactor, NewGrant, NewPassword, NewlyProven, StaffRoom, WhichPasswords};
 pub use second::{Pending, SecondPerson, Waiting};
 pub use sent::{SendPlace, SentMail};
-pub use tries::{HeldUp, HeldUpNow, Tried, TryRules, WrongPasswords};
+pub use totp::TotpSecret;
+pub use tries::{HeldUp, HeldUpNow, Proof, Tried, TryRules, WrongPasswords};
 
 pub use crate::store::{GrantRecord as OwnGrant, Role};

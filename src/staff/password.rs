@@ -18,22 +18,46 @@ impl Password {
     /// # Panics
     /// If the operating system has no random source; nothing here can run safely without one.
     pub fn generate() -> Self {
-        let mut bytes = Zeroizing::new([0; GROUPS * GROUP]);
-        getrandom::fill(&mut *bytes).expect("the operating system gives random bytes");
-        let mut text = Zeroizing::new(String::with_capacity(GROUPS * (GROUP + 1)));
-        for (at, byte) in bytes.iter().enumerate() {
-            if at > 0 && at % GROUP == 0 {
-                text.push('-');
-            }
-            text.push(char::from(ALPHABET[usize::from(byte & 31)]));
-        }
-        Self(text)
+        Self(random_groups::<{ GROUPS * GROUP }>())
     }
 
     /// The text, to be shown once.
     pub fn reveal(&self) -> &Zeroizing<String> {
         &self.0
     }
+}
+
+/// So many random characters, in groups of four.
+///
+/// # Panics
+/// If the operating system has no random source.
+pub(super) fn random_groups<const LENGTH: usize>() -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    getrandom::fill(&mut *bytes).expect("the operating system gives random bytes");
+    let mut text = Zeroizing::new(String::with_capacity(LENGTH + LENGTH / GROUP));
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 && at % GROUP == 0 {
+            text.push('-');
+        }
+        text.push(char::from(ALPHABET[usize::from(byte & 31)]));
+    }
+    text
+}
+
+/// The characters of a text that was typed from one of ours: groups, case and spaces are the typist's. None if it has
+/// others, or not so many.
+pub(super) fn typed_groups<const LENGTH: usize>(typed: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
+    let mut plain = Zeroizing::new([0; LENGTH]);
+    let mut filled = 0;
+    for byte in typed.bytes().filter(|byte| !b"- ".contains(byte)) {
+        let byte = byte.to_ascii_lowercase();
+        if !ALPHABET.contains(&byte) {
+            return None;
+        }
+        *plain.get_mut(filled)? = byte;
+        filled += 1;
+    }
+    (filled == LENGTH).then_some(plain)
 }
 
 impl std::fmt::Debug for Password {

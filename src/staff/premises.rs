@@ -7,7 +7,7 @@ use super::error::StaffError;
 use crate::address::{Domain, EmailAddress, MatchForm};
 
 /// Local parts that the server itself answers, in every own domain (RFC 2142 and our own return paths).
-const RESERVED_LOCALS: [&str; 2] = ["postmaster", "abuse"];
+const RESERVED_LOCALS: [&str; 4] = ["postmaster", "abuse", "u", "b"];
 
 /// The party's domains and the addresses in them that no account may have.
 #[derive(Clone, Default)]
@@ -51,6 +51,11 @@ impl Premises {
     pub(super) fn in_own_domains(&self, name: &str) -> impl Iterator<Item = String> {
         let own = self.domains.iter().filter(move |_| !name.contains('@'));
         own.map(move |domain| format!("{name}@{domain}"))
+    }
+
+    /// Whether there is a role mailbox of this name.
+    pub(super) fn has_mailbox(&self, name: &str) -> bool {
+        self.mailboxes.contains(name)
     }
 
     /// Checks that there is such a role mailbox.

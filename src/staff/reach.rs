@@ -14,8 +14,18 @@ use crate::id::StaffId;
 /// For how long somebody counts who was written to.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// When somebody was written to last, by hash.
-type Written = HashMap<u64, Timestamp>;
+/// Whom one member wrote to, by hash.
+type Written = HashMap<u64, Person>;
+
+/// Somebody outside, as one member writes to them.
+struct Person {
+    /// When the last mail was taken; while none was, when the first began.
+    at: Timestamp,
+    /// A mail to them was taken.
+    taken: bool,
+    /// How many are coming in.
+    coming: u32,
+}
 
 /// Everybody's count. Clones share it.
 #[derive(Clone, Default)]
@@ -37,24 +47,33 @@ impl Reach {
         now: Timestamp,
         most: u32,
     ) -> Option<ReachPlace> {
-        let people = people.into_iter();
-        let people: Vec<u64> = people.map(|one| self.hash(one)).collect();
+        let mut people: Vec<u64> = people.into_iter().map(|one| self.hash(one)).collect();
+        people.sort_unstable();
+        people.dedup();
         let mut written = self.written();
         let mine = written.entry(staff).or_default();
         // A clock that was ahead once must not keep somebody out until then.
-        mine.retain(|_, at| (*at <= now) && now.duration_since(*at) < HOUR);
-        let mut new = people.clone();
-        new.retain(|one| !mine.contains_key(one));
-        new.sort_unstable();
-        new.dedup();
-        if mine.len() + new.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+        mine.retain(|_, one| {
+            one.coming > 0 || (one.at <= now && now.duration_since(one.at) < HOUR)
+        });
+        let new = people.iter().filter(|one| !mine.contains_key(one)).count();
+        if mine.len() + new > usize::try_from(most).unwrap_or(usize::MAX) {
             return None;
         }
-        mine.extend(people.into_iter().map(|one| (one, now)));
+        for one in &people {
+            let person = mine.entry(*one).or_insert(Person {
+                at: now,
+                taken: false,
+                coming: 0,
+            });
+            person.coming += 1;
+        }
         Some(ReachPlace {
             reach: self.clone(),
             staff,
-            new,
+            people,
+            at: now,
+            taken: false,
         })
     }
 
@@ -69,24 +88,38 @@ impl Reach {
     }
 }
 
-/// One mail's place. Dropped without [`ReachPlace::use_up`], whom it was the first to go to are forgotten again.
+/// One mail's place. Dropped without [`ReachPlace::use_up`], whom nobody else wrote to either are forgotten again.
 pub struct ReachPlace {
     reach: Reach,
     staff: StaffId,
-    new: Vec<u64>,
+    people: Vec<u64>,
+    at: Timestamp,
+    taken: bool,
 }
 
 impl ReachPlace {
     /// The mail was taken.
     pub fn use_up(mut self) {
-        self.new.clear();
+        self.taken = true;
     }
 }
 
 impl Drop for ReachPlace {
     fn drop(&mut self) {
-        if let Some(mine) = self.reach.written().get_mut(&self.staff) {
-            for one in &self.new {
+        let mut written = self.reach.written();
+        let Some(mine) = written.get_mut(&self.staff) else {
+            return;
+        };
+        for one in &self.people {
+            let Some(person) = mine.get_mut(one) else {
+                continue;
+            };
+            person.coming -= 1;
+            if self.taken {
+                person.taken = true;
+                person.at = self.at;
+            }
+            if person.coming == 0 && !person.taken {
                 mine.remove(one);
             }
         }
@@ -134,6 +167,19 @@ mod tests {
         drop(coming);
         assert!(write(&reach, ann, 10..15, 1));
         assert!(!write(&reach, ann, 20..21, 1));
+    }
+
+    /// Whoever holds a mail open beside one that is taken, and breaks it off, has written all the same.
+    #[test]
+    fn breaking_one_off_forgets_nobody_to_whom_another_went() {
+        let (reach, ann) = (Reach::default(), StaffId::random());
+        let broken_off = reach.place(ann, &people(0..10), at(0), 10);
+        assert!(write(&reach, ann, 0..10, 1));
+        drop(broken_off);
+        assert!(!write(&reach, ann, 10..11, 2));
+        // Nor does it make their hour longer.
+        drop(reach.place(ann, &people(0..10), at(60), 10));
+        assert!(write(&reach, ann, 10..20, 61));
     }
 
     #[test]

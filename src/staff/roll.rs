@@ -11,7 +11,7 @@ use super::scram::Verifier;
 use super::scram::verifier::FIRST;
 use crate::address::{EmailAddress, MatchForm};
 use crate::id::{PasswordId, StaffId};
-use crate::store::{GrantRecord, Page, PasswordRecord, Role, Staff, StaffRecord};
+use crate::store::{FactorRecord, GrantRecord, Page, PasswordRecord, Role, Staff, StaffRecord};
 use crate::vault::{LogName, Vault};
 
 /// An account.
@@ -33,6 +33,8 @@ pub struct Member {
     pub verifier: Option<Verifier>,
     /// Its passwords, by name.
     pub passwords: Vec<OwnPassword>,
+    /// Its second factor, without the secret.
+    pub factor: Option<OwnFactor>,
     /// The Unix user by which the command line knows this person.
     pub uid: Option<u32>,
     /// When the account was made.
@@ -46,12 +48,20 @@ pub struct Member {
 }
 
 impl Member {
+    /// Whether this is its name or its main address.
+    pub(super) fn goes_by(&self, login: &str) -> bool {
+        let main = self.addresses.first().map(EmailAddress::match_form);
+        let typed = EmailAddress::parse(login).ok();
+        self.name == login || typed.is_some_and(|typed| Some(typed.match_form()) == main)
+    }
+
     fn read(vault: &Vault, staff: Staff, now: Timestamp) -> Self {
         let record = staff.record;
         let verifier = read_verifier(&record).filter(|verifier| !verifier.is_empty());
         let passwords = named_passwords(&record);
         Self {
             passwords: passwords.into_iter().map(OwnPassword::from).collect(),
+            factor: record.second_factor.as_ref().map(OwnFactor::from),
             id: staff.id,
             log_name: vault.log_name(record.name.as_bytes()),
             name: record.name,
@@ -89,6 +99,11 @@ impl Member {
         self.mailboxes.iter().any(|name| name == mailbox)
     }
 
+    /// Whether it has this password.
+    pub(super) fn has_password(&self, password: PasswordId) -> bool {
+        self.passwords.iter().any(|one| one.id == password)
+    }
+
     /// Whether it can be used.
     pub fn is_live(&self) -> bool {
         self.revoked_at.is_none()
@@ -124,6 +139,27 @@ impl From<PasswordRecord> for OwnPassword {
             id: record.id,
             label: record.label,
             made_at: record.made_at,
+        }
+    }
+}
+
+/// Somebody's second factor, as others may see it.
+#[derive(Debug, Clone)]
+pub struct OwnFactor {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// How many recovery codes are left.
+    pub recovery_left: usize,
+    /// When wrong codes came of late.
+    pub wrong: Vec<Timestamp>,
+}
+
+impl From<&FactorRecord> for OwnFactor {
+    fn from(record: &FactorRecord) -> Self {
+        Self {
+            since: record.since,
+            recovery_left: record.recovery.len(),
+            wrong: record.wrong.clone(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The room itself: adding, changing, revoking. Each act is committed with its entry in the audit log.
 
+mod factor;
 mod grants;
 mod passwords;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use zeroize::Zeroizing;
 
 use super::account::{AccountChanges, NewAccount};
@@ -20,7 +21,7 @@ use super::roll::{FIRST_LABEL, Member, Roll, normalised};
 use super::scram::Verifier;
 use super::second::SecondPerson;
 use super::sent::SentMail;
-use super::tries::{TryRules, WrongPasswords};
+use super::tries::{Proof, TryRules, WrongPasswords};
 use super::used::Used;
 use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ use crate::store::{
     Change, ChangeOutcome, Guard, LoggedEvent, Page, Role, Setting, Staff, StaffRecord, Step,
     Store, StoreError,
 };
+use factor::Factors;
 
 /// The secret that gives unknown names a salt of their own, so that they look like known ones.
 const DUMMY_SECRET: &str = "staff-dummy-secret";
@@ -41,6 +43,8 @@ const PAGE: u32 = 500;
 pub struct Issued {
     /// The account's name.
     pub name: String,
+    /// Its main address.
+    pub address: String,
     /// What the password is called.
     pub label: String,
     /// The password.
@@ -51,6 +55,7 @@ pub struct Issued {
 #[derive(Clone)]
 pub struct StaffRoom(Arc<Inner>);
 
+pub use factor::{NewFactor, NewlyProven};
 pub use grants::NewGrant;
 pub use passwords::{NewPassword, WhichPasswords};
 
@@ -59,6 +64,8 @@ struct Inner {
     clock: Clock,
     acts: Acts,
     roll: ArcSwap<Roll>,
+    /// Stirs when accounts were changed.
+    changed: watch::Sender<()>,
     premises: ArcSwap<Premises>,
     dummy: Zeroizing<[u8; 32]>,
     second: SecondPerson,
@@ -66,6 +73,7 @@ struct Inner {
     reach: Reach,
     tries: WrongPasswords,
     used: Used,
+    factors: Factors,
     /// One change of accounts at a time: uniqueness is over all of them.
     changing: Mutex<()>,
 }
@@ -85,7 +93,9 @@ impl StaffRoom {
             reach: Reach::default(),
             tries: WrongPasswords::new(TryRules::default()),
             used: Used::open(&store).await?,
+            factors: Factors::default(),
             roll: ArcSwap::from_pointee(roll),
+            changed: watch::Sender::default(),
             premises: ArcSwap::from_pointee(premises),
             changing: Mutex::new(()),
             dummy,
@@ -130,6 +140,11 @@ impl StaffRoom {
         &self.0.used
     }
 
+    /// Hears when accounts were changed.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -141,6 +156,12 @@ impl StaffRoom {
     /// Takes the domains and taken addresses of a reloaded configuration. Accounts that are there stay as they are.
     pub fn reload(&self, premises: Premises) {
         self.0.premises.store(Arc::new(premises));
+        // With a role that is gone, nobody is let into it.
+        self.0.changed.send_replace(());
+    }
+
+    pub(super) fn premises(&self) -> Arc<Premises> {
+        self.0.premises.load_full()
     }
 
     /// Who a Unix user is.
@@ -160,18 +181,24 @@ impl StaffRoom {
 
     /// What a password or proof is checked against, and whose it is. For a name that is unknown, revoked or without a
     /// password it is a verifier that nothing fits, the same each time, and nobody. A name and the same name in a domain of
-    /// the party's are one, for those who have an account and for those who haven't: else their salts would tell.
-    pub fn credentials(&self, user: &str) -> (Verifier, Option<StaffId>) {
+    /// the party's are one, for those who have an account and for those who haven't: else their salts would tell. In a
+    /// dialogue, which shows the salt, an account has its name and its main address alone: one salt behind several
+    /// addresses would tell that they are one person's.
+    pub(super) fn credentials(&self, user: &str, proof: Proof) -> (Verifier, Option<StaffId>) {
         let roll = self.roll();
         let premises = self.0.premises.load();
         let user = normalised(user);
         let name = premises.without_own_domain(&user);
         let dummy = Verifier::dummy(&self.0.dummy, name);
+        let find = |login: &str| {
+            let member = roll.by_login(login)?;
+            let is_main = || member.goes_by(login);
+            (proof == Proof::Hashed || is_main()).then_some(member)
+        };
         let spelt = || premises.in_own_domains(name);
-        let found = roll
-            .by_login(&user)
-            .or_else(|| roll.by_login(name))
-            .or_else(|| spelt().find_map(|address| roll.by_login(&address)));
+        let found = find(&user)
+            .or_else(|| find(name))
+            .or_else(|| spelt().find_map(|address| find(&address)));
         match found {
             Some(member) => match &member.verifier {
                 Some(verifier) => (verifier.clone(), Some(member.id)),
@@ -236,7 +263,7 @@ impl StaffRoom {
                 return Err(StaffError::FirstMustBeAdmin);
             }
         } else {
-            by.require(Role::Admin)?;
+            by.actor()?.admin()?.may_give(None)?;
         }
         check_unique(&roll, &new)?;
         let mut record = StaffRecord {
@@ -251,6 +278,7 @@ impl StaffRoom {
             revoked_at: None,
             trained_until: None,
             grants: Vec::new(),
+            second_factor: None,
         };
         let issued = self.issue(&mut record, FIRST_LABEL)?;
         let staff = Staff::new(self.0.store.vault(), record);
@@ -281,6 +309,7 @@ impl StaffRoom {
         staff.record.revoked_at = Some(self.0.clock.now());
         staff.record.verifier = None;
         staff.record.passwords.clear();
+        staff.record.second_factor = None;
         let forget = vec![self.0.used.forget(staff.id, |_| true)];
         let guard = Guard::StaffAt(staff.id, staff.version);
         let by = Caller::Member(by.actor().clone());
@@ -304,6 +333,9 @@ impl StaffRoom {
         let roll = self.roll();
         let member = live(&roll, name)?;
         let mut staff = self.stored(member.id, name).await?;
+        if changes.widen() {
+            by.may_give(None)?;
+        }
         let acts = changes.apply(&mut staff.record, &self.0.premises.load())?;
         if acts.is_empty() {
             return Err(StaffError::NoChange(name.to_owned()));
@@ -397,7 +429,9 @@ impl StaffRoom {
             return Err(StaffError::Conflict);
         }
         self.refresh(Some(staff), read);
-        self.sign().await;
+        if !verbs.is_empty() {
+            self.sign().await;
+        }
         Ok(())
     }
 
@@ -417,6 +451,7 @@ impl StaffRoom {
             }
         };
         self.0.roll.store(Arc::new(roll));
+        self.0.changed.send_replace(());
     }
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::knock::LoginOutcome;
 use super::scram::{Binding, Challenge, ClientFirst, ScramError, Verifier};
-use super::tries::Tried;
+use super::tries::{Proof, Tried};
 
 /// Longer names and passwords are nobody's.
 const MAX_NAME: usize = 255;
@@ -58,11 +58,11 @@ pub enum Fault {
 /// A user of whom it must be known what their password is checked against.
 pub struct Asked {
     user: String,
-    proof: Proof,
+    means: Means,
 }
 
 /// What the client wants to be believed by.
-enum Proof {
+enum Means {
     Password(Zeroizing<String>),
     Scram(ClientFirst),
 }
@@ -97,7 +97,7 @@ impl Mechanism {
         match ClientFirst::parse(message, binding) {
             Ok(first) => Heard::Ask(Asked {
                 user: first.user().to_owned(),
-                proof: Proof::Scram(first),
+                means: Means::Scram(first),
             }),
             Err(ScramError::Unsupported) => Heard::Failed(Fault::NoSuchBinding),
             Err(ScramError::ChannelBinding) => Heard::Ended(LoginOutcome::Refused(None)),
@@ -110,7 +110,7 @@ impl Dialogue {
     /// Hears the client's next message.
     pub fn hear(self, message: &[u8]) -> Heard {
         match self.0 {
-            Next::Proof(challenge, tried) => match challenge.verify_which(message) {
+            Next::Proof(challenge, tried) => match challenge.verify(message) {
                 Ok((last, password)) => match LoginOutcome::of(tried, Some(password)) {
                     proven if proven.is_proven() => Heard::Say(last, Self(Next::End(proven))),
                     refused => Heard::Ended(refused),
@@ -129,8 +129,8 @@ impl Asked {
     pub fn password(user: &[u8], password: &[u8]) -> Option<Self> {
         let user = text(user, MAX_NAME)?.to_owned();
         let password = Zeroizing::new(text(password, MAX_PASSWORD)?.to_owned());
-        let proof = Proof::Password(password);
-        Some(Self { user, proof })
+        let means = Means::Password(password);
+        Some(Self { user, means })
     }
 
     /// The user name as the client wrote it.
@@ -138,15 +138,23 @@ impl Asked {
         &self.user
     }
 
+    /// What it asks of us to believe them.
+    pub fn proof(&self) -> Proof {
+        match self.means {
+            Means::Password(_) => Proof::Hashed,
+            Means::Scram(_) => Proof::Dialogue,
+        }
+    }
+
     /// Goes on with what a password or a proof is checked against, and whose it is; nobody's with a dummy, against which it is
     /// checked all the same: both take as long.
     pub fn answer(self, verifier: Verifier, tried: Tried) -> Heard {
-        match self.proof {
-            Proof::Password(password) => {
+        match self.means {
+            Means::Password(password) => {
                 let which = verifier.which_password(&password);
                 Heard::Ended(LoginOutcome::of(tried, which))
             }
-            Proof::Scram(first) => {
+            Means::Scram(first) => {
                 let challenge = first.challenge(verifier);
                 let message = challenge.message().to_owned();
                 Heard::Say(message, Dialogue(Next::Proof(Box::new(challenge), tried)))

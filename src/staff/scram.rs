@@ -159,19 +159,12 @@ impl Challenge {
         &self.message
     }
 
-    /// Checks the client's final message and gives the server's, `v=…`, which proves that we hold the verifier.
+    /// Checks the client's final message: the server's, `v=…`, which proves that we hold the verifier, and which of the
+    /// passwords it was. As many are tried for everybody, in the same time.
     ///
     /// # Errors
     /// [`ScramError`]; to be told to the client as "authentication failed" whatever it is.
-    pub fn verify(self, message: &[u8]) -> Result<String, ScramError> {
-        self.verify_which(message).map(|(said, _)| said)
-    }
-
-    /// The same, and which of the passwords it was. As many are tried for everybody, in the same time.
-    ///
-    /// # Errors
-    /// As [`Challenge::verify`].
-    pub fn verify_which(self, message: &[u8]) -> Result<(String, PasswordId), ScramError> {
+    pub fn verify(self, message: &[u8]) -> Result<(String, PasswordId), ScramError> {
         let text = bounded_text(message)?;
         let (unsigned, proof) = text.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut fields = unsigned.split(',');
@@ -287,7 +280,7 @@ fn to_array(bytes: &[u8]) -> [u8; HASH_LEN] {
     array
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod client;
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,15 @@
 //! # What must hold
 //! - A network that guesses has to wait, at every door.
 //! - **Nobody is locked out by what others do.** A network that the configuration trusts never waits; one from which an
-//!   account logged in well lately doesn't wait for that account; an admin lifts what is left. A name that is guessed at
+//!   account logged in well lately is never refused that account, and answers late only after very many wrong ones; an
+//!   admin lifts what is left. A name that is guessed at
 //!   from many networks is answered later and later from strange ones, and never refused.
-//! - What strangers can make us hash is bounded over all of them, so that it keeps no core busy.
+//! - What strangers can make us hash is bounded over all of them, so that it keeps no core busy. A SCRAM dialogue makes us
+//!   hash nothing of the kind, so it takes no place there: one that is opened and left half done keeps nobody out. It isn't
+//!   counted either: without a proof nothing was tried, and what the challenge says (a salt, which a name that nobody has
+//!   gets too) gives nobody anything to try at home.
+//! - An IPv6 network counts as what a household is given, and beside it, with more patience, as what a site is given: who
+//!   has 65,536 networks hasn't 65,536 times as many tries.
 //! - Names that exist and those that don't are treated alike: they count by a hash of what was typed. Only who is in the
 //!   network of a member could tell that this member isn't made to wait there.
 //!
@@ -24,7 +30,7 @@ use crate::net::{Network, Subnet};
 const MOST: usize = 10_000;
 /// For how long a network from which an account logged in well is its home.
 const HOME: Duration = Duration::from_secs(30 * 24 * 3600);
-/// After so many wrong passwords for one account a home of it is like any other network.
+/// After so many wrong passwords for one account a home of it is answered late, and the rest of its network waits.
 const HOME_TRIES: u32 = 200;
 /// The first and the longest delay of an answer about a name that is guessed at.
 const DELAY: Duration = Duration::from_millis(250);
@@ -32,6 +38,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// How often strangers may try in all: so many at once, and one more after each step.
 const BURST: u32 = 100;
 const STEP: Duration = Duration::from_millis(50);
+/// How many times as many wrong passwords as a network may send a whole IPv6 site may.
+const SITE: u32 = 20;
 
 /// What the configuration says of wrong passwords.
 #[derive(Debug, Clone)]
@@ -54,6 +62,12 @@ impl Default for TryRules {
     }
 }
 
+impl TryRules {
+    fn most_of_site(&self) -> u32 {
+        self.most.saturating_mul(SITE)
+    }
+}
+
 /// Whose password is tried: what was typed, by a hash that nobody else can make, and the account if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
@@ -64,10 +78,19 @@ pub struct Tried {
 
 impl Tried {
     /// Somebody of whom no more is known, for tests of what comes after it.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn pretended(staff: Option<StaffId>) -> Self {
         Self { name: 0, staff }
     }
+}
+
+/// What somebody wants to be believed by, as far as it's ours to bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, which has to be hashed some thousand times.
+    Hashed,
+    /// A proof in a SCRAM dialogue: the hashing is the client's.
+    Dialogue,
 }
 
 /// Why somebody may not try now. The texts are for the person at the other end.
@@ -103,6 +126,8 @@ pub struct WrongPasswords {
 struct Book {
     rules: TryRules,
     networks: HashMap<Network, Tries>,
+    /// IPv6 networks of a whole site each.
+    sites: HashMap<Network, Tries>,
     names: HashMap<u64, Tries>,
     homes: HashMap<(StaffId, Network), Home>,
     /// Whom an admin let in, and until when.
@@ -125,7 +150,7 @@ struct Home {
 /// What is held up now, for who looks after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeldUpNow {
-    /// Networks that have to wait.
+    /// Networks that have to wait, and sites.
     pub networks: u64,
     /// Names that are answered later.
     pub names: u64,
@@ -160,8 +185,13 @@ impl WrongPasswords {
     ///
     /// # Errors
     /// [`HeldUp`].
-    pub(super) fn may_try(&self, client: IpAddr, tried: Tried) -> Result<Duration, HeldUp> {
-        self.book().may_try(client, tried, Instant::now())
+    pub(super) fn may_try(
+        &self,
+        client: IpAddr,
+        tried: Tried,
+        proof: Proof,
+    ) -> Result<Duration, HeldUp> {
+        self.book().may_try(client, tried, proof, Instant::now())
     }
 
     /// Counts a wrong password; of an exchange that ended before it said for whom, for its network alone.
@@ -179,11 +209,15 @@ impl WrongPasswords {
         let (mut book, now) = (self.book(), Instant::now());
         let rules = book.rules.clone();
         let mut lifted = 0;
-        book.networks.retain(|network, tries| {
-            let gone = range.meets(&network.subnet());
-            lifted += u64::from(gone && tries.holds_up(&rules, now));
-            !gone
-        });
+        let mut lift = |all: &mut HashMap<Network, Tries>, most| {
+            all.retain(|network, tries| {
+                let gone = range.meets(&network.subnet());
+                lifted += u64::from(gone && tries.holds_up(&rules, most, now));
+                !gone
+            });
+        };
+        lift(&mut book.networks, rules.most);
+        lift(&mut book.sites, rules.most_of_site());
         lifted
     }
 
@@ -208,11 +242,15 @@ impl WrongPasswords {
     /// What is held up now.
     pub fn held_up(&self) -> HeldUpNow {
         let (book, now) = (self.book(), Instant::now());
-        let count = |held: usize| u64::try_from(held).unwrap_or(u64::MAX);
-        let holds = |tries: &&Tries| tries.holds_up(&book.rules, now);
+        let count = |all: &mut dyn Iterator<Item = &Tries>, most| {
+            let held = all.filter(|tries| tries.holds_up(&book.rules, most, now));
+            u64::try_from(held.count()).unwrap_or(u64::MAX)
+        };
+        let most = book.rules.most;
         HeldUpNow {
-            networks: count(book.networks.values().filter(holds).count()),
-            names: count(book.names.values().filter(holds).count()),
+            networks: count(&mut book.networks.values(), most)
+                + count(&mut book.sites.values(), book.rules.most_of_site()),
+            names: count(&mut book.names.values(), most),
         }
     }
 
@@ -223,29 +261,56 @@ impl WrongPasswords {
 }
 
 impl Book {
-    fn may_try(&mut self, client: IpAddr, tried: Tried, now: Instant) -> Result<Duration, HeldUp> {
+    fn may_try(
+        &mut self,
+        client: IpAddr,
+        tried: Tried,
+        proof: Proof,
+        now: Instant,
+    ) -> Result<Duration, HeldUp> {
         let network = Network::of_household(client);
         let pardoned = |staff| self.pardoned.get(&staff).is_some_and(|until| *until > now);
-        if self.is_trusted(client)
-            || self.is_home(tried.staff, network, now)
-            || tried.staff.is_some_and(pardoned)
-        {
+        if self.is_trusted(client) || tried.staff.is_some_and(pardoned) {
             return Ok(Duration::ZERO);
         }
-        if let Some(tries) = self.networks.get(&network)
-            && tries.holds_up(&self.rules, now)
-        {
+        if let Some(home) = self.home(tried.staff, network, now) {
+            // A neighbour may be guessing. It's her home all the same.
+            return Ok(if home.is_worn() {
+                LONGEST_DELAY
+            } else {
+                Duration::ZERO
+            });
+        }
+        if let Some((network, tries)) = self.waiting(client, now) {
             let left = self.rules.wait.saturating_sub(tries.age(now));
             return Err(HeldUp::Network { network, left });
         }
-        let turn = self.turn(now)?;
+        let turn = match proof {
+            Proof::Hashed => self.turn(now)?,
+            Proof::Dialogue => Duration::ZERO,
+        };
         let guessed_at = self.names.get(&tried.name);
         let wrong = guessed_at.map_or(0, |tries| tries.of_late(&self.rules, now));
         let beyond = wrong.saturating_sub(self.rules.most - 1);
         Ok(turn.max((DELAY * beyond).min(LONGEST_DELAY)))
     }
 
-    /// A place among all strangers' tries.
+    /// What of where somebody comes from has to wait.
+    fn waiting(&self, client: IpAddr, now: Instant) -> Option<(Network, Tries)> {
+        let rules = &self.rules;
+        let find = |all: &HashMap<Network, Tries>, network: Network, most| {
+            let tries = all.get(&network).copied();
+            let tries = tries.filter(|tries| tries.holds_up(rules, most, now));
+            tries.map(|tries| (network, tries))
+        };
+        let household = Network::of_household(client);
+        find(&self.networks, household, rules.most).or_else(|| {
+            let site = Network::of_site(client)?;
+            find(&self.sites, site, rules.most_of_site())
+        })
+    }
+
+    /// A place among all strangers' hashed tries.
     fn turn(&mut self, now: Instant) -> Result<Duration, HeldUp> {
         let full_at = self.full_at.filter(|at| *at > now).unwrap_or(now) + STEP;
         let wait = full_at.duration_since(now).saturating_sub(STEP * BURST);
@@ -261,17 +326,19 @@ impl Book {
         let wait = self.rules.wait;
         if let Some(tried) = tried {
             count(&mut self.names, tried.name, wait, now);
-            let at_home = self.is_home(tried.staff, network, now);
-            if let Some(staff) = tried.staff.filter(|_| at_home) {
-                // A telephone with an old password must not keep the others in the house out.
-                if let Some(home) = self.homes.get_mut(&(staff, network)) {
-                    home.wrong += 1;
+            // A telephone with an old password must not keep the others in the house out.
+            if let Some(home) = self.home(tried.staff, network, now) {
+                home.wrong = home.wrong.saturating_add(1);
+                if !home.is_worn() {
+                    return;
                 }
-                return;
             }
         }
         if !self.is_trusted(client) {
             count(&mut self.networks, network, wait, now);
+            if let Some(site) = Network::of_site(client) {
+                count(&mut self.sites, site, wait, now);
+            }
         }
     }
 
@@ -280,9 +347,8 @@ impl Book {
         let Some(staff) = tried.staff else { return };
         self.names.remove(&tried.name);
         // Whom an admin let in past a network that waits doesn't end its waiting.
-        let tries = self.networks.get(&network);
-        let held = tries.is_some_and(|tries| tries.holds_up(&self.rules, now));
-        if !held && !self.is_home(tried.staff, network, now) {
+        let held = self.waiting(client, now).is_some();
+        if !held && self.home(tried.staff, network, now).is_none() {
             self.networks.remove(&network);
         }
         if self.homes.len() >= MOST {
@@ -307,9 +373,20 @@ impl Book {
         self.rules.trusted.iter().any(|one| one.contains(client))
     }
 
-    fn is_home(&self, staff: Option<StaffId>, network: Network, now: Instant) -> bool {
-        let home = staff.and_then(|staff| self.homes.get(&(staff, network)));
-        home.is_some_and(|home| now.duration_since(home.seen) < HOME && home.wrong < HOME_TRIES)
+    fn home(
+        &mut self,
+        staff: Option<StaffId>,
+        network: Network,
+        now: Instant,
+    ) -> Option<&mut Home> {
+        let home = self.homes.get_mut(&(staff?, network))?;
+        (now.duration_since(home.seen) < HOME).then_some(home)
+    }
+}
+
+impl Home {
+    fn is_worn(&self) -> bool {
+        self.wrong >= HOME_TRIES
     }
 }
 
@@ -325,8 +402,8 @@ impl Tries {
         }
     }
 
-    fn holds_up(&self, rules: &TryRules, now: Instant) -> bool {
-        self.of_late(rules, now) >= rules.most
+    fn holds_up(&self, rules: &TryRules, most: u32, now: Instant) -> bool {
+        self.of_late(rules, now) >= most
     }
 }
 

@@ -1,6 +1,6 @@
 //! When each password was used last: a day and a door, never from where. Sealed, and written once a day and door.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::Date;
@@ -67,13 +67,23 @@ impl Used {
         step(&all)
     }
 
-    /// The last day on which a password was used, and at which door.
-    pub fn last(&self, staff: StaffId, password: PasswordId) -> Option<(Date, Door)> {
+    /// The last day on which a password was used, and at which doors then.
+    pub fn last(&self, staff: StaffId, password: PasswordId) -> Option<(Date, Vec<Door>)> {
         let all = self.all();
         let mine = all
             .iter()
             .filter(|((of, one, _), _)| *of == staff && *one == password);
-        mine.map(|((_, _, door), day)| (*day, *door)).max()
+        let last = mine.clone().map(|(_, day)| *day).max()?;
+        let then = mine.filter(|(_, day)| **day == last);
+        Some((last, then.map(|((_, _, door), _)| *door).collect()))
+    }
+
+    /// Who came in at a door on this day or later.
+    pub fn at(&self, door: Door, since: Date) -> BTreeSet<StaffId> {
+        let all = self.all();
+        let there = all.iter().filter(|((_, _, at), _)| *at == door);
+        let there = there.filter(|(_, day)| **day >= since);
+        there.map(|((staff, ..), _)| *staff).collect()
     }
 
     /// Days stay days, whatever panicked elsewhere.
@@ -97,4 +107,22 @@ fn step(all: &BTreeMap<(StaffId, PasswordId, Door), Date>) -> Step {
         name: USED.into(),
         value: Zeroizing::new(value),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_written_once() {
+        let (used, ada, phone) = (Used::default(), StaffId::random(), PasswordId::random());
+        let day = jiff::civil::date(2026, 11, 21);
+        let is_news = |door, day| used.note(ada, phone, door, day).is_some();
+        assert!(is_news(Door::Imap, day));
+        assert!(!is_news(Door::Imap, day), "each look would be a write");
+        assert!(is_news(Door::Pop3, day));
+        let next = day.tomorrow().expect("a day");
+        assert!(is_news(Door::Imap, next) && !is_news(Door::Imap, next));
+        assert_eq!(used.last(ada, phone), Some((next, vec![Door::Imap])));
+    }
 }

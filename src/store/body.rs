@@ -10,11 +10,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::message::{MessageRecord, seal_message};
 use super::record;
@@ -31,6 +33,9 @@ pub const CHUNK: usize = 64 * 1024;
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
 
+/// How long a body waits for its share: less than whoever sends it waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a body takes of the budget, in chunks: the one that fills, and the one that is sealed and waits to be written.
 const SHARE: u32 = 2;
 
@@ -41,12 +46,11 @@ impl Budget {
         Self(Arc::new(Semaphore::new(chunks)))
     }
 
+    /// A body's share. Who waited long for it goes without: two that hold some and wait for more would wait for ever.
     async fn body(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        self.0
-            .clone()
-            .acquire_many_owned(SHARE)
-            .await
-            .map_err(|_| StoreError::Stopped)
+        let share = self.0.clone().acquire_many_owned(SHARE);
+        let share = timeout(PATIENCE, share).await.map_err(|_| NoRoom)?;
+        share.map_err(|_| StoreError::Stopped)
     }
 
     /// Room for what a connection holds beside a body.
@@ -148,6 +152,11 @@ impl Body {
     /// Its length in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How much of it is in memory.
+    pub fn held(&self) -> usize {
+        self.unwritten().map(|chunk| chunk.sealed.len()).sum()
     }
 
     /// The chunks that are not written yet.
@@ -441,8 +450,8 @@ impl Store {
     /// Begins a body. Waits while the byte budget is used up.
     ///
     /// # Errors
-    /// [`StoreError::Stopped`] if the store is being closed, [`StoreError::Reserved`] if too little room is left, or why
-    /// the store refuses writes at present.
+    /// [`StoreError::Stopped`] if the store is being closed, [`StoreError::Reserved`] if too little room is left on the
+    /// disk, [`StoreError::NoRoom`] if there was none in memory for half a minute, or why the store refuses writes at present.
     pub async fn begin_body(&self) -> Result<BodyWriter, StoreError> {
         self.check_health()?;
         self.writer.shared.reserve.take(CHUNK as u64)?;

@@ -72,7 +72,7 @@ async fn remove_bounces(found: &[SqliteRow], tx: &mut Tx<'_>) -> Result<(), Stor
             .execute(&mut *tx.connection)
             .await?;
         let message = super::id_of(row.try_get(1)?, MessageId::from_slice, "bounce")?;
-        super::message::delete_if_unreferenced(message, tx).await?;
+        super::message::let_go(message, tx).await?;
     }
     Ok(())
 }

@@ -89,16 +89,19 @@ pub enum Step {
     PutIntake(Intake),
     /// The work is done.
     RemoveIntake(IntakeId),
-    /// Makes an address a contact, and brings what waits of it and proves itself into the inboxes.
+    /// Makes an address a contact, and brings what waits of it and proves itself into the inboxes; of much the rest is left
+    /// for the worker.
     Meet(Vec<Index>, Timestamp),
+    /// Goes on with that, and removes the work with the last of it.
+    ReleaseOn(Vec<Index>, Timestamp, Box<Intake>),
     /// Forgets that an address is a contact, and that it was asked.
     ForgetContact(Vec<Index>),
-    /// Erases the mail of an address that waits.
+    /// Erases the mail of an address that waits, but in mailboxes on hold.
     EraseWaiting(Vec<Index>),
     /// Writes down that a stranger was asked, or what came of it.
     PutQuestion(Question),
-    /// Forgets questions of before this time.
-    ForgetQuestions(Timestamp),
+    /// Forgets questions of before a time, and of behind another.
+    ForgetQuestions(Timestamp, Timestamp),
     /// Keeps a text that is being shown.
     PutWording(Wording),
     /// Appends to a log.
@@ -115,6 +118,8 @@ pub enum Step {
     Deliver(Delivery),
     /// Keeps beside a message what lists of messages show of it.
     PutOutline(OutlineRow),
+    /// Gives every folder a UIDVALIDITY that none ever had: the store was brought back from a copy.
+    RaiseUidValidity(Timestamp),
     /// Keeps what came back to a return path.
     PutBounce(Bounce),
     /// Queues mail, or writes its new state.
@@ -163,7 +168,7 @@ impl Step {
             | Self::RemoveIntake(_)
             | Self::ForgetContact(_)
             | Self::EraseWaiting(_)
-            | Self::ForgetQuestions(_)
+            | Self::ForgetQuestions(..)
             | Self::EraseEvidence(_)
             | Self::DropMessage(_)
             | Self::RemoveQueued(_)
@@ -183,6 +188,7 @@ impl Step {
             | Self::PutChallenge(_)
             | Self::PutIntake(_)
             | Self::Meet(..)
+            | Self::ReleaseOn(..)
             | Self::PutQuestion(_)
             | Self::PutWording(_)
             | Self::Append(_)
@@ -190,6 +196,7 @@ impl Step {
             | Self::PutMessage(_)
             | Self::Deliver(_)
             | Self::PutOutline(_)
+            | Self::RaiseUidValidity(_)
             | Self::PutBounce(_)
             | Self::PutQueued(_)
             | Self::PutStsPolicy(_)
@@ -389,10 +396,11 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::PutIntake(intake) => intake.put(tx).await,
         Step::RemoveIntake(id) => intake::remove(*id, tx).await,
         Step::Meet(address, at) => contact::meet_and_release(address, *at, tx).await,
+        Step::ReleaseOn(address, at, work) => contact::release_on(address, *at, work, tx).await,
         Step::ForgetContact(address) => contact::forget(address, tx).await,
         Step::EraseWaiting(address) => contact::erase_waiting(address, tx).await,
         Step::PutQuestion(question) => question.put(tx).await,
-        Step::ForgetQuestions(before) => contact::forget_old(*before, tx).await,
+        Step::ForgetQuestions(before, behind) => contact::forget_old(*before, *behind, tx).await,
         Step::PutWording(wording) => wording.put(tx).await,
         Step::Append(event) => log::append(event, tx).await,
         Step::EraseEvidence(subject) => log::erase(subject, tx).await,
@@ -401,9 +409,12 @@ pub(super) async fn apply_step(step: &Step, tx: &mut Tx<'_>) -> Result<(), Store
         Step::DropMessage(id) => message::delete_if_unreferenced(*id, tx).await,
         Step::Deliver(delivery) => {
             let size = message::size_in(delivery.message, tx).await?;
-            mailbox::deliver(&[(delivery, size)], tx).await.map(drop)
+            let folders = mailbox::Working::default();
+            let placed = mailbox::deliver(&[(delivery, size)], folders, tx).await;
+            placed.map(drop)
         }
         Step::PutOutline(outline) => mailbox::put_late_outline(outline, tx).await,
+        Step::RaiseUidValidity(at) => mailbox::raise_uid_validity(*at, tx).await,
         Step::PutBounce(bounce) => bounce.insert(tx).await,
         Step::PutQueued(queued) => queued.put(tx).await,
         Step::RemoveQueued(id) => queue::remove(*id, tx).await,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::NoRoom;
 use crate::id::MessageId;
 use crate::vault::OpenError;
 
@@ -104,6 +105,15 @@ pub enum StoreError {
         "there is no such folder any more, or it has no room for another message; choose another"
     )]
     NoFolder,
+    /// A mailbox has no room for more mail of people who aren't known.
+    #[error(
+        "as much mail of strangers waits for a mailbox, or is junk there, as may be: more is put off until some of it is \
+         confirmed, thrown away or erased"
+    )]
+    StrangersFull,
+    /// The byte budget is used up.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// A row was cut out of a log, or put in.
     #[error(
         "the {log} log was changed: event {seq} is not where it must be; run `hustings audit verify`"

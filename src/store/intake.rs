@@ -12,7 +12,7 @@ use super::request::AskedFor;
 use super::writer::Tx;
 use super::{Page, Store, StoreError};
 use crate::address::EmailAddress;
-use crate::id::IntakeId;
+use crate::id::{IntakeId, MessageId};
 use crate::vault::{Clear, Purpose, Vault};
 
 /// What is to be decided.
@@ -37,6 +37,17 @@ pub enum IntakeRecord {
         address: EmailAddress,
         /// When it came.
         at: Timestamp,
+        /// To which address of ours; none of old.
+        #[serde(default)]
+        to: Option<EmailAddress>,
+    },
+    /// Somebody is a contact since a moment ago, and more of their mail waits than one transaction brings in.
+    Release {
+        /// The keyed hashes of their address.
+        author: Vec<Vec<u8>>,
+        /// Up to which message it has been gone over.
+        #[serde(default)]
+        behind: Option<MessageId>,
     },
     /// A row of an import. It waits for a second person's approval, and then for its turn.
     Import {
@@ -48,11 +59,12 @@ pub enum IntakeRecord {
 }
 
 impl IntakeRecord {
-    /// The address that it is about.
-    pub fn address(&self) -> &EmailAddress {
+    /// The address that it is about, where that is kept.
+    pub fn address(&self) -> Option<&EmailAddress> {
         match self {
-            Self::SignUp { asked } | Self::Import { asked, .. } => &asked.address,
-            Self::BareStop { address, .. } | Self::FirstContact { address, .. } => address,
+            Self::SignUp { asked } | Self::Import { asked, .. } => Some(&asked.address),
+            Self::BareStop { address, .. } | Self::FirstContact { address, .. } => Some(address),
+            Self::Release { .. } => None,
         }
     }
 }
@@ -63,6 +75,7 @@ impl std::fmt::Debug for IntakeRecord {
             Self::SignUp { .. } => "SignUp(..)",
             Self::BareStop { .. } => "BareStop(..)",
             Self::FirstContact { .. } => "FirstContact(..)",
+            Self::Release { .. } => "Release(..)",
             Self::Import { .. } => "Import(..)",
         })
     }
@@ -135,6 +148,11 @@ pub(super) async fn remove(id: IntakeId, tx: &mut Tx<'_>) -> Result<(), StoreErr
 }
 
 impl Store {
+    /// Waits until there is work that was left by what no room knows of: a mail program's act.
+    pub(crate) async fn work_left(&self) {
+        self.writer.shared.work_left.notified().await;
+    }
+
     /// The oldest work that is due, at most `limit` rows. Rows that don't open are passed over, so that a broken one
     /// holds nothing up.
     ///

@@ -10,7 +10,7 @@ use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
 use super::contact::{self, Stranger};
 use super::journal::JournalEntry;
-use super::mailbox::{self, Delivery, OutlineRow, Placed};
+use super::mailbox::{self, Delivery, OutlineRow, Placed, StrangersRoom, Working};
 use super::record::{self, Record};
 use super::rows;
 use super::writer::{Tx, Write};
@@ -74,7 +74,16 @@ pub struct AcceptMessage {
     deliveries: Vec<Delivery>,
     outline: Option<OutlineRow>,
     stranger: Option<Box<Stranger>>,
+    room: Option<StrangersRoom>,
     steps: Vec<Step>,
+}
+
+/// What becomes of a message that is taken.
+struct Fate {
+    /// It is a stranger's, and waits.
+    waits: bool,
+    /// Where it's kept.
+    deliveries: Vec<Delivery>,
 }
 
 impl AcceptMessage {
@@ -88,6 +97,7 @@ impl AcceptMessage {
             deliveries: Vec::new(),
             outline: None,
             stranger: None,
+            room: None,
             steps: Vec::new(),
         }
     }
@@ -110,6 +120,12 @@ impl AcceptMessage {
         self
     }
 
+    /// It is from outside: it is taken only if there is room for mail of people who aren't known, or it's none of it.
+    pub fn within(mut self, room: StrangersRoom) -> Self {
+        self.room = Some(room);
+        self
+    }
+
     /// Does this as well, in the same transaction. Guards don't belong here: a message is accepted unconditionally.
     pub fn and(mut self, step: Step) -> Self {
         self.steps.push(step);
@@ -124,61 +140,101 @@ impl AcceptMessage {
     fn is_kept(&self) -> bool {
         !self.deliveries.is_empty() || !self.steps.is_empty()
     }
+
+    /// Decides where it goes, or why it can't be taken.
+    async fn fate(
+        &self,
+        folders: &mut Working,
+        tx: &mut Tx<'_>,
+    ) -> Result<Result<Fate, StoreError>, StoreError> {
+        let waits = match &self.stranger {
+            Some(stranger) => stranger.waits(tx).await?,
+            None => false,
+        };
+        let mut deliveries = self.deliveries.clone();
+        if waits {
+            if let Some(stranger) = &self.stranger
+                && stranger.has_much(tx).await?
+            {
+                return Ok(Err(StoreError::StrangersFull));
+            }
+            deliveries = deliveries.iter().map(contact::to_wait).collect();
+        }
+        if let Some(room) = &self.room {
+            match room.spare(deliveries, tx).await? {
+                Some(spared) => deliveries = spared,
+                None => return Ok(Err(StoreError::StrangersFull)),
+            }
+        }
+        for delivery in &deliveries {
+            if !mailbox::takes(delivery, folders, tx).await? {
+                return Ok(Err(StoreError::NoFolder));
+            }
+        }
+        Ok(Ok(Fate { waits, deliveries }))
+    }
 }
 
 impl Write for AcceptMessage {
-    /// Where it stands now.
-    type Outcome = Vec<Placed>;
+    /// Where it stands now, or why it was not taken: that is nothing that concerns the others of its group.
+    type Outcome = Result<Vec<Placed>, StoreError>;
 
-    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Vec<Placed>>, StoreError> {
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
         debug_assert!(
             writes.iter().all(Self::is_kept),
             "an accepted message belongs somewhere"
         );
+        let mut fates = Vec::with_capacity(writes.len());
+        let mut folders = Working::default();
+        let deliveries = writes.iter().flat_map(|write| &write.deliveries);
+        mailbox::read_ahead(deliveries, &mut folders, tx).await?;
+        for write in writes {
+            fates.push(write.fate(&mut folders, tx).await?);
+        }
+        let taken: Vec<(&Self, &Fate)> = writes
+            .iter()
+            .zip(&fates)
+            .filter_map(|(write, fate)| Some((write, fate.as_ref().ok()?)))
+            .collect();
         rows::insert(
             tx.connection,
             "INSERT INTO message (id, staged, sealed) ",
             " ON CONFLICT (id) DO UPDATE SET staged = excluded.staged, sealed = excluded.sealed",
-            writes,
-            |row, write| {
+            &taken,
+            |row, (write, _)| {
                 row.push_bind(write.body.id().as_bytes().as_slice())
                     .push_bind(0_i64)
                     .push_bind(write.sealed.as_slice());
             },
         )
         .await?;
-        let chunks: Vec<_> = writes
+        let chunks: Vec<_> = taken
             .iter()
-            .flat_map(|write| write.body.unwritten())
+            .flat_map(|(write, _)| write.body.unwritten())
             .collect();
         insert_chunks(tx, &chunks).await?;
-        let outlines: Vec<_> = writes
+        let outlines: Vec<_> = taken
             .iter()
-            .filter_map(|write| write.outline.as_ref())
+            .filter_map(|(write, _)| write.outline.as_ref())
             .collect();
         mailbox::insert_outlines(&outlines, tx).await?;
-        let mut instead = Vec::with_capacity(writes.len());
-        for write in writes {
-            instead.push(match &write.stranger {
-                Some(stranger) => {
-                    stranger
-                        .receive(write.body.id(), &write.deliveries, tx)
-                        .await?
-                }
-                None => None,
-            });
+        let mut all = Vec::with_capacity(taken.len());
+        for (write, fate) in &taken {
+            if let Some(stranger) = write.stranger.as_ref().filter(|_| fate.waits) {
+                stranger
+                    .wait(write.body.id(), write.body.size(), tx)
+                    .await?;
+            }
+            all.extend(fate.deliveries.iter().map(|one| (one, write.body.size())));
         }
-        let mut all = Vec::with_capacity(writes.len());
-        for (write, instead) in writes.iter().zip(&instead) {
-            let deliveries = instead.as_ref().unwrap_or(&write.deliveries);
-            all.extend(deliveries.iter().map(|one| (one, write.body.size())));
-        }
-        let mut placed = mailbox::deliver(&all, tx).await?.into_iter();
-        for step in writes.iter().flat_map(|write| &write.steps) {
+        let mut placed = mailbox::deliver(&all, folders, tx).await?.into_iter();
+        for step in taken.iter().flat_map(|(write, _)| &write.steps) {
             change::apply_step(step, tx).await?;
         }
-        let mine = |write: &Self| placed.by_ref().take(write.deliveries.len()).collect();
-        Ok(writes.iter().map(mine).collect())
+        let outcome = |fate: Result<Fate, StoreError>| {
+            fate.map(|fate| placed.by_ref().take(fate.deliveries.len()).collect())
+        };
+        Ok(fates.into_iter().map(outcome).collect())
     }
 }
 
@@ -192,11 +248,15 @@ impl Write for AcceptTogether {
     async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
         let mut outcomes = Vec::with_capacity(writes.len());
         for Self(messages) in writes {
-            outcomes.push(AcceptMessage::apply(messages, tx).await?);
+            let placed = AcceptMessage::apply(messages, tx).await?.into_iter();
+            outcomes.push(placed.collect::<Result<_, _>>()?);
         }
         Ok(outcomes)
     }
 }
+
+/// So many chunks are overwritten in the transaction of others. More would make the write-ahead log as long as all of them.
+const AT_ONCE: i64 = 8;
 
 /// A whole message that we made ourselves, small enough to be held: service mail, notices.
 pub struct OwnMessage {
@@ -242,7 +302,20 @@ impl OwnMessage {
     }
 }
 
-/// Deletes a message that nothing refers to any more; its chunks go with it.
+/// Lets go of a message that was for the queue, or came back: a short one goes at once, a long one as of [`free`].
+pub(super) async fn let_go(id: MessageId, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let long = sqlx::query("SELECT 1 FROM chunk WHERE message_id = $1 AND idx >= $2 LIMIT 1")
+        .bind(id.as_bytes().as_slice())
+        .bind(AT_ONCE)
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+    match long {
+        Some(_) => free(id, tx).await,
+        None => delete_if_unreferenced(id, tx).await,
+    }
+}
+
+/// Deletes a message that nothing refers to any more; its chunks go with it, all of them at once.
 pub(super) async fn delete_if_unreferenced(
     id: MessageId,
     tx: &mut Tx<'_>,
@@ -310,7 +383,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`]: nothing was kept.
     pub async fn accept(&self, message: AcceptMessage) -> Result<Vec<Placed>, StoreError> {
-        self.writer.write(message).await
+        self.writer.write(message).await?
     }
 
     /// Accepts several messages, or none of them, that follow nothing else. It tells where each stands.

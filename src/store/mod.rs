@@ -77,8 +77,9 @@ pub use ledger::{CopyState, LedgerRecord, LedgerRow, RecordOutcomes};
 pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{
     ActDone, ActOutcome, ActRefusal, Changes, DeliverTo, Delivery, Entry, EntryRecord, Flags,
-    Folder, FolderAct, FolderName, FolderRecord, FolderWatch, Kept, Keyword, MarkChange, Marks,
-    ModSeq, NotAKeyword, NotAName, Opening, OutlineRow, Placed, SpecialUse, Uid, Uids,
+    Folder, FolderAct, FolderName, FolderRecord, FolderWatch, Kept, Keyword, Listed, MarkAct,
+    MarkChange, Marks, ModSeq, NotAKeyword, NotAName, Opening, OutlineRow, Placed, SpecialUse,
+    StrangersRoom, Uid, Uids, counted_bytes, goes_for_good, hold_setting, room_of,
 };
 pub use mailing::{
     Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,
@@ -93,7 +94,9 @@ pub use request::{
 };
 pub use reserve::Space;
 pub use setting::{NamedSetting, Setting};
-pub use staff::{GrantRecord, PasswordRecord, Role, Staff, StaffRecord};
+pub use staff::{
+    FactorRecord, FactorSecret, GrantRecord, PasswordRecord, Role, Staff, StaffRecord,
+};
 pub use sts_policy::{StsRecord, StsRow};
 pub use subscriber::{Standing, Subscriber, SubscriberRecord, SubscriptionRecord};
 pub use suppression::{Scope, Suppressed, Suppression, SuppressionReason, SuppressionRecord};

@@ -231,7 +231,7 @@ pub(super) async fn remove(id: QueueId, tx: &mut Tx<'_>) -> Result<(), StoreErro
         .await?;
     if let Some(row) = row {
         let message = super::id_of(row.try_get(0)?, MessageId::from_slice, "queue")?;
-        message::delete_if_unreferenced(message, tx).await?;
+        message::let_go(message, tx).await?;
     }
     Ok(())
 }

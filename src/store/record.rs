@@ -1,5 +1,7 @@
 //! Sealing a row's record: what stands in the one sealed column of a table, bound to the row it stands in.
 
+use std::io;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -32,9 +34,32 @@ pub(super) fn seal<R: Record>(
     clear: &[Clear<'_>],
     record: &R,
 ) -> Vec<u8> {
-    // Writing JSON to memory fails only for maps with keys that are no strings, and no record has one.
-    let plain = Zeroizing::new(serde_json::to_vec(record).expect("a record is plain data"));
+    let plain = plain(record);
     vault.seal(R::PURPOSE, &place(R::TABLE, row, clear), &plain)
+}
+
+/// A record as JSON. Its length is counted first: a buffer that grows leaves what it held behind, and some hold secrets.
+fn plain<R: Record>(record: &R) -> Zeroizing<Vec<u8>> {
+    // Writing JSON to memory fails only for maps with keys that are no strings, and no record has one.
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, record).expect("a record is plain data");
+    let mut plain = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *plain, record).expect("a record is plain data");
+    plain
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The version after this one, for rows that come back under the key that they had (0: the row is not there). It begins

@@ -49,6 +49,7 @@ const CLEAR: &[(&str, &str, &str)] = &[
     ("challenge", "address_index", "keyed hash"),
     ("challenge", "version", "a random number, then counted on"),
     ("challenge", "expires_at", "SQL deletes by it"),
+    // One key for these: who presses names no address, and their contact is made of what stands in the question.
     ("contact", "address_index", "keyed hash"),
     ("waiting", "message_id", "random"),
     ("waiting", "address_index", "keyed hash"),

@@ -61,6 +61,15 @@ pub(super) async fn get(
         .transpose()
 }
 
+/// Whether there is a value of this name, be it readable or not.
+pub(super) async fn exists(name: &str, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM setting WHERE name = $1")
+        .bind(name)
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+    Ok(row.is_some())
+}
+
 fn open(vault: &Vault, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = record::place("setting", name.as_bytes(), &[]);
     Ok(vault.open(Purpose::Setting, &place, sealed)?)

@@ -1,8 +1,11 @@
 //! Staff accounts.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sqlx::Row;
+use zeroize::Zeroizing;
 
 use super::record::{self, Record};
 use super::writer::Tx;
@@ -54,6 +57,9 @@ pub struct StaffRecord {
     /// Roles that it has for a time. Those that are over go with the next change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantRecord>,
+    /// Its second factor. Nothing here is an account without one, as all were once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<FactorRecord>,
 }
 
 /// A role for a time.
@@ -71,6 +77,56 @@ pub struct GrantRecord {
     pub constituencies: Vec<String>,
     /// When it was given.
     pub given_at: Timestamp,
+}
+
+/// A second factor: what an authenticator app shares with us.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorRecord {
+    /// What codes are made from.
+    pub secret: FactorSecret,
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// The newest thirty seconds whose code was used: no code up to it is taken again, whatever the clock says.
+    pub last_step: u64,
+    /// Hashes of the recovery codes that are left, in base 64.
+    pub recovery: Vec<String>,
+    /// When wrong codes came of late, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<Timestamp>,
+}
+
+/// The bytes that codes are made from. They are wiped when they go, and have no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FactorSecret(Zeroizing<Vec<u8>>);
+
+impl FactorSecret {
+    /// A secret of these bytes.
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// In base 64.
+impl Serialize for FactorSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(&*self.0));
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for FactorSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        // serde's errors quote what they read: this one says nothing.
+        let bytes = STANDARD.decode(&*text);
+        let bytes = bytes.map_err(|_| serde::de::Error::custom("no secret"))?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
 }
 
 /// A password, by its name.

@@ -11,6 +11,8 @@ use crate::id::{MessageId, SubscriberId};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Table {
     Chunk,
+    Contact,
+    Folder,
     Intake,
     Ledger,
     Message,
@@ -24,6 +26,8 @@ impl Table {
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Chunk => ("chunk", "message_id"),
+            Self::Contact => ("contact", "address_index"),
+            Self::Folder => ("folder", "id"),
             Self::Intake => ("intake", "id"),
             Self::Ledger => ("ledger", "copy_id"),
             Self::Message => ("message", "id"),
@@ -48,6 +52,11 @@ async fn run(files: &Files, sql: &str, id: Option<&[u8]>) -> u64 {
     let done = done.execute(&mut file).await.expect("runs");
     file.close().await.expect("closes");
     done.rows_affected()
+}
+
+/// Cuts the first chunks of all messages out.
+pub(crate) async fn delete_first_chunks(files: &Files) {
+    assert_ne!(run(files, "DELETE FROM chunk WHERE idx = 0", None).await, 0);
 }
 
 /// Puts zeros in the place of what is sealed: in the row of this id, or in all. Says in how many.
@@ -89,12 +98,62 @@ pub(crate) async fn spoil_first_chunks(files: &Files) {
     assert_ne!(run(files, sql, None).await, 0);
 }
 
+/// From now on nothing can be written that says where messages stand, or what lists show of them.
+pub(crate) async fn refuse_entries(files: &Files) {
+    for table in ["entry", "outline"] {
+        let sql = format!(
+            "CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        );
+        run(files, &sql, None).await;
+    }
+}
+
+/// A directory for a store of which nothing is asked that a disk alone can show: in memory, where there is such a place, so
+/// that thousands of commits wait for no disk.
+pub(crate) fn swift_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a directory")
+}
+
+/// From now on there can be only so many entries in all folders together.
+pub(crate) async fn refuse_more_entries(files: &Files, most: u32) {
+    let sql = format!(
+        "CREATE TRIGGER refuse_more BEFORE INSERT ON entry WHEN (SELECT COUNT(*) FROM entry) >= {most}
+         BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    );
+    run(files, &sql, None).await;
+}
+
+/// Takes away what lists show of messages.
+pub(crate) async fn delete_outlines(files: &Files) {
+    assert_ne!(run(files, "DELETE FROM outline", None).await, 0);
+}
+
 /// Takes all accounts away; with `traces`, the audit log and whatever was signed of it as well.
 pub(crate) async fn delete_staff(files: &Files, traces: bool) {
     let all = ["staff", "log_leaf", "log_head", "checkpoint"];
     for table in &all[..if traces { all.len() } else { 1 }] {
         run(files, &format!("DELETE FROM {table}"), None).await;
     }
+}
+
+/// Takes the last chunk of every long message away.
+pub(crate) async fn cut_bodies(files: &Files) {
+    let sql = "DELETE FROM chunk WHERE last = 1 AND idx > 0";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
+/// Says of the first chunk of every message that it's the last.
+pub(crate) async fn end_bodies_early(files: &Files) {
+    let sql = "UPDATE chunk SET last = 1 WHERE idx = 0";
+    assert_ne!(run(files, sql, None).await, 0);
+}
+
+/// Makes the settings whose names begin so unreadable, and says how many those were.
+pub(crate) async fn spoil_settings(files: &Files, beginning: &str) -> u64 {
+    let sql = "UPDATE setting SET sealed = zeroblob(100) WHERE name LIKE CAST($1 AS TEXT) || '%'";
+    run(files, sql, Some(beginning.as_bytes())).await
 }
 
 /// Makes all counts of TLS connections unreadable, and due long ago.

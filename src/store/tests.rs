@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::address::EmailAddress;
-use crate::id::{CopyId, MailboxId, MailingId, MessageId, StaffId, SubscriberId};
+use crate::id::{CopyId, FolderId, MailboxId, MailingId, MessageId, StaffId, SubscriberId};
 use crate::vault::{IndexColumn, KeyRing, ListTag};
 
 const BUDGET: usize = 4 * 1024 * 1024;
@@ -64,11 +64,23 @@ async fn staff(store: &Store) -> StaffId {
         revoked_at: None,
         trained_until: None,
         grants: Vec::new(),
+        second_factor: None,
     };
     let staff = Staff::new(store.vault(), record);
     let id = staff.id;
     done(store, Change::new().then(Step::PutStaff(staff))).await;
     id
+}
+
+/// What was sealed before there were second factors opens.
+#[test]
+fn an_account_of_old_has_no_second_factor() {
+    let old = r#"{"name":"ada","addresses":["ada@party.example"],"roles":["admin"],"verifier":null,"uid":1000,
+        "created_at":"2026-11-21T12:00:00Z","revoked_at":null,"trained_until":null}"#;
+    let record: StaffRecord = serde_json::from_str(old).expect("reads");
+    assert!(record.second_factor.is_none());
+    let text = serde_json::to_string(&record).expect("writes");
+    assert!(!text.contains("second_factor"), "nor does its row grow");
 }
 
 async fn done(store: &Store, change: Change) {

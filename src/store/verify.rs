@@ -1,17 +1,18 @@
 //! `store verify`: opens every sealed value and names the rows that don't open, whose parts are missing, or that stand
 //! where nothing refers to them. It changes nothing.
 
+mod tables;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-use super::record::{self, Record};
+use self::tables::{TABLES, Table, by_id, by_pair};
 use super::{Blanks, Store, StoreError, log};
 use crate::audit::{Frontier, LogKind, leaf_input};
-use crate::vault::{Clear, OpenError, Purpose, Vault};
+use crate::vault::OpenError;
 
 /// How many broken rows are named; beyond that they are counted.
 const NAMED: usize = 1000;
@@ -57,239 +58,6 @@ impl Verification {
     }
 }
 
-/// A table to be verified: its rows in order, and how one is named and opened.
-struct Table {
-    name: &'static str,
-    sql: &'static str,
-    name_row: fn(&SqliteRow) -> String,
-    open: fn(&Vault, &SqliteRow) -> Result<(), StoreError>,
-}
-
-/// Names a row by the hexadecimal digits of its first column.
-fn by_id(row: &SqliteRow) -> String {
-    row.try_get::<Vec<u8>, _>(0)
-        .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect())
-        .unwrap_or_else(|_| "?".into())
-}
-
-/// Names a row by its first two columns, the first a number or an id.
-fn by_pair(row: &SqliteRow) -> String {
-    let first = row
-        .try_get::<i64, _>(0)
-        .map_or_else(|_| by_id(row), |number| number.to_string());
-    let second = row
-        .try_get::<i64, _>(1)
-        .map_or_else(|_| "?".into(), |number| number.to_string());
-    format!("{first}/{second}")
-}
-
-/// Opens a record whose row is: id, clear columns of these kinds, sealed.
-fn open_record<R: Record>(
-    vault: &Vault,
-    row: &SqliteRow,
-    clear: &[Clear<'_>],
-) -> Result<(), StoreError> {
-    let id: &[u8] = row.try_get(0)?;
-    let sealed: &[u8] = row.try_get(row.len() - 1)?;
-    record::open::<R>(vault, id, clear, sealed).map(drop)
-}
-
-fn int(row: &SqliteRow, column: usize) -> Result<Clear<'static>, StoreError> {
-    Ok(row
-        .try_get::<Option<i64>, _>(column)?
-        .map_or(Clear::Null, Clear::Int))
-}
-
-fn bytes(row: &SqliteRow, column: usize) -> Result<Clear<'_>, StoreError> {
-    Ok(row
-        .try_get::<Option<&[u8]>, _>(column)?
-        .map_or(Clear::Null, Clear::Bytes))
-}
-
-/// Every table with a sealed column whose seal binds the columns as they are selected here. Logs, chunks and
-/// checkpoints have rules of their own below.
-const TABLES: &[Table] = &[
-    Table {
-        name: "setting",
-        sql: "SELECT CAST(name AS BLOB), sealed FROM setting ORDER BY name",
-        name_row: |row| {
-            row.try_get::<Vec<u8>, _>(0)
-                .ok()
-                .and_then(|name| String::from_utf8(name).ok())
-                .unwrap_or_else(|| "?".into())
-        },
-        open: |vault, row| {
-            let place = record::place("setting", row.try_get(0)?, &[]);
-            Ok(vault
-                .open(Purpose::Setting, &place, row.try_get(1)?)
-                .map(drop)?)
-        },
-    },
-    Table {
-        name: "message",
-        sql: "SELECT id, staged, sealed FROM message WHERE staged = 0 ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::MessageRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "staff",
-        sql: "SELECT id, name_index, version, sealed FROM staff ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::StaffRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
-        },
-    },
-    Table {
-        name: "folder",
-        sql: "SELECT id, mailbox, name_index, sealed FROM folder ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| super::Folder::open(vault, row).map(drop),
-    },
-    Table {
-        name: "entry",
-        sql: "SELECT folder_id, uid, modseq, message_id, sealed FROM entry ORDER BY folder_id, uid",
-        name_row: by_pair,
-        open: |vault, row| super::Entry::open(vault, row).map(drop),
-    },
-    Table {
-        name: "expunged",
-        sql: "SELECT folder_id, modseq, sealed FROM expunged ORDER BY folder_id, modseq",
-        name_row: by_pair,
-        open: |vault, row| super::mailbox::ExpungedRecord::open(vault, row).map(drop),
-    },
-    Table {
-        name: "outline",
-        sql: "SELECT message_id, sealed FROM outline ORDER BY message_id",
-        name_row: by_id,
-        open: |vault, row| super::mailbox::open_outline(vault, row).map(drop),
-    },
-    Table {
-        name: "bounce",
-        sql: "SELECT id, copy_id, message_id, sealed FROM bounce ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::BounceRecord>(vault, row, &[bytes(row, 1)?, bytes(row, 2)?])
-        },
-    },
-    Table {
-        name: "subscriber",
-        sql: "SELECT id, address_index, suppression_index, version, sealed FROM subscriber ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
-            open_record::<super::SubscriberRecord>(vault, row, &clear)
-        },
-    },
-    Table {
-        name: "suppression",
-        sql: "SELECT suppression_index, version, sealed FROM suppression ORDER BY suppression_index",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::SuppressionRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "request",
-        sql: "SELECT id, address_index, token_hash, expires_at, sealed FROM request ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
-            open_record::<super::RequestRecord>(vault, row, &clear)
-        },
-    },
-    Table {
-        name: "challenge",
-        sql: "SELECT address_index, version, expires_at, sealed FROM challenge ORDER BY address_index",
-        name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::ChallengeRecord>(vault, row, &[int(row, 1)?, int(row, 2)?])
-        },
-    },
-    Table {
-        name: "intake",
-        sql: "SELECT id, due_at, sealed FROM intake ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::IntakeRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "contact",
-        sql: "SELECT address_index, sealed FROM contact ORDER BY address_index",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::ContactRecord>(vault, row, &[]),
-    },
-    Table {
-        name: "waiting",
-        sql: "SELECT message_id, address_index, sealed FROM waiting ORDER BY message_id",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::WaitingRecord>(vault, row, &[bytes(row, 1)?]),
-    },
-    Table {
-        name: "question",
-        sql: "SELECT token_hash, address_index, pace_index, asked_at, sealed FROM question ORDER BY token_hash",
-        name_row: by_id,
-        open: |vault, row| super::Question::open(vault, row).map(drop),
-    },
-    Table {
-        name: "wording",
-        sql: "SELECT digest, sealed FROM wording ORDER BY digest",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::WordingRecord>(vault, row, &[]),
-    },
-    Table {
-        name: "queue",
-        sql: "SELECT id, message_id, due_at, sealed FROM queue ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::QueueRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
-        },
-    },
-    Table {
-        name: "sts_policy",
-        sql: "SELECT domain_index, due_at, sealed FROM sts_policy ORDER BY domain_index",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::StsRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "tls_day",
-        sql: "SELECT id, due_at, sealed FROM tls_day ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::TlsDayRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "report",
-        sql: "SELECT report_index, kept_until, sealed FROM report ORDER BY report_index",
-        name_row: by_id,
-        open: |vault, row| open_record::<super::ReportRecord>(vault, row, &[int(row, 1)?]),
-    },
-    Table {
-        name: "mailing",
-        sql: "SELECT id, message_id, version, sealed FROM mailing ORDER BY id",
-        name_row: by_id,
-        open: |vault, row| {
-            open_record::<super::MailingRecord>(vault, row, &[bytes(row, 1)?, int(row, 2)?])
-        },
-    },
-    Table {
-        name: "ledger",
-        sql: "SELECT copy_id, mailing_id, subscriber_id, due_at, sealed FROM ledger ORDER BY copy_id",
-        name_row: by_id,
-        open: |vault, row| {
-            let clear = [bytes(row, 1)?, bytes(row, 2)?, int(row, 3)?];
-            open_record::<super::LedgerRecord>(vault, row, &clear)
-        },
-    },
-    Table {
-        name: "chunk",
-        sql: "SELECT message_id, idx, last, sealed FROM chunk ORDER BY message_id, idx",
-        name_row: by_pair,
-        open: |vault, row| {
-            let clear = [int(row, 1)?, int(row, 2)?];
-            let place = record::place("chunk", row.try_get(0)?, &clear);
-            Ok(vault
-                .open(Purpose::Body, &place, row.try_get(3)?)
-                .map(drop)?)
-        },
-    },
-];
-
 /// What is wrong with a row that stands named beside it.
 fn what(error: &StoreError) -> String {
     match error {
@@ -320,6 +88,7 @@ impl Store {
         }
         self.verify_bodies(&mut verification).await?;
         self.verify_staged(&mut verification).await?;
+        self.verify_unowned(&mut verification).await?;
         self.verify_folders(&mut verification).await?;
         for log in log::LOGS {
             self.verify_log(log, &mut verification).await?;
@@ -381,6 +150,27 @@ impl Store {
         while let Some(row) = rows.try_next().await? {
             let what = "it is marked as not wholly received, and is somebody's already";
             verification.find("message", by_id(&row), what);
+        }
+        Ok(())
+    }
+
+    /// A message that nothing refers to would be kept for ever by nobody.
+    async fn verify_unowned(&self, verification: &mut Verification) -> Result<(), StoreError> {
+        let mut rows = sqlx::query(
+            "SELECT id FROM message WHERE staged = 0
+             AND NOT EXISTS (SELECT 1 FROM entry WHERE message_id = message.id)
+             AND NOT EXISTS (SELECT 1 FROM queue WHERE message_id = message.id)
+             AND NOT EXISTS (SELECT 1 FROM mailing WHERE message_id = message.id)
+             AND NOT EXISTS (SELECT 1 FROM bounce WHERE message_id = message.id)",
+        )
+        .fetch(&self.readers);
+        while let Some(row) = rows.try_next().await? {
+            let what = "nothing refers to it: what did was taken out";
+            verification.find("message", by_id(&row), what);
+        }
+        drop(rows);
+        for id in self.waiting_nowhere().await? {
+            verification.find("waiting", id.to_string(), "its message waits nowhere");
         }
         Ok(())
     }

@@ -43,6 +43,8 @@ use crate::vault::Vault;
 const GROUP: usize = 256;
 /// How many writes may wait for the writer before callers wait to hand theirs over.
 const WAITING: usize = 512;
+/// How long a stop waits for what was just erased to leave the disk.
+const FORGETTING: Duration = Duration::from_secs(5);
 /// How long to wait before a sick store is looked at again.
 const RECHECK: Duration = Duration::from_secs(5);
 
@@ -73,6 +75,8 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) reserve: Reserve,
     pub(super) watches: Watches,
+    /// Rings for the intake's worker.
+    pub(super) work_left: Notify,
 }
 
 /// The handle with which writes are handed over.
@@ -146,6 +150,7 @@ impl Writer {
             counters: Counters::default(),
             reserve: Reserve::of(&files.directory),
             watches: Watches::default(),
+            work_left: Notify::new(),
         });
         let writer = Self {
             files,
@@ -196,6 +201,7 @@ impl Writer {
                 }
             };
             if taken == 0 {
+                self.forget_the_rest().await;
                 return self.connection;
             }
             let mut group = Group::default();
@@ -290,6 +296,9 @@ impl Writer {
                 }
                 self.journal.append_late(after.journal).await;
                 self.shared.watches.tell(&after.touched);
+                if after.left_to_worker {
+                    self.shared.work_left.notify_one();
+                }
                 if !after.freed.is_empty() {
                     self.freed = true;
                     self.forgotten.extend(after.freed);

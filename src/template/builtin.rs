@@ -46,6 +46,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "mails/preview.txt",
     "mails/not_approved.txt",
     "mails/approval.txt",
+    "mails/waiting.txt",
     "mails/delayed.txt",
     "mails/dsn.txt",
     "mails/delivered.txt",

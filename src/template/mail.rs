@@ -214,6 +214,21 @@ pub struct Unreached<'a> {
     pub note: Option<&'a str>,
 }
 
+/// To staff who fetch by POP3: mail waits where they don't see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Waiting<'a> {
+    /// How many mails.
+    pub count: usize,
+    /// The day on which the oldest goes.
+    pub goes: &'a str,
+    /// Nothing of the mailbox goes by itself.
+    pub held: bool,
+}
+
+impl MailView for Waiting<'_> {
+    const NAME: &'static str = "waiting";
+}
+
 /// To a staff sender: not delivered yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delayed<'a> {

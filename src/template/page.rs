@@ -231,9 +231,23 @@ impl Page for Met<'_> {
     const NAME: &'static str = "met";
 }
 
+/// What an approver must bring beside their link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// Nothing.
+    Nothing,
+    /// A code of their second factor.
+    Code,
+    /// A second factor, which they haven't got: there is no button that approves.
+    Missing,
+}
+
 /// The page behind an approver's link: what is to be sent, and two buttons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Approve<'a> {
+    /// What was wrong with the last attempt.
+    pub problems: Vec<Problem>,
     /// Who prepared the mailing.
     pub sender: &'a str,
     /// The list's title.
@@ -254,6 +268,8 @@ pub struct Approve<'a> {
     pub files: &'a [String],
     /// Whether the list is in the configuration; else there is no button that approves.
     pub configured: bool,
+    /// What is asked for beside the link.
+    pub factor: Factor,
     /// Where the buttons post to.
     pub action: &'a str,
 }

@@ -183,7 +183,13 @@ pub(super) fn pages(templates: &Templates) -> Vec<Scene> {
             &Unsubscribe { list: None, action },
         ),
     ));
-    scenes.push(scene("approve", Some(ACTION), &approve(list)));
+    // Whoever approves with a second factor must find the field for it.
+    scenes.push(scene("approve", Some(ACTION), &approve(list, vec![])));
+    let problems = Problem::OF_CODES.to_vec();
+    scenes.push(titled(
+        "approve-problems",
+        scene("approve", Some(ACTION), &approve(list, problems)),
+    ));
     scenes.push(scene(
         "unsubscribed",
         None,
@@ -251,8 +257,9 @@ fn forms(templates: &Templates) -> Vec<Scene> {
     scenes
 }
 
-fn approve(list: &Text) -> Approve<'_> {
+fn approve(list: &Text, problems: Vec<Problem>) -> Approve<'_> {
     Approve {
+        problems,
         sender: "ann",
         list,
         audience: Some("Leeds East, Clwyd East"),
@@ -263,6 +270,7 @@ fn approve(list: &Text) -> Approve<'_> {
         designed: Some("Dear friend,\n\ncome to the grand rally."),
         files: attached(),
         configured: true,
+        factor: Factor::Code,
         action: ACTION,
     }
 }
@@ -356,6 +364,11 @@ pub(super) fn mails() -> Vec<(&'static str, Value)> {
             count,
             link,
             until,
+        }),
+        mail(&Waiting {
+            count: 2,
+            goes: "2026-12-05",
+            held: false,
         }),
         mail(&Delayed {
             subject: Some(subject),

@@ -6,7 +6,7 @@ use zeroize::Zeroize;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Writes bytes as lower-case base 32.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     // The capacity is exact: a grown string would leave a copy of a secret behind.
     let mut text = String::with_capacity(encoded_len(bytes.len()));
     let mut bits = 0_u16;
@@ -37,7 +37,7 @@ fn digit(bits: u16) -> char {
 
 /// Reads exactly `N` bytes, in either case; `None` for any other length, for other characters, or if the bits that
 /// the last digit has to spare aren't zero.
-pub(super) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != encoded_len(N) {
         return None;
     }

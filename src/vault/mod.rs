@@ -14,7 +14,7 @@
 //! | `stream` | sealed files of any length, for somebody elsewhere |
 //! | `sheet` | the recovery sheet, printed and read back |
 
-mod base32;
+pub(crate) mod base32;
 mod cipher;
 mod index;
 mod purpose;
@@ -97,7 +97,7 @@ impl Vault {
     }
 
     /// A vault with fresh random keys.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn for_tests() -> Self {
         Self::from_ring(KeyRing::generate())
     }

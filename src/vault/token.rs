@@ -172,6 +172,16 @@ impl TokenHash {
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
+
+    /// The hash as a word of 52 digits of base 32. The token can't be told from it.
+    pub fn to_text(&self) -> String {
+        base32::encode(&self.0)
+    }
+
+    /// Reads such a word, in either case of letters; `None` if it can't be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        base32::decode::<32>(text).map(Self)
+    }
 }
 
 impl PartialEq for TokenHash {

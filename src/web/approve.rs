@@ -1,5 +1,6 @@
-//! The page behind an approver's link: what is to be sent, and two buttons. The list room decides whether the link is
-//! good, whose it is and whether these are still the bytes it was given for.
+//! The page behind an approver's link: what is to be sent, two buttons, and a field for the code of a second factor where
+//! the approver has one. The list room decides whether the link is good, whose it is, whether the code is, and whether these
+//! are still the bytes it was given for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,21 +9,28 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use zeroize::Zeroizing;
 
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use super::{Open, Web};
 use crate::list::{Decision, ListError, Mailings};
 use crate::message::reading::File;
-use crate::template::{Approve, Lang, NoticeKind, Text, Visit};
+use crate::staff::{CodeAsked, CodeError};
+use crate::template::{Approve, Factor, Lang, NoticeKind, Problem, Text, Visit};
 
 /// What the pages ask the list room.
 pub trait Approvals: Send + Sync {
     /// What the mailing behind an approver's link is; none for a link that is unknown, used or expired. Changes nothing.
     fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>>;
 
-    /// Approves or refuses it, and spends the link.
-    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, Decided>;
+    /// Approves or refuses it, and spends the link. `code` is what was typed as code of the second factor.
+    fn decide<'a>(
+        &'a self,
+        token: &'a str,
+        decision: Decision,
+        code: Option<&'a str>,
+    ) -> Asking<'a, Decided>;
 }
 
 /// What came of a button.
@@ -34,6 +42,8 @@ pub enum Decided {
     NoLink,
     /// Large receivers would refuse it now. The link still works.
     NotReady,
+    /// The code of the second factor was not taken. The link still works.
+    NoCode(Problem),
 }
 
 /// An answer of the list room that is being made.
@@ -67,6 +77,8 @@ pub struct MailingToApprove {
     pub files: Vec<String>,
     /// Whether its list is in the configuration; else it can't be approved.
     pub configured: bool,
+    /// What its approver must bring beside the link.
+    pub factor: Factor,
 }
 
 /// It holds what is to be sent, so nothing of it is shown.
@@ -91,14 +103,29 @@ impl Approvals for Mailings {
                 text: view.reading.text,
                 designed: view.reading.designed,
                 configured: view.configured,
+                factor: match view.asked {
+                    CodeAsked::Nothing => Factor::Nothing,
+                    CodeAsked::Code => Factor::Code,
+                    CodeAsked::Factor => Factor::Missing,
+                },
             }))
         })
     }
 
-    fn decide<'a>(&'a self, token: &'a str, decision: Decision) -> Asking<'a, Decided> {
+    fn decide<'a>(
+        &'a self,
+        token: &'a str,
+        decision: Decision,
+        code: Option<&'a str>,
+    ) -> Asking<'a, Decided> {
         Box::pin(async move {
-            match self.decide_by_link(token, decision).await {
+            match self.decide_by_link(token, decision, code).await {
                 Ok(_) => Ok(Decided::Done),
+                Err(ListError::Code(error)) => Ok(match problem(&error) {
+                    Some(problem) => Decided::NoCode(problem),
+                    // The page says so.
+                    None => Decided::NoLink,
+                }),
                 Err(ListError::Dns(_)) => Ok(Decided::NotReady),
                 Err(
                     ListError::Link
@@ -116,6 +143,18 @@ impl Approvals for Mailings {
     }
 }
 
+/// What is said at the field; none of who can give no code at all.
+fn problem(error: &CodeError) -> Option<Problem> {
+    match error {
+        CodeError::Needed => Some(Problem::CodeMissing),
+        CodeError::NoCode => Some(Problem::CodeInvalid),
+        CodeError::Wrong { .. } | CodeError::NoRecovery => Some(Problem::CodeWrong),
+        CodeError::Used => Some(Problem::CodeUsed),
+        CodeError::HeldUp { .. } => Some(Problem::CodeHeldUp),
+        CodeError::NotEnrolled(_) => None,
+    }
+}
+
 fn described(file: &File) -> String {
     let name = file.name.as_deref().unwrap_or("?");
     format!("{name} ({}, {} KiB)", file.media_type, file.kib)
@@ -127,10 +166,16 @@ fn room_trouble(error: ListError) -> RoomTrouble {
 
 /// `GET /a/TOKEN`.
 pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    show(&token, asked.lang, &open, StatusCode::OK).await
+    show(&token, asked.lang, &open, StatusCode::OK, Vec::new()).await
 }
 
-async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Response {
+async fn show(
+    token: &str,
+    lang: Lang,
+    open: &Open,
+    status: StatusCode,
+    problems: Vec<Problem>,
+) -> Response {
     let mailing = match open.rooms.approvals.look(token).await {
         Ok(Some(mailing)) => mailing,
         Ok(None) => return link_unknown(&open.site, lang),
@@ -142,6 +187,7 @@ async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Respo
         path: Some(action),
     };
     let view = Approve {
+        problems,
         sender: &mailing.sender,
         list: &mailing.list,
         audience: mailing.constituencies.as_deref(),
@@ -152,6 +198,7 @@ async fn show(token: &str, lang: Lang, open: &Open, status: StatusCode) -> Respo
         designed: mailing.designed.as_deref(),
         files: &mailing.files,
         configured: mailing.configured,
+        factor: mailing.factor,
         action,
     };
     page(&open.site, status, visit, &view)
@@ -171,16 +218,26 @@ pub(super) async fn post(
         "refuse" => (Decision::Refuse, NoticeKind::Refused),
         _ => return Err(StatusCode::BAD_REQUEST),
     };
+    let code = fields.one("code").map_err(|error| error.status())?;
+    let code = Zeroizing::new(code.trim().to_owned());
     let lang = fields.lang();
     let room = Arc::clone(&open.rooms.approvals);
     let pressed = token.clone();
     let decided = web
-        .whole(async move { room.decide(&pressed, decision).await })
+        .whole(async move {
+            let code = Some(code.as_str()).filter(|code| !code.is_empty());
+            room.decide(&pressed, decision, code).await
+        })
         .await;
     Ok(match decided {
         Ok(Ok(Decided::Done)) => notice(&open.site, StatusCode::OK, lang, done),
         // The page says what stands against it, if the link itself is good.
-        Ok(Ok(Decided::NoLink)) => show(&token, lang, &open, StatusCode::CONFLICT).await,
+        Ok(Ok(Decided::NoLink)) => {
+            show(&token, lang, &open, StatusCode::CONFLICT, Vec::new()).await
+        }
+        Ok(Ok(Decided::NoCode(problem))) => {
+            show(&token, lang, &open, StatusCode::FORBIDDEN, vec![problem]).await
+        }
         Ok(Ok(Decided::NotReady)) => {
             notice(&open.site, StatusCode::CONFLICT, lang, NoticeKind::NotReady)
         }

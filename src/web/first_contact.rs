@@ -10,13 +10,13 @@ use axum::response::Response;
 use super::answer::{Asked, link_unknown, notice, page, trouble};
 use super::form::Fields;
 use super::{Open, Web};
-use crate::consent::OwnedUp;
-use crate::template::{Met, NoticeKind, Visit};
+use crate::consent::{OwnedUp, QuestionLink};
+use crate::template::{Lang, Met, NoticeKind, Visit};
 
 /// `GET /m/TOKEN`.
 pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) -> Response {
-    match open.consent().question_stands(&token).await {
-        Ok(true) => {
+    match open.consent().question(&token).await {
+        Ok(QuestionLink::Stands) => {
             let action = &format!("/m/{token}");
             let visit = Visit {
                 lang: asked.lang,
@@ -24,7 +24,7 @@ pub(super) async fn form(Path(token): Path<String>, asked: Asked, open: Open) ->
             };
             page(&open.site, StatusCode::OK, visit, &Met { action })
         }
-        Ok(false) => link_unknown(&open.site, asked.lang),
+        Ok(QuestionLink::Over(answer)) => said(&open, asked.lang, answer),
         Err(error) => trouble(&open.site, asked.lang, &error),
     }
 }
@@ -39,9 +39,17 @@ pub(super) async fn post(
     let (consent, lang) = (open.consent().clone(), fields.lang());
     let done = web.whole(async move { consent.own_up(&token).await }).await;
     match done {
-        Ok(Ok(OwnedUp::Met)) => notice(&open.site, StatusCode::OK, lang, NoticeKind::MetDone),
-        Ok(Ok(OwnedUp::LinkUnknown)) => link_unknown(&open.site, lang),
+        Ok(Ok(answer)) => said(&open, lang, answer),
         Ok(Err(error)) => trouble(&open.site, lang, &error),
         Err(error) => trouble(&open.site, lang, &error),
     }
+}
+
+fn said(open: &Open, lang: Lang, answer: OwnedUp) -> Response {
+    let kind = match answer {
+        OwnedUp::Met => NoticeKind::MetDone,
+        OwnedUp::MetTooLate => NoticeKind::MetTooLate,
+        OwnedUp::LinkUnknown => return link_unknown(&open.site, lang),
+    };
+    notice(&open.site, StatusCode::OK, lang, kind)
 }

@@ -34,7 +34,7 @@ pub(super) const OUTLOOK_JSON: [&str; 2] = [
     "/autodiscover/autodiscover.json/v1.0/{address}",
 ];
 /// Where an iPhone or a Mac gets its profile.
-pub(super) const APPLE: &str = "/mail/profile.mobileconfig";
+pub const APPLE: &str = "/mail/profile.mobileconfig";
 
 /// Whether programs look for settings there: it answers while the vault is locked, too.
 pub(super) fn is_for_programs(path: &str) -> bool {

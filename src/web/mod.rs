@@ -57,7 +57,7 @@ pub use answer::{Asked, page, retry_later};
 pub use approve::{Approvals, Asking, Decided, MailingToApprove, RoomTrouble};
 pub use door::{Door, NotLoopback, Timeouts};
 pub use form::{Fields, FormError, PostedSignUp, Scope};
-pub use hosted::Hosted;
+pub use hosted::{APPLE as APPLE_PROFILE, Hosted};
 pub use locked::{LockedWithdrawal, LockedWithdrawals, NotKept};
 pub use network::Networks;
 pub use site::{Site, SiteParts, by_nation};

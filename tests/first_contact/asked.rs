@@ -1,8 +1,11 @@
 //! Who is asked, how often, and what the button does.
 
 use hustings::daemon::sandbox::leak::Secrets;
+use hustings::daemon::sandbox::peer::Post;
+use hustings::message::dkim::{SelectedKey, Signer, SigningKey};
 use jiff::SignedDuration;
 
+use crate::support::dkimpy::signed;
 use crate::support::party::{Party, link_in};
 use crate::world::{
     OFFICE, counts, decided, kept_of, letter, office, party, post_to, question, questions, until,
@@ -16,6 +19,16 @@ fn days(n: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * n)
 }
 
+/// The names of a mail's fields, in their order.
+fn fields_of(mail: &str) -> Vec<&str> {
+    let (header, _) = mail.split_once("\r\n\r\n").unwrap();
+    let lines = header.split("\r\n");
+    let fields = lines.filter(|line| !line.starts_with([' ', '\t']));
+    fields
+        .filter_map(|line| Some(line.split_once(':')?.0))
+        .collect()
+}
+
 /// What a link answers: the status and the heading of looking and of pressing.
 async fn answers(party: &Party, link: &str) -> [(u16, String); 2] {
     let browser = party.browser();
@@ -23,6 +36,29 @@ async fn answers(party: &Party, link: &str) -> [(u16, String); 2] {
     let path = &link[link.find("/m/").unwrap()..];
     let pressed = browser.post(path, &[("lang", "en")]).await.unwrap();
     [seen, pressed].map(|page| (page.status.as_u16(), page.heading()))
+}
+
+/// An answer to the question does what its button does: of whoever was asked, and not of a program, nor of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn answering_the_question_is_as_good_as_its_button() {
+    let zone = zone().await;
+    let party = party(&zone, "", "").await;
+    write(&party, ANN, "", SENTENCE).await;
+    let mail = question(&party, ANN).await;
+    let from = mail.header("From").unwrap();
+    assert!(from.contains(OFFICE), "whom she wrote to asks: {from}");
+    let names = format!("In-Reply-To: {}\r\n", mail.header("Message-ID").unwrap());
+    let absent = format!("{names}Auto-Submitted: auto-replied\r\n");
+    write(&party, ANN, &absent, "I am away").await;
+    write(&party, "bob@good.example", &names, "It was Ann").await;
+    decided(&party).await;
+    assert_eq!(counts(&party).await, (0, 3));
+    write(&party, ANN, &names, "Yes, it was me").await;
+    until("hers came in", async || counts(&party).await == (3, 1)).await;
+    let kept = kept_of(&party, office(&party)).await;
+    assert!(kept["Unconfirmed"][0].contains("It was Ann"));
+    let [seen, pressed] = answers(&party, &link_in(&mail, "/m/").unwrap()).await;
+    assert_eq!((seen.0, pressed.0), (200, 200), "the link says the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,11 +120,16 @@ async fn a_stranger_is_asked_and_their_button_brings_it_in() {
     .await;
     assert_eq!(answer.code, 250, "{answer}");
     assert_eq!(counts(&party).await, (3, 2));
+    // Nothing in a mail tells whether its author was known when it came.
+    let kept = kept_of(&party, office(&party)).await;
+    let stranger = fields_of(&kept["INBOX"][1]);
+    assert_eq!(stranger, fields_of(&kept["INBOX"][2]));
+    assert!(kept["INBOX"][2].contains("a third") && stranger.len() > 5);
     // The same button again says the same for an hour; then the link is like one that never was.
     let never = link.replace("/m/", "/m/a");
     let [looked, pressed] = answers(&party, &link).await;
     assert_eq!(pressed.0, 200);
-    assert_eq!(looked, answers(&party, &never).await[0], "used is unknown");
+    assert_eq!(looked, pressed, "looked at again, it says what was said");
     party.clock.advance(SignedDuration::from_hours(2)).unwrap();
     assert_eq!(answers(&party, &link).await, answers(&party, &never).await);
     assert_eq!(counts(&party).await, (3, 2));
@@ -104,6 +145,9 @@ async fn a_stranger_is_asked_and_their_button_brings_it_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_lists_forgers_and_our_own_are_not_asked() {
     let zone = zone().await;
+    // Who sends what has no sender is vouched for by the name of the host.
+    zone.txt("mail.good.example", "v=spf1 ip4:127.0.0.1 -all")
+        .await;
     let party = party(&zone, "", "").await;
     let cases = [
         ("a@good.example", "List-Id: <fans.good.example>\r\n", "post"),
@@ -125,12 +169,21 @@ async fn programs_lists_forgers_and_our_own_are_not_asked() {
     // A bounce, and what claims to be of ours: neither is asked.
     let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
     let bounce = letter("mailer@good.example", report, "--b--");
-    assert_eq!(post_to(&party, "", OFFICE, &bounce).await.code, 250);
     let plain = letter("plain@good.example", "", "null path");
-    assert_eq!(post_to(&party, "", OFFICE, &plain).await.code, 250);
+    let mut host = party.mx().await;
+    let answer = host.command("EHLO mail.good.example").await.unwrap();
+    assert_eq!(answer.code, 250, "{answer}");
+    for message in [&bounce, &plain] {
+        let (from, to, message) = ("", &[OFFICE][..], message.as_bytes());
+        let answer = host.post(Post { from, to, message }).await.unwrap();
+        assert_eq!(answer.code, 250, "{answer}");
+    }
+    host.quit().await;
     let ours = letter("ben@party.example", "", "in our name");
     let answer = post_to(&party, "x@elsewhere.example", OFFICE, &ours).await;
     assert_eq!(answer.code, 250, "{answer}");
+    // What is of ours indeed comes in.
+    write(&party, OFFICE, "", "of ours").await;
     // Who asks to be left alone is left alone, and so is who was before.
     write(&party, "stop@good.example", "", "Stop.").await;
     party.subscribe("left@good.example", "", &["news"]).await;
@@ -141,21 +194,77 @@ async fn programs_lists_forgers_and_our_own_are_not_asked() {
     write(&party, "left@good.example", "", "hello").await;
     // Somebody who is subscribed is a stranger like any other: nobody could tell them by their mail.
     party.subscribe("sue@good.example", "", &["news"]).await;
-    write(&party, "sue@good.example", "", "hello").await;
-    let _ = question(&party, "sue@good.example").await;
+    write(&party, "sue@good.example", "", "of Sue").await;
+    write(&party, "tom@fine.example", "", "of Tom").await;
+    let asked = [
+        question(&party, "sue@good.example").await,
+        question(&party, "tom@fine.example").await,
+    ];
     decided(&party).await;
-    assert_eq!(questions(&party), ["sue@good.example"]);
     let (inbox, unconfirmed) = counts(&party).await;
-    assert_eq!((inbox, unconfirmed), (0, cases.len() + 6));
+    assert_eq!((inbox, unconfirmed), (1, cases.len() + 7));
     let kept = kept_of(&party, office(&party)).await;
+    assert!(kept["INBOX"][0].contains("of ours"));
     let said = |mail: &&String| mail.contains("\r\nHustings-Sender: unproven");
-    assert_eq!(kept["Unconfirmed"].iter().filter(said).count(), 4);
+    assert_eq!(kept["Unconfirmed"].iter().filter(said).count(), 2);
+    // Nor does the header tell who is subscribed, before the button or behind it.
+    for question in asked {
+        let page = party.press(&link_in(&question, "/m/").unwrap()).await;
+        assert_eq!(page.status.as_u16(), 200);
+    }
+    write(&party, "sue@good.example", "", "more of Sue").await;
+    write(&party, "tom@fine.example", "", "more of Tom").await;
+    let kept = kept_of(&party, office(&party)).await;
+    let said = ["of Sue", "of Tom", "more of Sue", "more of Tom"].map(|body| {
+        let end = format!("\r\n\r\n{body}\r\n");
+        let mail = kept["INBOX"].iter().find(|mail| mail.ends_with(&end));
+        let mut lines = mail.unwrap().lines();
+        lines.find(|line| line.starts_with("Hustings-Sender:"))
+    });
+    assert!(said[0].unwrap().contains("proven"), "{said:?}");
+    assert!(said.iter().all(|line| *line == said[0]), "{said:?}");
+    // Who was put off for a while would be asked by now.
+    party.clock.advance(SignedDuration::from_hours(2)).unwrap();
+    decided(&party).await;
+    assert_eq!(questions(&party), ["sue@good.example", "tom@fine.example"]);
+}
+
+/// Whoever signs is vouched for as well, wherever it comes from: in their own name alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_alone_vouches_for_its_own_domain() {
+    let zone = zone().await;
+    let key = SigningKey::generate_ed25519().unwrap();
+    let record = key.record().unwrap();
+    let host = "ed._domainkey.signed.example";
+    zone.txt(host, &record).await;
+    let selector = "ed".to_owned();
+    let keys = vec![SelectedKey { selector, key }];
+    let signer = Signer::new("signed.example", keys).unwrap();
+    let party = party(&zone, "", "").await;
+    for from in ["ann@signed.example", "bob@other.example"] {
+        let whole = letter(from, "", &format!("by {from}"));
+        let (header, body) = whole.split_once("\r\n\r\n").unwrap();
+        let mail = signed(&signer, &format!("{header}\r\n"), body);
+        let answer = post_to(&party, "x@elsewhere.example", OFFICE, &mail).await;
+        assert_eq!(answer.code, 250, "{answer}");
+    }
+    let asked = question(&party, "ann@signed.example").await;
+    party.clock.advance(SignedDuration::from_hours(2)).unwrap();
+    decided(&party).await;
+    assert_eq!(questions(&party), ["ann@signed.example"]);
+    assert_eq!(counts(&party).await, (0, 2));
+    let page = party.press(&link_in(&asked, "/m/").unwrap()).await;
+    assert_eq!(page.status.as_u16(), 200);
+    assert_eq!(counts(&party).await, (1, 1));
+    let kept = kept_of(&party, office(&party)).await;
+    assert!(kept["INBOX"][0].contains("\r\nHustings-Sender: proven"));
+    assert!(kept["Unconfirmed"][0].contains("\r\nHustings-Sender: unproven"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn once_a_week_and_so_many_an_hour() {
     let zone = zone().await;
-    let party = party(&zone, "", "first_contacts_per_hour = 2").await;
+    let party = party(&zone, "", "first_contacts_per_hour = 10").await;
     write(&party, "a@good.example", "", "one").await;
     write(&party, "a@good.example", "", "two").await;
     write(&party, "a+tag@good.example", "", "three").await;
@@ -165,7 +274,7 @@ async fn once_a_week_and_so_many_an_hour() {
     until("two are asked", async || asked(2).await).await;
     decided(&party).await;
     assert_eq!(questions(&party), ["a@good.example", "b@good.example"]);
-    // The third waits for the next hour, and is not forgotten.
+    // A domain has a fifth. The third waits for the next hour, and is not forgotten.
     party.clock.advance(SignedDuration::from_hours(2)).unwrap();
     let _ = question(&party, "c@good.example").await;
     // Within the week nobody is asked again, whatever they write.

@@ -44,14 +44,16 @@ async fn two_parties_that_ask_do_not_loop() {
     let mail = format!("From: {ada}\r\nTo: {to}\r\nSubject: Debate\r\n\r\nShall we?\r\n");
     let answer = us.submit(&[&to], mail.as_bytes()).await;
     assert_eq!(answer.code, 250, "{answer}");
-    // It waits there; they ask Ada, whose server keeps the question for her and asks nothing.
+    // It waits there; they ask Ada by the address that she wrote to, so that her server lets the question in, and asks
+    // nothing.
     until("it waits there", async || counts(&them).await == (0, 1)).await;
     let roll = us.rooms().staff.roll();
     let id = roll.live().find(|one| one.name == "ada").unwrap().id.into();
     let question = async || {
         let kept = kept_of(&us, id).await;
-        let all = kept.into_values().flatten();
-        all.filter(|mail| mail.contains("/m/")).collect::<Vec<_>>()
+        let seen = kept.get("INBOX").into_iter().flatten();
+        let asked = seen.filter(|mail| mail.contains("/m/"));
+        asked.cloned().collect::<Vec<_>>()
     };
     until("she was asked", async || question().await.len() == 1).await;
     let asked = question().await.remove(0);
@@ -72,4 +74,18 @@ async fn two_parties_that_ask_do_not_loop() {
         decided(party).await;
     }
     assert_eq!((asked_by(&us).await, asked_by(&them).await), (1, 1));
+    // Ada simply answers the question: who reads her mail has said so.
+    let id = asked
+        .lines()
+        .find_map(|line| line.strip_prefix("Message-ID: "));
+    let answer = format!(
+        "From: {ada}\r\nTo: {to}\r\nSubject: Re: Did you write?\r\nIn-Reply-To: {}\r\n\r\nYes, it was me.\r\n",
+        id.unwrap()
+    );
+    let answer = us.submit(&[&to], answer.as_bytes()).await;
+    assert_eq!(answer.code, 250, "{answer}");
+    until("all of hers came in", async || {
+        counts(&them).await == (2, 0)
+    })
+    .await;
 }

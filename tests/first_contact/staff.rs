@@ -4,6 +4,7 @@ use hustings::id::MailboxId;
 use hustings::mailbox::Mailboxes;
 use hustings::store::{Folder, SpecialUse, Uid, Uids};
 
+use crate::support::imap::Imap;
 use crate::support::party::Party;
 use crate::world::{
     OFFICE, counts, decided, kept_of, letter, office, party, post_to, questions, write, zone,
@@ -78,7 +79,7 @@ async fn what_staff_take_out_vouches_for_its_author() {
         .select(&Uids::all());
     // Copied, as a mail program without MOVE does it: the others of hers follow, the copied one stays to be removed.
     boxes
-        .copy(unconfirmed.id, &uids[..1], archive.id)
+        .copy(unconfirmed.id, &uids[..1], archive.id, None)
         .await
         .unwrap();
     assert_eq!(counts(&party).await, (2, 3));
@@ -88,7 +89,7 @@ async fn what_staff_take_out_vouches_for_its_author() {
         .unwrap();
     // Thrown away is no word for anybody.
     boxes
-        .move_to(unconfirmed.id, &uids[3..4], trash.id)
+        .move_to(unconfirmed.id, &uids[3..4], trash.id, None)
         .await
         .unwrap();
     assert_eq!(counts(&party).await, (2, 1));
@@ -97,7 +98,7 @@ async fn what_staff_take_out_vouches_for_its_author() {
     assert_eq!(counts(&party).await, (3, 2));
     // The forged one is taken out: the address is known, and mail of hers must prove itself all the same.
     boxes
-        .move_to(unconfirmed.id, &uids[4..5], archive.id)
+        .move_to(unconfirmed.id, &uids[4..5], archive.id, None)
         .await
         .unwrap();
     let answer = post_to(&party, "x@elsewhere.example", OFFICE, &forged).await;
@@ -151,8 +152,42 @@ async fn a_roles_mail_waits_and_comes_in_for_all_of_them() {
         folder(&party, ada, from).await,
         folder(&party, ada, to).await,
     );
-    boxes.move_to(from.id, &[Uid(1)], to.id).await.unwrap();
+    boxes
+        .move_to(from.id, &[Uid(1)], to.id, None)
+        .await
+        .unwrap();
     let of_ada = kept_of(&party, ada).await;
     assert_eq!(of_ada.keys().collect::<Vec<_>>(), ["INBOX"]);
     assert_eq!((of_ada["INBOX"].len(), counts(&party).await), (1, (1, 0)));
+}
+
+/// Whoever is let into the role does it in their mail program.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_let_in_takes_a_strangers_mail_out_in_a_mail_program() {
+    let zone = zone().await;
+    let party = party(&zone, "first_contact = \"challenge\"", "").await;
+    let let_in = ["staff", "change", "ada", "--let-into", "office"];
+    assert!(party.cli(&let_in).await.status.success());
+    let quiet = "Precedence: list\r\n";
+    for n in ["one", "two"] {
+        write(&party, "ann@good.example", quiet, n).await;
+    }
+    write(&party, "bob@good.example", quiet, "nobody asked").await;
+    let (door, trust) = (party.door("imaps"), party.stage.trust());
+    let ada = &party.sender;
+    let mut imap = Imap::log_in(door, trust, ada.name, &ada.password).await;
+    imap.say("SELECT Shared/office/Unconfirmed").await;
+    // Thrown away it's nobody's word for its author.
+    imap.say("STORE 3 +FLAGS.SILENT \\Deleted").await;
+    imap.say("EXPUNGE").await;
+    assert_eq!(counts(&party).await, (0, 2));
+    let moved = imap.say("MOVE 1 Shared/office").await;
+    assert!(moved.end.starts_with("OK"), "{moved:?}");
+    // What else waits of hers, and what she writes from now on, comes in; his doesn't.
+    assert_eq!(counts(&party).await, (2, 0));
+    write(&party, "ann@good.example", quiet, "again").await;
+    write(&party, "bob@good.example", quiet, "nobody asked him").await;
+    assert_eq!(counts(&party).await, (3, 1));
+    let of_role = kept_of(&party, office(&party)).await;
+    assert_eq!(of_role["Trash"].len(), 1);
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod killed;
 mod model;
 mod programs;
+mod shared;
 
 use support::imap::Imap;
 use support::party::Party;

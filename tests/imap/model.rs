@@ -1,5 +1,5 @@
 //! Two mail programs at once on one folder, doing at random what people do, against a model; and a third that comes back
-//! now and then and asks what became of the folder.
+//! now and then and asks what became of the folder. Then two really at once, and what they were told against what is so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,8 @@ struct Program {
     imap: Imap,
     known: Vec<(u64, Flags)>,
     qresync: bool,
+    /// The last change that it believes to know all up to.
+    since: u64,
 }
 
 impl Program {
@@ -45,6 +47,7 @@ impl Program {
             imap,
             known: Vec::new(),
             qresync,
+            since: 0,
         };
         program.learn(&heard);
         program.look_at_new().await;
@@ -59,6 +62,13 @@ impl Program {
     }
 
     fn learn(&mut self, heard: &Heard) {
+        for line in heard.lines.iter().chain([&heard.end]) {
+            if let Some(change) = behind(line, "[HIGHESTMODSEQ ") {
+                self.since = change.trim_end_matches(']').parse().unwrap();
+            } else if let Some(change) = behind(line, "MODSEQ (") {
+                self.since = self.since.max(change.parse().unwrap());
+            }
+        }
         for line in &heard.lines {
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
@@ -104,10 +114,31 @@ impl Program {
         }
     }
 
+    /// Asks what is new, and about nothing else: of that it was told.
     async fn look_at_new(&mut self) {
-        if self.known.iter().any(|(uid, _)| *uid == 0) {
-            self.say("FETCH 1:* (UID FLAGS)").await;
+        if let Some(place) = self.known.iter().position(|(uid, _)| *uid == 0) {
+            self.say(&format!("FETCH {}:* (UID FLAGS)", place + 1))
+                .await;
         }
+    }
+
+    /// Hears what happens until it has had enough.
+    async fn idle(&mut self) {
+        let tag = self.imap.begin("IDLE").await;
+        let mut lines = Vec::new();
+        loop {
+            let line = self.imap.response().await.unwrap();
+            if line.starts_with("+ ") {
+                break;
+            }
+            lines.push(line);
+        }
+        self.imap.send(b"DONE\r\n").await;
+        let heard = self.imap.hear(&tag).await;
+        assert!(heard.end.starts_with("OK"), "{heard:?}");
+        lines.extend(heard.lines);
+        let end = heard.end;
+        self.learn(&Heard { lines, end });
     }
 
     /// Some messages, as their numbers or UIDs.
@@ -150,18 +181,35 @@ fn numbers(set: &str) -> BTreeSet<u64> {
     all
 }
 
+/// The UID that the answer to an APPEND names.
+fn uid_given(heard: &Heard) -> u64 {
+    let code = heard.end.split(['[', ']']).nth(1);
+    let uid = code.and_then(|code| code.rsplit(' ').next());
+    uid.unwrap().parse().unwrap()
+}
+
 impl Model {
     fn append(&mut self, heard: &Heard, flags: &[&str]) {
-        let uid = heard
-            .end
-            .split(['[', ']'])
-            .nth(1)
-            .and_then(|code| code.rsplit(' ').next());
-        let uid: u64 = uid.unwrap().parse().unwrap();
+        let uid = uid_given(heard);
         assert!(uid >= self.next, "UID {uid} was given before");
         self.next = uid + 1;
         self.messages
             .insert(uid, flags.iter().map(|flag| (*flag).to_owned()).collect());
+    }
+
+    /// What a COPY into the same folder makes.
+    fn copy(&mut self, heard: &Heard) {
+        let code = heard.end.split_once("[COPYUID ").unwrap().1;
+        let code = code.split_once(']').unwrap().0;
+        let words: Vec<&str> = code.split(' ').collect();
+        let (from, to) = (numbers(words[1]), numbers(words[2]));
+        assert_eq!(from.len(), to.len(), "{code}");
+        for (from, to) in from.into_iter().zip(to) {
+            assert!(to >= self.next, "UID {to} was given before");
+            self.next = to + 1;
+            let flags = self.messages[&from].clone();
+            self.messages.insert(to, flags);
+        }
     }
 
     fn mark(&mut self, uids: &[u64], how: char, flag: &str) {
@@ -191,7 +239,7 @@ async fn one(program: &mut Program, model: &mut Model, chance: &mut Chance, numb
     let uids: Vec<u64> = some.iter().map(|(uid, _)| *uid).collect();
     let set: Vec<&str> = some.iter().map(|(_, number)| number.as_str()).collect();
     let (set, prefix) = (set.join(","), if uid { "UID " } else { "" });
-    match chance.below(9) {
+    match chance.below(13) {
         0 | 1 => {
             let message = mail(&number.to_string());
             let heard = program.imap.append("INBOX", flag, &message).await;
@@ -222,25 +270,39 @@ async fn one(program: &mut Program, model: &mut Model, chance: &mut Chance, numb
             model.messages.retain(|uid, _| !uids.contains(uid));
         }
         6 => {
+            // What it knew before, and somebody marked.
+            let known: BTreeSet<u64> = program.state().into_keys().collect();
             let heard = program.say("EXPUNGE").await;
             assert!(heard.end.starts_with("OK"), "{heard:?}");
             program.look_at_new().await;
-            let now = program.state();
-            let gone: BTreeSet<u64> = model
-                .messages
-                .keys()
-                .filter(|uid| !now.contains_key(uid))
-                .copied()
-                .collect();
-            // Only what was marked may have gone.
-            for uid in &gone {
-                assert!(
-                    model.messages[uid].contains("\\Deleted"),
-                    "UID {uid} went unmarked"
-                );
-            }
-            model.expunge(&gone);
+            model.expunge(&known);
+            let left: Vec<u64> = program.state().into_keys().collect();
+            let expected: Vec<u64> = model.messages.keys().copied().collect();
+            assert_eq!(left, expected, "EXPUNGE of {known:?}");
         }
+        9 if !uids.is_empty() => {
+            // Two at most, so that they don't multiply; others may have removed those that it still believes in.
+            let end = uids.len().min(2);
+            let set: Vec<&str> = set.split(',').take(end).collect();
+            let command = format!("{prefix}COPY {} INBOX", set.join(","));
+            let heard = program.say(&command).await;
+            let is_there = |uid: &u64| model.messages.contains_key(uid);
+            if uids[..end].iter().all(is_there) {
+                assert!(heard.end.starts_with("OK [COPYUID "), "{heard:?}");
+            }
+            if heard.end.contains("COPYUID") {
+                model.copy(&heard);
+            }
+        }
+        10 if !uids.is_empty() && uid => {
+            let heard = program.say(&format!("UID EXPUNGE {set}")).await;
+            assert!(heard.end.starts_with("OK"), "{heard:?}");
+            model.expunge(&uids.iter().copied().collect());
+        }
+        11 if !uids.is_empty() && uid && program.qresync => {
+            unchanged_since(program, model, (&uids, &set), flag).await;
+        }
+        12 => program.idle().await,
         7 => {
             let before = program.known.len();
             let heard = program.say(&format!("{prefix}FETCH 1:* (FLAGS UID)")).await;
@@ -254,6 +316,33 @@ async fn one(program: &mut Program, model: &mut Model, chance: &mut Chance, numb
         }
     }
     program.look_at_new().await;
+}
+
+/// Marks what nobody has changed since it was looked at last, and leaves the rest.
+async fn unchanged_since(
+    program: &mut Program,
+    model: &mut Model,
+    (uids, set): (&[u64], &str),
+    flag: &str,
+) {
+    let (before, since) = (program.state(), program.since);
+    let command = format!("UID STORE {set} (UNCHANGEDSINCE {since}) +FLAGS ({flag})");
+    let heard = program.say(&command).await;
+    assert!(heard.end.starts_with("OK"), "{command}: {heard:?}");
+    let modified = heard.end.split_once("[MODIFIED ");
+    let modified = modified.map(|(_, rest)| numbers(rest.split_once(']').unwrap().0));
+    let modified = modified.unwrap_or_default();
+    for uid in uids {
+        let Some(is) = model.messages.get(uid) else {
+            continue;
+        };
+        let was_known = before[uid] == *is;
+        let marked = !modified.contains(uid);
+        assert!(was_known || !marked, "UID {uid} was changed by others");
+        if marked {
+            model.mark(&[*uid], '+', flag);
+        }
+    }
 }
 
 /// What a program that was away is told when it comes back.
@@ -325,30 +414,62 @@ async fn two_programs_and_a_model_agree() {
                 away.0, model.messages,
                 "who came back after {number} commands"
             );
+        } else if number % 10 == 9 {
+            // One whose line broke where it stands, whatever it was told or not.
+            let program = &programs[1];
+            let back = come_back(&party, (validity, program.since), &program.state()).await;
+            assert_eq!(
+                back.0, model.messages,
+                "whose line broke after {number} commands"
+            );
         }
     }
-    // And now really at once: whatever the order was, all see the same in the end.
+    really_at_once(&party, &mut programs, model.next).await;
+    let (state, _) = come_back(&party, (validity, away.1), &away.0).await;
+    assert_eq!(state, programs[0].state());
+}
+
+/// Whatever the order was, all see the same in the end, by what they were told on the way.
+async fn really_at_once(party: &Party, programs: &mut [Program; 2], next: u64) {
+    let (before, mut given) = (programs[0].state(), BTreeSet::new());
     let (one, other) = programs.split_at_mut(1);
+    let (one, other) = (&mut one[0], &mut other[0]);
     for round in 0..20 {
         let flag = FLAGS[round % FLAGS.len()];
         let sign = if round % 3 == 0 { "-" } else { "+" };
-        let first = format!("UID STORE 1:* {sign}FLAGS.SILENT ({flag})");
-        let text = mail(&format!("at once {round}"));
-        tokio::join!(one[0].say(&first), async {
-            let heard = other[0].imap.append("INBOX", "\\Seen", &text).await;
-            other[0].learn(&heard);
+        let marks = async {
+            let command = format!("UID STORE 1:* {sign}FLAGS ({flag})");
+            let heard = one.say(&command).await;
+            assert!(heard.end.starts_with("OK"), "{command}: {heard:?}");
+            let text = mail(&format!("of one {round}"));
+            let heard = one.imap.append("INBOX", "", &text).await;
+            one.learn(&heard);
+            uid_given(&heard)
+        };
+        let adds = async {
+            let text = mail(&format!("of the other {round}"));
+            let heard = other.imap.append("INBOX", "\\Seen", &text).await;
+            other.learn(&heard);
             if round % 4 == 0 {
-                other[0].say("UID STORE * +FLAGS (\\Deleted)").await;
-                other[0].say("EXPUNGE").await;
+                for command in ["UID STORE * +FLAGS (\\Deleted)", "EXPUNGE"] {
+                    let heard = other.say(command).await;
+                    assert!(heard.end.starts_with("OK"), "{command}: {heard:?}");
+                }
             }
-        });
+            uid_given(&heard)
+        };
+        let (first, second) = tokio::join!(marks, adds);
+        for uid in [first, second] {
+            assert!(uid >= next, "UID {uid} was given before");
+            assert!(given.insert(uid), "UID {uid} was given twice");
+        }
     }
-    for program in &mut programs {
+    let fresh = Program::new(party, false).await.state();
+    for program in programs.iter_mut() {
         program.say("NOOP").await;
-        program.known.iter_mut().for_each(|one| one.1.clear());
-        program.say("FETCH 1:* (UID FLAGS)").await;
+        program.look_at_new().await;
+        assert_eq!(program.state(), fresh);
     }
-    assert_eq!(programs[0].state(), programs[1].state());
-    let (state, _) = come_back(&party, (validity, away.1), &away.0).await;
-    assert_eq!(state, programs[0].state());
+    let all: BTreeSet<u64> = before.into_keys().chain(given).collect();
+    assert!(fresh.keys().all(|uid| all.contains(uid)));
 }

@@ -151,7 +151,9 @@ async fn standing(imap: &mut Imap, folders: &[&str]) -> Vec<String> {
         let heard = imap
             .say(&format!("STATUS {folder} (MESSAGES UIDNEXT HIGHESTMODSEQ)"))
             .await;
-        all.extend(heard.lines);
+        // The first that asks for changes hears where the open folder stands as well (RFC 7162 §3.1.2).
+        let status = heard.lines.into_iter();
+        all.extend(status.filter(|line| line.starts_with("* STATUS")));
     }
     all
 }

@@ -1,7 +1,10 @@
 //! Thunderbird's start, as `thunderbird.txt` has it: `C:` is what it says, `S:` what it must hear before the tagged answer,
 //! in this order, where `…` stands for anything.
 
-use crate::support::imap::{Heard, mail as short};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::support::imap::{Heard, Imap, mail as short};
 use crate::support::mailbox::mails;
 
 /// Whether a line is what a pattern says.
@@ -37,7 +40,11 @@ fn check(command: &str, heard: &Heard, expected: &[&str]) {
 async fn thunderbird_starts() {
     let party = crate::party(&mails(25)).await;
     let transcript = include_str!("thunderbird.txt");
-    let mut imap = crate::ada(&party).await;
+    let (door, trust) = (party.door("imaps"), party.stage.trust());
+    let mut imap = Imap::connect(door, trust).await;
+    let (user, password) = (party.sender.name, &party.sender.password);
+    let proof = STANDARD.encode(format!("\0{user}\0{password}"));
+    let mut said = 0;
     let mut lines = transcript
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -65,8 +72,10 @@ async fn thunderbird_starts() {
                 heard
             }
             "APPEND" => imap.append("\"Sent\"", "\\Seen", &short("sent")).await,
-            command => imap.say(command).await,
+            command => imap.say(&command.replace("PROOF", &proof)).await,
         };
         check(command, &heard, &expected);
+        said += 1;
     }
+    assert!(said > 20, "{said} commands");
 }

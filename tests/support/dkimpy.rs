@@ -1,4 +1,4 @@
-//! dkimpy, a verifier of DKIM signatures that is not ours.
+//! Mail that others have signed; and dkimpy, a verifier of DKIM signatures that is not ours.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,7 +6,25 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use hustings::message::dkim::{BodyHasher, HeaderSet, Signer, SigningTime};
+use jiff::Timestamp;
+
 use super::party::Party;
+
+/// A mail with a signature in front of it.
+pub fn signed(signer: &Signer, header: &str, body: &str) -> String {
+    let mut hasher = BodyHasher::new();
+    hasher.update(body.as_bytes());
+    let (at, expires) = (Timestamp::now(), None);
+    let fields = signer.sign(
+        header.as_bytes(),
+        &hasher.finish(),
+        HeaderSet::Message,
+        SigningTime { at, expires },
+    );
+    let fields = String::from_utf8(fields.unwrap()).unwrap();
+    format!("{fields}{header}\r\n{body}")
+}
 
 /// A line for each message on its input: what each signature came to, and which fields each covers.
 const VERIFIER: &str = r"

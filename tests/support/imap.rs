@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::scram::{Exporter, Scram, exporter};
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,33 @@ impl Imap {
         let heard = imap.say(&format!("LOGIN {user} {password}")).await;
         assert!(heard.end.starts_with("OK"), "{heard:?}");
         imap
+    }
+
+    /// What its TLS session alone knows.
+    pub fn exporter(&self) -> Exporter {
+        exporter(&self.stream)
+    }
+
+    /// Proves by SCRAM who one is, over the channel that knows this; the tagged line without its tag.
+    pub async fn prove(&mut self, user: &str, password: &str, channel: Exporter) -> String {
+        let mut scram = Scram::new(user, password, channel);
+        let command = format!("AUTHENTICATE SCRAM-SHA-256-PLUS {}", scram.first());
+        let tag = self.begin(&command).await;
+        loop {
+            let line = self.response().await.expect("an answer");
+            match line.strip_prefix("+ ") {
+                Some(said) => {
+                    let reply = scram.reply(said) + "\r\n";
+                    self.send(reply.as_bytes()).await;
+                }
+                None => return line.strip_prefix(&tag).unwrap().trim_start().to_owned(),
+            }
+        }
+    }
+
+    /// Where this end of it is.
+    pub fn local(&self) -> SocketAddr {
+        self.stream.get_ref().0.local_addr().unwrap()
     }
 
     /// Sends octets.

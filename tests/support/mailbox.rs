@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use hustings::clock::Clock;
 use hustings::daemon::sandbox::stage::HOST;
@@ -9,6 +10,9 @@ use hustings::id::StaffId;
 use hustings::mailbox::{Appended, Mailboxes};
 use hustings::message::outline::outline;
 use hustings::store::{Marks, Store};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::party::said;
 
 /// How many mails are put in at once.
 const AT_ONCE: usize = 200;
@@ -56,11 +60,30 @@ pub fn mail(number: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Runs a program to its end without holding up the runtime, which may be serving it.
+/// How long a program may take.
+const ENDS_WITHIN: Duration = Duration::from_secs(120);
+
+/// Runs a program to its end without holding up the runtime, which may be serving it. One that doesn't end is ended, and
+/// the story fails.
 pub async fn run(mut command: Command) -> Output {
-    command.stdin(Stdio::null());
-    let running = tokio::task::spawn_blocking(move || command.output().unwrap());
-    running.await.unwrap()
+    let name = command.get_program().to_owned();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let child = child.unwrap();
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let mut running = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    match tokio::time::timeout(ENDS_WITHIN, &mut running).await {
+        Ok(ended) => ended.unwrap(),
+        Err(_) => {
+            // It is ours until it was waited for.
+            let _ = kill_process(pid.unwrap(), Signal::KILL);
+            let output = running.await.unwrap();
+            panic!("{} doesn't end: {}", name.display(), said(&output));
+        }
+    }
 }
 
 /// A program of Python's, for which every name leads here. It finds the authority to trust, the port, the user and the

@@ -139,6 +139,11 @@ impl OutsideMta {
         self.script.0.lock().unwrap().no_starttls = true;
     }
 
+    /// Offers no SMTPUTF8 from now on.
+    pub fn without_utf8(&self) {
+        self.script.0.lock().unwrap().no_utf8 = true;
+    }
+
     /// Offers DSN from now on, and tells nobody anything.
     pub fn with_dsn(&self) {
         self.script.0.lock().unwrap().dsn = true;
@@ -184,6 +189,7 @@ struct Rules {
     rules: Vec<Rule>,
     no_starttls: bool,
     require_tls: bool,
+    no_utf8: bool,
     dsn: bool,
     /// By address.
     times: Option<HashMap<String, Vec<(At, Instant)>>>,
@@ -236,6 +242,7 @@ impl Manners for Script {
                 "REQUIRETLS",
                 "ENHANCEDSTATUSCODES",
             ],
+            false if script.no_utf8 => &["PIPELINING", "SIZE 52428800", "8BITMIME"],
             false => Polite.extensions(),
         }
     }

@@ -19,7 +19,7 @@ use hustings::daemon::settings::Settings;
 use hustings::net::admission::ConnectionLimits;
 use hustings::report::{Ours, Reports};
 use hustings::store::{Files, LockedStore, Store};
-use hustings::template::Text;
+use hustings::template::{Factor, Problem, Text};
 use hustings::tls::{self, Certificates, SelfMadeCa};
 use hustings::vault::{KeyRing, Vault};
 use hustings::web::{
@@ -64,12 +64,12 @@ impl LockedWithdrawals for Box_ {
     }
 }
 
-/// One mailing waits for its approval, and its link is `/a/good`.
+/// One mailing waits for its approval, and its link is `/a/good`; that of an approver who has a second factor is `/a/coded`.
 pub struct OneMailing;
 
 impl Approvals for OneMailing {
     fn look<'a>(&'a self, token: &'a str) -> Asking<'a, Option<MailingToApprove>> {
-        let mailing = || MailingToApprove {
+        let mailing = move || MailingToApprove {
             sender: "ada".to_owned(),
             list: Text::english("News"),
             constituencies: None,
@@ -77,18 +77,30 @@ impl Approvals for OneMailing {
             count: "1,204".to_owned(),
             digest: "9f86d081".repeat(8),
             configured: true,
+            factor: match token {
+                "coded" => Factor::Code,
+                _ => Factor::Nothing,
+            },
             text: "See you on Friday at seven.\n\nBring a friend.\n".repeat(40),
             designed: None,
             files: Vec::new(),
         };
-        Box::pin(async move { Ok((token == "good").then(mailing)) })
+        Box::pin(async move { Ok(matches!(token, "good" | "coded").then(mailing)) })
     }
-    fn decide<'a>(&'a self, token: &'a str, _: hustings::list::Decision) -> Asking<'a, Decided> {
+    fn decide<'a>(
+        &'a self,
+        token: &'a str,
+        decision: hustings::list::Decision,
+        code: Option<&'a str>,
+    ) -> Asking<'a, Decided> {
+        let refuses = decision == hustings::list::Decision::Refuse;
         Box::pin(async move {
-            Ok(if token == "good" {
-                Decided::Done
-            } else {
-                Decided::NoLink
+            Ok(match (token, code) {
+                ("good", _) | ("coded", Some("123456")) => Decided::Done,
+                ("coded", _) if refuses => Decided::Done,
+                ("coded", None) => Decided::NoCode(Problem::CodeMissing),
+                ("coded", _) => Decided::NoCode(Problem::CodeWrong),
+                _ => Decided::NoLink,
             })
         })
     }

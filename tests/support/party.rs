@@ -287,6 +287,24 @@ impl Party {
         output(command).await
     }
 
+    /// The same, with something on its standard input.
+    pub async fn cli_told(&self, arguments: &[&str], input: &str) -> Output {
+        let mut input = Some(input.to_owned());
+        self.cli_asked(arguments, move |_| input.take()).await
+    }
+
+    /// Runs the command line as Ben. At first, and for each line that it says, `answer` may have something to tell it.
+    pub async fn cli_asked(
+        &self,
+        arguments: &[&str],
+        answer: impl FnMut(&str) -> Option<String> + Send + 'static,
+    ) -> Output {
+        let socket = self.doors().control.display().to_string();
+        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
+        command.args(["--socket", &socket]).args(arguments);
+        talk(command, answer).await
+    }
+
     /// Looks through the data directory, and the log of this process.
     pub fn leaks(&self, secrets: &Secrets) -> Findings {
         let mut findings = secrets.search_directory(self.stage.data()).unwrap();
@@ -321,6 +339,44 @@ pub fn link_in(mail: &Mail, path: &str) -> Option<String> {
 pub fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
+}
+
+/// Runs a program to its end, and tells it what it asks for, line by line. What is told first is told before it says
+/// anything, and its standard input is closed once it says nothing more.
+async fn talk(
+    mut command: Command,
+    mut answer: impl FnMut(&str) -> Option<String> + Send + 'static,
+) -> Output {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let run = move || {
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take();
+        let tell = |told: Option<String>, input: &mut Option<std::process::ChildStdin>| {
+            if let (Some(told), Some(input)) = (told, input) {
+                // It may not want to hear it.
+                let _ = input.write_all(told.as_bytes());
+            }
+        };
+        tell(answer(""), &mut input);
+        let mut stdout = Vec::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        loop {
+            let mut line = Vec::new();
+            if lines.read_until(b'\n', &mut line).unwrap() == 0 {
+                break;
+            }
+            tell(answer(&String::from_utf8_lossy(&line)), &mut input);
+            stdout.extend(line);
+        }
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        Output { stdout, ..output }
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
 }
 
 /// Runs a program to its end without holding up the runtime, which may be serving it.
@@ -523,6 +579,18 @@ impl Spawned {
     /// Runs the command line as Ben.
     pub async fn cli(&self, arguments: &[&str]) -> Output {
         self.cli_told(arguments, "").await
+    }
+
+    /// The same as a dialogue, as in [`Party::cli_asked`].
+    pub async fn cli_asked(
+        &self,
+        arguments: &[&str],
+        answer: impl FnMut(&str) -> Option<String> + Send + 'static,
+    ) -> Output {
+        let mut command = as_person(env!("CARGO_BIN_EXE_hustings"));
+        let socket = self.stage.socket();
+        command.arg("--socket").arg(socket.path()).args(arguments);
+        talk(command, answer).await
     }
 
     /// Runs the command line as Ben, with something on its standard input.

@@ -12,7 +12,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hustings::address::Domain;
+use hustings::address::{Domain, EmailAddress};
 use hustings::audit::Frontier;
 use hustings::control::api::mailing::{Approve, List, Preview};
 use hustings::control::api::service::LockState;
@@ -20,11 +20,13 @@ use hustings::control::api::store::Verify;
 use hustings::daemon::sandbox::leak::Secrets;
 use hustings::daemon::sandbox::peer::Post;
 use hustings::daemon::sandbox::stage::{OFFICE, free_ports};
-use hustings::id::TlsDayId;
+use hustings::id::{MailboxId, TlsDayId};
 use hustings::store::{
-    Change, FolderAct, Intake, IntakeRecord, MailingState, ReportRecord, ReportRow, SpecialUse,
-    Step, Store, StsRecord, StsRow, TlsDayRecord, TlsDayRow, Uids,
+    AcceptMessage, Change, Delivery, FolderAct, Intake, IntakeRecord, MailingState, MessageRecord,
+    Question, QuestionRecord, ReportRecord, ReportRow, SpecialUse, Step, Store, Stranger,
+    StsRecord, StsRow, TlsDayRecord, TlsDayRow, Uids, contact_indexes, contact_pace_indexes,
 };
+use hustings::vault::ConfirmToken;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
@@ -146,8 +148,11 @@ async fn lived() -> Spawned {
         uids: Uids::all(),
         to: inbox,
         at: due,
+        room: None,
+        goes_on: false,
     };
     store.act(moved).await.unwrap().unwrap();
+    first_contact(&store, office, party.clock.now()).await;
     let put = Change::new()
         .then(Step::PutIntake(Intake::new(due, record)))
         .then(Step::PutStsPolicy(StsRow::new(store.vault(), due, policy)))
@@ -155,6 +160,46 @@ async fn lived() -> Spawned {
     let _ = store.change(put).await.unwrap();
     drop(store);
     party.into_spawned().await
+}
+
+/// A stranger's mail waits, they were asked, and somebody else is known.
+async fn first_contact(store: &Store, office: MailboxId, at: jiff::Timestamp) {
+    let vault = store.vault();
+    let stranger = EmailAddress::parse("waits@elsewhere.example").unwrap();
+    let known = EmailAddress::parse("known@elsewhere.example").unwrap();
+    let author = contact_indexes(vault, &stranger);
+    let question = Question {
+        token: ConfirmToken::generate().hash(),
+        address: author[0],
+        pace: contact_pace_indexes(vault, &stranger)[0],
+        asked_at: at,
+        record: QuestionRecord::default(),
+    };
+    let ask = Change::new()
+        .then(Step::PutQuestion(question))
+        .then(Step::Meet(contact_indexes(vault, &known), at));
+    let _ = store.change(ask).await.unwrap();
+    let mut body = store.begin_body().await.unwrap();
+    body.write(b"From: waits@elsewhere.example\r\n\r\nWas it me?\r\n")
+        .await
+        .unwrap();
+    let body = body.finish();
+    let delivery = Delivery::new(office, SpecialUse::Inbox, body.id(), at);
+    let record = MessageRecord {
+        received_at: at,
+        size: 0,
+        reverse_path: None,
+        recipients: Vec::new(),
+        submitted_by: None,
+    };
+    let stranger = Stranger {
+        author,
+        proven: true,
+        ask: None,
+    };
+    let message = AcceptMessage::new(vault, body, record);
+    let message = message.keep_in(delivery).of_stranger(stranger);
+    store.accept(message).await.unwrap();
 }
 
 /// Of reports between servers.
@@ -272,6 +317,15 @@ async fn edit(database: &mut SqliteConnection, table: &str, change: &str) {
         &format!("UPDATE {table} SET {change} WHERE {}", edited(table)),
     )
     .await;
+}
+
+/// Takes a row out; it is kept, to be put back.
+async fn cut_out(database: &mut SqliteConnection, table: &str, only: &str) {
+    run(database, "DROP TABLE IF EXISTS temp.kept").await;
+    let keep = format!("CREATE TEMP TABLE kept AS SELECT * FROM {table} WHERE {only} LIMIT 1");
+    run(database, &keep).await;
+    let delete = format!("DELETE FROM {table} WHERE {}", edited(table));
+    run(database, &delete).await;
 }
 
 async fn put_back(database: &mut SqliteConnection, table: &str) {

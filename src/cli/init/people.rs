@@ -2,7 +2,7 @@
 
 use super::super::context::write_out;
 use super::super::prompt;
-use super::super::style::Tone;
+use super::super::staff::password;
 use super::{Newcomer, SetUp, ask};
 use crate::config::{Config, KeySource};
 use crate::control::Failure;
@@ -39,15 +39,8 @@ impl SetUp<'_> {
         let issued = self.wait(init::first_admin(config, root, account))?;
         if let Some(issued) = issued {
             self.say(Step::Done, &format!("first admin {}", issued.name));
-            let password = issued.password.reveal();
-            let password = self.context.style.paint(password, Tone::Strong);
-            write_out(
-                format!(
-                    "Account:   {}\nPassword:  {password}\n\nThe password is shown this once.\n",
-                    issued.name
-                )
-                .as_bytes(),
-            )?;
+            let card = init::card(config, &issued);
+            write_out(password::text(&card, self.context.style).as_bytes())?;
         }
         self.done(config, Due::Nothing)
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::civil::Date;
 
+use super::super::code::CodeArg;
 use super::super::context::Context;
 use super::super::style::{Style, Tone, clean, field, optional, time, toned};
 use super::{RoleArg, role_name};
@@ -34,6 +35,8 @@ pub(super) struct GrantArgs {
     /// Why; it stands in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    code: CodeArg,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,7 @@ fn seconds(text: &str) -> Result<i64, String> {
 }
 
 pub(super) fn grant(args: &GrantArgs, context: &Context) -> Result<(), Failure> {
+    args.code.read(context)?;
     let grant = Grant {
         name: args.name.clone(),
         role: args.role.into(),

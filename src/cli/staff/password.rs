@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::super::code::CodeArg;
 use super::super::context::Context;
 use super::super::prompt;
 use super::super::style::{Style, Tone, clean, field, optional, time};
@@ -28,11 +29,13 @@ pub(super) enum Command {
         /// Why; it stands in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        code: CodeArg,
         /// Don't ask
         #[arg(long)]
         yes: bool,
     },
-    /// List passwords by name, with the day and the door of their last use
+    /// List passwords by name, with the day of their last use and what for
     #[command(
         after_help = "Examples:\n  hustings staff password list\n  hustings staff password list ben --json"
     )]
@@ -73,11 +76,13 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
             label,
             replace,
             reason,
+            code,
             yes,
         } => {
             if *replace {
                 prompt::confirm(&format!("replace all passwords of {}", whose(name)), *yes)?;
             }
+            code.read(context)?;
             let add = AddPassword {
                 name: name.clone(),
                 label: label.clone(),
@@ -119,7 +124,8 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
 /// A new password, and all that a mail program has to be told.
 pub(in crate::cli) fn text(new: &NewPassword, style: Style) -> String {
     let mut text = format!(
-        "Account:   {}\nPassword:  {}\n",
+        "Address:   {}\nUser name: {}\nPassword:  {}\n",
+        clean(&new.address),
         clean(&new.name),
         style.paint(new.password.reveal(), Tone::Strong),
     );
@@ -129,6 +135,17 @@ pub(in crate::cli) fn text(new: &NewPassword, style: Style) -> String {
     text += &format!("Server:    {}\n", clean(&new.server));
     for setting in &new.settings {
         text += &format!("{:<11}{}\n", what(setting), how(setting));
+    }
+    if new.settings.iter().any(|one| one.protocol == "pop3") {
+        text += "\nPOP3 fetches the INBOX alone: strangers' mail that waits (Unconfirmed) is seen with IMAP. Who uses POP3\n\
+                 is told by a note, once a day at most, when some waits.\n";
+    }
+    text += "\nType the user name, or the main address; another address of the same person may not do.\n";
+    if let Some(profile) = &new.profile {
+        text += &format!(
+            "\nThunderbird finds the rest by the address. An iPhone, iPad or Mac takes it from\n{}\n",
+            clean(profile)
+        );
     }
     text += "\nThe password is shown this once. Hand it over in person or by phone, not by mail.\n";
     text
@@ -161,7 +178,7 @@ pub(in crate::cli) fn table(passwords: &[PasswordRow], style: Style) -> String {
             field(&one.label),
             field(time(one.made_at)),
             optional(one.last_used),
-            optional(one.door.as_ref()),
+            optional((!one.doors.is_empty()).then(|| one.doors.join(", "))),
         ]
     });
     style.table(&["NAME", "MADE", "LAST USED", "FOR"], rows.collect())

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::cli::body::NewFile;
+use crate::cli::code::CodeArg;
 use crate::cli::context::{Context, Sinks};
 use crate::cli::prompt;
 use crate::cli::style::{clean, counted};
@@ -12,7 +13,12 @@ use crate::control::api::subscriber::{Export, Exported};
 use crate::control::{BODY_MAX, Class, Failure};
 use crate::vault::{StreamError, StreamKey, StreamOpener};
 
-pub(super) fn export(to: &Path, reason: &str, context: &Context) -> Result<(), Failure> {
+pub(super) fn export(
+    to: &Path,
+    reason: &str,
+    code: CodeArg,
+    context: &Context,
+) -> Result<(), Failure> {
     let mut file = NewFile::create(to)?;
     let sinks = Sinks {
         row: &mut |_| Ok(()),
@@ -21,6 +27,7 @@ pub(super) fn export(to: &Path, reason: &str, context: &Context) -> Result<(), F
     let export = Export {
         reason: reason.to_owned(),
     };
+    code.read(context)?;
     let exported = context.ask_into(&export, None, sinks)?;
     file.finish()?;
     context.print(&exported, |_| exported_text(&exported, to))

@@ -1,5 +1,6 @@
 //! `subscriber waiting`, `agree` and `refuse`: what waits for a second person.
 
+use crate::cli::code::CodeArg;
 use crate::cli::context::Context;
 use crate::cli::prompt;
 use crate::cli::style::{Style, Tone, clean, counted, field, optional, time, toned};
@@ -13,8 +14,9 @@ pub(super) fn waiting(context: &Context) -> Result<(), Failure> {
         .map(drop)
 }
 
-pub(super) fn agree(code: &str, yes: bool, context: &Context) -> Result<(), Failure> {
+pub(super) fn agree(code: &str, own: CodeArg, yes: bool, context: &Context) -> Result<(), Failure> {
     prompt::confirm(&format!("agree to what waits under {code}"), yes)?;
+    own.read(context)?;
     let agree = Agree {
         code: code.to_owned(),
     };

@@ -16,16 +16,23 @@ fn accounts() {
         trained_until: None,
         passwords: 2,
         wrong_passwords: 11,
+        second_factor: Some(staff_api::FactorReport {
+            since: noon(),
+            recovery_codes: 8,
+            wrong_codes: 2,
+        }),
     };
     let mut revoked = account.clone();
     revoked.name = "ben".into();
     revoked.uid = None;
     revoked.revoked_at = Some(noon());
     (revoked.passwords, revoked.wrong_passwords) = (0, 0);
+    revoked.second_factor = None;
     let rows = vec![account, revoked];
     insta::assert_snapshot!("staff-list", both(&rows, &staff::table(&rows, PLAIN)));
     let new = staff_api::NewPassword {
         name: "ada".into(),
+        address: "ada@party.example".into(),
         password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
         label: "laptop".into(),
         server: "mail.party.example".into(),
@@ -40,6 +47,7 @@ fn accounts() {
             security: security.into(),
         })
         .into(),
+        profile: Some("https://mail.party.example/mail/profile.mobileconfig".into()),
     };
     assert!(
         !format!("{new:?}").contains("abcd"),
@@ -54,18 +62,41 @@ fn accounts() {
             label: "laptop".into(),
             made_at: noon(),
             last_used: Some(jiff::civil::date(2026, 11, 21)),
-            door: Some("imap".into()),
+            doors: vec!["submission".into(), "imap".into()],
         },
         staff_api::PasswordRow {
             label: "phone".into(),
             made_at: noon(),
             last_used: None,
-            door: None,
+            doors: Vec::new(),
         },
     ];
     insta::assert_snapshot!(
         "staff-passwords",
         both(&rows, &staff::password::table(&rows, PLAIN))
+    );
+}
+
+#[test]
+fn second_factors() {
+    let begun = staff_api::FactorSecret {
+        name: "ada".into(),
+        secret: SecretText::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned()),
+        uri: SecretText::new("otpauth://totp/P:ada?secret=GEZDGNBVGY3TQOJQ".to_owned()),
+    };
+    let confirmed = staff_api::RecoveryCodes {
+        name: "ada".into(),
+        since: noon(),
+        codes: ["abcd-efgh-ijkm-npqr", "stuv-wxyz-2345-6789"]
+            .map(|code| SecretText::new(code.to_owned()))
+            .into(),
+    };
+    let shown = format!("{begun:?} {confirmed:?}");
+    assert!(!shown.contains("GEZ") && !shown.contains("abcd"), "{shown}");
+    insta::assert_snapshot!(
+        "staff-second-factor",
+        both(&begun, &staff::factor::begun_text(&begun, PLAIN))
+            + &both(&confirmed, &staff::factor::codes_text(&confirmed, PLAIN))
     );
 }
 

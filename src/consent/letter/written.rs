@@ -67,6 +67,7 @@ impl TemplateLetters {
                 link,
                 never_link,
                 days,
+                ..
             } => templates.mail(
                 tongues,
                 &FirstContact {
@@ -118,10 +119,17 @@ impl Letters for TemplateLetters {
         let mail = self
             .render(letter, tongues)
             .map_err(|error| fail(error.to_string()))?;
-        let message_id = format!("{}@{}", MessageId::random(), self.mail_domain);
+        let (from, message_id) = match letter {
+            Letter::FirstContact {
+                from, message_id, ..
+            } => (from.as_ref(), Some(message_id.clone())),
+            _ => (None, None),
+        };
+        let message_id = message_id.unwrap_or_else(|| MessageId::random().to_string());
+        let message_id = format!("{message_id}@{}", self.mail_domain);
         compose(&SystemMail {
             from_name: &self.from_name,
-            from: self.from.as_str(),
+            from: from.unwrap_or(&self.from).as_str(),
             to: envelope.to.as_str(),
             reply_to: None,
             subject: &mail.subject,

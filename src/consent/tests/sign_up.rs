@@ -66,7 +66,7 @@ async fn a_stranger_subscribes() {
 }
 
 /// Knows one domain, and one person of it.
-struct OneParty;
+pub(super) struct OneParty;
 
 impl OwnAddresses for OneParty {
     fn is_no_persons(&self, address: &EmailAddress) -> bool {

@@ -29,6 +29,9 @@ ask!(Add, "staff add", Needs::Nobody, answer NewPassword);
 pub struct NewPassword {
     /// The account.
     pub name: String,
+    /// Its main address.
+    #[serde(default)]
+    pub address: String,
     /// Its password.
     pub password: SecretText,
     /// What the password is called.
@@ -39,6 +42,9 @@ pub struct NewPassword {
     /// What else to type into it.
     #[serde(default)]
     pub settings: Vec<MailSetting>,
+    /// The profile that an iPhone or a Mac takes, where settings are served: then other programs find them by themselves.
+    #[serde(default)]
+    pub profile: Option<String>,
 }
 
 /// What a mail program has to be told of one of our doors.
@@ -89,6 +95,20 @@ pub struct Account {
     /// Wrong passwords that came for it of late; strange networks are answered later then.
     #[serde(default)]
     pub wrong_passwords: u64,
+    /// Its second factor, if it has one.
+    #[serde(default)]
+    pub second_factor: Option<FactorReport>,
+}
+
+/// A second factor, without its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorReport {
+    /// Since when it is in force.
+    pub since: Timestamp,
+    /// How many recovery codes are left.
+    pub recovery_codes: u64,
+    /// Wrong codes that came in the last 24 hours; after ten none is heard.
+    pub wrong_codes: u64,
 }
 
 /// `staff revoke`.
@@ -150,8 +170,9 @@ pub struct PasswordRow {
     pub made_at: Timestamp,
     /// The last day on which it was used; nobody knows from where.
     pub last_used: Option<Date>,
-    /// The door it was used at then: `submission`, `imap`, `pop3`.
-    pub door: Option<String>,
+    /// The doors it was used at then: `submission`, `imap`, `pop3`.
+    #[serde(default)]
+    pub doors: Vec<String>,
 }
 
 /// `staff password revoke`.
@@ -173,6 +194,67 @@ pub struct PasswordsRevoked {
     pub name: String,
     /// How many.
     pub revoked: u64,
+}
+
+/// `staff second-factor add`: makes its secret, which is not in force yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AddFactor {
+    /// Whose; none is one's own.
+    pub name: Option<String>,
+    /// Whether it takes the place of the one that is there.
+    pub replace: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+ask!(AddFactor, "staff second-factor add", Needs::Staff, answer FactorSecret);
+
+/// What an authenticator app has to be told. It is shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorSecret {
+    /// The account.
+    pub name: String,
+    /// The secret in base 32, to be typed.
+    pub secret: SecretText,
+    /// All of it, as `otpauth:` URI: what the picture says.
+    pub uri: SecretText,
+}
+
+/// The second half of `staff second-factor add`: a code shows that the app has the secret, and it is in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ConfirmFactor {
+    /// Whose.
+    pub name: String,
+    /// What the app shows now.
+    pub shows: SecretText,
+}
+ask!(ConfirmFactor, "staff second-factor confirm", Needs::Staff, answer RecoveryCodes);
+
+/// A second factor is in force. Its recovery codes are shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryCodes {
+    /// The account.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Each of them stands for a code of the app, once.
+    pub codes: Vec<SecretText>,
+}
+
+/// `staff second-factor remove`. Root may take the only admin's away; the room decides.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RemoveFactor {
+    /// Whose; none is one's own.
+    pub name: Option<String>,
+    /// Why; it must be said of another's.
+    pub reason: Option<String>,
+}
+ask!(RemoveFactor, "staff second-factor remove", Needs::Nobody, answer FactorRemoved);
+
+/// A second factor is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorRemoved {
+    /// Whose.
+    pub name: String,
 }
 
 /// `staff unlock`.

@@ -269,6 +269,9 @@ pub struct Erased {
     pub held: bool,
     /// Whether a suppression stays, so that the address is not written to again.
     pub suppressed: bool,
+    /// Whether mail of theirs stays since it waits in a mailbox on hold.
+    #[serde(default)]
+    pub on_hold: bool,
 }
 
 /// `subscriber stats`.

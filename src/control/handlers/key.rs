@@ -9,7 +9,7 @@ use crate::control::api::key::{Backup, Sheet};
 use crate::control::{Call, Failure, Handle, SecretText};
 use crate::staff::StaffRoom;
 
-use super::staff_failure;
+use super::{proven, staff_failure};
 
 /// Where the recovery sheet comes from.
 pub trait SheetSource: Send + Sync + 'static {
@@ -35,6 +35,7 @@ impl<S: SheetSource> KeyDesk<S> {
 
 impl<S: SheetSource> Handle<Backup> for KeyDesk<S> {
     async fn handle(&self, ask: Backup, call: &mut Call<Backup>) -> Result<Sheet, Failure> {
+        proven(call, &self.staff, "can't print the recovery sheet").await?;
         let (text, _) = self.source.sheet(ask.passphrase.as_ref()).await?;
         // In the log before it is shown: what can't be logged is not handed out.
         self.staff

@@ -2,23 +2,43 @@
 
 use crate::address::EmailAddress;
 use crate::control::api::staff::{
-    Account, Add, AddPassword, Change, List, ListPasswords, MailSetting, NewPassword, PasswordRow,
-    PasswordsRevoked, Revoke, RevokePassword, StaffUnlocked, UnlockStaff,
+    Account, Add, AddFactor, AddPassword, Change, ConfirmFactor, FactorRemoved, FactorReport,
+    FactorSecret, List, ListPasswords, MailSetting, NewPassword, PasswordRow, PasswordsRevoked,
+    RecoveryCodes, RemoveFactor, Revoke, RevokePassword, StaffUnlocked, UnlockStaff,
 };
 use crate::control::{Call, Failure, Handle, Nothing, SecretText};
 use crate::staff::{
-    self as room, AccountChanges, Issued, Member, NewAccount, Role, StaffError, StaffRoom,
-    WhichPasswords,
+    self as room, AccountChanges, Issued, Member, NewAccount, NewFactor, Role, StaffError,
+    StaffRoom, WhichPasswords,
 };
 
-use super::staff_failure;
+use super::{proven, staff_failure};
 
 /// What mail programs are to be told, as it is now.
 pub struct MailAccess {
     /// The host.
     pub server: String,
+    /// The party, as an authenticator app names it.
+    pub party: String,
     /// Its doors.
     pub settings: Vec<MailSetting>,
+    /// Where a telephone gets its profile, if settings are served.
+    pub profile: Option<String>,
+}
+
+impl MailAccess {
+    /// A password that was just made, and all that a mail program has to be told.
+    pub fn card(self, issued: &Issued) -> NewPassword {
+        NewPassword {
+            name: issued.name.clone(),
+            address: issued.address.clone(),
+            password: SecretText::new(issued.password.reveal().clone()),
+            label: issued.label.clone(),
+            server: self.server,
+            settings: self.settings,
+            profile: self.profile,
+        }
+    }
 }
 
 /// Answers for the staff room.
@@ -35,14 +55,7 @@ impl StaffDesk {
     }
 
     fn issued(&self, issued: &Issued) -> NewPassword {
-        let MailAccess { server, settings } = (self.access)();
-        NewPassword {
-            name: issued.name.clone(),
-            password: SecretText::new(issued.password.reveal().clone()),
-            label: issued.label.clone(),
-            server,
-            settings,
-        }
+        (self.access)().card(issued)
     }
 
     fn account(&self, member: &Member) -> Account {
@@ -58,6 +71,11 @@ impl StaffDesk {
             trained_until: member.trained_until,
             passwords: member.passwords.len() as u64,
             wrong_passwords: self.staff.wrong_for(member).into(),
+            second_factor: member.factor.as_ref().map(|factor| FactorReport {
+                since: factor.since,
+                recovery_codes: factor.recovery_left as u64,
+                wrong_codes: self.staff.wrong_codes_of(factor) as u64,
+            }),
         }
     }
 }
@@ -80,6 +98,7 @@ impl Handle<Add> for StaffDesk {
             })?;
             addresses.push(address);
         }
+        proven(call, &self.staff, &what).await?;
         let new = NewAccount {
             name: ask.name,
             addresses,
@@ -135,6 +154,10 @@ impl Handle<Change> for StaffDesk {
             let_into: ask.let_into,
             shut_out_of: ask.shut_out_of,
         };
+        if changes.widen() {
+            let what = format!("can't change {}", ask.name);
+            proven(call, &self.staff, &what).await?;
+        }
         self.staff
             .change(admin, &ask.name, &changes, ask.reason.as_deref())
             .await
@@ -154,6 +177,12 @@ impl Handle<AddPassword> for StaffDesk {
     ) -> Result<NewPassword, Failure> {
         let actor = call.actor()?;
         let name = ask.name.as_deref().unwrap_or_else(|| actor.name());
+        if name != actor.name() {
+            let what = format!("can't make a password for {name}");
+            let admin = actor.require(Role::Admin);
+            admin.map_err(|error| staff_failure(&what, &error.into()))?;
+            proven(call, &self.staff, &what).await?;
+        }
         let new = room::NewPassword {
             label: &ask.label,
             replaces: ask.replace,
@@ -187,8 +216,11 @@ impl Handle<ListPasswords> for StaffDesk {
             let row = PasswordRow {
                 label: one.label.clone(),
                 made_at: one.made_at,
-                last_used: used.map(|(day, _)| day),
-                door: used.map(|(_, door)| door.as_str().to_owned()),
+                last_used: used.as_ref().map(|(day, _)| *day),
+                doors: used.map_or_else(Vec::new, |(_, doors)| {
+                    let doors = doors.into_iter();
+                    doors.map(|door| door.as_str().to_owned()).collect()
+                }),
             };
             call.row(&row).await?;
         }
@@ -216,6 +248,72 @@ impl Handle<RevokePassword> for StaffDesk {
         Ok(PasswordsRevoked {
             name: name.to_owned(),
             revoked: revoked as u64,
+        })
+    }
+}
+
+impl Handle<AddFactor> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: AddFactor,
+        call: &mut Call<AddFactor>,
+    ) -> Result<FactorSecret, Failure> {
+        let actor = call.actor()?;
+        let name = ask.name.as_deref().unwrap_or_else(|| actor.name());
+        let new = NewFactor {
+            name,
+            replaces: ask.replace,
+            code: call.code(),
+            reason: ask.reason.as_deref(),
+        };
+        let begun = self.staff.begin_factor(actor, new).await;
+        let what = format!("can't set up a second factor for {name}");
+        let secret = begun.map_err(|error| staff_failure(what, &error))?;
+        Ok(FactorSecret {
+            name: name.to_owned(),
+            secret: SecretText::new(secret.base32()),
+            uri: SecretText::new(secret.uri(&(self.access)().party, name)),
+        })
+    }
+}
+
+impl Handle<ConfirmFactor> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: ConfirmFactor,
+        call: &mut Call<ConfirmFactor>,
+    ) -> Result<RecoveryCodes, Failure> {
+        let (actor, name) = (call.actor()?, &ask.name);
+        let confirmed = self.staff.confirm_factor(actor, name, ask.shows.reveal());
+        let what = format!("can't set up a second factor for {name}");
+        let confirmed = confirmed
+            .await
+            .map_err(|error| staff_failure(what, &error))?;
+        let codes = confirmed.recovery.into_iter().map(SecretText::new);
+        Ok(RecoveryCodes {
+            name: ask.name,
+            since: confirmed.since,
+            codes: codes.collect(),
+        })
+    }
+}
+
+impl Handle<RemoveFactor> for StaffDesk {
+    async fn handle(
+        &self,
+        ask: RemoveFactor,
+        call: &mut Call<RemoveFactor>,
+    ) -> Result<FactorRemoved, Failure> {
+        let name = match &ask.name {
+            Some(name) => name.as_str(),
+            None => call.actor()?.name(),
+        };
+        let (by, reason) = (call.caller(), ask.reason.as_deref());
+        let removed = self.staff.remove_factor(by, name, call.code(), reason);
+        let what = format!("can't take the second factor of {name} away");
+        removed.await.map_err(|error| staff_failure(what, &error))?;
+        Ok(FactorRemoved {
+            name: name.to_owned(),
         })
     }
 }

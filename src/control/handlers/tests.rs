@@ -16,8 +16,8 @@ use crate::control::api::key::Backup;
 use crate::control::api::staff::{Add, AddPassword, List, Revoke};
 use crate::control::api::store::Verify as StoreVerify;
 use crate::control::testing::{TestServer, serve};
-use crate::control::{Desk, Limits, SecretText, WhoIs};
-use crate::staff::{Caller, NewAccount, Premises, Role, StaffRoom};
+use crate::control::{Class, Desk, Limits, SecretText, WhoIs};
+use crate::staff::{Caller, NewAccount, NewFactor, Premises, Role, StaffRoom};
 use crate::store::testing::blank_audit_log;
 use crate::store::{Change, Files, LockedStore, NewEvent, Step, Store};
 use crate::vault::Vault;
@@ -56,6 +56,7 @@ struct Party {
     server: TestServer,
     is: Is,
     store: Store,
+    clock: Clock,
     _directory: TempDir,
 }
 
@@ -68,6 +69,7 @@ async fn party() -> Party {
         .await
         .expect("unlocks");
     let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"));
+    let frozen = clock.clone();
     let premises = Premises::new([Domain::parse("party.example").expect("a domain")]);
     let room = StaffRoom::open(store.clone(), clock.clone(), premises)
         .await
@@ -75,7 +77,9 @@ async fn party() -> Party {
     let audit = Arc::new(AuditDesk::new(store.clone(), clock, room.clone()));
     let staff = Arc::new(StaffDesk::new(room.clone(), || MailAccess {
         server: "mail.party.example".into(),
+        party: "Example Party".into(),
         settings: Vec::new(),
+        profile: None,
     }));
     let desk = Desk::new()
         .on::<Add, _>(&staff)
@@ -95,6 +99,7 @@ async fn party() -> Party {
         server: serve(desk, is.clone(), Limits::default()),
         is,
         store,
+        clock: frozen,
         _directory: directory,
     }
 }
@@ -282,6 +287,47 @@ async fn the_store_is_verified_and_the_sheet_is_logged_before_it_is_shown() {
     };
     let (rows, _) = party.server.ask(&show).await.expect("shows");
     assert_eq!(rows[0].verb, "key backup");
+}
+
+#[tokio::test]
+async fn the_sheet_takes_a_code_of_who_has_a_second_factor() {
+    let party = party().await;
+    party.add("ada", &[Role::Admin]).await.expect("the first");
+    party.am("ada");
+    let roll = party.is.room.roll();
+    let ada = roll
+        .by_name("ada")
+        .and_then(|ada| party.is.room.actor(ada.id));
+    let ada = ada.expect("live");
+    let new = NewFactor {
+        name: "ada",
+        replaces: false,
+        code: None,
+        reason: None,
+    };
+    let secret = party.is.room.begin_factor(&ada, new).await.expect("begins");
+    let code = secret.code_at(party.clock.now());
+    let proven = party.is.room.confirm_factor(&ada, "ada", &code).await;
+    proven.expect("is in force");
+    let half_a_minute = jiff::SignedDuration::from_secs(30);
+    party.clock.advance(half_a_minute).expect("moves");
+    let backup = Backup {
+        passphrase: None,
+        reason: None,
+    };
+    let refused = party
+        .server
+        .ask(&backup)
+        .await
+        .expect_err("it takes a code");
+    assert_eq!(refused.class, Class::CodeNeeded);
+    let code = secret.code_at(party.clock.now());
+    let (_, sheet) = party
+        .server
+        .ask_with(&backup, Some(&code))
+        .await
+        .expect("a sheet");
+    assert_eq!(sheet.text.reveal(), "SHEET");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::audit::NotCanonical;
 use crate::consent::{ConsentError, FormProblem, ImportError};
+use crate::control::handlers::staff_failure;
 use crate::control::{Class, Failure};
 use crate::list::ListError;
 
@@ -75,6 +76,8 @@ pub(super) fn import(what: impl Into<String>, error: &ImportError) -> Failure {
 pub(super) fn mailing(what: impl Into<String>, error: &ListError) -> Failure {
     let class = match error {
         ListError::Consent(error) => return consent(what, error),
+        ListError::Staff(error) => return staff_failure(what, error),
+        ListError::Code(error) => return staff_failure(what, &error.clone().into()),
         ListError::Reason(_) | ListError::Ambiguous => Class::Misuse,
         ListError::Unknown
         | ListError::State { .. }

@@ -11,7 +11,7 @@ use crate::consent::constituency::Code;
 use crate::control::api::staff::{
     EndGrant, Grant, GrantRow, Grants, GrantsEnded, Trained, Training,
 };
-use crate::control::handlers::staff_failure;
+use crate::control::handlers::{proven, staff_failure};
 use crate::control::{Call, Failure, Handle, Nothing};
 use crate::staff::{Member, NewGrant, OwnGrant};
 
@@ -83,6 +83,7 @@ impl Handle<Grant> for GrantsDesk {
             constituencies: self.codes(&ask.constituencies)?,
         };
         let staff = &self.0.staff;
+        proven(call, staff, &format!("can't grant {} the role", ask.name)).await?;
         let granted = staff.grant(admin, &ask.name, new, ask.reason.as_deref());
         let until = granted.await.map_err(failure)?;
         let roll = staff.roll();

@@ -10,7 +10,7 @@ use crate::control::api::mailbox::{List, MailboxReport, Room};
 use crate::control::{Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 use crate::id::{MailboxId, StaffId};
-use crate::store::{FolderName, SpecialUse, StoreError};
+use crate::store::{FolderName, SpecialUse, StoreError, counted_bytes};
 
 /// How many rows are read at once.
 const PAGE: u32 = 1000;
@@ -96,8 +96,11 @@ impl MailboxDesk {
     async fn folders(&self, id: MailboxId, name: &str) -> Result<Vec<MailboxReport>, StoreError> {
         let inbox = FolderName::from(SpecialUse::Inbox);
         let mut folders = BTreeMap::from([(inbox.clone(), Sum::default())]);
+        let limit = self.0.config().staff.mailbox_size.bytes();
+        let mut used = 0;
         for folder in self.0.store.folders(id).await?.rows {
             let record = folder.record;
+            used += counted_bytes(&record.name, record.room(), limit);
             if record.messages > 0 || record.name == inbox {
                 let sum = Sum {
                     messages: record.messages,
@@ -107,10 +110,7 @@ impl MailboxDesk {
                 folders.insert(record.name, sum);
             }
         }
-        let room = Room {
-            used: folders.values().map(|sum| sum.bytes).sum(),
-            limit: self.0.config().staff.mailbox_size.bytes(),
-        };
+        let room = Room { used, limit };
         let report = |(folder, sum): (FolderName, Sum)| MailboxReport {
             room: (folder == inbox).then_some(room),
             ..sum.report(name, folder.as_str())

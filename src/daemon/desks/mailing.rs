@@ -12,7 +12,7 @@ use crate::control::api::mailing::{
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 use crate::id::MailingId;
-use crate::list::{Despite, ListError, MailingInfo, Progress};
+use crate::list::{Approving, Despite, ListError, MailingInfo, Progress};
 use crate::staff::Actor;
 use crate::store::MailingState;
 
@@ -127,14 +127,15 @@ impl Handle<Approve> for MailingDesk {
             self.find::<Approve>(&ask.mailing, call).await?,
             call.actor()?,
         );
-        let digest = ask.digest.as_deref();
-        let despite = if ask.anyway {
-            Despite::Dns
-        } else {
-            Despite::Nothing
+        let approving = Approving {
+            digest: ask.digest.as_deref(),
+            despite: match ask.anyway {
+                true => Despite::Dns,
+                false => Despite::Nothing,
+            },
+            code: call.code(),
         };
-        let approving = self.0.mailings.approve_despite(id, actor, digest, despite);
-        let approved = approving.await;
+        let approved = self.0.mailings.approve_with(id, actor, approving).await;
         let info = approved.map_err(|error| refusal::<Approve>(&error))?;
         self.report::<Approve>(info, actor).await
     }

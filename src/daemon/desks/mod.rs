@@ -45,6 +45,7 @@ use crate::control::handlers::{AuditDesk, MailAccess, StaffDesk, StoreDesk};
 use crate::control::{Call, Class, Desk, Failure};
 use crate::id::StaffId;
 use crate::staff::{Actor, Role};
+use crate::web::APPLE_PROFILE;
 
 use consent::ConsentDesk;
 use contact::ContactDesk;
@@ -74,6 +75,9 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
         .on::<api::staff::AddPassword, _>(&staff)
         .on::<api::staff::ListPasswords, _>(&staff)
         .on::<api::staff::RevokePassword, _>(&staff)
+        .on::<api::staff::AddFactor, _>(&staff)
+        .on::<api::staff::ConfirmFactor, _>(&staff)
+        .on::<api::staff::RemoveFactor, _>(&staff)
         .on::<api::staff::UnlockStaff, _>(&staff)
         .on::<api::staff::Grant, _>(&grants)
         .on::<api::staff::Grants, _>(&grants)
@@ -87,7 +91,7 @@ pub fn register(desk: Desk, rooms: &Arc<Rooms>) -> Desk {
 }
 
 /// What mail programs are to be told.
-fn mail_access(config: &Config) -> MailAccess {
+pub(super) fn mail_access(config: &Config) -> MailAccess {
     let setting = |door: &MailDoor| MailSetting {
         protocol: match door.protocol {
             MailProtocol::Imap => "imap",
@@ -100,7 +104,15 @@ fn mail_access(config: &Config) -> MailAccess {
     };
     MailAccess {
         server: config.hostname.to_string(),
+        party: {
+            let party = &config.party;
+            party.short_name.as_ref().unwrap_or(&party.name).clone()
+        },
         settings: config.mail_doors().iter().map(setting).collect(),
+        profile: config
+            .dns
+            .autoconfig
+            .then(|| format!("https://{}{APPLE_PROFILE}", config.hostname)),
     }
 }
 

@@ -40,9 +40,10 @@ impl Handle<Retention> for MailboxDesk {
 impl Handle<Hold> for MailboxDesk {
     async fn handle(&self, ask: Hold, call: &mut Call<Hold>) -> Result<Nothing, Failure> {
         let what = "can't hold the mailbox";
-        let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
-        let held = self.0.mailboxes.hold(id, &ask.reason).await;
-        held.map_err(|error| failed(what, &error))?;
+        for id in self.begin(what, &ask.mailbox, &ask.reason, call).await? {
+            let held = self.0.mailboxes.hold(id, &ask.reason).await;
+            held.map_err(|error| failed(what, &error))?;
+        }
         Ok(Nothing {})
     }
 }
@@ -50,34 +51,38 @@ impl Handle<Hold> for MailboxDesk {
 impl Handle<Lift> for MailboxDesk {
     async fn handle(&self, ask: Lift, call: &mut Call<Lift>) -> Result<Nothing, Failure> {
         let what = "can't lift the hold";
-        let id = self.begin(what, &ask.mailbox, &ask.reason, call).await?;
-        let lifted = self.0.mailboxes.lift(id).await;
-        lifted.map_err(|error| failed(what, &error))?;
+        for id in self.begin(what, &ask.mailbox, &ask.reason, call).await? {
+            let lifted = self.0.mailboxes.lift(id).await;
+            lifted.map_err(|error| failed(what, &error))?;
+        }
         Ok(Nothing {})
     }
 }
 
 impl MailboxDesk {
-    /// The mailbox of this name. What is about to be done to it stands in the audit log before it is done.
+    /// The mailboxes of this name: an account's and a role's may have the same, and then both are meant, so that nothing
+    /// goes which somebody believes to be held. What is about to be done to them stands in the audit log before it is done.
     async fn begin<A: Ask>(
         &self,
         what: &str,
         name: &str,
         reason: &str,
         call: &Call<A>,
-    ) -> Result<MailboxId, Failure> {
+    ) -> Result<Vec<MailboxId>, Failure> {
         let all = self.all().await;
         let all = all.map_err(|error| Failure::store(what, &error))?;
-        let found = all.into_iter().find(|(_, known)| known == name);
-        let Some((id, _)) = found else {
+        let found = of_name(all, name);
+        if found.is_empty() {
             let why = "there is no mailbox of this name";
             return Err(Failure::refused(what, why, "hustings mailbox list"));
-        };
-        let object = ActObject::new("mailbox", id);
+        }
         let staff = &self.0.staff;
-        let logged = staff.record(call.caller(), A::NAME, Some(object), Some(reason));
-        logged.await.map_err(|error| staff_failure(what, &error))?;
-        Ok(id)
+        for id in &found {
+            let object = ActObject::new("mailbox", *id);
+            let logged = staff.record(call.caller(), A::NAME, Some(object), Some(reason));
+            logged.await.map_err(|error| staff_failure(what, &error))?;
+        }
+        Ok(found)
     }
 
     async fn retention(
@@ -94,7 +99,9 @@ impl MailboxDesk {
         leaving.sort_by(|one, other| one.name.cmp(&other.name));
         let shown = hold.as_ref().filter(|_| admin);
         let report = |folder: Leaving| {
-            let times = folder.messages.iter().map(|(_, at)| *at);
+            // Of a mailbox on hold nothing goes.
+            let going = folder.messages.iter().filter(|_| hold.is_none());
+            let times = going.map(|(_, at)| *at);
             RetentionReport {
                 mailbox: name.to_owned(),
                 folder: folder.name.into(),
@@ -109,9 +116,28 @@ impl MailboxDesk {
     }
 }
 
+fn of_name(all: Vec<(MailboxId, String)>, name: &str) -> Vec<MailboxId> {
+    let found = all.into_iter().filter(|(_, known)| known == name);
+    found.map(|(id, _)| id).collect()
+}
+
 fn failed(what: &str, error: &MailboxError) -> Failure {
     match error {
         MailboxError::Store(error) => Failure::store(what, error),
         error => Failure::from_error(Class::Failed, what, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_same_name_is_meant_as_well() {
+        let ids = [1, 2, 3].map(|byte| MailboxId::from_bytes([byte; 16]));
+        let names = ["press", "ada", "press"].map(str::to_owned);
+        let all: Vec<_> = ids.into_iter().zip(names).collect();
+        assert_eq!(of_name(all.clone(), "press"), [ids[0], ids[2]]);
+        assert_eq!(of_name(all, "nobody"), []);
     }
 }

@@ -1,5 +1,6 @@
 //! Stories at the real control socket, with all rooms on a real store and a clock that stands.
 
+mod codes;
 mod dns;
 mod mail;
 mod people;
@@ -92,6 +93,7 @@ async fn staff(store: &Store) {
             revoked_at: None,
             trained_until: None,
             grants: Vec::new(),
+            second_factor: None,
         };
         done(store, Step::PutStaff(Staff::new(store.vault(), record))).await;
     }

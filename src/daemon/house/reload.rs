@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::mail_in::Checks;
 use super::super::on_record::Deed;
+use super::super::rooms::Rooms;
 use super::super::settings::Settings;
 use super::{PartyHouse, gone_lists, say_gone_lists, signups};
 use crate::certificate::CertificateSettings;
@@ -33,6 +34,19 @@ fn held_until_restart(needs_restart: &[String]) -> bool {
     needs_restart
         .iter()
         .any(|one| naming.contains(&one.as_str()))
+}
+
+/// Accounts that are called as a role's mailbox is, since that came later: an admin can't tell the two apart.
+fn same_names(rooms: &Rooms) -> Vec<String> {
+    let (roll, config) = (rooms.staff.roll(), rooms.config());
+    let names = config.mailbox.keys().map(|name| name.as_str());
+    let both = names.filter(|name| roll.by_name(name).is_some());
+    let warning = |name| {
+        format!(
+            "[mailbox.{name}] has the name of an account: mailbox hold and lift mean both; call the mailbox something else"
+        )
+    };
+    both.map(warning).collect()
 }
 
 /// A configuration that was checked.
@@ -143,6 +157,7 @@ impl PartyHouse {
             rooms.reload(&settings, checked.checks);
             say_gone_lists(&rooms);
             warnings = gone_lists::warnings(&rooms, true);
+            warnings.extend(same_names(&rooms));
             let own = rooms.certificates.as_ref().filter(|_| !held);
             if let (Some(own), Some(as_set)) = (own, checked.certificates)
                 && let Err(error) = own.reload(as_set).await

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, ToSpan as _};
 
 use crate::clock::Clock;
 use crate::consent::Consent;
@@ -11,12 +12,15 @@ use crate::daemon::on_record::OnRecord;
 use crate::daemon::rooms::Rooms;
 use crate::delivery::engine::Bell;
 use crate::delivery::queue::TLS_REPORT;
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Mailboxes, NoteTerms, Reader};
 use crate::report::Reporter;
+use crate::staff::Door;
 use crate::store::MailingState;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// For so many days after a log-in by POP3 somebody is taken to fetch by it.
+const FETCHES: i64 = 30;
 
 /// Rings the engine's bell when a mailing has something to send or the consent room queued a letter.
 pub(super) async fn ring(rooms: Arc<Rooms>, bell: Bell) {
@@ -69,7 +73,7 @@ pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
 }
 
 /// What is done once a day: the logs' heads are signed, mailings that nobody approved are ended, ended ones folded, mail
-/// that was kept for long enough is erased.
+/// that was kept for long enough is erased, and who fetches by POP3 is told of what waits.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
         if let Err(error) = rooms.mailings.end_unapproved().await {
@@ -85,6 +89,7 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
             tracing::error!(%error, "the logs' heads could not be signed; tried again tomorrow");
         }
         purge(&rooms).await;
+        tell_of_waiting(&rooms).await;
         if let Err(error) = rooms.reports.forget().await {
             tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");
         }
@@ -110,6 +115,33 @@ async fn purge(rooms: &Rooms) {
                 tracing::error!(%error, "a mailbox's old mail could not be erased; tried again tomorrow");
             }
         }
+    }
+}
+
+/// Who fetches by POP3 hears of strangers' mail that waits: they don't see it.
+async fn tell_of_waiting(rooms: &Rooms) {
+    let today = rooms.clock.now().to_zoned(TimeZone::UTC).date();
+    let since = today.saturating_sub(FETCHES.days());
+    let roll = rooms.staff.roll();
+    let fetchers = rooms.staff.used().at(Door::Pop3, since).into_iter();
+    let readers: Vec<Reader> = fetchers
+        .filter_map(|staff| {
+            let member = roll.live().find(|member| member.id == staff)?;
+            Some(Reader {
+                mailbox: staff.into(),
+                address: member.addresses.first()?.clone(),
+            })
+        })
+        .collect();
+    let notices = rooms.mailings.notices();
+    let terms = NoteTerms {
+        templates: &notices.templates,
+        tongues: notices.tongues,
+        from: &notices.from,
+        domain: &notices.domain,
+    };
+    if let Err(error) = rooms.mailboxes.tell_of_waiting(&readers, &terms).await {
+        tracing::error!(%error, "who fetches by POP3 could not be told of mail that waits; tried again tomorrow");
     }
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::held::Held;
 use super::names::Lookups;
 use super::verdict;
 use crate::address::{Domain, EmailAddress};
@@ -27,7 +28,6 @@ use crate::message::verdict::{Arrived, Iprev, Ruling, Verdict, judge, look_at_ar
 use crate::net::{Network, Pace};
 use crate::smtp::path::ReversePath;
 use crate::smtp::server::{Envelope, Refusal, name_peer};
-use crate::store::Room;
 
 /// The longest header of a stranger's mail: it is held until the mail is whole.
 const LONGEST_HEADER: usize = 128 * 1024;
@@ -133,7 +133,7 @@ impl Checks {
     }
 
     /// Looks at where a mail comes from, while it comes.
-    pub(super) fn begin(&self, envelope: &Envelope, room: Room) -> Checking {
+    pub(super) fn begin(&self, envelope: &Envelope, held: Held) -> Checking {
         let caller = &envelope.caller;
         let client = caller.client;
         // The rest is for what is asked once this is known.
@@ -157,7 +157,7 @@ impl Checks {
                 .verify
                 .then(|| AbortOnDropHandle::new(tokio::spawn(look))),
             header: Vec::new(),
-            room,
+            held,
             body: None,
         }
     }
@@ -228,7 +228,7 @@ impl Checks {
             arrived,
             header,
             body,
-            room: _room,
+            held: _held,
             ..
         } = checking;
         let Some(arrived) = arrived else {
@@ -284,7 +284,7 @@ pub(super) struct Checking {
     /// The header, held until what goes before it is known.
     header: Vec<u8>,
     /// The header's room in the byte budget.
-    room: Room,
+    held: Held,
     /// The body's hashes, once the header is whole.
     body: Option<BodyHashes>,
 }
@@ -302,7 +302,7 @@ impl Checking {
         if end.unwrap_or(self.header.len()) > LONGEST_HEADER {
             return Err(verdict::stranger_s_header_too_long());
         }
-        self.room
+        self.held
             .hold(self.header.capacity())
             .map_err(|_| verdict::no_room())?;
         let Some(end) = end else {
@@ -380,7 +380,7 @@ mod tests {
             sender: None,
             arrived: None,
             header: Vec::new(),
-            room: Room::of(2 * 64 * 1024),
+            held: Held::within(2 * 64 * 1024),
             body: None,
         };
         let line = [b"X: ".as_slice(), &[b'y'; 1_000], b"\r\n"].concat();

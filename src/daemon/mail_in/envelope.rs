@@ -1,6 +1,6 @@
 //! Where one mail is bound: its recipients, sorted by what becomes of them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::rooms::{Rooms, read};
 use super::verdict;
@@ -24,8 +24,8 @@ pub(super) struct Bound {
     pub(super) withdrawals: Vec<(ListTag, Index)>,
     pub(super) returned: Vec<CopyId>,
     pub(super) outside: Vec<Outsider>,
-    /// Those with a mailbox here, where the sender wants to be told of it.
-    pub(super) told_of: Vec<(String, DsnWish)>,
+    /// Those with a mailbox here, as they were first written, where the sender wants to be told of it.
+    pub(super) told_of: BTreeMap<MailboxId, (String, DsnWish)>,
     /// It is, or should be, a report on mail in our name.
     pub(super) reports: bool,
 }
@@ -48,13 +48,13 @@ impl Bound {
         dsn: &DsnWish,
     ) -> Result<(), Refusal> {
         match rooms.find(path) {
-            Ok(Destination::Mailbox(mailbox)) => {
+            Ok(Destination::Mailbox(mailbox_id)) => {
                 if let Some(mailbox) = path.mailbox().filter(|_| dsn.success()) {
                     let told_of = (mailbox.as_str().to_owned(), dsn.clone());
-                    self.told_of.push(told_of);
+                    self.told_of.entry(mailbox_id).or_insert(told_of);
                 }
                 let roll = rooms.staff.roll();
-                let keepers = rooms.directory().keepers(&roll, mailbox);
+                let keepers = rooms.directory().keepers(&roll, mailbox_id);
                 self.mailboxes.extend(&keepers);
                 self.each.push(keepers);
             }
@@ -91,7 +91,7 @@ impl Bound {
         let limit = rooms.config().staff.mailbox_size.bytes();
         let mut full = BTreeSet::new();
         for mailbox in &self.mailboxes {
-            let used = rooms.store.mailbox_size(*mailbox).await?;
+            let used = rooms.store.mailbox_size(*mailbox, limit).await?;
             if used.saturating_add(more.max(1)) > limit {
                 full.insert(*mailbox);
             }
@@ -108,6 +108,13 @@ impl Bound {
         }
         self.mailboxes = left;
         Ok(all_have_room)
+    }
+
+    /// For each recipient that is kept here, the mailboxes in which it is.
+    pub(super) fn keepers(&self) -> Vec<Vec<MailboxId>> {
+        let kept = |one: &&MailboxId| self.mailboxes.contains(one);
+        let of_one = |keepers: &Vec<MailboxId>| keepers.iter().filter(kept).copied().collect();
+        self.each.iter().map(of_one).collect()
     }
 
     fn add_outside(&mut self, address: EmailAddress, dsn: &DsnWish) {

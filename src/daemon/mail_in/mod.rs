@@ -4,6 +4,7 @@
 mod arrival;
 mod checks;
 mod envelope;
+mod held;
 pub(super) mod names;
 mod toll;
 mod verdict;
@@ -19,8 +20,8 @@ use crate::address::EmailAddress;
 use crate::id::StaffId;
 use crate::mailbox::directory::{Destination, NotHere};
 use crate::smtp::path::{ForwardPath, ReversePath};
-use crate::smtp::server::{Caller, Credentials, Envelope, Host, LoginOutcome, Refusal};
-use crate::staff::{Door, Knocked, Role};
+use crate::smtp::server::{Caller, Envelope, Host, Refusal};
+use crate::staff::{Door, Entrant, Knocked, LoginOutcome, Proof, Role};
 use crate::store::{Health, StoreError};
 use envelope::Bound;
 
@@ -57,7 +58,7 @@ impl Host for MailIn {
     /// of the staff member's, or a list's identity: most mail programs put here what stands in From.
     async fn sender(&self, caller: &Caller, path: &ReversePath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
-        let Some(staff) = caller.staff else {
+        let Some(Entrant { staff, .. }) = caller.staff else {
             return rooms.checks().may_begin(caller.client, path).await;
         };
         let roll = rooms.staff.roll();
@@ -77,7 +78,7 @@ impl Host for MailIn {
 
     async fn recipient(&self, envelope: &Envelope, path: &ForwardPath) -> Result<(), Refusal> {
         let rooms = self.rooms()?;
-        let staff = envelope.caller.staff;
+        let staff = envelope.caller.staff.map(|who| who.staff);
         let found = match rooms.find(path) {
             // An address that leads nowhere is said to, whoever writes to it.
             Err(unknown) if unknown != verdict::Unknown::NotHere(NotHere::OtherDomain) => {
@@ -129,22 +130,37 @@ impl Host for MailIn {
         Arrival::begin(rooms, envelope, bound).await
     }
 
-    async fn credentials(&self, caller: &Caller, user: &str) -> Result<Credentials, Refusal> {
+    async fn credentials(
+        &self,
+        caller: &Caller,
+        user: &str,
+        proof: Proof,
+    ) -> Result<Knocked, Refusal> {
         let rooms = self.rooms()?;
-        let knocked = rooms.staff.knock(caller.client, user).await;
-        let Knocked { verifier, tried } = knocked.map_err(verdict::held_up)?;
-        Ok(Credentials { verifier, tried })
+        let knocked = rooms.staff.knock(caller.client, user, proof).await;
+        knocked.map_err(verdict::held_up)
     }
 
     async fn login(
         &self,
         caller: &Caller,
         outcome: LoginOutcome,
-    ) -> Result<Option<StaffId>, Refusal> {
+    ) -> Result<Option<Entrant>, Refusal> {
         let staff = &self.rooms()?.staff;
         let ended = staff.ended(Door::Submission, caller.client, outcome);
-        let member = ended.await.map_err(|_| verdict::revoked())?;
-        Ok(member.map(|member| member.id))
+        ended.await.map_err(|_| verdict::revoked())
+    }
+
+    fn still_lets_in(&self, who: Entrant) -> bool {
+        let rooms = self.rooms.get();
+        rooms.is_some_and(|rooms| rooms.staff.lets_in(who))
+    }
+
+    async fn shut_out(&self, who: Entrant) {
+        let staff = self.rooms.get().map(|rooms| rooms.staff.clone());
+        if let Some(staff) = staff {
+            staff.shut_out(who).await;
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn revoked() -> Refusal {
     refuse(
         421,
         (4, 7, 0),
-        "This account was closed; ask an admin of the party",
+        "This account or password was ended; ask an admin of the party",
     )
 }
 
@@ -89,6 +89,14 @@ pub(super) fn list_is_for_staff() -> Refusal {
     )
 }
 
+pub(super) fn subscribe_yourself() -> Refusal {
+    refuse(
+        550,
+        (5, 7, 1),
+        "Write from an address of your own to subscribe, or use the page",
+    )
+}
+
 pub(super) fn no_sender_role() -> Refusal {
     refuse(
         550,
@@ -115,9 +123,17 @@ pub(super) fn no_require_tls_for_lists() -> Refusal {
     )
 }
 
-/// Wrong passwords came from there, or everybody comes at once.
+/// Wrong passwords came from there, or everybody comes at once (RFC 4954 §6). The session closes behind it.
 pub(super) fn held_up(held: HeldUp) -> Refusal {
-    Refusal::new(Reply::new(421, (4, 7, 0), held.to_string()))
+    Refusal::new(Reply::new(454, (4, 7, 0), held.to_string()))
+}
+
+/// RFC 6409 §8 lets us refuse what would be refused on its way.
+pub(super) fn said_twice(name: &str) -> Refusal {
+    let text = format!(
+        "Sent to nobody: your mail program wrote {name} twice in one mail, and it may stand there once"
+    );
+    Refusal::new(Reply::new(554, (5, 6, 0), text))
 }
 
 pub(super) fn list_goes_alone() -> Refusal {
@@ -189,6 +205,8 @@ pub(super) fn store(error: &crate::store::StoreError) -> Refusal {
         crate::store::StoreError::Full | crate::store::StoreError::Reserved { .. } => {
             refuse(452, (4, 3, 1), "No room at present, please try again later")
         }
+        crate::store::StoreError::StrangersFull => mailbox_full(),
+        crate::store::StoreError::NoRoom(_) => no_room(),
         _ => Refusal::try_later(),
     }
 }

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use super::*;
 use crate::address::{Domain, EmailAddress};
 use crate::audit::{Act, LogKind};
+use crate::daemon::keeper::create_ring;
 use crate::daemon::keeper::tests::{installation, keeper};
-use crate::staff::{NewAccount, Premises};
+use crate::staff::{NewAccount, NewFactor, Premises, TotpSecret};
+use crate::vault::{KeySource, PassphraseParams, RootKey};
 
 type Gone = Box<dyn Fn() -> bool + Send + Sync>;
 
@@ -16,6 +18,8 @@ type Gone = Box<dyn Fn() -> bool + Send + Sync>;
 struct Hut {
     /// Building fails, once.
     broken: AtomicBool,
+    /// Everybody must have a second factor.
+    required: AtomicBool,
     opened: AtomicUsize,
     rooms: Mutex<Option<(Store, StaffRoom)>>,
     /// Tells whether the keys of the newest vault are out of memory.
@@ -45,6 +49,9 @@ impl House for Hut {
         let staff = StaffRoom::open(store.clone(), Clock::system(), premises)
             .await
             .expect("opens");
+        if self.required.load(Ordering::Relaxed) {
+            staff.ask_codes(CodeRule::Required);
+        }
         Ok((store, staff))
     }
 
@@ -115,6 +122,10 @@ async fn a_house_that_does_not_open_leaves_the_vault_locked_and_no_key_behind() 
     assert!(late.is_err(), "the rooms take it");
 }
 
+fn as_user<'a>(caller: &'a Caller, code: Option<&'a str>) -> Unlocker<'a> {
+    Unlocker { caller, code }
+}
+
 /// Makes an account with this Unix user, and locks again.
 async fn with_account(desk: &ServiceDesk<Hut>, name: &str, uid: u32, role: Role) {
     let opening = desk.keeper.unlock(None).await.expect("unlocks");
@@ -151,7 +162,9 @@ async fn without_a_passphrase_it_takes_an_admin_or_root_and_stands_in_the_log() 
         with_account(&desk, "ada", ada, Role::Admin).await;
         with_account(&desk, "ben", ben, Role::Sender).await;
         desk.keeper.lock().expect("an admin locks");
-        let unlocked = desk.unlock(None, Some(&Caller::Nobody { uid })).await;
+        let unlocked = desk
+            .unlock(None, Some(as_user(&Caller::Nobody { uid }, None)))
+            .await;
         assert_eq!(unlocked.is_ok(), may, "{uid}");
         if let Err(refused) = unlocked {
             assert_eq!(refused.class, Class::Refused);
@@ -167,5 +180,116 @@ async fn without_a_passphrase_it_takes_an_admin_or_root_and_stands_in_the_log() 
         assert_eq!(act.verb, "unlock");
         let who = desk.house.staff().expect("open").caller(uid);
         assert_eq!(act.actor, who.audit_name());
+    }
+}
+
+/// Makes an admin who has a second factor, and locks again.
+async fn with_factor(desk: &ServiceDesk<Hut>, uid: u32) -> TotpSecret {
+    with_account(desk, "ada", uid, Role::Admin).await;
+    let opening = desk.keeper.unlock(None).await.expect("unlocks");
+    let rooms = desk.house.build(opening.store().clone()).await;
+    let (_, staff) = rooms.expect("builds");
+    let ada = staff.caller(uid);
+    let ada = ada.actor().expect("is known");
+    let new = NewFactor {
+        name: "ada",
+        replaces: false,
+        code: None,
+        reason: None,
+    };
+    let secret = staff.begin_factor(ada, new).await.expect("begins");
+    // By the code of the half minute before, so that the one of now is good still.
+    let before = desk.clock.now() - SignedDuration::from_secs(30);
+    let code = secret.code_at(before);
+    let proven = staff.confirm_factor(ada, "ada", &code).await;
+    proven.expect("is in force");
+    drop(staff);
+    opening.abandon().await.expect("locks");
+    secret
+}
+
+#[tokio::test]
+async fn whoever_has_a_second_factor_unlocks_with_a_code_of_it_and_else_no_key_stays() {
+    let own = rustix::process::geteuid().as_raw();
+    let (desk, _directory) = desk().await;
+    let secret = with_factor(&desk, own + 4711).await;
+    desk.keeper.lock().expect("an admin locks");
+    let ada = Caller::Nobody { uid: own + 4711 };
+    let old = secret.code_at(desk.clock.now() - SignedDuration::from_hours(1));
+    for (code, class) in [
+        (None, Class::CodeNeeded),
+        (Some(old.as_str()), Class::Refused),
+        (Some("letmein"), Class::Refused),
+    ] {
+        let refused = desk.unlock(None, Some(as_user(&ada, code))).await;
+        let refused = refused.expect_err("it takes a code");
+        assert_eq!(refused.class, class, "{refused}");
+        assert_eq!(desk.keeper.state(), LockState::Locked);
+        assert!(desk.house.keys_are_gone());
+        assert_eq!(desk.house.opened.load(Ordering::Relaxed), 0);
+    }
+    let code = secret.code_at(desk.clock.now());
+    let unlocked = desk.unlock(None, Some(as_user(&ada, Some(&code)))).await;
+    unlocked.expect("unlocks");
+    assert_eq!(desk.house.opened.load(Ordering::Relaxed), 1);
+    let store = desk.house.store().expect("open");
+    let events = store.events(LogKind::Audit, 0, 100).await.expect("reads");
+    let verbs = events.into_iter().filter_map(|event| event.event);
+    let verbs: Vec<String> = verbs
+        .map(|(_, text)| serde_json::from_slice::<Act>(&text).expect("an act").verb)
+        .collect();
+    let wrong = "staff second-factor wrong code";
+    assert_eq!(
+        verbs[2..],
+        [wrong, "unlock"],
+        "a wrong code is counted: {verbs:?}"
+    );
+}
+
+/// Root has no account that could have one, and must be able to help.
+#[tokio::test]
+async fn where_everybody_must_have_one_root_unlocks_and_whoever_has_none_does_not() {
+    let own = rustix::process::geteuid().as_raw();
+    let [ada, ben] = [own + 4711, own + 4712];
+    for (uid, may) in [(ben, false), (0, true), (own, true)] {
+        let (desk, _directory) = desk().await;
+        desk.house.required.store(true, Ordering::Relaxed);
+        with_account(&desk, "ada", ada, Role::Admin).await;
+        with_account(&desk, "ben", ben, Role::Admin).await;
+        desk.keeper.lock().expect("an admin locks");
+        let caller = Caller::Nobody { uid };
+        let unlocked = desk.unlock(None, Some(as_user(&caller, None))).await;
+        assert_eq!(unlocked.is_ok(), may, "{uid}");
+        if let Err(refused) = unlocked {
+            assert!(refused.next.contains("sudo hustings unlock"), "{refused}");
+            assert!(desk.house.keys_are_gone());
+        }
+    }
+}
+
+/// A passphrase proves enough, but where everybody must have a second factor, and a Unix user without an account has none.
+#[tokio::test]
+async fn a_passphrase_alone_unlocks_unless_everybody_must_have_a_second_factor() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).expect("makes a directory");
+    let (params, words) = (PassphraseParams::generate(), "five random words on paper");
+    let key = RootKey::from_passphrase(words, &params).expect("derives");
+    let ring = create_ring(&data, &key, Some(params)).await;
+    ring.expect("makes the ring");
+    let keeper = Arc::new(keeper(&directory, &KeySource::Passphrase).await);
+    let clock = Clock::system();
+    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock, Vec::new());
+    let caller = Caller::Nobody {
+        uid: rustix::process::geteuid().as_raw() + 4713,
+    };
+    let words = SecretText::new(words.to_owned());
+    for (required, may) in [(true, false), (false, true)] {
+        desk.house.required.store(required, Ordering::Relaxed);
+        let unlocked = desk
+            .unlock(Some(&words), Some(as_user(&caller, None)))
+            .await;
+        assert_eq!(unlocked.is_ok(), may, "{required}");
+        assert_eq!(desk.house.keys_are_gone(), !may);
     }
 }

@@ -186,11 +186,50 @@ mod tests {
         assert!(texts[0].contains("<username>%EMAILADDRESS%</username>"));
         assert!(texts[0].contains("A &lt;b&gt; &amp; &quot;c&quot;"));
         assert!(texts[1].contains("<Port>587</Port>") && texts[1].contains("<Encryption>TLS<"));
-        let reads = config
-            .mail_doors()
-            .iter()
-            .any(|door| door.protocol != MailProtocol::Smtp);
-        assert_eq!(texts[2].contains("EmailAccountType"), reads);
+        let [thunderbird, outlook, apple] = texts;
+        for (kind, port) in [("imap", 993), ("pop3", 995)] {
+            let begins = format!("<incomingServer type=\"{kind}\">");
+            let (_, server) = thunderbird
+                .split_once(&begins)
+                .expect("it names the server");
+            let (server, _) = server
+                .split_once("</incomingServer>")
+                .expect("it names the server");
+            for told in [
+                "<hostname>mail.party.example</hostname>".to_owned(),
+                format!("<port>{port}</port>"),
+                "<socketType>SSL</socketType>".to_owned(),
+            ] {
+                assert!(server.contains(&told), "{told}: {server}");
+            }
+            let named = format!("<Type>{}</Type>", kind.to_uppercase());
+            let (_, server) = outlook.split_once(&named).expect("it names the server");
+            let (server, _) = server
+                .split_once("</Protocol>")
+                .expect("it names the server");
+            let told = format!("<Port>{port}</Port>");
+            assert!(server.contains(&told), "{told}: {server}");
+        }
+        let value = |key: &str| {
+            let (_, behind) = apple
+                .split_once(&format!("<key>{key}</key>"))
+                .expect("it names the server");
+            behind
+                .split(['<', '>'])
+                .nth(2)
+                .expect("it names the server")
+                .to_owned()
+        };
+        for (key, told) in [
+            ("EmailAccountType", "EmailTypeIMAP"),
+            ("IncomingMailServerHostName", "mail.party.example"),
+            ("IncomingMailServerPortNumber", "993"),
+            ("OutgoingMailServerHostName", "mail.party.example"),
+            ("OutgoingMailServerPortNumber", "465"),
+        ] {
+            assert_eq!(value(key), told, "{key}: {apple}");
+        }
+        assert!(apple.contains("<key>IncomingMailServerUseSSL</key>"));
     }
 
     #[test]

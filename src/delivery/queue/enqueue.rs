@@ -88,6 +88,21 @@ fn needs_of(recipient: &EmailAddress, bytes: &[u8]) -> Needs {
     }
 }
 
+/// What a staff member's mail needs, by what it is: what their program said of it may be too little, and would be refused
+/// later; or too much, and then a server that could take it wouldn't get it. `header` is as it goes out.
+pub fn needs_of_staff_mail(
+    reverse_path: Option<&EmailAddress>,
+    header: Option<&[u8]>,
+    eight_bit: bool,
+) -> Needs {
+    let plain_path = reverse_path.is_none_or(|path| path.as_str().is_ascii());
+    let plain_header = header.is_none_or(<[u8]>::is_ascii);
+    Needs {
+        smtputf8: !plain_path || !plain_header,
+        eight_bit,
+    }
+}
+
 /// A recipient outside, and what the sender wants to be told of them. `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outsider {

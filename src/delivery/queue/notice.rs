@@ -116,15 +116,13 @@ pub(super) async fn relayed(queue: &Inner, row: &Queued, at: Timestamp) -> Vec<S
 }
 
 /// A mail that was put into a mailbox here.
-pub struct LocalDelivery<'a> {
+pub struct LocalDelivery<'a, R> {
     /// Who sent it.
     pub sender: StaffId,
     /// Their address in the envelope.
     pub reverse_path: &'a str,
-    /// Whom it was delivered to.
-    pub recipient: &'a str,
-    /// What is to be told of it.
-    pub dsn: &'a DsnWish,
+    /// Whom it was delivered to, and what is to be told of each.
+    pub recipients: R,
     /// The mail's header.
     pub header: &'a [u8],
     /// When.
@@ -132,16 +130,20 @@ pub struct LocalDelivery<'a> {
 }
 
 impl MailQueue {
-    /// The notice that a mail was put into a mailbox here, if its sender asked for one; to be committed with the mail.
-    pub fn delivered(&self, delivery: &LocalDelivery<'_>) -> Vec<Step> {
-        if !delivery.dsn.success() {
+    /// The one notice that a mail was put into mailboxes here, if its sender asked for it; to be committed with the mail.
+    pub fn delivered<'a>(
+        &self,
+        delivery: LocalDelivery<'a, impl Iterator<Item = &'a (String, DsnWish)>>,
+    ) -> Vec<Step> {
+        let told = delivery.recipients.filter(|(_, dsn)| dsn.success());
+        let recipients: Vec<_> = told.map(|(to, dsn)| (to.as_str(), dsn)).collect();
+        if recipients.is_empty() {
             return Vec::new();
         }
         let about = About {
             staff: delivery.sender,
             address: delivery.reverse_path,
-            recipient: delivery.recipient,
-            dsn: delivery.dsn,
+            recipients,
             arrived: delivery.at,
         };
         let original = Bytes::copy_from_slice(delivery.header);
@@ -157,9 +159,10 @@ fn succeeded(
     at: Timestamp,
 ) -> Vec<Step> {
     let subject = subject(&original);
+    let recipients: Vec<_> = about.recipients.iter().map(|(to, _)| *to).collect();
     let view = Delivered {
         subject: subject.as_deref(),
-        recipients: &[about.recipient],
+        recipients: &recipients,
         relayed: action == Action::Relayed,
     };
     let told = Told {
@@ -183,8 +186,8 @@ fn succeeded(
 struct About<'a> {
     staff: StaffId,
     address: &'a str,
-    recipient: &'a str,
-    dsn: &'a DsnWish,
+    /// To whom it went, and what is told of each.
+    recipients: Vec<(&'a str, &'a DsnWish)>,
     /// When the mail came.
     arrived: Timestamp,
 }
@@ -196,8 +199,7 @@ impl<'a> About<'a> {
             (MailClass::Staff { sender }, Some(address)) => Some(Self {
                 staff: *sender,
                 address,
-                recipient: row.record.recipient.as_str(),
-                dsn: &row.record.dsn,
+                recipients: vec![(row.record.recipient.as_str(), &row.record.dsn)],
                 arrived: row.record.queued_at,
             }),
             _ => None,
@@ -258,11 +260,16 @@ async fn original(queue: &Inner, row: &Queued) -> Bytes {
     first.ok().flatten().unwrap_or_default()
 }
 
+/// How much of it is said in a notice, in characters.
+const LONGEST_SUBJECT: usize = 300;
+
 /// Its subject, decoded.
 fn subject(original: &[u8]) -> Option<String> {
     let (fields, _) = field::split(original, &Limits::default()).ok()?;
     let subject = fields.iter().find(|field| field.is("Subject"))?;
-    Some(subject.text()).filter(|subject| !subject.trim().is_empty())
+    let subject = subject.text();
+    let short = subject.chars().take(LONGEST_SUBJECT).collect();
+    Some(short).filter(|subject: &String| !subject.trim().is_empty())
 }
 
 /// What the other server said, if it was a server that spoke.
@@ -270,15 +277,15 @@ fn said(failed: &Failed<'_>) -> Option<String> {
     is_a_reply(failed.said).then(|| dsn::shown(failed.said))
 }
 
-fn write(queue: &Inner, about: &About<'_>, told: Told) -> Vec<Step> {
+fn write<'o>(queue: &Inner, about: &About<'o>, told: Told) -> Vec<Step> {
     let mail = match told.mail {
         Ok(mail) => mail,
         Err(error) => return untold(&error),
     };
     let id = format!("{}@{}", MessageId::random(), queue.settings.host);
-    let outcome = Outcome {
-        recipient: about.recipient,
-        original_recipient: about.dsn.original_recipient.as_deref(),
+    let outcome = |(recipient, dsn): &(&'o str, &'o DsnWish)| Outcome {
+        recipient,
+        original_recipient: dsn.original_recipient.as_deref(),
         action: told.action,
         status: told.status,
         diagnostic: told.diagnostic.as_deref(),
@@ -286,6 +293,8 @@ fn write(queue: &Inner, about: &About<'_>, told: Told) -> Vec<Step> {
         last_attempt: Some(told.at),
         retry_until: told.retry_until,
     };
+    let outcomes: Vec<_> = about.recipients.iter().map(outcome).collect();
+    let first = about.recipients.first();
     let report = Report {
         reporting_mta: &queue.settings.host,
         from: queue.settings.postmaster.as_str(),
@@ -294,11 +303,11 @@ fn write(queue: &Inner, about: &About<'_>, told: Told) -> Vec<Step> {
         words: &mail.text,
         date: told.at,
         message_id: &id,
-        envelope_id: about.dsn.envelope_id.as_deref(),
+        envelope_id: first.and_then(|(_, dsn)| dsn.envelope_id.as_deref()),
         arrival: Some(about.arrived),
         original: &told.original,
         whole: told.whole,
-        outcomes: &[outcome],
+        outcomes: &outcomes,
     };
     match dsn::write(&report) {
         Ok(bytes) => keep(queue, about.staff, about.address, told.at, &bytes),

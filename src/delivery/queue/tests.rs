@@ -12,7 +12,7 @@ use crate::delivery::policy::Doubt;
 use crate::delivery::signing::Selectors;
 use crate::id::{MailboxId, StaffId};
 use crate::store::testing::{Table, blank};
-use crate::store::{AcceptMessage, Files, LockedStore, MessageRecord, Needs};
+use crate::store::{AcceptMessage, DsnWish, Files, LockedStore, MessageRecord, Needs, NotifyOn};
 use crate::template::{Colour, Party};
 use crate::vault::{KeyRing, Vault};
 
@@ -78,16 +78,20 @@ const MAIL: &[u8] =
 
 impl World {
     async fn staff_mail(&self, from: Option<&str>, to: &[&str]) {
+        let recipients: Vec<_> = to.iter().map(|to| address(to).into()).collect();
+        self.staff_mail_to(from, &recipients).await;
+    }
+
+    async fn staff_mail_to(&self, from: Option<&str>, recipients: &[Outsider]) {
         let mut writer = self.store.begin_body().await.unwrap();
         writer.write(MAIL).await.unwrap();
         let body = writer.finish();
         let (from, now) = (from.map(address), self.clock.now());
-        let recipients: Vec<_> = to.iter().map(|to| address(to).into()).collect();
         let mail = StaffMail {
             message: body.id(),
             sender: self.sender,
             reverse_path: from.as_ref(),
-            recipients: &recipients,
+            recipients,
             prefix: None,
             needs: Needs::default(),
             tls: Default::default(),
@@ -295,6 +299,40 @@ async fn a_refused_staff_mail_comes_back_to_its_sender_alone() {
         );
     }
     assert!(!notices[0].contains("Secret plans"));
+}
+
+/// What a sender said of their mail is what they know it by.
+#[tokio::test]
+async fn a_notice_names_what_the_sender_called_it() {
+    let world = world().await;
+    let to = |name: &str, notify| Outsider {
+        address: address(name),
+        dsn: DsnWish {
+            notify,
+            envelope_id: Some("rally-7".into()),
+            original_recipient: Some("rfc822;robert@old.example".into()),
+            ..DsnWish::default()
+        },
+    };
+    let (bob, cy) = ("bob@one.example", "cy@one.example");
+    let recipients = [to(bob, None), to(cy, Some(NotifyOn::default()))];
+    world
+        .staff_mail_to(Some("ada@party.example"), &recipients)
+        .await;
+    for parcel in world.due().await {
+        assert!(matches!(parcel.load().await, Loaded::Ready(_)));
+        let dead = failed(Cause::AddressDead, true, "550 5.1.1 no such user");
+        world.settle(&parcel, dead).await;
+    }
+    let notices = world.notices().await;
+    assert_eq!(notices.len(), 1, "of one she wants to hear nothing");
+    for field in [
+        "Original-Envelope-Id: rally-7\r\n",
+        "Original-Recipient: rfc822;robert@old.example\r\n",
+        "Final-Recipient: rfc822; bob@one.example\r\n",
+    ] {
+        assert!(notices[0].contains(field), "{field}: {}", notices[0]);
+    }
 }
 
 #[tokio::test]

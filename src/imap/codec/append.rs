@@ -11,6 +11,8 @@ use crate::imap::command::{AppendHead, RawName, Tag};
 /// More marks than this are nobody's.
 const MOST_FLAGS: usize = 100;
 
+const FLAG: Syntax = Syntax("A flag has a letter that no flag may have: they are plain ASCII");
+
 /// An APPEND whose first message comes next.
 #[derive(Debug, PartialEq)]
 pub(in crate::imap) struct Begun {
@@ -87,7 +89,11 @@ fn flag_list(cursor: &mut Cursor<'_>) -> Read<Vec<String>> {
             cursor.space()?;
         }
         let system = cursor.eat(b'\\');
-        let word = cursor.word()?;
+        let word = cursor.word();
+        if cursor.peek().is_some_and(|octet| !octet.is_ascii()) {
+            return Err(FLAG);
+        }
+        let word = word?;
         flags.push(if system {
             format!("\\{word}")
         } else {
@@ -128,9 +134,11 @@ fn read_date_time(text: &str) -> Option<Timestamp> {
     let (hours, minutes) = digits.split_at_checked(2)?;
     let minutes = i64::from(two_digits(hours)?) * 60 + i64::from(two_digits(minutes)?);
     let local = Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?;
-    local
+    let at = local
         .checked_sub(SignedDuration::from_mins(sign * minutes))
-        .ok()
+        .ok()?;
+    // A date is written with four digits.
+    (Offset::UTC.to_datetime(at).year() >= 1).then_some(at)
 }
 
 /// `17-Jul-1996`
@@ -192,8 +200,14 @@ mod tests {
             b"a append x \"31-Feb-2026 00:00:00 +0000\" {5}\r\n",
             b"a append x \"1-Feb-2026 00:00:00\" {5}\r\n",
             b"a append x y {5}\r\n",
+            b"a append x \"01-Jan-0001 00:00:00 +0100\" {5}\r\n",
+            b"a append x \"31-Dec-0000 00:00:00 +0000\" {5}\r\n",
         ] {
             assert!(begin(bad).is_err(), "{bad:?}");
+        }
+        for flag in ["pwysig\u{f4}l", "\u{f4}l", "\\S\u{eb}en"] {
+            let line = format!("a append x ({flag} work) {{5}}\r\n");
+            assert_eq!(begin(line.as_bytes()), Err(FLAG), "{flag}");
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Where a command ends. A command is a line, or several with literals between them; it is collected whole, within a bound,
 //! before anybody reads it. Only the messages of an APPEND aren't collected: they go by.
 
+use std::fmt;
+
 use super::append::{self, Begun};
+use super::cursor::Syntax;
 use crate::imap::command::AppendHead;
 
 /// What has come.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(in crate::imap) enum Event {
     /// Not yet a whole command.
     Starved,
@@ -15,6 +18,8 @@ pub(in crate::imap) enum Event {
     Whole(Vec<u8>),
     /// An APPEND, up to its first message.
     Append(Begun),
+    /// An APPEND that can't be read, and its message, which may be on its way.
+    Misread(Vec<u8>, Syntax, Announced),
     /// A literal that is too long, announced by a client that waits: it won't come. The command with this beginning is
     /// over.
     Refused(Vec<u8>),
@@ -31,10 +36,12 @@ pub(in crate::imap) enum Fault {
     TooLong,
     /// A literal that is too long is on its way already.
     Literal,
+    /// A line behind a message can't be read.
+    Syntax(Syntax),
 }
 
 /// Collects commands.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::imap) struct Frame {
     /// The command so far.
     held: Vec<u8>,
@@ -42,6 +49,27 @@ pub(in crate::imap) struct Frame {
     line: usize,
     /// How much of a literal is still to come.
     literal: usize,
+}
+
+/// What was said is nobody's who reads a log.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starved => f.write_str("Starved"),
+            Self::Ready => f.write_str("Ready"),
+            Self::Whole(held) => write!(f, "Whole({} octets)", held.len()),
+            Self::Append(begun) => begun.fmt(f),
+            Self::Misread(_, syntax, _) => write!(f, "Misread({syntax})"),
+            Self::Refused(_) => f.write_str("Refused"),
+            Self::Broken(fault) => write!(f, "Broken({fault:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} octets)", self.held.len())
+    }
 }
 
 /// A literal at a line's end.
@@ -75,14 +103,16 @@ impl Frame {
         let end = memchr::memchr(b'\n', input);
         let piece = &input[..end.map_or(input.len(), |end| end + 1)];
         let room = limit.saturating_sub(self.held.len());
-        if piece.len() > room {
-            return (0, Event::Broken(Fault::TooLong));
-        }
+        let (fits, beyond) = piece.split_at(room.min(piece.len()));
         // What came before was looked at, but for a CR at its end.
         let unseen = self.held.len().saturating_sub(1).max(self.line);
-        self.held.extend_from_slice(piece);
-        if !is_line(&self.held[unseen..], end.is_some()) {
+        self.held.extend_from_slice(fits);
+        // However the octets come, the first thing wrong decides.
+        if !is_line(&self.held[unseen..], end.is_some() && beyond.is_empty()) {
             return (0, Event::Broken(Fault::Octet));
+        }
+        if !beyond.is_empty() {
+            return (0, Event::Broken(Fault::TooLong));
         }
         if end.is_none() {
             return (piece.len(), Event::Starved);
@@ -102,9 +132,7 @@ impl Frame {
                     self.clear();
                     return Event::Append(begun);
                 }
-                // Its message is on its way, or not: that decides what can be said.
-                Err(_) if literal.sync => return Event::Refused(self.clear()),
-                Err(_) => return Event::Broken(Fault::Literal),
+                Err(syntax) => return Event::Misread(self.clear(), syntax, literal),
             }
         }
         let size = usize::try_from(literal.size).unwrap_or(usize::MAX);
@@ -203,18 +231,19 @@ pub(in crate::imap) enum Behind {
 pub(in crate::imap) fn behind(input: &[u8], limit: usize) -> (usize, Behind) {
     let end = memchr::memchr(b'\n', input);
     let line = &input[..end.map_or(input.len(), |end| end + 1)];
-    if line.len() > limit {
-        return (0, Behind::Broken(Fault::TooLong));
-    }
-    if !is_line(line, end.is_some()) {
+    let fits = &line[..limit.min(line.len())];
+    if !is_line(fits, end.is_some() && fits.len() == line.len()) {
         return (0, Behind::Broken(Fault::Octet));
+    }
+    if fits.len() < line.len() {
+        return (0, Behind::Broken(Fault::TooLong));
     }
     match (end, line) {
         (None, _) => (0, Behind::Starved),
         (Some(_), b"\r\n") => (2, Behind::End),
         (Some(_), line) => match append::more(line) {
             Ok(head) => (line.len(), Behind::More(head)),
-            Err(_) => (0, Behind::Broken(Fault::Octet)),
+            Err(syntax) => (0, Behind::Broken(Fault::Syntax(syntax))),
         },
     }
 }
@@ -274,6 +303,7 @@ mod tests {
             (b"a x {99+}\r\n", Fault::Literal),
             (b"a x {99999999999999999999999999+}\r\n", Fault::Literal),
             (&[b'x'; 101], Fault::TooLong),
+            (&[&[0][..], &[b'x'; 101]].concat(), Fault::Octet),
         ] {
             assert_eq!(all(input), [Event::Broken(fault)], "{input:?}");
         }

@@ -14,15 +14,14 @@ use imap_codec::imap_types::fetch::{
 use imap_codec::imap_types::flag::{Flag, StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence::{SeqOrUid, Sequence, SequenceSet};
-use imap_codec::imap_types::status::StatusDataItemName;
 use zeroize::Zeroizing;
 
 use super::cursor::{Cursor, Read, Syntax};
 use super::frame::is_tag;
-use super::{list, search};
+use super::{list, quota, search};
 use crate::imap::command::{
     BodyItem, Command, Extension, Fetch, FetchItem, List, NumberSet, Numbers, PartWhat, RawName,
-    Resync, STAR, Select, StatusItem, StoreMarks, Tag, Transfer,
+    Resync, STAR, Select, StoreMarks, Tag, Transfer,
 };
 use crate::store::{MarkChange, ModSeq};
 
@@ -57,6 +56,9 @@ fn command(mut cursor: Cursor<'_>, whole: &[u8]) -> Read<Command> {
     match verb.as_str() {
         "LIST" => list::list(&mut cursor),
         "CREATE" => list::create(&mut cursor),
+        "STATUS" => list::status(&mut cursor),
+        "GETQUOTA" => quota::quota(&mut cursor),
+        "GETQUOTAROOT" => quota::quota_root(&mut cursor),
         "SEARCH" => search::search(&mut cursor, false),
         "LOGIN" => login(&mut cursor),
         "AUTHENTICATE" => authenticate(&mut cursor),
@@ -148,13 +150,6 @@ fn convert(body: CommandBody<'_>, saved: bool) -> Read<Command> {
             mailbox_wildcard,
         } => Command::List(lsub(&reference, &mailbox_wildcard)),
         CommandBody::Namespace => Command::Namespace,
-        CommandBody::Status {
-            mailbox,
-            item_names,
-        } => Command::Status {
-            name: name(&mailbox),
-            items: status(&item_names)?,
-        },
         CommandBody::Idle => Command::Idle,
         CommandBody::Fetch {
             sequence_set,
@@ -278,24 +273,6 @@ fn lsub(reference: &Mailbox<'_>, pattern: &ListMailbox<'_>) -> List {
         }],
         ..List::default()
     }
-}
-
-fn status(items: &[StatusDataItemName]) -> Read<Vec<StatusItem>> {
-    let item = |item: &StatusDataItemName| match item {
-        StatusDataItemName::Messages => Ok(StatusItem::Messages),
-        StatusDataItemName::Recent => Ok(StatusItem::Recent),
-        StatusDataItemName::UidNext => Ok(StatusItem::UidNext),
-        StatusDataItemName::UidValidity => Ok(StatusItem::UidValidity),
-        StatusDataItemName::Unseen => Ok(StatusItem::Unseen),
-        StatusDataItemName::Deleted => Ok(StatusItem::Deleted),
-        StatusDataItemName::Size => Ok(StatusItem::Size),
-        StatusDataItemName::HighestModSeq => Ok(StatusItem::HighestModSeq),
-        StatusDataItemName::DeletedStorage => Err(Syntax("This status item isn't known")),
-    };
-    if items.is_empty() || items.len() > MOST {
-        return Err(Syntax("STATUS is asked for something"));
-    }
-    items.iter().map(item).collect()
 }
 
 fn transfer(

@@ -1,11 +1,13 @@
-//! LIST in all its forms (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), and CREATE with a use: imap-codec knows the plain
-//! ones alone.
+//! LIST in all its forms (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), STATUS (RFC 7889 and RFC 9208 have items for it), and CREATE with
+//! a use: imap-codec knows the plain ones alone.
 
 use super::cursor::{Cursor, Read, Syntax};
 use crate::imap::command::{Command, List, RawName, StatusItem};
 
 /// More patterns than this are nobody's.
 const MOST_PATTERNS: usize = 50;
+/// And more of what STATUS tells.
+const MOST_ITEMS: usize = 20;
 
 /// What stands behind `LIST`.
 pub(super) fn list(cursor: &mut Cursor<'_>) -> Read<Command> {
@@ -88,19 +90,33 @@ fn return_option<'c>(list: &mut List, word: &str, cursor: &mut Cursor<'c>) -> Re
         "CHILDREN" | "SPECIAL-USE" => {}
         "STATUS" => {
             cursor.space()?;
-            let mut items = Vec::new();
-            words(cursor, |word, _| {
-                items.push(status_item(word)?);
-                Ok(())
-            })?;
-            if items.is_empty() || items.len() > 20 {
-                return Err(Syntax("STATUS is asked for something"));
-            }
-            list.status = items;
+            list.status = status_items(cursor)?;
         }
         _ => return Err(Syntax("This return option isn't known")),
     }
     Ok(())
+}
+
+/// What stands behind `STATUS`.
+pub(super) fn status(cursor: &mut Cursor<'_>) -> Read<Command> {
+    cursor.space()?;
+    let name = RawName(cursor.astring()?.into_owned());
+    cursor.space()?;
+    let items = status_items(cursor)?;
+    cursor.end()?;
+    Ok(Command::Status { name, items })
+}
+
+fn status_items(cursor: &mut Cursor<'_>) -> Read<Vec<StatusItem>> {
+    let mut items = Vec::new();
+    words(cursor, |word, _| {
+        items.push(status_item(word)?);
+        Ok(())
+    })?;
+    if items.is_empty() || items.len() > MOST_ITEMS {
+        return Err(Syntax("STATUS is asked for something"));
+    }
+    Ok(items)
 }
 
 fn status_item(word: &str) -> Read<StatusItem> {
@@ -113,6 +129,8 @@ fn status_item(word: &str) -> Read<StatusItem> {
         "DELETED" => Ok(StatusItem::Deleted),
         "SIZE" => Ok(StatusItem::Size),
         "HIGHESTMODSEQ" => Ok(StatusItem::HighestModSeq),
+        "APPENDLIMIT" => Ok(StatusItem::AppendLimit),
+        "DELETED-STORAGE" => Ok(StatusItem::DeletedStorage),
         _ => Err(Syntax("This status item isn't known")),
     }
 }

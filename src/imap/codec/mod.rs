@@ -6,6 +6,7 @@
 //! | `grammar` | a command as a value: by imap-codec, and by what follows where that has no grammar for it |
 //! | `cursor` | the small words |
 //! | `list` | LIST in all its forms, CREATE |
+//! | `quota` | GETQUOTA, GETQUOTAROOT |
 //! | `search` | SEARCH |
 //! | `append` | what stands before each message of an APPEND |
 //! | `names` | folder names on the wire |
@@ -18,4 +19,5 @@ pub(super) mod frame;
 pub(super) mod grammar;
 mod list;
 pub(super) mod names;
+mod quota;
 mod search;

@@ -29,6 +29,16 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Read<Command> {
             .any(|known| name.eq_ignore_ascii_case(known));
         cursor.space()?;
     }
+    if !charset {
+        // Nobody can tell what the rest says; it's refused for its charset, whatever it is.
+        return Ok(Command::Search(Search {
+            uid,
+            charset,
+            wanted,
+            criterion: Criterion::Every(Vec::new()),
+            by_modseq: false,
+        }));
+    }
     let mut reader = Reader {
         keys: 0,
         by_modseq: false,
@@ -72,6 +82,13 @@ struct Reader {
 }
 
 impl Reader {
+    fn text(&self, cursor: &mut Cursor<'_>) -> Read<String> {
+        let text = cursor.astring()?;
+        let text = std::str::from_utf8(&text);
+        let text = text.map_err(|_| Syntax("A text is not UTF-8"))?;
+        Ok(text.to_owned())
+    }
+
     /// Several keys, all of which have to be so.
     fn keys(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Read<Criterion> {
         let mut all = vec![self.key(cursor, depth)?];
@@ -121,17 +138,17 @@ impl Reader {
             "KEYWORD" => keyword(cursor)?,
             "UNKEYWORD" => return Ok(not(Criterion::Key(keyword(cursor)?))),
             "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => Key::Header {
-                text: text(cursor)?,
+                text: self.text(cursor)?,
                 name,
             },
             "HEADER" => {
-                let name = text(cursor)?;
+                let name = self.text(cursor)?;
                 cursor.space()?;
-                let text = text(cursor)?;
+                let text = self.text(cursor)?;
                 Key::Header { name, text }
             }
-            "BODY" => Key::Body(text(cursor)?),
-            "TEXT" => Key::Text(text(cursor)?),
+            "BODY" => Key::Body(self.text(cursor)?),
+            "TEXT" => Key::Text(self.text(cursor)?),
             "LARGER" => Key::Larger(cursor.number64()?),
             "SMALLER" => Key::Smaller(cursor.number64()?),
             "OLDER" => Key::Older(interval(cursor)?),
@@ -181,11 +198,6 @@ fn keyword(cursor: &mut Cursor<'_>) -> Read<Key> {
     let word = cursor.word()?;
     let keyword = Keyword::parse(word).map_err(|_| Syntax("A keyword was expected"))?;
     Ok(Key::Keyword(keyword))
-}
-
-fn text(cursor: &mut Cursor<'_>) -> Read<String> {
-    let text = cursor.astring()?.into_owned();
-    String::from_utf8(text).map_err(|_| Syntax("A text is not UTF-8"))
 }
 
 fn interval(cursor: &mut Cursor<'_>) -> Read<u32> {
@@ -287,6 +299,19 @@ mod tests {
             Some(SearchReturn::ALL)
         );
         assert!(!read("CHARSET LATIN1 ALL").unwrap().charset);
+        // In another charset anything may stand anywhere.
+        for text in [
+            &b" CHARSET ISO-8859-1 SUBJECT caf\xe9\r\n"[..],
+            b" CHARSET ISO-8859-1 SUBJECT \"caf\xe9\"\r\n",
+            b" CHARSET ISO-8859-1 SUBJECT {4}\r\ncaf\xe9\r\n",
+            b" CHARSET ISO-8859-1 HEADER caf\xe9 \"\" OR\r\n",
+        ] {
+            let found = search(&mut Cursor::new(text), false);
+            assert!(
+                matches!(&found, Ok(Command::Search(search)) if !search.charset),
+                "{found:?}"
+            );
+        }
     }
 
     #[test]

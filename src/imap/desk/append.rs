@@ -1,21 +1,27 @@
 //! APPEND (RFC 9051 §6.3.12, RFC 3502): messages go into sealed chunks as they come, and are taken together once the last is
 //! whole.
 
+use super::place::Found;
 use super::selected::read_marks;
 use super::{Desk, Done, Ended, No, Sink, Stop, Telling};
 use crate::imap::command::{AppendHead, RawName, Tag};
 use crate::imap::write;
 use crate::mailbox::Appended;
 use crate::message::outline::Scanner;
-use crate::store::{BodyWriter, CHUNK, Folder, Marks, Room};
+use crate::store::{BodyWriter, CHUNK, Marks, Room, room_of};
+
+/// The most that the messages of one APPEND hold in memory until the last is whole: of each its end, and its outline.
+const MOST: usize = 16 * CHUNK;
 
 /// An APPEND that is coming in.
 pub(super) struct Appending {
-    folder: Folder,
+    to: Found,
     whole: Vec<Appended>,
     coming: Option<Coming>,
+    /// How much room they take.
     size: u64,
     /// What whole messages hold in memory.
+    held: usize,
     room: Room,
 }
 
@@ -31,12 +37,13 @@ impl Desk {
     /// An APPEND to this folder begins.
     pub(in crate::imap) async fn append_to(&mut self, name: &RawName) -> Result<(), No> {
         self.append = None;
-        let folder = self.folder(name).await.map_err(No::try_create)?;
+        let to = self.folder_to_fill(name).await?;
         self.append = Some(Appending {
-            folder,
+            to,
             whole: Vec::new(),
             coming: None,
             size: 0,
+            held: 0,
             room: self.account.mailboxes.held(),
         });
         Ok(())
@@ -47,10 +54,10 @@ impl Desk {
         let account = &self.account;
         let append = self.append.as_mut().ok_or_else(No::no_folder)?;
         let marks = read_marks(&head.flags)?;
-        append.size = append.size.saturating_add(head.size);
+        append.size = append.size.saturating_add(room_of(head.size));
         account
             .mailboxes
-            .check_room(account.mailbox, append.size, account.room)
+            .check_room(append.to.folder.mailbox, append.size, account.room)
             .await?;
         append.coming = Some(Coming {
             head,
@@ -80,14 +87,23 @@ impl Desk {
     pub(in crate::imap) fn append_end(&mut self) -> Result<(), No> {
         let append = self.append.as_mut().ok_or_else(No::no_folder)?;
         let coming = append.coming.take().ok_or_else(No::no_folder)?;
-        append.whole.push(Appended {
+        let whole = Appended {
             body: coming.writer.finish(),
             outline: Some(coming.outline.finish()),
             marks: coming.marks,
             received_at: coming.head.date,
-        });
-        let held = (append.whole.len() - 1).saturating_mul(CHUNK);
-        let held = append.room.hold(held);
+        };
+        append.held += whole.held();
+        append.whole.push(whole);
+        // One alone is taken at once.
+        if append.whole.len() == 1 {
+            return Ok(());
+        }
+        if append.held > MOST {
+            let text = "The messages of one APPEND are too much together; append them in several";
+            return Err(No::new("LIMIT", text));
+        }
+        let held = append.room.hold(append.held);
         held.map_err(|error| No::new("LIMIT", error.to_string()))
     }
 
@@ -102,14 +118,18 @@ impl Desk {
         tag: &Tag,
         out: &mut S,
     ) -> Result<(), Ended> {
+        self.look_again()?;
         let done = self.take_append().await;
         self.answer(tag, done, Telling::All, out).await
     }
 
     async fn take_append(&mut self) -> Result<Done, Stop> {
         let append = self.append.take().ok_or_else(No::no_folder)?;
-        let folder = &append.folder;
         let account = &self.account;
+        // It may have taken its time, and they may have been shut out meanwhile.
+        let still = append.to.whose.again(&account.let_in);
+        still.ok_or_else(No::no_folder)?;
+        let folder = &append.to.folder;
         let placed = account
             .mailboxes
             .append_all(folder, append.whole, account.room)

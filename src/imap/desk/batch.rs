@@ -21,10 +21,8 @@ use crate::store::{CHUNK, Entry, Room, Uid, Uids};
 /// How many messages are read at once: for a list, and with parts.
 const LISTED: usize = 256;
 const WITH_PARTS: usize = 16;
-/// How much of parts is read ahead in a batch.
-const AHEAD: u64 = 4 * CHUNK as u64;
-/// What some fields have, mostly.
-const FIELDS: u64 = 1024;
+/// How much of parts is held of a batch.
+const AHEAD: usize = 4 * CHUNK;
 /// How many parts are read at the same time.
 const AT_ONCE: usize = 3;
 
@@ -38,13 +36,21 @@ type Opening<'r> = Pin<Box<dyn Future<Output = (MessageId, usize, Part)> + Send 
 #[derive(Default)]
 pub(super) struct Batch {
     entries: Vec<Entry>,
-    /// By message: it may stand in several places.
+    /// By message: it may stand in several places. Those that are short; others are read when they are written.
     pub(super) outlines: HashMap<MessageId, Outline>,
     /// Parts that were read ahead, by message and the place of their items.
     pub(super) parts: HashMap<MessageId, HashMap<usize, Part>>,
     needs: Needs,
     /// What the parts hold.
     _room: Option<Room>,
+}
+
+/// What isn't there.
+pub(super) enum Lack {
+    /// The message is gone.
+    Entry,
+    /// It's there, and what it is can't be read.
+    Outline,
 }
 
 /// What has to be read.
@@ -60,6 +66,7 @@ impl Needs {
         for item in &fetch.items {
             match item {
                 FetchItem::Size | FetchItem::InternalDate => needs.entry = true,
+                FetchItem::Body(body) if body.is_whole_message() => needs.entry = true,
                 FetchItem::Envelope | FetchItem::Structure { .. } | FetchItem::Body(_) => {
                     (needs.entry, needs.outline) = (true, true);
                 }
@@ -128,15 +135,16 @@ async fn read(
     fetch: Arc<Fetch>,
     needs: Needs,
 ) -> Result<Batch, No> {
+    let (entries, outlines) = match needs.outline {
+        true => mailboxes.listed(folder, &uids).await?,
+        false => (mailboxes.entries(folder, &uids).await?, HashMap::new()),
+    };
     let mut batch = Batch {
-        entries: mailboxes.entries(folder, &uids).await?,
+        entries,
+        outlines,
         needs,
         ..Batch::default()
     };
-    if needs.outline {
-        let messages: Vec<MessageId> = batch.entries.iter().map(|entry| entry.message).collect();
-        batch.outlines = mailboxes.outlines(&messages).await?;
-    }
     batch.read_parts(&mailboxes, &fetch).await;
     Ok(batch)
 }
@@ -148,49 +156,51 @@ impl Batch {
         at.ok().map(|at| &self.entries[at])
     }
 
-    /// Whether something that has to be read isn't there.
-    pub(super) fn lacks(&self, entry: Option<&Entry>, outline: Option<&Outline>) -> bool {
-        self.needs.entry && entry.is_none() || self.needs.outline && outline.is_none()
+    /// Whether outlines have to be read.
+    pub(super) fn wants_outline(&self) -> bool {
+        self.needs.outline
+    }
+
+    /// What has to be read of a message and isn't there.
+    pub(super) fn lacks(&self, entry: Option<&Entry>, outline: Option<&Outline>) -> Option<Lack> {
+        if self.needs.entry && entry.is_none() {
+            return Some(Lack::Entry);
+        }
+        (self.needs.outline && outline.is_none()).then_some(Lack::Outline)
     }
 
     /// Reads short parts, as far as there is room.
     async fn read_parts(&mut self, mailboxes: &Mailboxes, fetch: &Fetch) {
-        if bodies(fetch).next().is_none() {
-            return;
-        }
-        let mut room = mailboxes.held();
-        let (mut wanted, mut held) = (Vec::new(), 0);
+        let (mut wanted, mut longest) = (Vec::new(), 0);
         for entry in &self.entries {
-            let Some(outline) = self.outlines.get(&entry.message) else {
-                continue;
-            };
-            for (at, item) in bodies(fetch) {
-                let most = match is_short(item) {
-                    true => FIELDS,
-                    false => entry.record.size.min(CHUNK as u64),
-                };
-                if held + most <= AHEAD {
-                    held += most;
-                    wanted.push((entry.message, outline, at, item));
-                }
+            let outline = self.outlines.get(&entry.message);
+            let can = |(_, item): &(usize, &BodyItem)| outline.is_some() || item.is_whole_message();
+            for (at, item) in bodies(fetch).filter(can) {
+                longest = longest.max(entry.record.size.min(CHUNK as u64));
+                wanted.push((entry, outline, at, item));
             }
         }
-        if room
-            .hold(usize::try_from(held).unwrap_or(usize::MAX))
-            .is_err()
-        {
+        // While some are read, nobody knows yet how much they hold.
+        let mut held = AT_ONCE * usize::try_from(longest).unwrap_or(CHUNK);
+        let mut room = mailboxes.held();
+        if wanted.is_empty() || room.hold(held).is_err() {
             return;
         }
+        let most = held + AHEAD;
         let mut opening: Vec<Opening<'_>> = Vec::with_capacity(wanted.len());
-        for (message, outline, at, item) in wanted {
+        for (entry, outline, at, item) in wanted {
             opening.push(Box::pin(async move {
-                let part = Part::open(mailboxes, item, message, outline).await;
-                (message, at, part.read_ahead().await)
+                let part = Part::open(mailboxes, item, entry, outline).await;
+                (entry.message, at, part.read_ahead().await)
             }));
         }
         let mut opened = stream::iter(opening).buffered(AT_ONCE);
         let mut parts: HashMap<MessageId, HashMap<usize, Part>> = HashMap::new();
         while let Some((message, at, part)) = opened.next().await {
+            held += part.held();
+            if held > most || room.hold(held).is_err() {
+                break;
+            }
             parts.entry(message).or_default().insert(at, part);
         }
         drop(opened);

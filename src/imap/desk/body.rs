@@ -12,7 +12,7 @@ use crate::imap::write;
 use crate::mailbox::Mailboxes;
 use crate::mailbox::section::{Opened, Partial, Section, SectionError, Wanted};
 use crate::message::outline::Outline;
-use crate::store::{CHUNK, StoreError};
+use crate::store::{CHUNK, Entry, StoreError};
 
 /// A part of a message.
 pub(super) enum Part {
@@ -25,14 +25,21 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Opens a part.
+    /// Opens a part. Without an outline there's none but the whole message.
     pub(super) async fn open(
         mailboxes: &Mailboxes,
         item: &BodyItem,
-        message: MessageId,
-        outline: &Outline,
+        entry: &Entry,
+        outline: Option<&Outline>,
     ) -> Self {
-        match open(mailboxes, item, message, outline).await {
+        if item.is_whole_message() {
+            let opened = mailboxes.whole(entry.message, entry.record.size, partial(item));
+            return Self::Open(Box::new(opened), VecDeque::new());
+        }
+        let Some(outline) = outline else {
+            return Self::Absent;
+        };
+        match open(mailboxes, item, entry.message, outline).await {
             Ok(Some(opened)) => Self::Open(Box::new(opened), VecDeque::new()),
             Ok(None) => Self::Absent,
             Err(no) => Self::Refused(no),
@@ -47,6 +54,10 @@ impl Part {
         if opened.size() <= CHUNK as u64 {
             loop {
                 match opened.next().await {
+                    // A short piece would keep all of the chunk in memory from which it is.
+                    Ok(Some(piece)) if piece.len() < CHUNK / 4 => {
+                        pieces.push_back(Bytes::copy_from_slice(&piece));
+                    }
                     Ok(Some(piece)) => pieces.push_back(piece),
                     Ok(None) => break,
                     Err(error) => return Self::Refused(error.into()),
@@ -54,6 +65,14 @@ impl Part {
             }
         }
         Self::Open(opened, pieces)
+    }
+
+    /// How much of it is in memory.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Open(_, pieces) => pieces.iter().map(Bytes::len).sum(),
+            Self::Absent | Self::Refused(_) => 0,
+        }
     }
 
     /// Writes it with its name.

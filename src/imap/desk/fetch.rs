@@ -1,19 +1,25 @@
 //! FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4): messages are read in batches, each only as far as it was asked for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::batch::{Batch, Reading};
+use super::batch::{Batch, Lack, Reading};
 use super::body::Part;
 use super::news::Aloud;
 use super::selected::Selected;
 use super::{Done, Enabled, No, Sink, Stop};
+use crate::id::MessageId;
 use crate::imap::command::{Fetch, FetchItem, Numbers};
 use crate::imap::host::Account;
 use crate::imap::write;
-use crate::mailbox::{Known, Marking, News, View};
+use crate::mailbox::section::{Partial, Section, Wanted};
+use crate::mailbox::{Known, MailboxError, Mailboxes, Marking, News, View};
 use crate::message::outline::Outline;
-use crate::store::{Entry, Flags, MarkChange, Uid, Uids};
+use crate::store::{Entry, Flags, MarkChange, StoreError, Uid, Uids};
+
+/// The most of an envelope's fields that is read where they were too long to be kept.
+const LONG_FIELDS: u64 = 256 * 1024;
 
 /// What a message's answer is written from.
 struct Message<'f> {
@@ -39,8 +45,10 @@ impl Selected {
             return Err(No::bad("Enable QRESYNC first").into());
         }
         complete(&mut fetch);
-        enabled.condstore |= fetch.items.contains(&FetchItem::ModSeq);
         let mut places = self.places(&fetch.numbers, fetch.uid)?;
+        if fetch.items.contains(&FetchItem::ModSeq) {
+            self.enable_condstore(enabled, out);
+        }
         if let Some(since) = fetch.changed_since {
             if fetch.vanished {
                 self.tell_vanished(account, &fetch, out).await?;
@@ -107,11 +115,24 @@ impl Selected {
         for (place, known) in places.iter().zip(self.known(places)) {
             let entry = read.entry(known.uid);
             let outline = entry.and_then(|entry| read.outlines.get(&entry.message));
-            if read.lacks(entry, outline) {
-                if !fetch.uid {
+            let long = match entry.filter(|_| read.wants_outline() && outline.is_none()) {
+                Some(entry) => account.mailboxes.outline(entry.message).await?,
+                None => None,
+            };
+            let outline = outline.or(long.as_ref());
+            match read.lacks(entry, outline) {
+                None => {}
+                Some(Lack::Entry) if fetch.uid => continue,
+                Some(Lack::Entry) => {
                     no = Some(No::new("EXPUNGEISSUED", "Some of these messages are gone"));
+                    continue;
                 }
-                continue;
+                // Who was told that it's gone would forget it.
+                Some(Lack::Outline) => {
+                    let text = "Some of these messages are damaged; tell an admin";
+                    no = Some(No::new("CORRUPTION", text));
+                    continue;
+                }
             }
             let ahead = entry.and_then(|entry| parts.remove(&entry.message));
             let mut message = Message {
@@ -151,11 +172,19 @@ impl Selected {
             marks: Flags::SEEN.into(),
             unchanged_since: None,
         };
-        account
+        let marked = account
             .mailboxes
             .mark(self.view.id(), &unseen, &marking)
-            .await?;
-        self.stirred = true;
+            .await;
+        match marked {
+            Ok(_) => self.stirred = true,
+            // Who can't write can still read.
+            Err(MailboxError::Store(error)) => {
+                tracing::warn!(%error, "what was read could not be marked so");
+                return Ok(BTreeSet::new());
+            }
+            Err(refused) => return Err(refused.into()),
+        }
         let mut own = BTreeSet::new();
         if let Some(News {
             changed, arrived, ..
@@ -198,14 +227,19 @@ impl Selected {
             }
             match item {
                 FetchItem::Body(body) => {
-                    let part = match (message.parts.remove(&at), message.entry, message.outline) {
-                        (Some(part), ..) => part,
-                        (None, Some(entry), Some(outline)) => {
-                            Part::open(&account.mailboxes, body, entry.message, outline).await
+                    let part = match (message.parts.remove(&at), message.entry) {
+                        (Some(part), _) => part,
+                        (None, Some(entry)) => {
+                            Part::open(&account.mailboxes, body, entry, message.outline).await
                         }
-                        (None, ..) => Part::Absent,
+                        (None, None) => Part::Absent,
                     };
                     no = part.write(body, out).await?.or(no);
+                }
+                FetchItem::Envelope => {
+                    let fields = envelope_fields(account, message.entry, message.outline).await;
+                    out.buffer().extend_from_slice(b"ENVELOPE ");
+                    write::envelope(out.buffer(), &fields);
                 }
                 item => self.write_item(item, message, out.buffer()),
             }
@@ -214,7 +248,13 @@ impl Selected {
         if message.is_marked {
             let flags = !fetch.items.contains(&FetchItem::Flags);
             let modseq = enabled.condstore && !fetch.items.contains(&FetchItem::ModSeq);
-            for (item, wanted) in [(FetchItem::Flags, flags), (FetchItem::ModSeq, modseq)] {
+            // RFC 7162 §3.2.4
+            let uid = enabled.qresync && !fetch.items.contains(&FetchItem::Uid);
+            for (item, wanted) in [
+                (FetchItem::Flags, flags),
+                (FetchItem::ModSeq, modseq),
+                (FetchItem::Uid, uid),
+            ] {
                 if wanted {
                     out.buffer().push(b' ');
                     self.write_item(&item, message, out.buffer());
@@ -258,19 +298,57 @@ impl Selected {
                     entry.map_or_else(jiff::Timestamp::default, |entry| entry.record.received_at),
                 );
             }
-            FetchItem::Envelope => {
-                out.extend_from_slice(b"ENVELOPE ");
-                write::envelope(out, outline.map_or(&[], |outline| &outline.root.fields));
-            }
             FetchItem::Structure { full } => {
                 out.extend_from_slice(if *full { b"BODYSTRUCTURE " } else { b"BODY " });
                 if let Some(outline) = outline {
                     write::structure(out, outline, *full);
                 }
             }
-            FetchItem::Body(_) => {}
+            // These may have to be read.
+            FetchItem::Envelope | FetchItem::Body(_) => {}
         }
     }
+}
+
+/// The fields of which an envelope is made: what was kept of them, or if some were too long for that, the message's own.
+async fn envelope_fields<'o>(
+    account: &Account,
+    entry: Option<&Entry>,
+    outline: Option<&'o Outline>,
+) -> Cow<'o, [u8]> {
+    let (Some(entry), Some(outline)) = (entry, outline) else {
+        return Cow::Borrowed(&[]);
+    };
+    let kept = Cow::Borrowed(outline.root.fields.as_slice());
+    if outline.whole {
+        return kept;
+    }
+    let names = write::ENVELOPE.map(str::to_owned).to_vec();
+    match read_fields(&account.mailboxes, entry.message, outline, names).await {
+        Ok(fields) => Cow::Owned(fields),
+        Err(error) => {
+            tracing::error!(%error, "long fields of a message can't be read");
+            kept
+        }
+    }
+}
+
+async fn read_fields(
+    mailboxes: &Mailboxes,
+    message: MessageId,
+    outline: &Outline,
+    names: Vec<String>,
+) -> Result<Vec<u8>, StoreError> {
+    let (first, most) = (0, LONG_FIELDS);
+    let section = Section::of_message(Wanted::Fields(names));
+    let piece = Some(Partial { first, most });
+    let mut fields = Vec::new();
+    if let Some(mut opened) = mailboxes.section(message, outline, &section, piece).await? {
+        while let Some(piece) = opened.next().await? {
+            fields.extend_from_slice(&piece);
+        }
+    }
+    Ok(fields)
 }
 
 /// What has to be told though it wasn't asked for.

@@ -2,19 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::folder::write_status;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::place::Shown;
 use super::{Desk, Done, No, Sink, Stop};
 use crate::imap::codec::names;
-use crate::imap::command::List;
+use crate::imap::command::{List, StatusItem};
 use crate::imap::write;
-use crate::store::{Folder, SpecialUse};
+use crate::store::SpecialUse;
+
+/// The most that all patterns of a LIST may have, in octets: a name has 255.
+const MOST: usize = 2048;
 
 /// A name that may be listed.
 struct Listed<'f> {
     name: &'f str,
     /// None if only others stand in it.
-    folder: Option<&'f Folder>,
+    shown: Option<&'f Shown>,
     has_children: bool,
+    /// How much room an EXPUNGE would free, if it's asked for.
+    freed: u64,
     /// Somewhere below stands what was asked for.
     child_fits: bool,
 }
@@ -27,12 +34,21 @@ impl Desk {
             return Ok(Done::plain());
         }
         let patterns = self.patterns(list)?;
-        let folders = self.account.mailboxes.folders(self.account.mailbox).await?;
-        for listed in all_names(&folders, list) {
+        let folders = self.all_folders().await?;
+        if list.status.contains(&StatusItem::HighestModSeq) {
+            self.enable_condstore(out);
+        }
+        let asks_freed = list.status.contains(&StatusItem::DeletedStorage);
+        for mut listed in all_names(&folders, list) {
             if patterns.iter().any(|pattern| fits(pattern, listed.name)) {
+                if let Some(shown) = listed.shown.filter(|_| asks_freed) {
+                    listed.freed = self.deleted_room(&shown.whose, &shown.folder).await?;
+                }
                 self.write_listed(&listed, list, &patterns, out.buffer());
                 out.relieve().await?;
             }
+            // So many names and patterns may take their time: others have their turn.
+            tokio::task::yield_now().await;
         }
         Ok(Done::plain())
     }
@@ -43,10 +59,17 @@ impl Desk {
             text.ok_or_else(|| No::new("CANNOT", "The name is neither UTF-8 nor UTF-7"))
         };
         let reference = text(&list.reference)?;
-        let patterns = list.patterns.iter();
-        patterns
-            .map(|pattern| Ok(format!("{reference}{}", text(pattern)?)))
-            .collect()
+        let (mut patterns, mut size) = (Vec::with_capacity(list.patterns.len()), 0);
+        for pattern in &list.patterns {
+            let pattern = format!("{reference}{}", text(pattern)?);
+            size += pattern.len();
+            if size > MOST {
+                return Err(No::new("LIMIT", "The patterns have more than 2,048 octets"));
+            }
+            // As names are written.
+            patterns.push(pattern.nfc().collect());
+        }
+        Ok(patterns)
     }
 
     fn write_listed(
@@ -56,12 +79,12 @@ impl Desk {
         patterns: &[String],
         out: &mut Vec<u8>,
     ) {
-        let asked = listed.folder.is_some_and(|folder| asked_for(folder, list));
+        let asked = listed.shown.is_some_and(|shown| asked_for(shown, list));
         // LSUB shows what only others stand in if these can't be seen themselves (RFC 3501 §6.3.9).
         let only_above = list.lsub && patterns.iter().all(|pattern| !pattern.contains('*'));
         let instead = listed.child_fits && (list.recursive || only_above);
         let plain = !list.only_subscribed && !list.only_special;
-        if !(asked || instead || plain && listed.folder.is_none()) {
+        if !(asked || instead || plain && listed.shown.is_none()) {
             return;
         }
         out.extend_from_slice(if list.lsub { b"* LSUB (" } else { b"* LIST (" });
@@ -78,14 +101,15 @@ impl Desk {
             out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
         }
         out.extend_from_slice(b"\r\n");
-        if let Some(folder) = listed.folder.filter(|_| !list.status.is_empty()) {
-            write_status(out, &folder.record, &list.status, self.enabled.rev2);
+        if let Some(shown) = listed.shown.filter(|_| !list.status.is_empty()) {
+            let status = (&shown.folder.record, listed.freed);
+            self.write_status(out, listed.name, status, &list.status);
         }
     }
 
     fn attributes(&self, listed: &Listed<'_>, list: &List, asked: bool) -> Vec<&'static str> {
         let mut attributes = Vec::new();
-        match listed.folder {
+        match listed.shown {
             None if list.extended || self.enabled.rev2 => attributes.push("\\NonExistent"),
             None => attributes.push("\\Noselect"),
             Some(_) if list.lsub && !asked => attributes.push("\\Noselect"),
@@ -98,11 +122,11 @@ impl Desk {
             true => "\\HasChildren",
             false => "\\HasNoChildren",
         });
-        if let Some(folder) = listed.folder {
-            if list.tell_subscribed && folder.record.subscribed {
+        if let Some(shown) = listed.shown {
+            if list.tell_subscribed && shown.is_subscribed() {
                 attributes.push("\\Subscribed");
             }
-            attributes.extend(folder.record.name.special_use().and_then(attribute));
+            attributes.extend(shown.attribute());
         }
         attributes
     }
@@ -120,32 +144,44 @@ fn attribute(special: SpecialUse) -> Option<&'static str> {
     }
 }
 
-fn asked_for(folder: &Folder, list: &List) -> bool {
-    let special = || folder.record.name.special_use().and_then(attribute);
-    (!list.only_subscribed || folder.record.subscribed)
-        && (!list.only_special || special().is_some())
+impl Shown {
+    /// Whether mail programs are to show it: a role's always.
+    fn is_subscribed(&self) -> bool {
+        self.whose.is_role() || self.folder.record.subscribed
+    }
+
+    fn attribute(&self) -> Option<&'static str> {
+        let special = self.whose.special_use(&self.folder.record.name);
+        special.and_then(attribute)
+    }
+}
+
+fn asked_for(shown: &Shown, list: &List) -> bool {
+    (!list.only_subscribed || shown.is_subscribed())
+        && (!list.only_special || shown.attribute().is_some())
 }
 
 /// All folders, and the names in which some stand though they are no folders.
-fn all_names<'f>(folders: &'f [Folder], list: &List) -> Vec<Listed<'f>> {
+fn all_names<'f>(folders: &'f [Shown], list: &List) -> Vec<Listed<'f>> {
     let above = |name: &'f str| name.match_indices('/').map(move |(at, _)| &name[..at]);
     let (mut parents, mut of_asked) = (BTreeSet::new(), BTreeSet::new());
     for folder in folders {
-        let name = folder.record.name.as_str();
+        let name = folder.name.as_str();
         parents.extend(above(name));
         if asked_for(folder, list) {
             of_asked.extend(above(name));
         }
     }
-    let listed = |name, folder| Listed {
+    let listed = |name, shown| Listed {
         name,
-        folder,
+        shown,
         has_children: parents.contains(name),
+        freed: 0,
         child_fits: of_asked.contains(name),
     };
     let there = folders
         .iter()
-        .map(|folder| (folder.record.name.as_str(), Some(folder)));
+        .map(|folder| (folder.name.as_str(), Some(folder)));
     let names: BTreeSet<&str> = there.clone().map(|(name, _)| name).collect();
     let only_above = parents.iter().filter(|name| !names.contains(*name));
     let mut all: Vec<_> = there.map(|(name, folder)| listed(name, folder)).collect();
@@ -153,51 +189,39 @@ fn all_names<'f>(folders: &'f [Folder], list: &List) -> Vec<Listed<'f>> {
     all
 }
 
-/// Whether a name fits a pattern: `*` stands for anything, `%` for anything on one level. INBOX has no case.
+/// Whether a name fits a pattern: `*` stands for anything, `%` for anything on one level. INBOX has no case. It takes as many
+/// steps as the pattern has octets for each of the name's, whatever both are.
 fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let inbox = SpecialUse::Inbox.name().as_bytes();
     let is_inbox = name == inbox || name.starts_with(b"INBOX/");
-    let same = |at: usize, sign: u8| {
-        name[at] == sign || is_inbox && at < inbox.len() && name[at] == sign.to_ascii_uppercase()
-    };
-    // Where the pattern and the name are, and where to go back to if the last wildcard took too little.
-    let (mut p, mut n) = (0, 0);
-    let (mut star, mut percent) = (None::<(usize, usize)>, None::<(usize, usize)>);
-    loop {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                percent = None;
-                p += 1;
-                continue;
-            }
-            Some(b'%') => {
-                percent = Some((p, n));
-                p += 1;
-                continue;
-            }
-            Some(sign) if n < name.len() && same(n, *sign) => {
-                (p, n) = (p + 1, n + 1);
-                continue;
-            }
-            None if n == name.len() => return true,
-            _ => {}
+    // How many signs of the pattern the name fits so far: all numbers for which it does.
+    let mut fitting = vec![false; pattern.len() + 1];
+    fitting[0] = true;
+    skip_wildcards(pattern, &mut fitting);
+    for (at, octet) in name.iter().enumerate() {
+        let any_case = is_inbox && at < inbox.len();
+        let mut before = std::mem::replace(&mut fitting[0], false);
+        for (sign, fits) in pattern.iter().zip(&mut fitting[1..]) {
+            let now = match sign {
+                b'*' => *fits,
+                b'%' => *fits && *octet != b'/',
+                sign => {
+                    before && (sign == octet || any_case && sign.to_ascii_uppercase() == *octet)
+                }
+            };
+            before = std::mem::replace(fits, now);
         }
-        if let Some((at, taken)) = percent
-            && taken < name.len()
-            && name[taken] != b'/'
-        {
-            percent = Some((at, taken + 1));
-            (p, n) = (at + 1, taken + 1);
-        } else if let Some((at, taken)) = star
-            && taken < name.len()
-        {
-            star = Some((at, taken + 1));
-            percent = None;
-            (p, n) = (at + 1, taken + 1);
-        } else {
-            return false;
+        skip_wildcards(pattern, &mut fitting);
+    }
+    fitting[pattern.len()]
+}
+
+/// A wildcard may stand for nothing.
+fn skip_wildcards(pattern: &[u8], fitting: &mut [bool]) {
+    for (at, sign) in pattern.iter().enumerate() {
+        if matches!(sign, b'*' | b'%') && fitting[at] {
+            fitting[at + 1] = true;
         }
     }
 }

@@ -22,15 +22,13 @@ impl Selected {
         if self.read_only {
             return Err(No::read_only().into());
         }
-        enabled.condstore |= store.unchanged_since.is_some();
+        if store.unchanged_since.is_some() {
+            self.enable_condstore(enabled, out);
+        }
         let marks = read_marks(&store.flags)?;
         let places = self.places(&store.numbers, store.uid)?;
-        let before: Vec<(Known, Marks)> = self
-            .known(&places)
-            .into_iter()
-            .map(|known| (known, self.view.marks(&known)))
-            .collect();
-        let uids: Vec<Uid> = before.iter().map(|(known, _)| known.uid).collect();
+        let before = self.known(&places);
+        let uids: Vec<Uid> = before.iter().map(|known| known.uid).collect();
         let marking = Marking {
             change: store.change,
             marks,
@@ -83,7 +81,7 @@ impl Selected {
         self.write_news(&others, enabled, |_| Aloud::Yes, out)
             .await?;
         let changed: BTreeSet<Uid> = news.changed.iter().copied().collect();
-        for (was, marks) in own.before {
+        for was in own.before {
             let Some(place) = self.view.place_of(was.uid) else {
                 continue;
             };
@@ -91,7 +89,7 @@ impl Selected {
             let aloud = match (own.silent, changed.contains(&was.uid)) {
                 // A client that doesn't ask to be told what it did isn't, but for what somebody else did.
                 (true, false) => Aloud::No,
-                (true, true) if self.is_as_expected(&known, marks, own) => Aloud::ModSeq,
+                (true, true) if self.is_as_expected(&known, was, own) => Aloud::ModSeq,
                 (false, false) if own.kept_back.contains(&was.uid) => Aloud::No,
                 _ => Aloud::Yes,
             };
@@ -101,10 +99,12 @@ impl Selected {
         Ok(())
     }
 
-    fn is_as_expected(&self, known: &Known, before: &Marks, own: &Own<'_>) -> bool {
+    fn is_as_expected(&self, known: &Known, was: &Known, own: &Own<'_>) -> bool {
+        // Keywords keep their numbers, so that it can be said now what they were.
+        let before = self.view.marks(was);
         let expected = match own.kept_back.contains(&known.uid) {
-            true => before.clone(),
-            false => after(before, own.marking),
+            true => before,
+            false => after(&before, own.marking),
         };
         let now = self.view.marks(known);
         let lower = |keywords: &BTreeSet<Keyword>| -> BTreeSet<String> {
@@ -119,7 +119,7 @@ impl Selected {
 
 /// What a STORE was to do.
 struct Own<'s> {
-    before: &'s [(Known, Marks)],
+    before: &'s [Known],
     marking: &'s Marking,
     kept_back: &'s BTreeSet<Uid>,
     silent: bool,
@@ -128,7 +128,7 @@ struct Own<'s> {
 impl Own<'_> {
     fn place(&self, uid: Uid) -> Option<usize> {
         self.before
-            .binary_search_by_key(&uid, |(known, _)| known.uid)
+            .binary_search_by_key(&uid, |known| known.uid)
             .ok()
     }
 }

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `no` | why a command was not done |
 //! | `sink` | where answers go |
+//! | `place` | where a name points: into one's own mailbox, or into a role's |
 //! | `folder` | folders as a whole: making, naming, removing, STATUS |
 //! | `list` | LIST and LSUB |
+//! | `quota` | how much room there is |
 //! | `select` | opening and leaving a folder |
 //! | `selected` | a folder that is open: its view, and which messages are meant |
 //! | `news` | what became of it, told when numbers may move |
@@ -29,6 +31,8 @@ mod list;
 mod mark;
 mod news;
 mod no;
+mod place;
+mod quota;
 mod search;
 mod select;
 mod selected;
@@ -36,22 +40,20 @@ mod sink;
 mod transfer;
 
 use std::io;
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 
 use append::Appending;
+use place::Whose;
 use selected::Selected;
 
 pub(super) use no::No;
+pub(super) use search::Turns;
 pub(super) use sink::Sink;
 
-use super::codec::names;
-use super::command::{Command, Extension, Numbers, RawName, Search, Tag};
+use super::command::{Command, Extension, Numbers, Search, Tag};
 use super::host::Account;
 use super::session::{capabilities_after, tagged};
 use crate::mailbox::MailboxError;
-use crate::store::{FolderName, StoreError};
+use crate::store::StoreError;
 
 /// What a client has enabled (RFC 5161).
 #[derive(Debug, Clone, Copy, Default)]
@@ -168,6 +170,11 @@ impl Telling {
     }
 }
 
+/// Whether a command leaves the open folder, and asks nothing of it.
+fn leaves(command: &Command) -> bool {
+    matches!(command, Command::Select(_) | Command::Unselect)
+}
+
 /// Somebody's desk.
 pub(super) struct Desk {
     account: Account,
@@ -175,15 +182,14 @@ pub(super) struct Desk {
     enabled: Enabled,
     selected: Option<Selected>,
     append: Option<Appending>,
-    /// Turns at searching, over all desks.
-    searches: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Desk {
     /// The desk of somebody who has just logged in.
-    pub(super) fn new(account: Account, message_size: u64, searches: Arc<Semaphore>) -> Self {
+    pub(super) fn new(account: Account, message_size: u64, turns: Turns) -> Self {
         Self {
-            searches,
+            turns,
             account,
             message_size,
             enabled: Enabled::default(),
@@ -216,6 +222,9 @@ impl Desk {
                 self.tell(Telling::All, out).await?;
             }
             command => {
+                if !leaves(&command) {
+                    self.look_again()?;
+                }
                 let done = self.perform(tag, command, out).await;
                 self.answer(tag, done, telling, out).await?;
             }
@@ -261,10 +270,7 @@ impl Desk {
                 out.line(format_args!("* ID (\"name\" \"Hustings\")"));
                 Ok(Done::plain())
             }
-            Command::Namespace => {
-                out.line(format_args!("* NAMESPACE ((\"\" \"/\")) NIL NIL"));
-                Ok(Done::plain())
-            }
+            Command::Namespace => Ok(self.namespace(out)),
             Command::Enable(extensions) => Ok(self.enable(&extensions, out)),
             Command::Select(select) => self.select(&select, out).await,
             Command::Unselect => {
@@ -278,6 +284,8 @@ impl Desk {
             Command::Subscribe { name, wanted } => self.subscribe(&name, wanted).await,
             Command::List(list) => self.list(&list, out).await,
             Command::Status { name, items } => self.status(&name, &items, out).await,
+            Command::Quota(root) => self.quota(&root, out).await,
+            Command::QuotaRoot(name) => self.quota_root(&name, out).await,
             Command::Expunge(numbers) => self.expunge(numbers, out).await,
             Command::Search(search) => self.search(&search, tag, out).await,
             Command::Fetch(fetch) => {
@@ -299,21 +307,31 @@ impl Desk {
     }
 
     fn enable<S: Sink>(&mut self, extensions: &[Extension], out: &mut S) -> Done {
-        let mut text = String::new();
+        let (mut text, was) = (String::new(), self.enabled);
         for extension in extensions {
-            let (was, name) = match extension {
+            let (is, name) = match extension {
                 Extension::CondStore => (&mut self.enabled.condstore, " CONDSTORE"),
                 Extension::QResync => (&mut self.enabled.qresync, " QRESYNC"),
                 Extension::Rev2 => (&mut self.enabled.rev2, " IMAP4rev2"),
             };
-            if !std::mem::replace(was, true) {
+            if !std::mem::replace(is, true) {
                 text.push_str(name);
             }
         }
-        // RFC 7162 §3.2.3
-        self.enabled.condstore |= self.enabled.qresync;
         out.line(format_args!("* ENABLED{text}"));
+        // RFC 7162 §3.2.3
+        if self.enabled.condstore || self.enabled.qresync {
+            self.enabled.condstore = was.condstore;
+            self.enable_condstore(out);
+        }
         Done::plain()
+    }
+
+    fn enable_condstore<S: Sink>(&mut self, out: &mut S) {
+        match &self.selected {
+            Some(selected) => selected.enable_condstore(&mut self.enabled, out),
+            None => self.enabled.condstore = true,
+        }
     }
 
     /// The open folder, and what its commands need beside it.
@@ -322,14 +340,20 @@ impl Desk {
         Ok((selected, &self.account, &mut self.enabled))
     }
 
-    fn name(&self, raw: &RawName) -> Result<FolderName, No> {
-        let text = names::decode(&raw.0, self.enabled.rev2);
-        let text = text.ok_or_else(|| No::new("CANNOT", "The name is neither UTF-8 nor UTF-7"))?;
-        FolderName::parse(&text).map_err(|error| No::new("CANNOT", error.to_string()))
+    /// Whose the open folder is, they may have been shut out of it: then it's gone for them.
+    fn look_again(&mut self) -> Result<(), Ended> {
+        if let Some(selected) = &mut self.selected {
+            let again = selected.whose.again(&self.account.let_in);
+            selected.whose = again.ok_or(Ended::FolderGone)?;
+        }
+        Ok(())
     }
 
     /// Tells what is new, if anything is.
     async fn tell<S: Sink>(&mut self, telling: Telling, out: &mut S) -> Result<(), Ended> {
+        if telling != Telling::Nothing {
+            self.look_again()?;
+        }
         let Some(selected) = &mut self.selected else {
             return Ok(());
         };
@@ -339,6 +363,7 @@ impl Desk {
             Telling::All => true,
         };
         selected.tell(self.enabled, may_move, out).await?;
+        selected.tell_how_far(self.enabled, out);
         out.relieve().await?;
         Ok(())
     }
@@ -348,11 +373,22 @@ impl Desk {
         self.tell(Telling::All, out).await
     }
 
-    /// Waits until there may be news.
+    /// Waits until there may be news: of the open folder, or that it's theirs no more.
     pub(super) async fn wait(&mut self) {
-        match &mut self.selected {
-            Some(selected) => selected.wait().await,
-            None => std::future::pending().await,
+        let Some(selected) = &mut self.selected else {
+            return std::future::pending().await;
+        };
+        let whose = selected.whose.clone();
+        let shut_out = async {
+            match &whose {
+                Whose::Own => std::future::pending().await,
+                Whose::Role(role) => self.account.let_in.shut_out_of(role).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shut_out => {}
+            () = selected.wait() => {}
         }
     }
 
@@ -368,13 +404,17 @@ impl Desk {
         out: &mut S,
     ) -> Result<Done, Stop> {
         if !search.charset {
+            // RFC 5182 §2.1
+            if let Some(selected) = self.selected.as_mut().filter(|_| search.saves()) {
+                selected.saved.clear();
+            }
             return Err(No::new("BADCHARSET (US-ASCII UTF-8)", "This charset isn't known").into());
         }
-        // Whoever searches on and on keeps others waiting for their own searches alone, and each in turn.
-        let searches = self.searches.clone();
-        let _turn = searches.acquire().await.map_err(|_| Ended::FolderGone)?;
+        let turns = self.turns.clone();
         let (selected, account, enabled) = self.open()?;
-        selected.search(account, enabled, search, tag, out).await
+        selected
+            .search((account, &turns), enabled, search, tag, out)
+            .await
     }
 
     async fn expunge<S: Sink>(

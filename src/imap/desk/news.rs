@@ -110,6 +110,26 @@ impl Selected {
         buffer.extend_from_slice(b")\r\n");
     }
 
+    /// Says up to which change all was told, if something is held back: a client that took the number of a later change for
+    /// that would never hear of it, should its line break now (RFC 7162 §3.2.4).
+    pub(super) fn tell_how_far<S: Sink>(&self, enabled: Enabled, out: &mut S) {
+        if enabled.qresync && self.view.holds_back() {
+            let told = self.view.told();
+            out.line(format_args!(
+                "* OK [HIGHESTMODSEQ {told}] Some news is still to come"
+            ));
+        }
+    }
+
+    /// From now on changes are told by their numbers. Who asks for these for the first time hears the folder's last (RFC 7162
+    /// §3.1).
+    pub(super) fn enable_condstore<S: Sink>(&self, enabled: &mut Enabled, out: &mut S) {
+        if !std::mem::replace(&mut enabled.condstore, true) {
+            let told = self.view.told();
+            out.line(format_args!("* OK [HIGHESTMODSEQ {told}] The last change"));
+        }
+    }
+
     /// The folder's keywords, if some are new.
     pub(super) fn tell_keywords<S: Sink>(&mut self, out: &mut S) {
         let keywords = self.view.keywords();

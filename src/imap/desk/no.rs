@@ -75,12 +75,18 @@ impl From<MailboxError> for No {
         let code = match &error {
             MailboxError::Refused(refusal) => match refusal {
                 ActRefusal::NoFolder => "NONEXISTENT",
+                ActRefusal::TooManyMessages => "LIMIT",
                 ActRefusal::NameTaken => "ALREADYEXISTS",
-                ActRefusal::Special | ActRefusal::IntoItself | ActRefusal::NameTooLong => "CANNOT",
+                ActRefusal::Special
+                | ActRefusal::NotEmpty
+                | ActRefusal::IntoItself
+                | ActRefusal::NameTooLong
+                | ActRefusal::Held => "CANNOT",
+                ActRefusal::HasChildren => "HASCHILDREN",
                 ActRefusal::TooManyKeywords => "LIMIT",
+                ActRefusal::Full => "OVERQUOTA",
             },
             MailboxError::TooManyFolders => "LIMIT",
-            MailboxError::Full => "OVERQUOTA",
             MailboxError::Store(error) => return error.clone().into(),
         };
         Self::new(code, error.to_string())

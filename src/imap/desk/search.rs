@@ -1,33 +1,60 @@
 //! SEARCH (RFC 9051 §6.4.4, RFC 5182, RFC 5032, RFC 7162 §3.1.5): the question as the room understands it, and its answer.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use super::selected::Selected;
-use super::{Done, Enabled, No, Sink, Stop};
-use crate::imap::command::{Criterion, Search, SearchReturn, Tag};
+use super::{Done, Enabled, Ended, No, Sink, Stop};
+use crate::imap::command::{Criterion, Numbers, Search, SearchReturn, Tag};
 use crate::imap::host::Account;
 use crate::imap::write;
 use crate::mailbox::search::{Key, Query};
 use crate::store::{ModSeq, Uid, Uids};
 
+/// Turns at searching. Whoever searches on and on keeps others waiting for their own searches alone: those of one account go
+/// on one after the other, and of all accounts a few at once, each in its turn. Nobody has a turn while an answer is written.
+#[derive(Clone)]
+pub(in crate::imap) struct Turns {
+    all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+}
+
+impl Turns {
+    /// One of all turns, and of the account's own.
+    pub(in crate::imap) fn new(all: Arc<Semaphore>, own: Option<Arc<Semaphore>>) -> Self {
+        let own = own.unwrap_or_else(|| Arc::new(Semaphore::new(1)));
+        Self { all, own }
+    }
+
+    async fn take(&self) -> impl Sized + '_ {
+        // Nobody closes them. The account's own comes first: who waits for it holds up nobody else.
+        let own = self.own.acquire().await;
+        (self.all.acquire().await, own)
+    }
+}
+
 impl Selected {
     pub(super) async fn search<S: Sink>(
         &mut self,
-        account: &Account,
+        (account, turns): (&Account, &Turns),
         enabled: &mut Enabled,
         search: &Search,
         tag: &Tag,
         out: &mut S,
     ) -> Result<Done, Stop> {
-        enabled.condstore |= search.by_modseq;
-        let key = self.key(&search.criterion)?;
-        let saves = search.wanted.is_some_and(|wanted| wanted.save);
-        let found = match self.find(account, &key).await {
+        if search.by_modseq {
+            self.enable_condstore(enabled, out);
+        }
+        let key = self.key(&search.criterion, &self.uids_saved())?;
+        let found = match self.find(account, turns, &key, out).await {
             Ok(found) => found,
-            Err(no) => {
+            Err(stop) => {
                 // RFC 5182 §2.1
-                if saves {
+                if search.saves() {
                     self.saved.clear();
                 }
-                return Err(no.into());
+                return Err(stop);
             }
         };
         let wanted = match search.wanted {
@@ -49,23 +76,47 @@ impl Selected {
         Ok(Done::plain())
     }
 
-    async fn find(&self, account: &Account, key: &Key) -> Result<Vec<Uid>, No> {
+    /// It ends with who asked.
+    async fn find<S: Sink>(
+        &self,
+        account: &Account,
+        turns: &Turns,
+        key: &Key,
+        out: &mut S,
+    ) -> Result<Vec<Uid>, Stop> {
         let query = Query::new(key).map_err(|error| No::new("LIMIT", error.to_string()))?;
-        Ok(account.mailboxes.search(&self.view, &query).await?)
+        let found = async {
+            let _turn = match query.reads_messages() {
+                true => Some(turns.take().await),
+                false => None,
+            };
+            account.mailboxes.search(&self.view, &query).await
+        };
+        tokio::select! {
+            found = found => Ok(found?),
+            gone = out.gone() => Err(Ended::Peer(gone).into()),
+        }
     }
 
-    /// Numbers mean UIDs of the messages that the client knows now.
-    fn key(&self, criterion: &Criterion) -> Result<Key, No> {
+    /// What the last search found, once however often it's named.
+    fn uids_saved(&self) -> Arc<Uids> {
+        Arc::new(Uids::of(self.saved.iter().copied()))
+    }
+
+    /// Numbers mean UIDs of the messages that the client knows now. They stay ranges: a line may name all messages hundreds
+    /// of times.
+    fn key(&self, criterion: &Criterion, saved: &Arc<Uids>) -> Result<Key, No> {
         let all = |all: &[Criterion]| -> Result<Vec<Key>, No> {
-            all.iter().map(|one| self.key(one)).collect()
+            all.iter().map(|one| self.key(one, saved)).collect()
         };
         Ok(match criterion {
             Criterion::Key(key) => key.clone(),
-            Criterion::Numbers(numbers, uid) => {
-                let places = self.places(numbers, *uid)?;
-                Key::Uids(Uids::of(self.uids_at(&places)))
-            }
-            Criterion::Not(inner) => Key::Not(Box::new(self.key(inner)?)),
+            Criterion::Numbers(numbers, uid) => Key::Uids(match numbers {
+                Numbers::Saved => saved.clone(),
+                Numbers::Set(set) if *uid => Arc::new(self.uids(set)),
+                Numbers::Set(set) => Arc::new(self.uids_numbered(set)?),
+            }),
+            Criterion::Not(inner) => Key::Not(Box::new(self.key(inner, saved)?)),
             Criterion::Any(inner) => Key::Any(all(inner)?),
             Criterion::Every(inner) => Key::Every(all(inner)?),
         })
@@ -153,4 +204,21 @@ fn ends(wanted: &SearchReturn, found: &[Uid]) -> Vec<Uid> {
     let mut ends: Vec<Uid> = first.into_iter().chain(last).copied().collect();
     ends.dedup();
     ends
+}
+
+#[cfg(test)]
+impl Selected {
+    /// How many ranges the question's numbers are.
+    pub(super) fn ranges(&self, criterion: &Criterion) -> usize {
+        fn count(key: &Key) -> usize {
+            match key {
+                Key::Uids(uids) => uids.ranges().len(),
+                Key::Not(key) => count(key),
+                Key::Any(keys) | Key::Every(keys) => keys.iter().map(count).sum(),
+                _ => 0,
+            }
+        }
+        let key = self.key(criterion, &self.uids_saved());
+        key.map_or(0, |key| count(&key))
+    }
 }

@@ -1,5 +1,6 @@
 //! Opening and leaving a folder.
 
+use super::place::Found;
 use super::selected::Selected;
 use super::{Desk, Done, No, Sink, Stop};
 use crate::imap::command::{Resync, Select};
@@ -20,13 +21,13 @@ impl Desk {
         if self.selected.take().is_some() {
             out.line(format_args!("* OK [CLOSED] The other folder is left"));
         }
-        let folder = self.folder(&select.name).await?;
+        let Found { whose, folder } = self.folder(&select.name).await?;
         let view = match self.account.mailboxes.open(folder.id).await {
             Err(MailboxError::Refused(ActRefusal::NoFolder)) => return Err(No::no_folder().into()),
             view => view?,
         };
         self.enabled.condstore |= select.condstore;
-        let selected = Selected::new(view, select.read_only);
+        let selected = Selected::new(whose, view, select.read_only);
         self.write_opening(&selected, out);
         if let Some(resync) = &select.resync {
             self.resync(&selected, resync, out).await?;
@@ -49,14 +50,17 @@ impl Desk {
         buffer.extend_from_slice(b"\r\n* OK [PERMANENTFLAGS ");
         match selected.read_only {
             true => buffer.extend_from_slice(b"()"),
-            false => write::flag_list(buffer, Flags::ALL, view.keywords().iter(), true),
+            false => {
+                let more = folder.takes_keywords();
+                write::flag_list(buffer, Flags::ALL, view.keywords().iter(), more);
+            }
         }
         buffer.extend_from_slice(b"] These stay\r\n");
         out.line(format_args!("* {} EXISTS", known.len()));
         if self.enabled.rev2 {
             let buffer = out.buffer();
             buffer.extend_from_slice(b"* LIST () \"/\" ");
-            write::name(buffer, folder.name.as_str(), true);
+            write::name(buffer, &selected.whose.shown(&folder.name), true);
             buffer.extend_from_slice(b"\r\n");
         } else {
             out.line(format_args!("* 0 RECENT"));

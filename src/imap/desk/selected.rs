@@ -1,6 +1,7 @@
 //! A folder that is open.
 
 use super::No;
+use super::place::Whose;
 use crate::imap::codec::cursor::is_atom_char;
 use crate::imap::command::{NumberSet, Numbers, STAR};
 use crate::imap::write::system_flag;
@@ -9,6 +10,8 @@ use crate::store::{Keyword, Marks, Uid, Uids};
 
 /// An open folder.
 pub(super) struct Selected {
+    /// In whose mailbox it is. It's looked at anew for each command.
+    pub(super) whose: Whose,
     pub(super) view: View,
     pub(super) read_only: bool,
     /// What the last search found (RFC 5182).
@@ -20,8 +23,9 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    pub(super) fn new(view: View, read_only: bool) -> Self {
+    pub(super) fn new(whose: Whose, view: View, read_only: bool) -> Self {
         Self {
+            whose,
             keywords_told: view.keywords().len(),
             view,
             read_only,
@@ -53,7 +57,13 @@ impl Selected {
                 }
                 Ok(places)
             }
-            Numbers::Set(set) => self.numbered(set),
+            Numbers::Set(set) => {
+                let numbers = self.numbered(set)?;
+                let ranges = numbers.ranges().iter();
+                Ok(ranges
+                    .flat_map(|(first, last)| *first as usize - 1..*last as usize)
+                    .collect())
+            }
         }
     }
 
@@ -64,25 +74,37 @@ impl Selected {
         Uids::of_ranges(set.0.iter().map(|(a, b)| (number(*a), number(*b))))
     }
 
-    fn numbered(&self, set: &NumberSet) -> Result<Vec<usize>, No> {
+    /// The UIDs from the first to the last of each range of numbers. What stands in between and isn't known is no message.
+    pub(super) fn uids_numbered(&self, set: &NumberSet) -> Result<Uids, No> {
+        let known = self.view.known();
+        let uid = |number: u32| {
+            let one = (number as usize)
+                .checked_sub(1)
+                .and_then(|place| known.get(place));
+            one.map_or(0, |one| one.uid.0)
+        };
+        let numbers = self.numbered(set)?;
+        let ranges = numbers.ranges().iter();
+        Ok(Uids::of_ranges(
+            ranges.map(|(first, last)| (uid(*first), uid(*last))),
+        ))
+    }
+
+    /// A set of numbers, each of which is a message's, with the last there is in the place of `*`.
+    fn numbered(&self, set: &NumberSet) -> Result<Uids, No> {
         let count = self.view.known().len();
         let exists = u32::try_from(count).unwrap_or(u32::MAX);
-        let number = |number: u32| if number == STAR { exists } else { number };
-        let ranges = set.0.iter().map(|(a, b)| (number(*a), number(*b)));
         // In an empty folder `1:*` is what everybody asks for.
-        let empty = exists == 0 && set.0.iter().all(|(a, b)| *a == STAR || *b == STAR);
-        if empty {
-            return Ok(Vec::new());
+        if exists == 0 && set.0.iter().all(|(a, b)| *a == STAR || *b == STAR) {
+            return Ok(Uids::default());
         }
-        let all = Uids::of_ranges(ranges);
-        let mut places = Vec::new();
-        for (first, last) in all.ranges() {
-            if *first == 0 || *last > exists {
-                return Err(No::bad("There is no message of this number"));
-            }
-            places.extend(*first as usize - 1..*last as usize);
+        let number = |number: u32| if number == STAR { exists } else { number };
+        let all = Uids::of_ranges(set.0.iter().map(|(a, b)| (number(*a), number(*b))));
+        let inside = |(first, last): &(u32, u32)| *first > 0 && *last <= exists;
+        match all.ranges().iter().all(inside) {
+            true => Ok(all),
+            false => Err(No::bad("There is no message of this number")),
         }
-        Ok(places)
     }
 
     pub(super) fn known(&self, places: &[usize]) -> Vec<Known> {

@@ -12,6 +12,11 @@ pub(in crate::imap) trait Sink: Send {
     /// Writes what was collected, if it is much.
     fn relieve(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 
+    /// Waits until nobody is there any more to hear it. What comes meanwhile is kept.
+    fn gone(&mut self) -> impl Future<Output = io::Error> + Send {
+        std::future::pending()
+    }
+
     /// One line.
     fn line(&mut self, line: Arguments<'_>) {
         let out = self.buffer();

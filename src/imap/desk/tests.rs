@@ -1,19 +1,26 @@
 //! Dialogues with a desk, over a store in a throwaway directory.
 
+use std::sync::Arc;
+
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, watch};
 
 use super::*;
 use crate::clock::Clock;
-use crate::id::{MailboxId, StaffId};
+use crate::id::{MailboxId, PasswordId, StaffId};
 use crate::imap::codec::grammar;
-use crate::imap::command::AppendHead;
+use crate::imap::command::{AppendHead, RawName};
 use crate::mailbox::Mailboxes;
+use crate::staff::{Entrant, LetIn, RoleMailbox};
 use crate::store::{Files, LockedStore};
 use crate::vault::Vault;
 
+mod bounds;
 mod folders;
 mod messages;
+mod promises;
 mod sessions;
+mod shared;
 
 /// Where answers are looked at.
 #[derive(Default)]
@@ -33,7 +40,9 @@ impl Sink for Heard {
 struct House {
     mailboxes: Mailboxes,
     mailbox: MailboxId,
-    _directory: TempDir,
+    /// Into which roles' mailboxes all are let.
+    roles: watch::Sender<Vec<RoleMailbox>>,
+    directory: TempDir,
 }
 
 impl House {
@@ -45,18 +54,34 @@ impl House {
         Self {
             mailboxes: Mailboxes::new(store.unwrap(), clock),
             mailbox: MailboxId::from(StaffId::random()),
-            _directory: directory,
+            roles: watch::Sender::default(),
+            directory,
         }
     }
 
+    /// What the store stands in, for who has it in their hands.
+    fn files(&self) -> Files {
+        Files::in_directory(self.directory.path())
+    }
+
     fn desk(&self) -> Talk {
+        self.desk_in(&Arc::new(Semaphore::new(1)))
+    }
+
+    /// A desk that shares its turns at searching with others.
+    fn desk_in(&self, searches: &Arc<Semaphore>) -> Talk {
         let account = Account {
-            staff: StaffId::random(),
+            entrant: Entrant {
+                staff: StaffId::random(),
+                password: PasswordId::random(),
+            },
             mailbox: self.mailbox,
+            let_in: LetIn::pretended(self.roles.subscribe()),
             mailboxes: self.mailboxes.clone(),
             room: 100_000,
         };
-        Talk(Desk::new(account, 10_000, Arc::new(Semaphore::new(1))))
+        let turns = Turns::new(searches.clone(), None);
+        Talk(Desk::new(account, 10_000, turns))
     }
 }
 
@@ -83,23 +108,8 @@ impl Talk {
         self.say(command).await.pop().unwrap_or_default()
     }
 
-    /// Appends a message with these flags.
-    async fn append(&mut self, folder: &str, flags: &[&str], message: &str) -> String {
-        match self.try_append(folder, flags, message).await {
-            Ok(heard) => heard,
-            Err(no) => String::from_utf8(no.tagged(&Tag("a".to_owned()))).unwrap(),
-        }
-    }
-
-    async fn try_append(
-        &mut self,
-        folder: &str,
-        flags: &[&str],
-        message: &str,
-    ) -> Result<String, No> {
-        self.0
-            .append_to(&RawName(folder.as_bytes().to_vec()))
-            .await?;
+    /// Adds a message to an APPEND that has begun.
+    async fn add(&mut self, flags: &[&str], message: &str) -> Result<(), No> {
         let head = AppendHead {
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             date: None,
@@ -109,11 +119,45 @@ impl Talk {
         };
         self.0.append_begin(head).await?;
         self.0.append_octets(message.as_bytes()).await?;
-        self.0.append_end()?;
+        self.0.append_end()
+    }
+
+    /// Appends a message with these flags.
+    async fn append(&mut self, folder: &str, flags: &[&str], message: &str) -> String {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        said(self.try_append(folder, flags, &[message]).await)
+    }
+
+    /// Appends several at once.
+    async fn append_all(&mut self, folder: &str, messages: &[String]) -> String {
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        said(self.try_append(folder, Vec::new(), &messages).await)
+    }
+
+    async fn try_append(
+        &mut self,
+        folder: &str,
+        flags: Vec<String>,
+        messages: &[&str],
+    ) -> Result<String, No> {
+        self.0
+            .append_to(&RawName(folder.as_bytes().to_vec()))
+            .await?;
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        for message in messages {
+            self.add(&flags, message).await?;
+        }
         let mut heard = Heard::default();
         let finished = self.0.append_finish(&Tag("a".to_owned()), &mut heard).await;
         assert!(finished.is_ok());
         Ok(lines(&heard.0).pop().unwrap_or_default())
+    }
+}
+
+fn said(heard: Result<String, No>) -> String {
+    match heard {
+        Ok(heard) => heard,
+        Err(no) => String::from_utf8(no.tagged(&Tag("a".to_owned()))).unwrap(),
     }
 }
 

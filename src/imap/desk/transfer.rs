@@ -19,18 +19,12 @@ impl Desk {
         }
         let places = selected.places(&transfer.numbers, transfer.uid)?;
         let uids = selected.uids_at(&places);
-        let from = selected.view.id();
-        let to = self.folder(&transfer.to).await.map_err(No::try_create)?;
-        let account = &self.account;
-        if !transfer.moves {
-            account
-                .mailboxes
-                .check_room(account.mailbox, 1, account.room)
-                .await?;
-        }
+        let (from, whose) = (selected.view.id(), selected.whose.clone());
+        let to = self.folder_to_fill(&transfer.to).await?.folder;
+        let (boxes, room) = (&self.account.mailboxes, Some(self.account.room));
         let done = match transfer.moves {
-            true => account.mailboxes.move_to(from, &uids, to.id).await,
-            false => account.mailboxes.copy(from, &uids, to.id).await,
+            true => whose.move_to(boxes, (from, &uids), to.id, room).await,
+            false => boxes.copy(from, &uids, to.id, room).await,
         };
         let done = done.map_err(|error| No::from(error).try_create())?;
         if let Some(selected) = &mut self.selected {
@@ -93,10 +87,8 @@ impl Selected {
         if uids.is_empty() {
             return Ok(false);
         }
-        let done = account
-            .mailboxes
-            .expunge(self.view.id(), &uids, true)
-            .await?;
+        let (boxes, folder) = (&account.mailboxes, self.view.id());
+        let done = self.whose.expunge(boxes, folder, &uids, true).await?;
         self.stirred = true;
         Ok(!done.expunged.is_empty())
     }

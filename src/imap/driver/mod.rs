@@ -59,8 +59,11 @@ enum Gone {
     #[error("the service stops")]
     Stopped,
     /// Who had logged in may not be here any more.
-    #[error("the account was revoked")]
+    #[error("the account or the password was revoked")]
     Revoked,
+    /// The service stops, or who had logged in may not be here any more, while much was being said.
+    #[error("it was cut short: the service stops, or the account or the password was revoked")]
+    CutShort,
     /// The desk gave up.
     #[error(transparent)]
     Desk(Ended),
@@ -80,11 +83,11 @@ impl Gone {
     fn last_words(&self) -> &'static [u8] {
         match self {
             // In the middle of something said, more words would be taken for the rest of it.
-            Self::Peer(_) | Self::Desk(Ended::HalfSaid | Ended::Peer(_)) => b"",
+            Self::Peer(_) | Self::CutShort | Self::Desk(Ended::HalfSaid | Ended::Peer(_)) => b"",
             Self::Silent => b"* BYE Waited too long\r\n",
             Self::Stopped => b"* BYE [UNAVAILABLE] Service stops, please dial again\r\n",
             Self::Revoked => {
-                b"* BYE [UNAVAILABLE] The account has changed, please log in again\r\n"
+                b"* BYE [UNAVAILABLE] The account or its password has changed, please log in again\r\n"
             }
             Self::Desk(Ended::FolderGone) => b"* BYE The folder is gone, please dial again\r\n",
         }

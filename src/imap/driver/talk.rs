@@ -1,6 +1,8 @@
 //! The encrypted part of a connection: first a stranger's, then a member's with a desk.
 
 use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -9,10 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::places::Place;
 use super::wire::Wire;
 use super::{Door, Gone};
-use crate::imap::desk::{Desk, Sink};
-use crate::imap::host::{Account, Host, LoginOutcome, Refusal};
+use crate::imap::command::{Command, Tag};
+use crate::imap::desk::{Desk, Sink, Turns};
+use crate::imap::host::{Account, Host, Refusal};
 use crate::imap::session::{Admitted, Awaiting, Member, Step, Stranger};
 use crate::smtp::server::TlsInfo;
+use crate::staff::LoginOutcome;
+
+/// A message has to come faster than so many octets a second, besides the time that each of its pieces has.
+const SLOWEST: u64 = 1024;
 
 /// How a conversation ended in order: what is said last.
 type Last = Vec<u8>;
@@ -32,6 +39,9 @@ impl<H: Host> Door<H> {
             Ok(last) => last,
             Err(gone) => {
                 tracing::debug!(%gone, "ended");
+                if let Gone::CutShort = gone {
+                    wire.buffer().clear();
+                }
                 gone.last_words().to_vec()
             }
         };
@@ -56,7 +66,8 @@ impl<H: Host> Door<H> {
             let (used, mut step) = stranger.advance(wire.input());
             wire.consume(used);
             if let Step::AskCredentials(asked) = step {
-                let answer = self.host.credentials(client, asked.user()).await;
+                let (user, proof) = (asked.user(), asked.proof());
+                let answer = self.host.credentials(client, user, proof).await;
                 step = stranger.answer_credentials(asked, answer);
             }
             if let Step::Login(login) = step {
@@ -71,7 +82,9 @@ impl<H: Host> Door<H> {
                     Admitted::Not(not) => step = not,
                     Admitted::Member(member, account, text) => {
                         wire.buffer().extend(text);
-                        let desk = Desk::new(account, limits.message_size, self.searches.clone());
+                        let own = place.as_ref().map(Place::searches);
+                        let turns = Turns::new(self.searches.clone(), own);
+                        let desk = Desk::new(account, limits.message_size, turns);
                         drop(stranger);
                         let last = self.attend(wire, *member, desk, stop).await;
                         drop(place);
@@ -105,7 +118,7 @@ impl<H: Host> Door<H> {
         let Some(account) = self.host.login(client, outcome).await? else {
             return Ok((None, None));
         };
-        let place = self.places.take(account.staff, most);
+        let place = self.places.take(account.entrant.staff, most);
         let place = place.ok_or(Refusal {
             code: "LIMIT",
             text: "Too many connections of this account; close other mail programs".into(),
@@ -127,6 +140,11 @@ impl<H: Host> Door<H> {
         let mut begun = None;
         loop {
             let (used, step) = member.advance(wire.input());
+            // What came together with the last command is not run for somebody who is out.
+            let acts = matches!(step, Step::Run(..) | Step::AppendFinish(_));
+            if acts && !self.host.still_lets_in(desk.account().entrant) {
+                return Err(Gone::Revoked);
+            }
             let refused = match step {
                 Step::AppendOctets(octets) => desk.append_octets(octets).await.err(),
                 Step::AppendTo(name) => desk.append_to(&name).await.err(),
@@ -137,7 +155,7 @@ impl<H: Host> Door<H> {
                     None
                 }
                 Step::Run(tag, command) => {
-                    if desk.run(&tag, command, wire).await? {
+                    if self.run(&tag, command, &mut desk, wire, stop).await? {
                         return Ok(Vec::new());
                     }
                     None
@@ -170,13 +188,38 @@ impl<H: Host> Door<H> {
         }
     }
 
+    /// Runs a command; `true` if it was the last. What is only read is left off when who asked for it is out, or the
+    /// service stops: however slowly they take it, they get no more of it.
+    async fn run<S>(
+        &self,
+        tag: &Tag,
+        command: Command,
+        desk: &mut Desk,
+        wire: &mut Wire<S>,
+        stop: &CancellationToken,
+    ) -> Result<bool, Gone>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let entrant = desk.account().entrant;
+        if !only_reads(&command) {
+            return Ok(desk.run(tag, command, wire).await?);
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Gone::CutShort),
+            () = self.host.shut_out(entrant) => Err(Gone::CutShort),
+            run = desk.run(tag, command, wire) => Ok(run?),
+        }
+    }
+
     /// Waits for input, and tells an idle client what happens.
     async fn wait<S>(
         &self,
         wire: &mut Wire<S>,
         member: &Member,
         desk: &mut Desk,
-        begun: &mut Option<Instant>,
+        begun: &mut Option<(u64, Instant)>,
         stop: &CancellationToken,
     ) -> Result<(), Gone>
     where
@@ -191,14 +234,18 @@ impl<H: Host> Door<H> {
                 now + self.timeouts.idle
             }
             // However slowly its octets come, a command has one deadline.
-            Awaiting::Rest => *begun.get_or_insert(now) + self.timeouts.command,
-            Awaiting::Message => now + self.timeouts.data,
+            Awaiting::Rest => since(begun, 0, now) + self.timeouts.command,
+            Awaiting::Message { number, size } => {
+                let whole = self.timeouts.data + Duration::from_secs(size / SLOWEST);
+                (now + self.timeouts.data).min(since(begun, number, now) + whole)
+            }
         };
+        let mut shut_out = pin!(self.host.shut_out(desk.account().entrant));
         loop {
-            let look = Instant::now() + self.timeouts.look;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(Gone::Stopped),
+                () = &mut shut_out => return Err(Gone::Revoked),
                 read = wire.read() => return Ok(read?),
                 () = desk.wait(), if awaiting == Awaiting::Done => {
                     desk.tell_all(wire).await?;
@@ -206,12 +253,27 @@ impl<H: Host> Door<H> {
                     wire.rest();
                 }
                 () = sleep_until(until) => return Err(Gone::Silent),
-                () = sleep_until(look) => {
-                    if !self.host.still_lets_in(desk.account().staff) {
-                        return Err(Gone::Revoked);
-                    }
-                }
             }
+        }
+    }
+}
+
+/// Whether a command may end anywhere, and can have a long answer.
+fn only_reads(command: &Command) -> bool {
+    use Command::{Fetch, List, Noop, Search, Select, Status};
+    matches!(
+        command,
+        Fetch(_) | List(_) | Noop | Search(_) | Select(_) | Status { .. }
+    )
+}
+
+/// Since when this is waited for: the rest of a line, or the message of this number.
+fn since(begun: &mut Option<(u64, Instant)>, what: u64, now: Instant) -> Instant {
+    match *begun {
+        Some((before, at)) if before == what => at,
+        _ => {
+            *begun = Some((what, now));
+            now
         }
     }
 }

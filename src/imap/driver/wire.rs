@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 use super::super::desk::Sink;
 use super::super::limits::Timeouts;
+use crate::net::wire::write_within;
 
 /// What waits for input while nothing happens, and the most.
 const SMALL: usize = 1024;
@@ -21,7 +23,8 @@ const LINGER: usize = 256 * 1024;
 pub(super) struct Wire<S> {
     socket: S,
     timeouts: Timeouts,
-    input: Vec<u8>,
+    /// What is used up is overwritten: it may have been a password.
+    input: Zeroizing<Vec<u8>>,
     start: usize,
     end: usize,
     output: Vec<u8>,
@@ -32,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
         Self {
             socket,
             timeouts,
-            input: vec![0; SMALL],
+            input: Zeroizing::new(vec![0; SMALL]),
             start: 0,
             end: 0,
             output: Vec::new(),
@@ -45,18 +48,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
     }
 
     pub(super) fn consume(&mut self, octets: usize) {
-        self.start = (self.start + octets).min(self.end);
+        let used = self.start..(self.start + octets).min(self.end);
+        self.start = used.end;
+        self.input[used].fill(0);
     }
 
     /// Reads more. Nothing is lost if this is dropped while it waits.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         self.input.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        let moved = self.end - self.start;
+        self.input[moved..self.end].fill(0);
+        (self.start, self.end) = (0, moved);
         if self.end == self.input.len() {
             if self.end >= LARGE {
                 return Err(io::Error::other("a line longer than any limit"));
             }
-            self.input.resize(LARGE, 0);
+            self.grow();
         }
         match self.socket.read(&mut self.input[self.end..]).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -64,18 +71,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
                 self.end += octets;
                 // More of the same is likely to follow.
                 if self.end == self.input.len() && self.end < LARGE {
-                    self.input.resize(LARGE, 0);
+                    self.grow();
                 }
                 Ok(())
             }
         }
     }
 
+    /// The old one is overwritten as it goes.
+    fn grow(&mut self) {
+        let mut larger = Zeroizing::new(vec![0; LARGE]);
+        larger[..self.end].copy_from_slice(&self.input[..self.end]);
+        self.input = larger;
+    }
+
     /// Gives back what isn't needed while nothing happens.
     pub(super) fn rest(&mut self) {
         if self.input.len() > SMALL && self.end - self.start <= SMALL {
-            let held = self.input[self.start..self.end].to_vec();
-            self.input = vec![0; SMALL];
+            let held = Zeroizing::new(self.input[self.start..self.end].to_vec());
+            self.input = Zeroizing::new(vec![0; SMALL]);
             self.input[..held.len()].copy_from_slice(&held);
             (self.start, self.end) = (0, held.len());
         }
@@ -88,12 +102,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        // What was begun to be written is never written again: after an error nobody knows how much of it arrived.
+        let mut output = std::mem::take(&mut self.output);
         let written = async {
-            self.socket.write_all(&self.output).await?;
+            self.socket.write_all(&output).await?;
             self.socket.flush().await
         };
-        timeout(self.timeouts.write, written).await??;
-        self.output.clear();
+        timeout(write_within(self.timeouts.write, output.len()), written).await??;
+        output.clear();
+        self.output = output;
         Ok(())
     }
 
@@ -127,5 +144,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink for Wire<S> {
             self.flush().await?;
         }
         Ok(())
+    }
+
+    async fn gone(&mut self) -> io::Error {
+        // Who says as much as is held at once waits for an answer.
+        while self.end - self.start < LARGE {
+            if let Err(gone) = self.read().await {
+                return gone;
+            }
+        }
+        std::future::pending().await
     }
 }

@@ -1,5 +1,5 @@
-//! Who is a stranger, and how they log in: LOGIN, AUTHENTICATE PLAIN (RFC 4616), SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC
-//! 7677, RFC 9266). TLS stands before the first octet.
+//! Who is a stranger, and how they log in: LOGIN, and AUTHENTICATE with the mechanisms of [`sasl`](crate::staff::sasl). TLS
+//! stands before the first octet.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +11,13 @@ use crate::imap::codec::cursor::Syntax;
 use crate::imap::codec::frame::{Event, Frame};
 use crate::imap::codec::grammar;
 use crate::imap::command::{Command, Tag};
-use crate::imap::host::{Account, Credentials, LoginOutcome, Refusal};
+use crate::imap::host::{Account, Refusal};
 use crate::imap::limits::Limits;
 use crate::imap::session::Member;
 use crate::smtp::server::TlsInfo;
-use crate::staff::Tried;
-use crate::staff::scram::{Binding, Challenge, ClientFirst, ScramError};
+use crate::staff::sasl::{Asked, Dialogue, Fault, Heard, Mechanism};
+use crate::staff::{Knocked, LoginOutcome, Proof};
 
-/// Longer names and passwords are nobody's.
-const MAX_NAME: usize = 255;
-const MAX_PASSWORD: usize = 1024;
 /// A line of the dialogue.
 const LINE: usize = 4096;
 
@@ -30,45 +27,35 @@ pub(in crate::imap) struct Stranger {
     tls: TlsInfo,
     frame: Frame,
     /// The dialogue in which they are.
-    dialogue: Option<(Tag, Exchange)>,
+    dialogue: Option<(Tag, Awaiting)>,
     commands: u32,
     failed: u32,
 }
 
 /// Which of the client's messages comes next.
-enum Exchange {
-    Plain,
-    ScramFirst {
-        plus: bool,
-    },
-    ScramFinal(Box<Challenge>, Tried),
-    /// SCRAM's last word, which is empty.
-    ScramEnd(LoginOutcome),
+enum Awaiting {
+    /// The first of a mechanism.
+    First(Mechanism),
+    /// The next of a dialogue.
+    Next(Dialogue),
 }
 
 /// What is known of this user?
+#[derive(Debug)]
 pub(in crate::imap) struct AskCredentials {
     tag: Tag,
-    user: String,
-    proof: Proof,
-}
-
-/// What the client wants to be believed by.
-enum Proof {
-    Password(Zeroizing<String>),
-    Scram(ClientFirst),
+    asked: Asked,
 }
 
 impl AskCredentials {
     /// The user name as the client wrote it.
     pub(in crate::imap) fn user(&self) -> &str {
-        &self.user
+        self.asked.user()
     }
-}
 
-impl std::fmt::Debug for AskCredentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AskCredentials(..)")
+    /// What it asks of us to believe them.
+    pub(in crate::imap) fn proof(&self) -> Proof {
+        self.asked.proof()
     }
 }
 
@@ -113,6 +100,12 @@ impl Stranger {
         }
     }
 
+    /// How much of a command is held.
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::imap) fn held(&self) -> usize {
+        self.frame.held().len()
+    }
+
     fn capabilities(&self) -> String {
         capabilities_before(self.tls.exporter().is_some())
     }
@@ -137,7 +130,7 @@ impl Stranger {
             Event::Starved => Step::Continue,
             Event::Ready => Step::Say(b"+ Go on\r\n".to_vec()),
             Event::Whole(whole) => self.run(&Zeroizing::new(whole)),
-            Event::Refused(held) => Step::Say(refused(&held)),
+            Event::Refused(held) | Event::Misread(held, ..) => Step::Say(refused(&held)),
             Event::Broken(fault) => Step::Close(broken(self.frame.held(), input, fault)),
             // Not from a stranger.
             Event::Append(begun) => Step::Close(tagged(&begun.tag, "BAD", "Log in first")),
@@ -154,14 +147,14 @@ impl Stranger {
         let Some(_) = end else {
             return (0, Step::NeedInput);
         };
-        let Some((tag, exchange)) = self.dialogue.take() else {
+        let Some((tag, awaiting)) = self.dialogue.take() else {
             return (length, Step::Continue);
         };
         let line = &input[..length];
         let step = match line.strip_suffix(b"\r\n") {
             None => Step::Close(bye("A line ends with CR LF")),
             Some(b"*") => Step::Say(tagged(&tag, "BAD", "Authentication cancelled")),
-            Some(line) => self.hear_base64(tag, exchange, line),
+            Some(line) => self.hear_base64(tag, awaiting, line),
         };
         (length, step)
     }
@@ -195,7 +188,10 @@ impl Stranger {
                 text.extend(tagged(&tag, "OK", "Done"));
                 Step::Close(text)
             }
-            Command::Login { user, password } => self.password(tag, &user, &password),
+            Command::Login { user, password } => match Asked::password(&user, &password) {
+                Some(asked) => Step::AskCredentials(AskCredentials { tag, asked }),
+                None => say(&tag, WRONG),
+            },
             Command::Authenticate { mechanism, initial } => {
                 self.authenticate(tag, &mechanism, initial)
             }
@@ -209,119 +205,56 @@ impl Stranger {
         mechanism: &str,
         initial: Option<Zeroizing<Vec<u8>>>,
     ) -> Step<'static> {
-        let bound = self.tls.exporter().is_some();
-        let exchange = match mechanism {
-            "PLAIN" => Exchange::Plain,
-            "SCRAM-SHA-256" => Exchange::ScramFirst { plus: false },
-            "SCRAM-SHA-256-PLUS" if bound => Exchange::ScramFirst { plus: true },
-            _ => return Step::Say(tagged(&tag, "NO", "[CANNOT] No such mechanism")),
+        let Some(mechanism) = Mechanism::named(mechanism, self.tls.exporter().is_some()) else {
+            return Step::Say(tagged(&tag, "NO", "[CANNOT] No such mechanism"));
         };
+        let first = Awaiting::First(mechanism);
         match initial.as_ref().map(|initial| initial.as_slice()) {
             None => {
-                self.dialogue = Some((tag, exchange));
+                self.dialogue = Some((tag, first));
                 Step::Say(b"+ \r\n".to_vec())
             }
-            Some(b"=") => self.hear(tag, exchange, &Zeroizing::default()),
-            Some(line) => self.hear_base64(tag, exchange, line),
+            Some(b"=") => self.hear(tag, first, b""),
+            Some(line) => self.hear_base64(tag, first, line),
         }
     }
 
-    fn hear_base64(&mut self, tag: Tag, exchange: Exchange, line: &[u8]) -> Step<'static> {
+    fn hear_base64(&mut self, tag: Tag, awaiting: Awaiting, line: &[u8]) -> Step<'static> {
         match STANDARD.decode(line).map(Zeroizing::new) {
-            Ok(message) => self.hear(tag, exchange, &message),
+            Ok(message) => self.hear(tag, awaiting, &message),
             Err(_) => say(&tag, MALFORMED),
         }
     }
 
-    fn hear(
-        &mut self,
-        tag: Tag,
-        exchange: Exchange,
-        message: &Zeroizing<Vec<u8>>,
-    ) -> Step<'static> {
-        match exchange {
-            Exchange::Plain => match plain(message) {
-                Ok((user, password)) => self.password(tag, user, password),
-                Err(no) => say(&tag, no),
-            },
-            Exchange::ScramFirst { plus } => self.scram_first(tag, message, plus),
-            Exchange::ScramFinal(proof, tried) => match proof.verify_which(message) {
-                Ok((server_final, password)) => {
-                    let outcome = LoginOutcome::of(tried, Some(password));
-                    if !outcome.is_proven() {
-                        return Step::Login(Login { tag, outcome });
-                    }
-                    self.challenge(tag, &server_final, Exchange::ScramEnd(outcome))
-                }
-                Err(ScramError::Malformed) => say(&tag, MALFORMED),
-                Err(_) => {
-                    let outcome = LoginOutcome::Refused(Some(tried));
-                    Step::Login(Login { tag, outcome })
-                }
-            },
-            Exchange::ScramEnd(outcome) if message.is_empty() => {
-                Step::Login(Login { tag, outcome })
-            }
-            Exchange::ScramEnd(_) => say(&tag, MALFORMED),
-        }
-    }
-
-    fn challenge(&mut self, tag: Tag, text: &str, next: Exchange) -> Step<'static> {
-        self.dialogue = Some((tag, next));
-        Step::Say(format!("+ {}\r\n", STANDARD.encode(text)).into_bytes())
-    }
-
-    fn scram_first(&mut self, tag: Tag, message: &[u8], plus: bool) -> Step<'static> {
-        let binding = match (plus, self.tls.exporter()) {
-            (true, Some(exporter)) => Binding::Required(exporter),
-            (false, Some(_)) => Binding::Declined,
-            (false, None) => Binding::NotOffered,
-            (true, None) => return say(&tag, MALFORMED),
+    fn hear(&mut self, tag: Tag, awaiting: Awaiting, message: &[u8]) -> Step<'static> {
+        let heard = match awaiting {
+            Awaiting::First(mechanism) => mechanism.begin(message, self.tls.exporter()),
+            Awaiting::Next(dialogue) => dialogue.hear(message),
         };
-        match ClientFirst::parse(message, binding) {
-            Ok(first) => Step::AskCredentials(AskCredentials {
-                tag,
-                user: first.user().to_owned(),
-                proof: Proof::Scram(first),
-            }),
-            Err(ScramError::Unsupported) => say(&tag, No("NO", "[CANNOT] No such channel binding")),
-            Err(ScramError::ChannelBinding) => refuse(tag),
-            Err(ScramError::Malformed | ScramError::Proof) => say(&tag, MALFORMED),
-        }
+        self.heard(tag, heard)
     }
 
-    fn password(&mut self, tag: Tag, user: &[u8], password: &[u8]) -> Step<'static> {
-        match (text(user, MAX_NAME), text(password, MAX_PASSWORD)) {
-            (Some(user), Some(password)) => Step::AskCredentials(AskCredentials {
-                tag,
-                user: user.to_owned(),
-                proof: Proof::Password(Zeroizing::new(password.to_owned())),
-            }),
-            _ => say(&tag, WRONG),
+    fn heard(&mut self, tag: Tag, heard: Heard) -> Step<'static> {
+        match heard {
+            Heard::Ask(asked) => Step::AskCredentials(AskCredentials { tag, asked }),
+            Heard::Say(text, dialogue) => {
+                self.dialogue = Some((tag, Awaiting::Next(dialogue)));
+                Step::Say(format!("+ {}\r\n", STANDARD.encode(text)).into_bytes())
+            }
+            Heard::Ended(outcome) => Step::Login(Login { tag, outcome }),
+            Heard::Failed(fault) => say(&tag, no_of(fault)),
         }
     }
 
     /// The host's answer to [`Step::AskCredentials`].
     pub(in crate::imap) fn answer_credentials(
         &mut self,
-        asked: AskCredentials,
-        answer: Result<Credentials, Refusal>,
+        AskCredentials { tag, asked }: AskCredentials,
+        answer: Result<Knocked, Refusal>,
     ) -> Step<'static> {
-        let Credentials { verifier, tried } = match answer {
-            Ok(credentials) => credentials,
-            Err(refusal) => return self.fail(no(&asked.tag, &refusal)),
-        };
-        match asked.proof {
-            Proof::Password(password) => Step::Login(Login {
-                tag: asked.tag,
-                outcome: LoginOutcome::of(tried, verifier.which_password(&password)),
-            }),
-            Proof::Scram(first) => {
-                let proof = first.challenge(verifier);
-                let text = proof.message().to_owned();
-                let next = Exchange::ScramFinal(Box::new(proof), tried);
-                self.challenge(asked.tag, &text, next)
-            }
+        match answer {
+            Ok(Knocked { verifier, tried }) => self.heard(tag, asked.answer(verifier, tried)),
+            Err(refusal) => self.fail(no(&tag, &refusal)),
         }
     }
 
@@ -369,32 +302,15 @@ fn no(tag: &Tag, refusal: &Refusal) -> Vec<u8> {
     tagged(tag, "NO", &format!("[{}] {}", refusal.code, refusal.text))
 }
 
-fn refuse(tag: Tag) -> Step<'static> {
-    let outcome = LoginOutcome::Refused(None);
-    Step::Login(Login { tag, outcome })
-}
-
-fn text(octets: &[u8], longest: usize) -> Option<&str> {
-    let text = std::str::from_utf8(octets).ok()?;
-    let fits = !text.is_empty() && text.len() <= longest && !text.contains('\0');
-    fits.then_some(text)
-}
-
-/// `[authzid] NUL authcid NUL passwd`. Nobody acts for anybody else, so the first is empty or equals the second.
-fn plain(message: &[u8]) -> Result<(&[u8], &[u8]), No> {
-    let mut parts = message.split(|&octet| octet == 0);
-    let (Some(identity), Some(user), Some(password), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(MALFORMED);
-    };
-    if !identity.is_empty() && identity != user {
-        return Err(No(
+fn no_of(fault: Fault) -> No {
+    match fault {
+        Fault::Malformed => MALFORMED,
+        Fault::SomebodyElse => No(
             "NO",
             "[AUTHORIZATIONFAILED] Nobody may log in for somebody else",
-        ));
+        ),
+        Fault::NoSuchBinding => No("NO", "[CANNOT] No such channel binding"),
     }
-    Ok((user, password))
 }
 
 /// The start of a browser's request: it was made to talk to us, and the rest is somebody's form.

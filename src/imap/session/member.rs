@@ -2,7 +2,8 @@
 
 use super::step::Step;
 use super::{bad, broken, bye, refused, tagged};
-use crate::imap::codec::frame::{Behind, Event, Frame, behind};
+use crate::imap::codec::cursor::Syntax;
+use crate::imap::codec::frame::{Announced, Behind, Event, Frame, behind, tag_of};
 use crate::imap::codec::grammar;
 use crate::imap::command::{AppendHead, Command, Tag};
 use crate::imap::desk::No;
@@ -24,6 +25,8 @@ struct Append {
     tag: Tag,
     refused: Option<No>,
     messages: usize,
+    /// The message that comes: its number among all of the session, and how long it is.
+    coming: (u64, u64),
 }
 
 /// Where in an APPEND the client is.
@@ -49,7 +52,12 @@ pub(in crate::imap) enum Awaiting {
     /// The rest of one.
     Rest,
     /// Octets of a message.
-    Message,
+    Message {
+        /// Its number among all of the session, from 1.
+        number: u64,
+        /// How long it is.
+        size: u64,
+    },
     /// The end of an IDLE.
     Done,
 }
@@ -61,6 +69,8 @@ pub(in crate::imap) struct Member {
     frame: Frame,
     reading: Reading,
     errors: u32,
+    /// How many messages were announced.
+    messages: u64,
 }
 
 /// A message that isn't wanted is read to its end, if it isn't this many times as long as one may be.
@@ -74,18 +84,28 @@ impl Member {
             frame: Frame::default(),
             reading: Reading::Command,
             errors: 0,
+            messages: 0,
         }
     }
 
     /// What the driver waits for after [`Step::NeedInput`].
     pub(in crate::imap) fn awaiting(&self) -> Awaiting {
-        match self.reading {
+        match &self.reading {
             Reading::Idle(_) => Awaiting::Done,
             Reading::Append(_, Place::Behind) => Awaiting::Rest,
-            Reading::Append(..) => Awaiting::Message,
+            Reading::Append(append, _) => {
+                let (number, size) = append.coming;
+                Awaiting::Message { number, size }
+            }
             Reading::Command if self.frame.is_empty() => Awaiting::Command,
             Reading::Command => Awaiting::Rest,
         }
+    }
+
+    /// How much of a command is held.
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::imap) fn held(&self) -> usize {
+        self.frame.held().len()
     }
 
     /// Whether the desk's APPEND is still wanted. When this is false, the driver drops it.
@@ -112,13 +132,16 @@ impl Member {
             Event::Refused(held) => self.count(refused(&held)),
             Event::Broken(fault) => Step::Close(broken(self.frame.held(), input, fault)),
             Event::Append(begun) => {
-                let append = Append {
-                    tag: begun.tag,
-                    refused: None,
-                    messages: 0,
-                };
+                let append = Append::new(begun.tag, None);
                 self.reading = Reading::Append(append, Place::Announced(begun.head));
                 Step::AppendTo(begun.name)
+            }
+            Event::Misread(held, Syntax(text), literal) => {
+                let tag = Tag(tag_of(&held).unwrap_or_else(|| "*".to_owned()));
+                let append = Append::new(tag, Some(No::bad(text)));
+                let place = Place::Announced(AppendHead::unread(&literal));
+                self.reading = Reading::Append(append, place);
+                Step::Continue
             }
         };
         (used, step)
@@ -161,7 +184,12 @@ impl Member {
         match place {
             Place::Announced(head) => {
                 append.messages += 1;
-                if head.size > self.limits.message_size {
+                self.messages += 1;
+                append.coming = (self.messages, head.size);
+                if head.size == 0 {
+                    // So a client takes an APPEND of several back (RFC 3502 §6.3.11).
+                    append.refuse(No::new("", "A message of no octets cancels the APPEND"));
+                } else if head.size > self.limits.message_size {
                     append.refuse(No::new("TOOBIG", "The message is too large"));
                 } else if append.messages > self.limits.messages_at_once {
                     append.refuse(No::new("LIMIT", "Too many messages at once"));
@@ -264,7 +292,8 @@ impl Member {
 
     fn take_done(&mut self, input: &[u8], tag: Tag) -> (usize, Step<'static>) {
         const DONE: usize = 64;
-        let Some(end) = memchr::memchr(b'\n', input) else {
+        let line = &input[..input.len().min(DONE + 1)];
+        let Some(end) = memchr::memchr(b'\n', line) else {
             if input.len() > DONE {
                 return (0, Step::Close(bye("DONE was expected")));
             }
@@ -280,7 +309,29 @@ impl Member {
     }
 }
 
+impl AppendHead {
+    /// Of a message of which nothing is known but how long it is.
+    fn unread(literal: &Announced) -> Self {
+        Self {
+            flags: Vec::new(),
+            date: None,
+            size: literal.size,
+            binary: literal.binary,
+            sync: literal.sync,
+        }
+    }
+}
+
 impl Append {
+    fn new(tag: Tag, refused: Option<No>) -> Self {
+        Self {
+            tag,
+            refused,
+            messages: 0,
+            coming: (0, 0),
+        }
+    }
+
     fn refuse(&mut self, no: No) {
         if self.refused.is_none() {
             self.refused = Some(no);

@@ -33,7 +33,8 @@ pub(super) fn capabilities_before(bound: bool) -> String {
 pub(super) fn capabilities_after(message_size: u64) -> String {
     format!(
         "{CAPABILITIES} UNSELECT CHILDREN IDLE UIDPLUS MOVE LIST-EXTENDED LIST-STATUS SPECIAL-USE STATUS=SIZE CONDSTORE \
-         QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND APPENDLIMIT={message_size}"
+         QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND QUOTA \
+         QUOTA=RES-STORAGE APPENDLIMIT={message_size}"
     )
 }
 
@@ -63,6 +64,7 @@ fn broken(held: &[u8], input: &[u8], fault: Fault) -> Vec<u8> {
         ),
         Fault::TooLong => ("TOOBIG", "The command is too long"),
         Fault::Literal => ("TOOBIG", "The literal is too long"),
+        Fault::Syntax(Syntax(text)) => ("CLIENTBUG", text),
     };
     let begun: Vec<u8> = held.iter().chain(input).take(TAG).copied().collect();
     let tag = tag_of(&begun).unwrap_or_else(|| "*".to_owned());

@@ -22,7 +22,7 @@ pub(in crate::imap) enum Step<'i> {
     Run(Tag, Command),
     /// An APPEND to this folder begins.
     AppendTo(RawName),
-    /// A message of it begins: then [`super::Member::answer_append`].
+    /// A message of it begins: [`super::Member::refuse_append`] says that it is not wanted.
     AppendBegin(AppendHead),
     /// Octets of the message.
     AppendOctets(&'i [u8]),

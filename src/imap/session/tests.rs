@@ -1,10 +1,12 @@
+//! Log-ins and commands, octet by octet, without a socket.
+
 use super::*;
 use crate::id::StaffId;
-use crate::imap::host::{Credentials, LoginOutcome, Refusal};
+use crate::imap::host::Refusal;
 use crate::imap::limits::Limits;
 use crate::smtp::server::TlsInfo;
-use crate::staff::Tried;
 use crate::staff::scram::{Verifier, client};
+use crate::staff::{Knocked, LoginOutcome, Tried};
 
 const LIMITS: Limits = Limits {
     message_size: 100,
@@ -37,7 +39,7 @@ fn hear(stranger: &mut Stranger, said: &str) -> Vec<String> {
         if let Step::AskCredentials(asked) = step {
             let tried = Tried::pretended((asked.user() == "ada").then(ada));
             let verifier = Verifier::new("secret").unwrap();
-            step = stranger.answer_credentials(asked, Ok(Credentials { verifier, tried }));
+            step = stranger.answer_credentials(asked, Ok(Knocked { verifier, tried }));
         }
         if let Step::Login(login) = step {
             let outcome = login.outcome();
@@ -320,17 +322,75 @@ fn mistakes_are_answered_and_too_many_end_it() {
     for said in [
         &b"a append X {5+}\r\nhello\nb"[..],
         b"a append X {1+}\r\nx y\r\n",
-        b"a append X ( {1+}\r\nx\r\n",
     ] {
         let asked = ask(&mut self::member(), said);
         assert!(asked.last().unwrap().starts_with("closed: "), "{asked:?}");
     }
 }
 
+#[test]
+fn a_message_of_no_octets_cancels_its_append() {
+    let answer = "a NO A message of no octets cancels the APPEND\r\n";
+    for said in [
+        &b"a append X {5+}\r\nhello {0+}\r\n\r\nb noop\r\n"[..],
+        b"a append X {5+}\r\nhello {0}\r\nb noop\r\n",
+        b"a append X {0}\r\nb noop\r\n",
+        b"a append X {0+}\r\n {5+}\r\nhello\r\nb noop\r\n",
+    ] {
+        let asked = ask(&mut member(), said);
+        let last = &asked[asked.len() - 2..];
+        assert_eq!(last, [answer, "b Noop"], "{}", text(said));
+        assert!(!asked.iter().any(|asked| asked.starts_with("finish")));
+    }
+}
+
+/// What is wrong with an APPEND is told as it is: programs take TOOBIG for a message that is too large.
+#[test]
+fn what_is_wrong_with_an_append_is_told() {
+    let answer = "a BAD A date was expected, as in \"17-Jul-1996 02:44:25 -0700\"\r\n";
+    for said in [
+        "a append X \"31-Feb-2026 00:00:00 +0000\" {5}\r\nb noop\r\n",
+        "a append X \"31-Feb-2026 00:00:00 +0000\" {5+}\r\nhello\r\nb noop\r\n",
+        "a append X \"31-Feb-2026 00:00:00 +0000\" {1+}\r\nx {1+}\r\ny\r\nb noop\r\n",
+    ] {
+        assert_eq!(ask(&mut member(), said.as_bytes()), [answer, "b Noop"]);
+    }
+    let asked = ask(&mut member(), b"a append X ( {1+}\r\nx\r\nb noop\r\n");
+    assert_eq!(asked, ["a BAD A word was expected\r\n", "b Noop"]);
+    let asked = ask(&mut member(), b"a append X ( {1000000000+}\r\n");
+    assert!(asked[0].starts_with("closed: a BAD A word"), "{asked:?}");
+    let asked = ask(&mut member(), b"a append X {1+}\r\nx (\r\n");
+    assert!(
+        asked
+            .last()
+            .unwrap()
+            .starts_with("closed: a BAD [CLIENTBUG] A word was"),
+        "{asked:?}"
+    );
+}
+
+/// What people call themselves, their folders and their marks stands in no log.
+#[test]
+fn nothing_shows_what_was_said() {
+    let mut member = member();
+    let said = b"a list \"\" bevan\r\nb store 1 flags bevan\r\nc append bevan (bevan) {5}\r\n";
+    assert!(!format!("{:?}", ask(&mut member, said)).contains("bevan"));
+    let shown = format!("{member:?}");
+    assert!(!shown.contains("bevan"), "{shown}");
+    let mut member = self::member();
+    let begun = ask(&mut member, b"a login bevan {5}\r\nsec");
+    // As octets they stand there too.
+    let shown = format!("{begun:?} {member:?}");
+    assert!(
+        !shown.contains("bevan") && !shown.contains("98, 101, 118"),
+        "{shown}"
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn anything_can_be_said(said in "([a-c] (noop|idle|append X \\{[0-9]{1,3}\\+?\\}|login \\{2\\}|fetch 1 body\\[\\]|search all)|DONE|[ -~]{0,9})?((\r\n|\n|\0){0,2}([ -~]{0,9}(\r\n)?){0,3}){0,5}") {
         let _ = ask(&mut member(), said.as_bytes());
-        let _ = stranger().advance(said.as_bytes());
+        let _ = hear(&mut stranger(), &said);
     }
 }

@@ -4,7 +4,7 @@ use super::{address, nstring};
 use crate::message::mime::field::raw_fields;
 
 /// The fields of an envelope, in its order.
-const FIELDS: [&str; 10] = [
+pub(in crate::imap) const ENVELOPE: [&str; 10] = [
     "Date",
     "Subject",
     "From",
@@ -22,13 +22,13 @@ const REPLY_TO: usize = 4;
 
 /// Writes the envelope of the message whose listed fields these are.
 pub(in crate::imap) fn envelope(out: &mut Vec<u8>, fields: &[u8]) {
-    let mut values: [Option<&[u8]>; FIELDS.len()] = [None; FIELDS.len()];
+    let mut values: [Option<&[u8]>; ENVELOPE.len()] = [None; ENVELOPE.len()];
     for raw in raw_fields(fields) {
         let Some(colon) = memchr::memchr(b':', raw) else {
             continue;
         };
         let name = raw[..colon].trim_ascii_end();
-        let place = FIELDS
+        let place = ENVELOPE
             .iter()
             .position(|known| known.as_bytes().eq_ignore_ascii_case(name));
         // Of several the first.

@@ -13,7 +13,7 @@ mod envelope;
 mod parameter;
 mod structure;
 
-pub(super) use envelope::envelope;
+pub(super) use envelope::{ENVELOPE, envelope};
 pub(super) use structure::structure;
 
 use jiff::Timestamp;

@@ -4,6 +4,7 @@ use super::*;
 use crate::message::inspect::inspect;
 use crate::message::mime::{Limits, text};
 use crate::message::testing::Zone;
+use crate::staff::NotAllowed;
 
 #[tokio::test]
 async fn a_mail_is_held_with_a_preview_and_goes_to_nobody() {
@@ -124,7 +125,10 @@ async fn only_senders_with_current_training_write_to_a_list_that_is_there() {
     let refused = world
         .submit_as("cy", "news", Target::Whole, &mail("news"))
         .await;
-    assert!(matches!(refused, Err(SubmitError::Training)));
+    assert!(matches!(
+        refused,
+        Err(SubmitError::NotAllowed(NotAllowed::Training))
+    ));
 }
 
 #[tokio::test]

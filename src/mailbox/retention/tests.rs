@@ -7,11 +7,13 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::message::outline::outline;
-use crate::store::testing::sealed_chunk;
+use crate::store::testing::{sealed_chunk, swift_directory};
 use crate::store::{
     AcceptMessage, Delivery, Files, LockedStore, Marks, MessageRecord, OutlineRow, Store,
 };
 use crate::vault::Vault;
+
+mod kept;
 
 const BEGIN: &str = "2026-01-31T12:00:00Z";
 
@@ -33,7 +35,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = swift_directory();
         let locked = LockedStore::open(Files::in_directory(directory.path())).await;
         let store = locked.unwrap().unlock(Vault::for_tests(), 8 << 20).await;
         let (store, clock) = (store.unwrap(), Clock::frozen(BEGIN.parse().unwrap()));
@@ -187,4 +189,77 @@ async fn a_hold_keeps_all_of_it_and_what_goes_leaves_the_disk() {
     }
     let verified = bench.store.verify(|_, _| ()).await.unwrap();
     assert!(verified.is_clean(), "{:?}", verified.findings);
+}
+
+/// The fourteen days end for nobody who is on hold.
+#[tokio::test]
+async fn a_hold_keeps_what_waits_as_well() {
+    let bench = Bench::new().await;
+    bench
+        .take(SpecialUse::Unconfirmed, "Subject: hello\r\n", 10)
+        .await;
+    bench.move_to("2026-02-14T12:00:00Z");
+    bench
+        .boxes
+        .hold(bench.owner, "access request")
+        .await
+        .unwrap();
+    assert_eq!(bench.boxes.expire_unconfirmed().await.unwrap(), 0);
+    let kept = async || bench.store.entries(bench.owner, 10).await.unwrap().len();
+    assert_eq!(kept().await, 1, "it is there");
+    bench.boxes.lift(bench.owner).await.unwrap();
+    assert_eq!(bench.boxes.expire_unconfirmed().await.unwrap(), 1);
+    assert_eq!(kept().await, 0);
+}
+
+/// Who planned before the hold was set erases nothing after it.
+#[tokio::test]
+async fn a_hold_that_is_set_meanwhile_holds() {
+    let bench = Bench::new().await;
+    for folder in [SpecialUse::Trash, SpecialUse::Unconfirmed] {
+        bench.take(folder, "Subject: hello\r\n", 10).await;
+    }
+    let planned = bench.boxes.leaving(bench.owner, &keeping()).await.unwrap();
+    assert_eq!(planned.len(), 2);
+    bench
+        .boxes
+        .hold(bench.owner, "access request")
+        .await
+        .unwrap();
+    let let_go = async || {
+        let mut erased = 0;
+        for folder in &planned {
+            let uids: Vec<Uid> = folder.messages.iter().map(|(uid, _)| *uid).collect();
+            erased += bench.boxes.let_go(folder.folder, &uids).await.unwrap();
+        }
+        erased
+    };
+    assert_eq!(let_go().await, 0);
+    bench.boxes.lift(bench.owner).await.unwrap();
+    assert_eq!(let_go().await, 2);
+}
+
+/// Mail programs throw a folder away by putting it into Trash.
+#[tokio::test]
+async fn a_folder_that_was_thrown_away_goes_a_month_later() {
+    let bench = Bench::new().await;
+    let boxes = &bench.boxes;
+    let old = FolderName::parse("Old").unwrap();
+    let old = boxes.create(bench.owner, old).await.unwrap();
+    bench.take(SpecialUse::Inbox, "Subject: a\r\n", 10).await;
+    let find = async |id| {
+        let all = boxes.folders(bench.owner).await.unwrap();
+        all.into_iter().find(|one| one.id == id).unwrap()
+    };
+    let inbox = boxes.folders(bench.owner).await.unwrap()[0].id;
+    let moved = boxes.move_to(inbox, &[Uid(1)], old, None).await.unwrap();
+    assert_eq!(moved.placed.len(), 1);
+    bench.move_to("2026-06-01T12:00:00Z");
+    assert_eq!(bench.purge().await, 0, "correspondence");
+    let thrown = FolderName::parse("Trash/Old").unwrap();
+    boxes.rename(&find(old).await, thrown).await.unwrap();
+    bench.move_to("2026-07-01T11:59:00Z");
+    assert_eq!(bench.purge().await, 0);
+    bench.move_to("2026-07-01T12:00:00Z");
+    assert_eq!(bench.purge().await, 1);
 }

@@ -1,5 +1,7 @@
 //! What can be asked of messages.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::store::{Flags, Keyword, ModSeq, Uids};
@@ -9,8 +11,8 @@ use crate::store::{Flags, Keyword, ModSeq, Uids};
 pub enum Key {
     /// Yes.
     All,
-    /// Is it one of these?
-    Uids(Uids),
+    /// Is it one of these? A question may name the same many often.
+    Uids(Arc<Uids>),
     /// Are all of these flags set?
     Flags(Flags),
     /// Is this keyword set?

@@ -1,8 +1,8 @@
 //! The messages of a folder, one after the other, each asked as little as possible.
 
+use super::body::Looking;
+use super::test::{Facts, Query};
 use crate::mailbox::room::{MailboxError, Mailboxes};
-use crate::mailbox::search::body::Looking;
-use crate::mailbox::search::test::{Facts, Query};
 use crate::mailbox::view::{Known, View};
 use crate::message::outline::Outline;
 use crate::store::{Entry, StoreError, Uid, Uids};
@@ -75,7 +75,11 @@ impl Mailboxes {
         let messages: Vec<_> = open.iter().map(|(_, entry)| entry.message).collect();
         let outlines = self.outlines(&messages).await?;
         for (facts, entry) in open {
-            let Some(outline) = outlines.get(&entry.message) else {
+            let long = match outlines.contains_key(&entry.message) {
+                true => None,
+                false => self.outline(entry.message).await?,
+            };
+            let Some(outline) = outlines.get(&entry.message).or(long.as_ref()) else {
                 continue;
             };
             let uid = facts.known.uid;

@@ -1,6 +1,8 @@
 //! The question in the form in which it's asked of each message, and what is known of one. What isn't known yet may decide
 //! nothing: then it is never looked at.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -42,7 +44,7 @@ pub struct Query {
 #[derive(Debug)]
 pub(super) enum Test {
     All,
-    Uids(Uids),
+    Uids(Arc<Uids>),
     Flags(Flags),
     Keyword(Keyword),
     ModSeq(ModSeq),
@@ -56,6 +58,17 @@ pub(super) enum Test {
     Not(Box<Test>),
     Any(Vec<Test>),
     Every(Vec<Test>),
+}
+
+impl Test {
+    fn asks_when_sent(&self) -> bool {
+        match self {
+            Self::Sent(_) => true,
+            Self::Not(test) => test.asks_when_sent(),
+            Self::Any(tests) | Self::Every(tests) => tests.iter().any(Self::asks_when_sent),
+            _ => false,
+        }
+    }
 }
 
 /// A text that is looked for.
@@ -86,6 +99,11 @@ impl Query {
         let test = reading.read(key, DEPTH)?;
         let asked = reading.asked;
         Ok(Self { test, asked })
+    }
+
+    /// Whether messages may have to be opened for it.
+    pub fn reads_messages(&self) -> bool {
+        !self.asked.is_empty() || self.test.asks_when_sent()
     }
 }
 

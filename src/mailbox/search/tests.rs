@@ -185,7 +185,9 @@ async fn what_can_be_known_without_it_opens_no_message() {
         .await
         .unwrap();
     let ids: Vec<_> = ids.iter().map(|entry| entry.message).collect();
-    assert_eq!(world.boxes.outlines(&ids).await.unwrap().len(), 2);
+    for id in ids {
+        assert!(world.boxes.outline(id).await.unwrap().is_some());
+    }
     testing::spoil_first_chunks(&Files::in_directory(world.directory.path())).await;
     let view = world.open().await;
     for (key, expected) in [
@@ -446,7 +448,7 @@ fn any_key() -> impl Strategy<Value = Key> {
     ];
     let one = prop_oneof![
         Just(Key::All),
-        (1..6_u32, 1..6_u32).prop_map(|range| Key::Uids(Uids::of_ranges([range]))),
+        (1..6_u32, 1..6_u32).prop_map(|range| Key::Uids(Uids::of_ranges([range]).into())),
         (0..32_u8).prop_map(|bits| Key::Flags(flags(bits))),
         Just(Key::Keyword(work())),
         (0..9_u64).prop_map(|modseq| Key::ModSeq(ModSeq(modseq))),

@@ -123,6 +123,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_more_is_held_than_could_be_a_beginning() {
+        let mut passing = Passing::new(5);
+        let most = (0..100).map(|_| passing.take("some words ").len()).max();
+        assert_eq!(most, Some(4 + "some words ".len()));
+    }
+
     proptest! {
         #[test]
         fn pieces_make_no_difference(text in "[aAb\u{175} \n]{0,40}", needle in "[aAb\u{174} ]{1,5}", size in 1..9_usize) {

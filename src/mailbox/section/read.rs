@@ -1,6 +1,8 @@
 //! Giving a section out, chunk by chunk. How long it is must be known before its first byte: what has to be picked or
 //! decoded is gone over once to count it, and held if it's short, or gone over again.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::fields::Fields;
@@ -89,7 +91,11 @@ impl Opened {
     fn held(bytes: Vec<u8>, partial: Option<Partial>) -> Self {
         let (skip, size) = cut(bytes.len() as u64, partial);
         let from = as_length(skip);
-        let bytes = Bytes::from(bytes).slice(from..from + as_length(size));
+        let bytes = match partial {
+            // No more is held than is given out.
+            Some(_) => Bytes::copy_from_slice(&bytes[from..from + as_length(size)]),
+            None => Bytes::from(bytes),
+        };
         Self {
             size,
             source: Source::Held(Some(bytes).filter(|bytes| !bytes.is_empty())),
@@ -157,6 +163,18 @@ impl Filter {
 }
 
 impl Mailboxes {
+    /// Opens the whole of a message that has so many bytes. For that its outline isn't needed.
+    pub fn whole(&self, message: MessageId, size: u64, partial: Option<Partial>) -> Opened {
+        self.stored(message, 0..size, partial)
+    }
+
+    fn stored(&self, message: MessageId, range: Range<u64>, partial: Option<Partial>) -> Opened {
+        let (skip, size) = cut(range.end - range.start, partial);
+        let from = range.start + skip;
+        let source = Source::Stored(self.store.body_range(message, from..from + size));
+        Opened { size, source }
+    }
+
     /// Opens a section of a message that has this outline; `None` if there is no such part. Fields that lists show are
     /// answered by the outline alone.
     ///
@@ -173,12 +191,7 @@ impl Mailboxes {
             return Ok(None);
         };
         let (header, names, others, own) = match place {
-            Place::Bytes(range) => {
-                let (skip, size) = cut(range.end - range.start, partial);
-                let from = range.start + skip;
-                let source = Source::Stored(self.store.body_range(message, from..from + size));
-                return Ok(Some(Opened { size, source }));
-            }
+            Place::Bytes(range) => return Ok(Some(self.stored(message, range, partial))),
             Place::Fields {
                 header,
                 names,

@@ -246,3 +246,26 @@ proptest! {
         let _ = parse(octets.as_bytes(), &Limits::default());
     }
 }
+
+/// Else a notice would be as large as the mail's writer likes, for each of its recipients.
+#[test]
+fn of_a_long_header_little_goes_back() {
+    let long = format!(
+        "Subject: {}\r\nFrom: a@b.example\r\n{}Message-ID: <last@b.example>\r\n\r\n",
+        "\u{e9}".repeat(30_000),
+        format!(
+            "To: x@y.example,\r\n{} z@y.example\r\n",
+            " w@y.example,\r\n".repeat(1000)
+        )
+        .repeat(10),
+    );
+    let outcomes = [outcome()];
+    let report = Report {
+        original: long.as_bytes(),
+        ..report(&outcomes)
+    };
+    let written = write(&report).unwrap();
+    assert!(written.len() < 40_000, "{}", written.len());
+    let text = String::from_utf8_lossy(&written).into_owned();
+    assert!(text.contains("From: a@b.example"), "{text:.900}");
+}

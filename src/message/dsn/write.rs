@@ -14,6 +14,9 @@ use super::{Action, Status};
 
 /// The most of a server's words that are passed on, in characters.
 const LONGEST_DIAGNOSTIC: usize = 500;
+/// The most of one of the original's fields that goes back, and of all, in octets: enough to know the mail again.
+const LONGEST_FIELD: usize = 2 * 1024;
+const LONGEST_HEADER: usize = 16 * 1024;
 /// The original's fields that go back to their writer.
 const RETURNED: [&str; 9] = [
     "From",
@@ -244,13 +247,17 @@ fn returned(original: &[u8]) -> String {
     let kept = fields
         .iter()
         .filter(|field| RETURNED.iter().any(|name| field.is(name)));
-    kept.map(|field| {
-        format!(
-            "{}\n",
-            String::from_utf8_lossy(field.raw()).replace("\r\n", "\n")
-        )
-    })
-    .collect()
+    let mut out = String::new();
+    for field in kept {
+        let text = String::from_utf8_lossy(field.raw()).replace("\r\n", "\n");
+        let short = &text[..text.floor_char_boundary(LONGEST_FIELD)];
+        if out.len() + short.len() < LONGEST_HEADER {
+            // A cut in a fold leaves no empty line, which would end the header.
+            out.push_str(short.trim_end());
+            out.push('\n');
+        }
+    }
+    out
 }
 
 fn date(at: Timestamp) -> String {

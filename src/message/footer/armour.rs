@@ -189,12 +189,14 @@ mod tests {
                 "display:",
                 "visibility:visible",
                 "opacity:1",
-                "color:#",
+                ";color:#",
+                "-webkit-text-fill-color:#",
                 "background:#ffffff",
                 "font:",
             ] {
                 let at = style.rfind(firm).unwrap();
-                let value = style[at..].split(';').next().unwrap();
+                let value = style[at..].trim_start_matches(';');
+                let value = value.split(';').next().unwrap();
                 assert!(value.ends_with("!important"), "{name}: {value}");
             }
             let colour = style
@@ -206,6 +208,21 @@ mod tests {
         }
         assert_eq!(seen, 4, "{armoured}");
         assert!(armoured.contains("color:#5b2a86!important") && !armoured.contains("#eeeeee"));
+    }
+
+    #[test]
+    fn no_value_ends_its_attribute() {
+        let html = "<a href=\"u?a&amp;b\" title='\"><p style=\"display:none'>out</a>";
+        let armoured = armour(html).unwrap();
+        let starts = Tokens::new(&armoured).filter_map(|token| match token.kind {
+            Kind::Start { name, attributes } => Some((name, attributes)),
+            _ => None,
+        });
+        let starts: Vec<_> = starts.collect();
+        let names: Vec<_> = starts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["div", "a"], "{armoured}");
+        let values: Vec<_> = starts[1].1.iter().map(|one| &*one.value).collect();
+        assert_eq!(values[..2], ["u?a&b", "\"><p style=\"display:none"]);
     }
 
     #[test]

@@ -152,9 +152,33 @@ impl<'m> Field<'m> {
     }
 }
 
-/// A value as mail-parser wants it: with a line end.
+/// No honest value is longer.
+const LONG_VALUE: usize = 4 * 1024;
+/// Nor is an encoded word in one: 75 octets, by RFC 2047 §2.
+const LONGEST_WORD: usize = 1024;
+
+/// A value as mail-parser wants it: with a line end. For the end of an encoded word it looks through all that follows, from
+/// each word anew: in a long value, a word without an end near by is none.
 fn line(value: &[u8]) -> Vec<u8> {
-    [value, b"\r\n"].concat()
+    let mut line = [value, b"\r\n"].concat();
+    if value.len() > LONG_VALUE {
+        for at in memchr::memmem::find_iter(value, b"=?") {
+            if !word_ends(&value[at + 2..]) {
+                line[at + 1] = b'_';
+            }
+        }
+    }
+    line
+}
+
+/// Whether the encoded word that begins so has an end, or is none in any case.
+fn word_ends(word: &[u8]) -> bool {
+    let charset = memchr::memchr(b'?', word);
+    let Some([b'?', b'q' | b'Q', b'?', text @ ..]) = charset.and_then(|at| word.get(at..)) else {
+        return true;
+    };
+    let near = &text[..text.len().min(LONGEST_WORD)];
+    memchr::memmem::find(near, b"?=").is_some()
 }
 
 /// A value as text: unfolded, encoded words decoded, control characters gone.

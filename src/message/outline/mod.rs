@@ -74,6 +74,13 @@ pub struct Node {
     pub parts: Vec<Node>,
 }
 
+impl Outline {
+    /// How much it has in memory.
+    pub fn held(&self) -> usize {
+        self.root.held()
+    }
+}
+
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (at, size) = (self.body_at, self.size);
@@ -90,6 +97,11 @@ impl Node {
 }
 
 impl Node {
+    fn held(&self) -> usize {
+        let parts: usize = self.parts.iter().map(Self::held).sum();
+        size_of::<Self>() + self.fields.len() + parts
+    }
+
     /// The message that this part holds. It begins where the part's body begins; a multipart's parts stand behind a
     /// boundary line.
     pub fn message(&self) -> Option<&Node> {

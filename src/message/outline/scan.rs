@@ -28,6 +28,9 @@ pub struct Scanner {
     /// The line that is coming: where it began, and its beginning.
     line_at: u64,
     line: Vec<u8>,
+    /// The last byte, and how many end the line before the one that is coming: CR LF, or a bare LF.
+    last: u8,
+    line_end: u64,
     /// The part that is coming, and those in which it stands, the message itself first.
     frames: Vec<Frame>,
     parts: usize,
@@ -82,6 +85,8 @@ impl Default for Scanner {
             lines: 0,
             line_at: 0,
             line: Vec::new(),
+            last: 0,
+            line_end: 0,
             frames: vec![Frame::begin(0, true)],
             parts: 1,
             kept: 0,
@@ -100,8 +105,13 @@ impl Scanner {
             rest = behind;
             self.hold(piece);
             self.at += piece.len() as u64;
+            let before = match piece {
+                [.., before, _] => *before,
+                _ => self.last,
+            };
+            self.last = piece.last().copied().unwrap_or(self.last);
             if end.is_some() {
-                self.end_line();
+                self.end_line(if before == b'\r' { 2 } else { 1 });
             }
         }
     }
@@ -115,12 +125,14 @@ impl Scanner {
         }
     }
 
-    fn end_line(&mut self) {
+    /// A line has come, with so many bytes at its end.
+    fn end_line(&mut self, line_end: u64) {
         self.lines += 1;
         let line = std::mem::take(&mut self.line);
         let began = std::mem::replace(&mut self.line_at, self.at);
+        let before = std::mem::replace(&mut self.line_end, line_end);
         if let Some((place, last)) = self.boundary_in(&line) {
-            self.cross(place, last, began);
+            self.cross(place, last, (began, before));
         } else if let Some(top) = self.frames.last_mut() {
             match &top.header {
                 Some(_) if matches!(&*line, b"\r\n" | b"\n") => self.end_header(),
@@ -151,14 +163,14 @@ impl Scanner {
     }
 
     /// A boundary line of the multipart at this place: the part before it ends, and the next begins.
-    fn cross(&mut self, place: usize, last: bool, began: u64) {
+    fn cross(&mut self, place: usize, last: bool, (began, line_end): (u64, u64)) {
         if let Some(top) = self.frames.last_mut() {
             let before = top.header_before;
             if let Some(header) = &mut top.header {
                 header.truncate(before);
             }
         }
-        self.close_behind(place, began, true);
+        self.close_behind(place, began, Some(line_end));
         if last {
             self.frames[place].boundary.clear();
         } else if self.parts < LIMITS.parts {
@@ -167,8 +179,8 @@ impl Scanner {
         }
     }
 
-    /// Ends all parts within the one at this place. The line end before a boundary line belongs to that line.
-    fn close_behind(&mut self, place: usize, end: u64, at_boundary: bool) {
+    /// Ends all parts within the one at this place. The line end before a boundary line, of so many bytes, belongs to that line.
+    fn close_behind(&mut self, place: usize, end: u64, at_boundary: Option<u64>) {
         while self.frames.len() > place + 1 {
             if self.frames.last().is_some_and(|top| top.header.is_some()) {
                 self.read_header(end);
@@ -181,13 +193,12 @@ impl Scanner {
         }
     }
 
-    fn close_last(&mut self, end: u64, at_boundary: bool) -> Option<Node> {
+    fn close_last(&mut self, end: u64, at_boundary: Option<u64>) -> Option<Node> {
         let mut frame = self.frames.pop()?;
         let whole = end.saturating_sub(frame.node.body_at);
-        let break_before = if at_boundary { 2.min(whole) } else { 0 };
-        frame.node.size = whole - break_before;
+        frame.node.size = whole - at_boundary.map_or(0, |line_end| line_end.min(whole));
         // A boundary line was counted already, and the line end before it is none of the part's.
-        let beyond = 2 * u64::from(at_boundary);
+        let beyond = 2 * u64::from(at_boundary.is_some());
         frame.node.lines = (self.lines - frame.first_line).saturating_sub(beyond);
         Some(frame.node)
     }
@@ -252,11 +263,11 @@ impl Scanner {
 
     /// The outline, now that the message has ended.
     pub fn finish(mut self) -> Outline {
-        self.close_behind(0, self.at, false);
+        self.close_behind(0, self.at, None);
         if self.frames[0].header.is_some() {
             self.read_header(self.at);
         }
-        let root = self.close_last(self.at, false).unwrap_or_default();
+        let root = self.close_last(self.at, None).unwrap_or_default();
         Outline {
             root,
             whole: self.whole,

@@ -62,6 +62,33 @@ fn each_part_stands_where_it_is_said_to() {
     assert_eq!(seen.root.lines, MIXED.lines().count() as u64 - 7);
 }
 
+/// A line that ends with a bare LF has one octet less to cut off.
+#[test]
+fn parts_of_a_message_with_bare_line_feeds_are_whole() {
+    for message in [
+        MIXED.replace("\r\n", "\n"),
+        MIXED.replacen("text\r\n--inner", "text\n--inner", 1),
+    ] {
+        for size in [1, 2, 7, 1000] {
+            let mut scanner = Scanner::default();
+            let message = message.as_bytes();
+            message.chunks(size).for_each(|piece| scanner.take(piece));
+            let seen = scanner.finish();
+            let [alternative, attached, pdf] = &seen.root.parts[..] else {
+                panic!("{seen:?}");
+            };
+            let plain = text(message, &alternative.parts[0]).replace("\r\n", "\n");
+            assert_eq!(
+                (plain.as_str(), alternative.parts[0].lines),
+                ("plain\ntext", 1)
+            );
+            assert!(text(message, &alternative.parts[1]).trim_end() == "<p>html</p>");
+            assert_eq!(text(message, &attached.parts[0]), "body");
+            assert_eq!(text(message, pdf), "AAAA");
+        }
+    }
+}
+
 #[test]
 fn pieces_make_no_difference_and_it_can_be_read_back() {
     let whole = outline(MIXED.as_bytes());

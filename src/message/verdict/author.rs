@@ -53,12 +53,54 @@ pub fn sole_author(header: &[u8]) -> Option<EmailAddress> {
     let (Some(value), None) = (values.next()?, values.next()) else {
         return None;
     };
+    match mailboxes(value)?.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
+}
+
+/// The addresses in a field of authors, read by the letter (RFC 5322 §3.4, without groups and the obsolete forms); none if
+/// it can't be read so: programs would show different people.
+pub fn mailboxes(value: &[u8]) -> Option<Vec<EmailAddress>> {
     let named = by_the_letter(value)?;
-    let [one] = named.as_slice() else {
-        return None;
-    };
-    let local = std::str::from_utf8(one.local).ok()?;
-    EmailAddress::parse(&format!("{local}@{}", one.domain)).ok()
+    named.iter().map(Named::address).collect()
+}
+
+/// Whatever any program could take for an address, wherever it stands outside comments and quoted names.
+pub fn any_addresses(value: &[u8]) -> Vec<String> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    // Where a local part that stands here may begin.
+    let mut begin = 0;
+    let is_ended = ended_comments(value);
+    // Behind a quoted string without an end all others are without one as well.
+    let mut quotes_end = true;
+    while let Some(&byte) = value.get(at) {
+        let rest = &value[at..];
+        let octets = match byte {
+            b'"' if quotes_end => {
+                let end = quoted_end(rest);
+                quotes_end = end.is_some();
+                end
+            }
+            b'(' if is_ended[at] => comment_end(rest),
+            _ => None,
+        };
+        if byte == b'@' {
+            let domain = &rest[1..][..domain_end(&rest[1..])];
+            let parts = [&value[begin..at], domain].map(String::from_utf8_lossy);
+            if begin < at && !domain.is_empty() {
+                found.push(parts.join("@"));
+            }
+        }
+        let next = at + octets.unwrap_or(1);
+        match byte {
+            b'"' => begin = at,
+            _ if is_atom(byte) => {}
+            _ => begin = next,
+        }
+        at = next;
+    }
+    found
 }
 
 /// The value of a field that some program may take for `From:`; none within if its name is written oddly.
@@ -121,6 +163,13 @@ struct Named<'v> {
     domain: Domain,
 }
 
+impl Named<'_> {
+    fn address(&self) -> Option<EmailAddress> {
+        let local = std::str::from_utf8(self.local).ok()?;
+        EmailAddress::parse(&format!("{local}@{}", self.domain)).ok()
+    }
+}
+
 /// Reads addresses by the letter, without the obsolete forms.
 struct Reader<'v> {
     rest: &'v [u8],
@@ -169,8 +218,7 @@ impl<'v> Reader<'v> {
             let end = quoted_end(self.rest)?;
             return Some(self.take(end));
         }
-        let atom = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || ATOM.contains(b);
-        let end = self.rest.iter().position(|b| !atom(b));
+        let end = self.rest.iter().position(|b| !is_atom(*b));
         let word = self.take(end.unwrap_or(self.rest.len()));
         (!word.is_empty()).then_some(word)
     }
@@ -203,6 +251,10 @@ impl<'v> Reader<'v> {
 /// names have.
 const ATOM: &[u8] = b"!#$%&'*+-/=?^_`{|}~.";
 
+fn is_atom(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || !octet.is_ascii() || ATOM.contains(&octet)
+}
+
 /// What stands behind white space and comments; none if a comment doesn't end.
 fn skip_cfws(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
@@ -228,6 +280,31 @@ pub(super) fn comment_end(text: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// For each octet, whether a comment that began with it would end. Looking for each one's end would cost the square where
+/// none of them ends.
+fn ended_comments(value: &[u8]) -> Vec<bool> {
+    let mut escaped = false;
+    let deeper = |byte: &u8| {
+        let was_escaped = escaped;
+        escaped = !was_escaped && *byte == b'\\';
+        match byte {
+            _ if was_escaped => 0,
+            b'(' => 1,
+            b')' => -1,
+            _ => 0,
+        }
+    };
+    let steps: Vec<i8> = value.iter().map(deeper).collect();
+    // How far what follows leads out of where one is.
+    let mut lowest = 0_i64;
+    let mut ended = vec![false; value.len()];
+    for (ended, step) in ended.iter_mut().zip(steps).rev() {
+        *ended = lowest < 0;
+        lowest = (lowest + i64::from(step)).min(0);
+    }
+    ended
 }
 
 /// The octets of the quoted string that begins here.

@@ -250,3 +250,144 @@ fn a_sender_is_believed_unless_their_own_domain_says_otherwise() {
         assert_eq!(found, [author, other], "{spf:?} {dmarc:?}");
     }
 }
+
+/// Who vouches for an author, where their domain says what becomes of others' mail and where it says nothing.
+#[tokio::test]
+async fn who_vouches_for_an_author() {
+    let (here, none) = ("v=spf1 ip4:192.0.2.1 -all", vec![]);
+    let table = || {
+        world()
+            .with("plain.example", "TXT", here)
+            .with("mx.plain.example", "TXT", here)
+            .with("loose.example", "TXT", here)
+            .with("mx.loose.example", "TXT", here)
+            .with("_dmarc.loose.example", "TXT", "v=DMARC1; p=none")
+            .with("_dmarc.closed.example", "TXT", "v=DMARC1; p=none")
+    };
+    let by = |domain: &str| vec![signed(domain, DkimResult::Pass)];
+    let wrong = |domain: &str| vec![signed(domain, DkimResult::Fail)];
+    for (helo, sender, author, dkim, vouched) in [
+        // No policy: SPF or a signature, of that very domain.
+        (
+            "x.example",
+            "a@plain.example",
+            "plain.example",
+            none.clone(),
+            true,
+        ),
+        (
+            "x.example",
+            "a@plain.example",
+            "other.example",
+            none.clone(),
+            false,
+        ),
+        (
+            "x.example",
+            "a@plain.example",
+            "sub.plain.example",
+            none.clone(),
+            false,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "bare.example",
+            none.clone(),
+            false,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "bare.example",
+            by("bare.example"),
+            true,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "BARE.example",
+            by("bare.EXAMPLE"),
+            true,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "bare.example",
+            wrong("bare.example"),
+            false,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "bare.example",
+            by("mail.bare.example"),
+            false,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "bare.example",
+            by("other.example"),
+            false,
+        ),
+        // No sender: the host's name vouches for nobody who writes, unless a policy says so.
+        (
+            "mx.plain.example",
+            "",
+            "mx.plain.example",
+            none.clone(),
+            false,
+        ),
+        ("mx.plain.example", "", "plain.example", none.clone(), false),
+        ("mx.loose.example", "", "loose.example", none.clone(), true),
+        ("x.example", "", "plain.example", by("plain.example"), true),
+        // A policy: what it takes for enough, the domains above and below as well.
+        (
+            "x.example",
+            "a@loose.example",
+            "loose.example",
+            none.clone(),
+            true,
+        ),
+        (
+            "x.example",
+            "a@plain.example",
+            "loose.example",
+            none.clone(),
+            false,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "closed.example",
+            by("mail.closed.example"),
+            true,
+        ),
+        (
+            "x.example",
+            "a@bare.example",
+            "closed.example",
+            by("other.example"),
+            false,
+        ),
+        (
+            "x.example",
+            "a@closed.example",
+            "closed.example",
+            none.clone(),
+            false,
+        ),
+    ] {
+        let (table, ip) = (table(), IP.parse().unwrap());
+        let arrived = look_at_arrival(&table, Sending { ip, helo, sender }, PATIENCE).await;
+        let header = format!("From: a@{author}\r\n\r\n");
+        let count = dkim.len();
+        let verdict = judge(&table, header.as_bytes(), arrived, dkim).await;
+        assert_eq!(
+            verdict.vouches_for_author(),
+            vouched,
+            "{helo}, <{sender}>, {count} signatures: {author}"
+        );
+    }
+}

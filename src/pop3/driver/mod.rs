@@ -48,8 +48,8 @@ enum Gone {
     /// The peer said nothing for too long.
     #[error("the peer was silent for too long")]
     Silent,
-    /// The account was closed.
-    #[error("the account was closed")]
+    /// Who had logged in may not be here any more.
+    #[error("the account or the password was revoked")]
     Revoked,
     /// A message could not be read to its end: what was sent of it must not look whole.
     #[error("a message can't be read: {0}")]
@@ -57,15 +57,20 @@ enum Gone {
     /// We are asked to stop.
     #[error("the service stops")]
     Stopped,
+    /// The service stops, or who had logged in may not be here any more, in the middle of a message or a list.
+    #[error("it was cut short: the service stops, or the account or the password was revoked")]
+    CutShort,
 }
 
 impl Gone {
     /// The last words, where somebody may still hear them. In the middle of a message they would be part of it.
     fn last(&self) -> Vec<u8> {
         match self {
-            Self::Peer(_) | Self::Unreadable(_) => Vec::new(),
+            Self::Peer(_) | Self::Unreadable(_) | Self::CutShort => Vec::new(),
             Self::Silent => err("[SYS/TEMP] Waited too long"),
-            Self::Revoked => err("[SYS/PERM] This account was closed"),
+            Self::Revoked => {
+                err("[SYS/PERM] The account or its password has changed, please log in again")
+            }
             Self::Stopped => err("[SYS/TEMP] The service stops, please dial again"),
         }
     }
@@ -133,12 +138,28 @@ impl<H: Host> Door<H> {
         let Some((stream, tls)) = self.handshake(socket, client, stop).await else {
             return;
         };
-        let mut wire = Wire::new(stream, self.timeouts.waits);
+        let wire = Wire::new(stream, self.timeouts.waits);
+        self.talk(wire, tls, client, stop).await;
+    }
+
+    /// Runs what follows the handshake.
+    async fn talk<S>(
+        &self,
+        mut wire: Wire<S>,
+        tls: TlsInfo,
+        client: IpAddr,
+        stop: &CancellationToken,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
         let last = if self.host.in_service() {
             match self.converse(&mut wire, tls, client, stop).await {
                 Ok(last) => last,
                 Err(gone) => {
                     tracing::debug!(%gone, "ended");
+                    if let Gone::CutShort = gone {
+                        wire.output().clear();
+                    }
                     gone.last()
                 }
             }
@@ -177,3 +198,7 @@ impl<H: Host> Door<H> {
         None
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -46,7 +46,8 @@ impl<H: Host> Door<H> {
                     Step::Say(text) => wire.output().extend(text),
                     Step::Close(text) => return Ok(text),
                     Step::AskCredentials(asked) => {
-                        let answer = self.host.credentials(client, asked.user()).await;
+                        let answer = self.host.credentials(client, asked.user(), asked.proof());
+                        let answer = answer.await;
                         next = Some(stranger.answer_credentials(asked, answer));
                     }
                     Step::Login(login) => {
@@ -119,13 +120,26 @@ impl<H: Host> Door<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         loop {
+            // Others have their turn between commands that came together.
+            tokio::task::consume_budget().await;
             let (used, step) = member.advance(wire.input());
             wire.consume(used);
+            // What came together with the last command is not run for somebody who is out.
+            let acts = matches!(step, Step::List(_) | Step::Send(..) | Step::Leave(_));
+            if acts && !self.host.still_lets_in(place.account.entrant) {
+                return Err(Gone::Revoked);
+            }
             match step {
                 Step::Say(text) => wire.output().extend(text),
                 Step::Close(text) => return Ok(text),
-                Step::List(listing) => list(wire, &member, listing).await?,
-                Step::Send(message, lines) => send(wire, place, message, lines).await?,
+                Step::List(listing) => {
+                    let said = list(wire, &member, listing);
+                    self.unless_out(place, stop, said).await?;
+                }
+                Step::Send(message, lines) => {
+                    let said = send(wire, place, member.maildrop(), message, lines);
+                    self.unless_out(place, stop, said).await?;
+                }
                 Step::Leave(uids) => {
                     let left = leave(place, &member, &uids).await;
                     return Ok(member.farewell(left));
@@ -142,6 +156,21 @@ impl<H: Host> Door<H> {
         }
     }
 
+    /// Says much. However slowly it is taken, nobody gets more of it who is out, and a stop doesn't wait for it.
+    async fn unless_out(
+        &self,
+        place: &Place,
+        stop: &CancellationToken,
+        said: impl Future<Output = Result<(), Gone>> + Send,
+    ) -> Result<(), Gone> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Gone::CutShort),
+            () = self.host.shut_out(place.account.entrant) => Err(Gone::CutShort),
+            said = said => said,
+        }
+    }
+
     /// Waits for input.
     async fn wait<S>(
         &self,
@@ -153,19 +182,12 @@ impl<H: Host> Door<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let until = Instant::now() + self.timeouts.idle;
-        loop {
-            let look = Instant::now() + self.timeouts.look;
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(Gone::Stopped),
-                read = wire.read() => return Ok(read?),
-                () = sleep_until(until) => return Err(Gone::Silent),
-                () = sleep_until(look) => {
-                    if !self.host.still_lets_in(place.account.staff) {
-                        return Err(Gone::Revoked);
-                    }
-                }
-            }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Gone::Stopped),
+            () = self.host.shut_out(place.account.entrant) => Err(Gone::Revoked),
+            read = wire.read() => Ok(read?),
+            () = sleep_until(until) => Err(Gone::Silent),
         }
     }
 }
@@ -189,6 +211,7 @@ where
 async fn send<S>(
     wire: &mut Wire<S>,
     place: &Place,
+    maildrop: &Maildrop,
     message: Dropped,
     lines: Option<u64>,
 ) -> Result<(), Gone>
@@ -198,15 +221,9 @@ where
     let mut body = place.account.mailboxes.body(message.message);
     let mut next = match body.next().await {
         Ok(next) => next,
-        Err(StoreError::Cut { .. }) => {
-            wire.output()
-                .extend(err("It is gone: another program has removed it"));
-            return Ok(());
-        }
         Err(error) => {
-            tracing::error!(%error, "a message can't be read");
             wire.output()
-                .extend(err("[SYS/PERM] The message is damaged"));
+                .extend(unread(place, maildrop, &message, &error).await);
             return Ok(());
         }
     };
@@ -226,6 +243,32 @@ where
     }
     stuffing.finish(wire.output());
     Ok(())
+}
+
+/// Why a message can't even be begun: somebody removed it meanwhile, or it is damaged.
+async fn unread(
+    place: &Place,
+    maildrop: &Maildrop,
+    message: &Dropped,
+    error: &StoreError,
+) -> Vec<u8> {
+    if let StoreError::Cut { .. } = error {
+        match place
+            .account
+            .mailboxes
+            .still_stands(maildrop, message)
+            .await
+        {
+            Ok(true) => {}
+            Ok(false) => return err("It is gone: another program has removed it"),
+            Err(error) => {
+                tracing::error!(%error, "a folder can't be read");
+                return err("[SYS/TEMP] The message can't be read now");
+            }
+        }
+    }
+    tracing::error!(%error, "a message can't be read");
+    err("[SYS/PERM] The message is damaged")
 }
 
 /// Takes what was marked out of the maildrop. Answers whether all of it is gone.

@@ -14,6 +14,9 @@ const PAGE: usize = 500;
 pub(in crate::pop3) struct Member {
     maildrop: Maildrop,
     gone: Vec<bool>,
+    /// How many messages there are, and their octets; and how many of them don't go.
+    all: (usize, u64),
+    left: (usize, u64),
     bound: bool,
     limits: Limits,
     errors: u32,
@@ -34,10 +37,13 @@ enum Kind {
 
 impl Member {
     pub(super) fn new(maildrop: Maildrop, bound: bool, limits: Limits) -> Self {
-        let gone = vec![false; maildrop.messages.len()];
+        let octets = maildrop.messages.iter().map(|message| message.size);
+        let all = (maildrop.messages.len(), octets.sum());
         Self {
+            gone: vec![false; maildrop.messages.len()],
+            all,
+            left: all,
             maildrop,
-            gone,
             bound,
             limits,
             errors: 0,
@@ -46,7 +52,7 @@ impl Member {
 
     /// What is said to who comes in.
     pub(super) fn welcome(&self) -> Vec<u8> {
-        let (count, octets) = self.left();
+        let (count, octets) = self.left;
         ok(&format!("{count} messages ({octets} octets)"))
     }
 
@@ -87,7 +93,7 @@ impl Member {
             Command::Noop => Step::Say(ok("Here")),
             Command::Http => not_http(),
             Command::Stat => {
-                let (count, octets) = self.left();
+                let (count, octets) = self.left;
                 Step::Say(ok(&format!("{count} {octets}")))
             }
             Command::List(None) => listing(Kind::Sizes),
@@ -97,12 +103,16 @@ impl Member {
             Command::Retr(number) => Step::Send(self.message(number)?.1, None),
             Command::Top(number, lines) => Step::Send(self.message(number)?.1, Some(lines)),
             Command::Dele(number) => {
-                let place = self.message(number)?.0;
+                let (place, message) = self.message(number)?;
                 self.gone[place] = true;
+                self.left = (self.left.0 - 1, self.left.1 - message.size);
                 Step::Say(ok("It goes when you quit"))
             }
             Command::Rset => {
-                self.gone.fill(false);
+                if self.left != self.all {
+                    self.gone.fill(false);
+                    self.left = self.all;
+                }
                 Step::Say(ok("Everything stays"))
             }
             Command::Quit => Step::Leave(self.going()),
@@ -127,14 +137,6 @@ impl Member {
         let place = place.filter(|place| self.gone.get(*place) == Some(&false));
         let place = place.ok_or("No such message")?;
         Ok((place, self.maildrop.messages[place]))
-    }
-
-    fn left(&self) -> (usize, u64) {
-        let left = self.maildrop.messages.iter().zip(&self.gone);
-        left.filter(|(_, gone)| !**gone)
-            .fold((0, 0), |(count, octets), (message, _)| {
-                (count + 1, octets + message.size)
-            })
     }
 
     fn going(&self) -> Vec<Uid> {

@@ -46,12 +46,13 @@ pub(super) fn err(text: &str) -> Vec<u8> {
     format!("-ERR {text}\r\n").into_bytes()
 }
 
-/// What can be done here (RFC 2449 §5): before a log-in and after it. `-PLUS` is offered where the channel can be bound to.
+/// What can be done here (RFC 2449 §5): before a log-in and after it. EXPIRE isn't among it: each mailbox keeps its mail as
+/// long as the configuration says, and as a hold does. `-PLUS` is offered where the channel can be bound to.
 fn capabilities(bound: bool) -> Vec<u8> {
     let mechanisms = crate::staff::sasl::Mechanism::offered(bound).join(" ");
     format!(
         "+OK What can be done here\r\nTOP\r\nUIDL\r\nUSER\r\nSASL {mechanisms}\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n\
-         PIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Hustings\r\n.\r\n"
+         PIPELINING\r\nIMPLEMENTATION Hustings\r\n.\r\n"
     )
     .into_bytes()
 }

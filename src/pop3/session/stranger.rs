@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use super::{Command, Line, Member, Step, broken, capabilities, err, line, not_http, ok};
 use crate::mailbox::Maildrop;
-use crate::pop3::host::{Credentials, Refusal};
+use crate::pop3::host::Refusal;
 use crate::pop3::limits::{COMMAND_LINE, DIALOGUE_LINE, Limits};
 use crate::smtp::server::TlsInfo;
-use crate::staff::LoginOutcome;
 use crate::staff::sasl::{Asked, Dialogue, Fault, Heard, Mechanism};
+use crate::staff::{Knocked, LoginOutcome};
 
 /// Somebody who hasn't logged in.
 pub(in crate::pop3) struct Stranger {
@@ -178,10 +178,10 @@ impl Stranger {
     pub(in crate::pop3) fn answer_credentials(
         &mut self,
         asked: Asked,
-        answer: Result<Credentials, Refusal>,
+        answer: Result<Knocked, Refusal>,
     ) -> Step {
         match answer {
-            Ok(Credentials { verifier, tried }) => {
+            Ok(Knocked { verifier, tried }) => {
                 let heard = asked.answer(verifier, tried);
                 self.heard(heard)
             }

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::id::{FolderId, MessageId, StaffId};
 use crate::mailbox::Maildrop;
-use crate::pop3::host::{Credentials, Refusal};
+use crate::pop3::host::Refusal;
 use crate::pop3::limits::Limits;
 use crate::smtp::server::TlsInfo;
 use crate::staff::scram::Verifier;
 use crate::staff::scram::client::Client;
-use crate::staff::{LoginOutcome, Tried};
+use crate::staff::{Knocked, LoginOutcome, Tried};
 
 fn stranger() -> Stranger {
     Stranger::new(TlsInfo::pretended(), Limits::default())
@@ -31,9 +31,9 @@ fn maildrop(count: u32) -> Maildrop {
     )
 }
 
-fn known(asked: &Asked) -> Credentials {
+fn known(asked: &Asked) -> Knocked {
     let is_known = asked.user() == "ann";
-    Credentials {
+    Knocked {
         verifier: Verifier::new("secret word").unwrap(),
         tried: Tried::pretended(is_known.then(StaffId::random)),
     }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::id::StaffId;
 pub use crate::net::ConnectionId;
 use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::staff::Entrant;
 use crate::store::DsnWish;
 
 /// Which of the doors a connection came in by.
@@ -74,7 +74,7 @@ impl TlsInfo {
     }
 
     /// A stand-in for a session, for tests of what comes after it.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn pretended() -> Self {
         Self {
             version: "TLS1.3",
@@ -147,7 +147,7 @@ pub struct Caller {
     /// What encrypts the connection.
     pub tls: TlsInfo,
     /// Who it has proven to be; always `None` on the MX, always `Some` in a mail on submission.
-    pub staff: Option<StaffId>,
+    pub staff: Option<Entrant>,
 }
 
 impl fmt::Debug for Caller {

@@ -6,11 +6,9 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use super::envelope::{Caller, Envelope};
-use crate::id::StaffId;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
-use crate::staff::Tried;
-use crate::staff::scram::Verifier;
+use crate::staff::{Entrant, Knocked, LoginOutcome, Proof};
 
 /// A reply that says no: its code is 4xx or 5xx, whoever made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +43,15 @@ impl Refusal {
         ))
     }
 
+    /// `421 4.7.0`, after which the connection closes: the account, or the password by which they logged in, was ended.
+    pub fn shut_out() -> Self {
+        Self(Reply::new(
+            421,
+            (4, 7, 0),
+            "The account or its password has changed, please log in again",
+        ))
+    }
+
     /// `550 5.1.1`: there is no such mailbox.
     pub fn no_such_mailbox() -> Self {
         Self(Reply::new(550, (5, 1, 1), "No such mailbox here"))
@@ -67,18 +74,6 @@ pub struct Accepted {
     /// What the client is told behind `250 2.0.0`: short, without personal data.
     pub note: Cow<'static, str>,
 }
-
-/// What a host knows of a user name.
-#[derive(Debug)]
-pub struct Credentials {
-    /// What a password or a proof is checked against. For a name that is unknown, revoked or may not log in it is
-    /// [`Verifier::dummy`] of the normalised name, so that an outsider sees the same salt each time and learns nothing.
-    pub verifier: Verifier,
-    /// Whose it is, to be given back with how the log-in ended.
-    pub tried: Tried,
-}
-
-pub use crate::staff::LoginOutcome;
 
 /// The rooms, as the SMTP doors see them. All calls of one connection come one after another.
 pub trait Host: Send + Sync + 'static {
@@ -112,12 +107,14 @@ pub trait Host: Send + Sync + 'static {
         envelope: &Envelope,
     ) -> impl Future<Output = Result<Self::Body, Refusal>> + Send;
 
-    /// What is known of a user name as the client wrote it. It takes as long for an unknown name.
+    /// What is known of a user name as the client wrote it. It takes as long for an unknown name, and what a password or a
+    /// proof is checked against looks alike, and the same each time.
     fn credentials(
         &self,
         caller: &Caller,
         user: &str,
-    ) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
+        proof: Proof,
+    ) -> impl Future<Output = Result<Knocked, Refusal>> + Send;
 
     /// How the log-in ended, and who is in if they have proven it. A refusal keeps even a proven caller out (revoked
     /// meanwhile).
@@ -125,7 +122,13 @@ pub trait Host: Send + Sync + 'static {
         &self,
         caller: &Caller,
         outcome: LoginOutcome,
-    ) -> impl Future<Output = Result<Option<StaffId>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Option<Entrant>, Refusal>> + Send;
+
+    /// Whether who has logged in still may be here.
+    fn still_lets_in(&self, who: Entrant) -> bool;
+
+    /// Waits until who has logged in may be here no more.
+    fn shut_out(&self, who: Entrant) -> impl Future<Output = ()> + Send;
 }
 
 /// A message on its way into the store. Dropped before [`Body::finish`], it leaves nothing behind.

@@ -47,6 +47,10 @@ impl Default for Limits {
 pub struct Timeouts {
     /// For a whole command line (RFC 5321 §4.5.3.2.7: five minutes at least).
     pub command: Duration,
+    /// For a log-in on submission, from the connection's beginning: STARTTLS, the handshake and all.
+    pub log_in: Duration,
+    /// On port 25 for a MAIL, from the beginning or from the end of the mail before it.
+    pub next_mail: Duration,
     /// For the next octets of a message (RFC 5321 §4.5.3.2.5: three minutes).
     pub data: Duration,
     /// For a whole message, so that one drop a minute doesn't hold a place for ever.
@@ -66,6 +70,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             command: Duration::from_secs(300),
+            log_in: Duration::from_secs(120),
+            next_mail: Duration::from_secs(300),
             data: Duration::from_secs(180),
             message: Duration::from_secs(3600),
             slow: Duration::from_secs(300),
@@ -81,7 +87,10 @@ pub(super) const SLOWEST: u64 = 1024;
 
 /// A command line with its CRLF (RFC 5321 §4.5.3.1.4).
 pub(super) const COMMAND_LINE: usize = 512;
-/// MAIL grows by SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531) and AUTH 500 (RFC 4954).
-pub(super) const MAIL_LINE: usize = COMMAND_LINE + 26 + 17 + 10 + 500;
+/// MAIL grows by SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH 500 (RFC 4954), RET 9 and ENVID 107
+/// (RFC 3461 §4.3, §4.4), and REQUIRETLS 11 (RFC 8689).
+pub(super) const MAIL_LINE: usize = COMMAND_LINE + 26 + 17 + 10 + 500 + 9 + 107 + 11;
+/// RCPT grows by NOTIFY 29 (RFC 3461 §4.1) and ORCPT 507 (§4.2: 500 and its name).
+pub(super) const RCPT_LINE: usize = COMMAND_LINE + 29 + 507;
 /// An AUTH command or response with its CRLF (RFC 4954 §4).
 pub(super) const AUTH_LINE: usize = 12288;

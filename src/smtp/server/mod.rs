@@ -11,6 +11,9 @@
 mod codec;
 mod driver;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod fuzz;
 mod host;
 mod limits;
 mod received;
@@ -19,10 +22,9 @@ mod verb;
 
 pub use driver::Door;
 pub use envelope::{Caller, ConnectionId, Envelope, HelloName, Recipient, Role, TlsInfo};
-pub use host::{Accepted, Body, Credentials, Host, LoginOutcome, Refusal};
+pub use host::{Accepted, Body, Host, Refusal};
 pub use limits::{Limits, Timeouts};
 pub use received::{name_peer, received_field};
 pub use session::{
-    AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Finish, Login, Open, OpenStep,
-    Secured, Session, Step,
+    AskRecipient, AskSender, Awaiting, Begin, Finish, Login, Open, OpenStep, Secured, Session, Step,
 };

@@ -7,17 +7,18 @@ use jiff::tz::TimeZone;
 
 use super::envelope::Envelope;
 
-/// The field with its CRLF. On the MX it names the peer's address; on submission neither that nor the name of the
-/// client's computer, which would tell the world where staff sit.
+/// The field with its CRLF. On the MX it says whom it came from; on submission nothing of that, for neither the address
+/// nor the name of the client's computer is the world's business.
 pub fn received_field(envelope: &Envelope, host_name: &str, at: Timestamp) -> String {
     let caller = &envelope.caller;
     let from = if caller.role.is_submission() {
-        "authenticated-user".to_owned()
+        String::new()
     } else {
-        format!("{} ({})", caller.hello.as_str(), literal(caller.client))
+        let (hello, client) = (caller.hello.as_str(), literal(caller.client));
+        format!("from {hello} ({client})\r\n\t")
     };
     format!(
-        "Received: from {from}\r\n\tby {host_name} with {}\r\n\tid {}-{} tls {};\r\n\t{}\r\n",
+        "Received: {from}by {host_name} with {}\r\n\tid {}-{} tls {};\r\n\t{}\r\n",
         protocol(envelope),
         caller.connection,
         envelope.number,
@@ -69,11 +70,19 @@ fn date(at: Timestamp) -> String {
 mod tests {
     use super::super::envelope::{Caller, ConnectionId, HelloName, Role, TlsInfo};
     use super::*;
-    use crate::id::StaffId;
+    use crate::id::{PasswordId, StaffId};
     use crate::smtp::path::ReversePath;
+    use crate::staff::Entrant;
+
+    fn entrant() -> Entrant {
+        Entrant {
+            staff: StaffId::random(),
+            password: PasswordId::random(),
+        }
+    }
 
     fn envelope(role: Role) -> Envelope {
-        let staff = role.is_submission().then(StaffId::random);
+        let staff = role.is_submission().then(entrant);
         Envelope {
             caller: Caller {
                 connection: ConnectionId::random(),
@@ -128,8 +137,7 @@ mod tests {
     #[test]
     fn on_submission_nothing_of_the_client_is_named() {
         let field = received_field(&envelope(Role::Submission), "mx.party.example", noon());
-        assert!(field.starts_with("Received: from authenticated-user\r\n"));
-        assert!(field.contains(" with ESMTPSA\r\n"));
+        assert!(field.starts_with("Received: by mx.party.example with ESMTPSA\r\n\tid "));
         assert!(!field.contains("192.0.2.1") && !field.contains("other.example"));
     }
 
@@ -138,7 +146,7 @@ mod tests {
         let mut envelope = envelope(Role::Mx);
         envelope.utf8 = true;
         assert_eq!(protocol(&envelope), "UTF8SMTPS");
-        envelope.caller.staff = Some(StaffId::random());
+        envelope.caller.staff = Some(entrant());
         assert_eq!(protocol(&envelope), "UTF8SMTPSA");
         envelope.utf8 = false;
         envelope.caller.extended = false;

@@ -58,6 +58,7 @@ impl StaffRoom {
             return Err(StaffError::TooManyGrants(MOST));
         }
         let until = now + new.lasts;
+        by.may_give(Some(until))?;
         let verb = described(&new, until);
         grants.push(GrantRecord {
             role: new.role,

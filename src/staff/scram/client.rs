@@ -22,6 +22,7 @@ impl Client {
     }
 
     /// The client's first message.
+    #[cfg(test)]
     pub(crate) fn first(&self) -> String {
         format!("{}{}", self.header, self.bare)
     }

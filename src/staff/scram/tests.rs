@@ -36,7 +36,7 @@ fn the_exchange_of_rfc_7677() {
     );
     let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     assert_eq!(
-        challenge.verify(last).as_deref(),
+        challenge.verify(last).map(|(said, _)| said).as_deref(),
         Ok("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
     );
 }
@@ -101,7 +101,7 @@ fn several_passwords_share_a_salt_and_each_is_known() {
         let parsed = first("n,,n=user,r=abc", Binding::NotOffered).expect("well formed");
         let challenge = parsed.challenge(verifier.clone());
         let answer = client_final("n=user,r=abc", &challenge, b"n,,", password);
-        challenge.verify_which(answer.as_bytes())
+        challenge.verify(answer.as_bytes())
     };
     let again = Verifier::from_bytes(&full.to_bytes()).expect("our own bytes");
     let mut signatures = std::collections::HashSet::new();
@@ -246,6 +246,17 @@ fn another_nonce_header_or_proof_is_refused() {
     }
 }
 
+/// Not even by who knows the password: an answer is to one challenge.
+#[test]
+fn an_answer_signed_with_another_nonce_is_refused() {
+    let challenge = first("n,,n=user,r=abc", Binding::NotOffered);
+    let challenge = challenge.expect("well formed");
+    let mut challenge = challenge.challenge_with(verifier(), "def");
+    let answer = client_final("n=user,r=abc", &challenge, b"n,,", PASSWORD);
+    challenge.nonce = "abcdeg".into();
+    assert!(challenge.verify(answer.as_bytes()).is_err());
+}
+
 #[test]
 fn two_challenges_have_two_nonces() {
     let one = first("n,,n=user,r=abc", Binding::NotOffered).expect("well formed");
@@ -267,4 +278,23 @@ proptest! {
             .challenge(Verifier::dummy(&[0; 32], "user"));
         prop_assert!(challenge.verify(&bytes).is_err());
     }
+}
+
+/// However many passwords somebody has, and if there is nobody: the same work.
+#[test]
+fn as_many_keys_are_tried_for_everybody() {
+    let tries = |verifier: &Verifier| {
+        let mut tried = 0;
+        let found = verifier.find(|_| {
+            tried += 1;
+            [1; HASH_LEN]
+        });
+        assert!(found.is_none());
+        tried
+    };
+    let one = verifier();
+    let two = one.clone().with(PasswordId::from_bytes([2; 16]), "other");
+    assert_eq!(tries(&Verifier::dummy(&[0; 32], "nobody")), MOST_PASSWORDS);
+    assert_eq!(tries(&one), MOST_PASSWORDS);
+    assert_eq!(tries(&two.expect("printable")), MOST_PASSWORDS);
 }

@@ -32,7 +32,13 @@ impl World {
     }
 
     fn may(&mut self, client: &str, tried: Tried) -> Result<Duration, HeldUp> {
-        self.book.may_try(ip(client), tried, self.now)
+        self.book
+            .may_try(ip(client), tried, Proof::Hashed, self.now)
+    }
+
+    fn may_talk(&mut self, client: &str, tried: Tried) -> Result<Duration, HeldUp> {
+        self.book
+            .may_try(ip(client), tried, Proof::Dialogue, self.now)
     }
 
     fn wrong(&mut self, client: &str, tried: Tried, times: u32) {
@@ -86,6 +92,30 @@ fn ipv6_counts_by_the_64() {
     world.wrong("2001:db8:1:2:ffff::9", nobody(2), 1);
     assert!(world.may("2001:db8:1:2::7", nobody(3)).is_err());
     assert!(world.may("2001:db8:1:3::1", nobody(3)).is_ok());
+}
+
+/// Who was given a /48 has 65,536 networks of a household each.
+#[test]
+fn an_ipv6_site_waits_as_well() {
+    let mut world = World::new(&[]);
+    let ada = somebody(1);
+    world.right("2001:db8:1:aaaa::1", ada);
+    let most = 3 * SITE;
+    for n in 0..most {
+        let client = format!("2001:db8:1:{n:x}::1");
+        assert!(world.may(&client, nobody(0)).is_ok(), "{n}");
+        world.wrong(&client, nobody(u64::from(n)), 1);
+    }
+    let held = world.may_talk("2001:db8:1:ffff::1", nobody(0));
+    let text = held.expect_err("it waits").to_string();
+    assert!(text.contains("your network 2001:db8:1::/48"), "{text}");
+    assert!(world.may("2001:db8:2::1", nobody(0)).is_ok());
+    assert!(
+        world.may("2001:db8:1:aaaa::1", ada).is_ok(),
+        "it's her home"
+    );
+    world.now += 15 * MINUTE;
+    assert!(world.may("2001:db8:1:ffff::1", nobody(0)).is_ok());
 }
 
 /// The whole point: a stranger beside her, or many anywhere, keep nobody out.
@@ -146,8 +176,16 @@ fn an_old_password_at_home_harms_nobody() {
     world.wrong("192.0.2.2", ada, 100);
     assert!(world.may("192.0.2.3", ben).is_ok());
     assert_eq!(world.may("192.0.2.1", ada), Ok(Duration::ZERO));
+    // Beyond that somebody guesses: the house waits, and she is answered late, but never kept out of her own.
     world.wrong("192.0.2.2", ada, HOME_TRIES);
-    assert!(world.may("192.0.2.2", ada).is_err());
+    assert!(world.may("192.0.2.3", ben).is_err());
+    assert_eq!(world.may("192.0.2.1", ada), Ok(LONGEST_DELAY));
+    world.right("192.0.2.1", ada);
+    assert_eq!(world.may("192.0.2.1", ada), Ok(Duration::ZERO));
+}
+
+fn may_ben(book: &WrongPasswords) -> Result<Duration, HeldUp> {
+    book.may_try(ip("192.0.2.1"), book.tried("ben", None), Proof::Hashed)
 }
 
 #[test]
@@ -161,7 +199,7 @@ fn an_admin_lifts_what_is_left() {
     for _ in 0..5 {
         book.wrong(here, Some(ada));
     }
-    assert!(book.may_try(here, ada).is_err());
+    assert!(book.may_try(here, ada, Proof::Hashed).is_err());
     assert_eq!(book.wrong_for(ada), 5);
     let held = HeldUpNow {
         networks: 1,
@@ -169,9 +207,9 @@ fn an_admin_lifts_what_is_left() {
     };
     assert_eq!(book.held_up(), held);
     book.pardon(ada);
-    assert_eq!(book.may_try(here, ada), Ok(Duration::ZERO));
+    assert_eq!(book.may_try(here, ada, Proof::Hashed), Ok(Duration::ZERO));
     book.right(here, ada);
-    assert!(book.may_try(here, book.tried("ben", None)).is_err());
+    assert!(may_ben(&book).is_err());
     assert_eq!(
         book.lift_networks("198.51.100.0/24".parse().expect("a network")),
         0
@@ -180,7 +218,7 @@ fn an_admin_lifts_what_is_left() {
         book.lift_networks("192.0.2.9".parse().expect("a network")),
         1
     );
-    assert!(book.may_try(here, book.tried("ben", None)).is_ok());
+    assert!(may_ben(&book).is_ok());
     assert_eq!(book.held_up(), HeldUpNow::default());
 }
 
@@ -190,18 +228,18 @@ fn other_rules_hold_at_once_and_forget_nothing() {
     let (ada, here) = (book.tried("ada", None), ip("192.0.2.1"));
     book.wrong(here, Some(ada));
     book.wrong(here, None);
-    assert!(book.may_try(here, ada).is_ok());
+    assert!(book.may_try(here, ada, Proof::Hashed).is_ok());
     let stricter = TryRules {
         most: 2,
         ..TryRules::default()
     };
     book.set(stricter.clone());
-    assert!(book.may_try(here, ada).is_err());
+    assert!(book.may_try(here, ada, Proof::Hashed).is_err());
     book.set(TryRules {
         trusted: vec!["192.0.2.0/24".parse().expect("a network")],
         ..stricter
     });
-    assert!(book.may_try(here, ada).is_ok());
+    assert!(book.may_try(here, ada, Proof::Hashed).is_ok());
 }
 
 /// However many networks strangers have, what they make us hash is bounded, and members don't wait for it.
@@ -224,8 +262,32 @@ fn strangers_share_one_measure() {
     }
     assert!((200..240).contains(&refused), "{refused}");
     assert_eq!(world.may("192.0.2.1", ada), Ok(Duration::ZERO));
+    // Who makes us hash nothing neither waits for them nor is in their way.
+    assert_eq!(world.may_talk("203.0.113.1", nobody(0)), Ok(Duration::ZERO));
     world.now += MINUTE;
     assert_eq!(world.may("203.0.113.1", nobody(0)), Ok(Duration::ZERO));
+}
+
+/// SCRAM dialogues that are opened and left half done.
+#[test]
+fn half_a_dialogue_keeps_nobody_out() {
+    let mut world = World::new(&[]);
+    for n in 0..4000u32 {
+        let client = format!("203.{}.{}.1", n / 250, n % 250);
+        let wait = world.may_talk(&client, nobody(u64::from(n)));
+        assert_eq!(wait, Ok(Duration::ZERO), "{n}");
+    }
+    assert_eq!(world.may("198.51.100.1", somebody(1)), Ok(Duration::ZERO));
+    // One that ends with a wrong proof counts as any wrong password does.
+    for _ in 0..3 {
+        assert!(world.may_talk("198.51.100.1", nobody(1)).is_ok());
+        world.wrong("198.51.100.1", nobody(1), 1);
+    }
+    assert!(world.may_talk("198.51.100.1", nobody(2)).is_err());
+    assert!(
+        world.may_talk("192.0.2.1", nobody(1)).expect("no refusal") >= DELAY,
+        "a name that is guessed at is answered late"
+    );
 }
 
 #[test]
@@ -234,10 +296,37 @@ fn memory_is_bounded() {
     for n in 0..30_000u64 {
         let client = format!("10.{}.{}.1", n / 250, n % 250);
         world.wrong(&client, nobody(n), 1);
-        if n % 3 == 0 {
+        if n % 2 == 0 {
             world.right(&client, somebody(n));
         }
     }
     let book = &world.book;
+    assert!(book.sites.is_empty());
     assert!(book.networks.len() <= MOST && book.names.len() <= MOST && book.homes.len() <= MOST);
+}
+
+/// Who has an account can't guess at others' by logging in between.
+#[test]
+fn a_log_in_between_wipes_out_no_guesses() {
+    let mut world = World::new(&[]);
+    let (eve, ben) = (somebody(1), somebody(2));
+    world.right("192.0.2.1", eve);
+    world.wrong("192.0.2.1", ben, 2);
+    world.right("192.0.2.1", eve);
+    world.wrong("192.0.2.1", ben, 1);
+    assert!(world.may("192.0.2.1", ben).is_err());
+    assert_eq!(world.may("192.0.2.1", eve), Ok(Duration::ZERO));
+}
+
+#[test]
+fn whom_an_admin_lets_in_is_let_in_for_a_time() {
+    let mut world = World::new(&[]);
+    let (ada, wait) = (somebody(1), world.book.rules.wait);
+    let staff = ada.staff.expect("an account");
+    world.book.pardoned.insert(staff, world.now + wait);
+    world.now += wait - MINUTE;
+    world.wrong("192.0.2.1", nobody(2), 3);
+    assert_eq!(world.may("192.0.2.1", ada), Ok(Duration::ZERO));
+    world.now += MINUTE;
+    assert!(world.may("192.0.2.1", ada).is_err());
 }

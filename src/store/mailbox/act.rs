@@ -19,6 +19,21 @@ pub enum MarkChange {
     Replace,
 }
 
+/// Marks to be changed.
+#[derive(Debug, Clone)]
+pub struct MarkAct {
+    /// Where the messages stand.
+    pub folder: FolderId,
+    /// Which.
+    pub uids: Uids,
+    /// How.
+    pub change: MarkChange,
+    /// The marks.
+    pub marks: Marks,
+    /// Messages that were changed after this change are left alone (RFC 7162 §3.1.3).
+    pub unchanged_since: Option<ModSeq>,
+}
+
 /// One thing to be done.
 #[derive(Debug, Clone)]
 pub enum FolderAct {
@@ -44,6 +59,19 @@ pub enum FolderAct {
         folder: FolderId,
         /// The new name.
         name: FolderName,
+        /// When.
+        at: Timestamp,
+    },
+    /// Gives the folders that stand in a name another one in its place. There is no folder of that name itself.
+    RenameBelow {
+        /// Whose.
+        mailbox: MailboxId,
+        /// The name.
+        from: FolderName,
+        /// The new one.
+        name: FolderName,
+        /// When.
+        at: Timestamp,
     },
     /// Removes a folder with all that stands in it. Folders whose names stand below it stay.
     Delete {
@@ -58,18 +86,7 @@ pub enum FolderAct {
         subscribed: bool,
     },
     /// Changes the marks of messages.
-    Mark {
-        /// Where they stand.
-        folder: FolderId,
-        /// Which.
-        uids: Uids,
-        /// How.
-        change: MarkChange,
-        /// The marks.
-        marks: Marks,
-        /// Messages that were changed after this change are left alone (RFC 7162 §3.1.3).
-        unchanged_since: Option<ModSeq>,
-    },
+    Mark(MarkAct),
     /// Puts messages into another folder as well.
     Copy {
         /// Where they stand.
@@ -80,6 +97,10 @@ pub enum FolderAct {
         to: FolderId,
         /// When.
         at: Timestamp,
+        /// How much the mailbox that they go to may hold; none if that isn't to be looked at.
+        room: Option<u64>,
+        /// More that was asked for together follows in acts of its own.
+        goes_on: bool,
     },
     /// Puts messages into another folder instead.
     Move {
@@ -91,6 +112,10 @@ pub enum FolderAct {
         to: FolderId,
         /// When.
         at: Timestamp,
+        /// As of [`FolderAct::Copy`]. Within a mailbox a move takes no room.
+        room: Option<u64>,
+        /// As of [`FolderAct::Copy`].
+        goes_on: bool,
     },
     /// Takes messages out of a folder.
     Expunge {
@@ -101,6 +126,46 @@ pub enum FolderAct {
         /// Of these, only those that are marked as deleted.
         only_deleted: bool,
     },
+    /// Takes messages out of a folder of a mailbox that several people have. They go into its Trash, unless they stand there,
+    /// or among junk or drafts: one person's slip loses the others nothing.
+    Discard {
+        /// Which.
+        folder: FolderId,
+        /// Which messages.
+        uids: Uids,
+        /// Of these, only those that are marked as deleted.
+        only_deleted: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Puts messages of a mailbox that several people have into another folder instead. What leaves the mailbox is copied,
+    /// and discarded here.
+    TakeAway {
+        /// Where they stand.
+        from: FolderId,
+        /// Which.
+        uids: Uids,
+        /// Where they go.
+        to: FolderId,
+        /// When.
+        at: Timestamp,
+        /// As of [`FolderAct::Move`].
+        room: Option<u64>,
+        /// As of [`FolderAct::Copy`].
+        goes_on: bool,
+    },
+    /// Removes a folder of a mailbox that several people have, if nothing stands in it, and no folder either.
+    DeleteEmpty {
+        /// Which.
+        folder: FolderId,
+    },
+    /// Takes messages out of a folder because their time is over: not if their mailbox is on hold.
+    Expire {
+        /// Which.
+        folder: FolderId,
+        /// Which messages.
+        uids: Uids,
+    },
 }
 
 /// Why nothing was done.
@@ -109,21 +174,40 @@ pub enum ActRefusal {
     /// The folder is gone.
     #[error("there is no such folder any more; refresh the list of folders")]
     NoFolder,
+    /// The folder has as many messages as it can.
+    #[error("a folder takes at most 200,000 messages; use another one")]
+    TooManyMessages,
     /// The name is taken.
     #[error("there is a folder of this name already; choose another")]
     NameTaken,
     /// One of the seven that every mailbox has.
     #[error("this folder is one of those that every mailbox has: it keeps its name and stays")]
     Special,
+    /// Messages stand in it.
+    #[error(
+        "messages stand in this folder, and it isn't yours alone: move them elsewhere first, as into its mailbox's Trash"
+    )]
+    NotEmpty,
+    /// Folders stand in it.
+    #[error("folders stand in this one, and it isn't yours alone: remove those first")]
+    HasChildren,
     /// The new name stands below the old one.
     #[error("a folder can't be put into itself; choose another name")]
     IntoItself,
     /// A folder below it would get a name that is too long.
     #[error("a folder in it would get a name that is too long; choose a shorter one")]
     NameTooLong,
+    /// The mailbox is on hold.
+    #[error("the mailbox is on hold: nothing of it goes by itself until that is lifted")]
+    Held,
     /// The folder has as many keywords as it can.
     #[error("this folder knows 64 keywords already; use one of those")]
     TooManyKeywords,
+    /// The mailbox has no room for all of it.
+    #[error(
+        "the mailbox is full; throw something away, or ask an admin for room (staff.mailbox_size)"
+    )]
+    Full,
 }
 
 /// What was done.

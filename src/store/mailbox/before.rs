@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::deliver::{Delivery, deliver};
-use super::{FolderName, SpecialUse};
+use super::{FolderName, SpecialUse, Working};
 use crate::id::MailboxId;
 #[cfg(test)]
 use crate::id::MessageId;
@@ -80,7 +80,7 @@ async fn move_page(
         let size = message::size_in(place.delivery.message, &mut tx).await?;
         sized.push((&place.delivery, size));
     }
-    deliver(&sized, &mut tx).await?;
+    deliver(&sized, Working::default(), &mut tx).await?;
     for place in page {
         sqlx::query("DELETE FROM entry_before WHERE id = $1")
             .bind(place.id.as_slice())

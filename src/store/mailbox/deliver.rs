@@ -64,15 +64,45 @@ impl Delivery {
     }
 }
 
+/// Reads the folders of several deliveries, as far as they are told by their ids.
+pub(in crate::store) async fn read_ahead<'d>(
+    deliveries: impl Iterator<Item = &'d Delivery>,
+    working: &mut Working,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let folders = deliveries.filter_map(|delivery| match delivery.to {
+        DeliverTo::Folder(id) => Some(id),
+        DeliverTo::Named(..) => None,
+    });
+    working.read_all(folders, tx).await
+}
+
+/// Whether a message can be put there: the folder is there or can be made, and has a number left for it.
+pub(in crate::store) async fn takes(
+    delivery: &Delivery,
+    working: &mut Working,
+    tx: &mut Tx<'_>,
+) -> Result<bool, StoreError> {
+    let folder = match &delivery.to {
+        DeliverTo::Folder(id) => Some(*id),
+        DeliverTo::Named(mailbox, name) => working.named(*mailbox, name, tx).await?,
+    };
+    match folder {
+        Some(id) => working.has_uids(id, tx).await,
+        None => Ok(true),
+    }
+}
+
 /// Puts messages into folders; each delivery comes with its message's length.
 pub(in crate::store) async fn deliver(
     deliveries: &[(&Delivery, u64)],
+    mut working: Working,
     tx: &mut Tx<'_>,
 ) -> Result<Vec<Placed>, StoreError> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
     }
-    let mut working = Working::default();
+    read_ahead(deliveries.iter().map(|(one, _)| *one), &mut working, tx).await?;
     let (mut entries, mut placed) = (Vec::new(), Vec::new());
     for (delivery, size) in deliveries {
         let (entry, place) = one(delivery, *size, &mut working, tx).await?;

@@ -3,34 +3,37 @@
 
 use jiff::Timestamp;
 
-use super::act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkChange};
+use super::act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct};
 use super::deliver::Placed;
 use super::entry::{self, Entry};
+use super::hold::is_held;
+use super::marking;
 use super::unconfirmed::TakenOut;
 use super::watch::Touched;
 use super::working::Working;
-use super::{EntryRecord, Flags, Folder, FolderName, SpecialUse, Uids, expunged};
-use crate::id::{FolderId, MailboxId};
+use super::{
+    EntryRecord, Flags, Folder, FolderRecord, SpecialUse, Uids, expunged, rename, room_of, several,
+};
+use crate::id::FolderId;
 use crate::store::writer::{Tx, Write};
 use crate::store::{StoreError, message};
 
 impl Write for FolderAct {
     type Outcome = ActOutcome;
 
-    /// One after the other: the second of two sees what the first did.
+    /// One after the other: the second of two sees what the first did. Marks, of which there are most, are written together.
     async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<ActOutcome>, StoreError> {
         let mut outcomes = Vec::with_capacity(writes.len());
-        for act in writes {
-            let mut working = Working::default();
-            let taken_out = TakenOut::before(act, &mut working, tx).await?;
-            match act.run(&mut working, tx).await {
-                Ok(done) => {
-                    taken_out.after(&mut working, tx).await?;
-                    working.save(tx).await?;
-                    outcomes.push(Ok(done));
-                }
-                Err(Stop::Refused(refusal)) => outcomes.push(Err(refusal)),
-                Err(Stop::Failed(error)) => return Err(error),
+        let is_mark = |act: &Self| matches!(act, Self::Mark(_));
+        for acts in writes.chunk_by(|one, next| is_mark(one) && is_mark(next)) {
+            let marks = acts.iter().filter_map(|act| match act {
+                Self::Mark(act) => Some(act),
+                _ => None,
+            });
+            let marks: Vec<&MarkAct> = marks.collect();
+            match marks.is_empty() {
+                true => outcomes.push(acts[0].alone(tx).await?),
+                false => outcomes.extend(marking::together(&marks, tx).await?),
             }
         }
         Ok(outcomes)
@@ -66,12 +69,42 @@ impl From<sqlx::Error> for Stop {
 pub(super) type Step<T> = Result<T, Stop>;
 
 impl FolderAct {
+    async fn alone(&self, tx: &mut Tx<'_>) -> Result<ActOutcome, StoreError> {
+        let mut working = Working::default();
+        let taken_out = TakenOut::before(self, &mut working, tx).await?;
+        match self.run(&mut working, tx).await {
+            Ok(done) => {
+                working.save(tx).await?;
+                taken_out.after(tx).await?;
+                Ok(Ok(done))
+            }
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
     async fn run(&self, working: &mut Working, tx: &mut Tx<'_>) -> Step<ActDone> {
+        if let Self::Copy { from, uids, to, .. }
+        | Self::Move { from, uids, to, .. }
+        | Self::TakeAway { from, uids, to, .. } = self
+        {
+            let target = must(working.change(*to, tx).await?)?;
+            // There are no more than UIDs; if that is too many, how many there are.
+            if !target.record.takes(uids.count()) {
+                let standing = standing(*from, uids, tx).await?;
+                if !target.record.takes(standing.len() as u64) {
+                    return Err(ActRefusal::TooManyMessages.into());
+                }
+            }
+        }
         match self {
             Self::Ensure { mailbox, at } => {
-                let inbox = SpecialUse::Inbox.into();
-                let folder = working.ensure(*mailbox, &inbox, *at, tx).await?;
-                Ok(of(folder))
+                let mut done = ActDone::default();
+                for special in SpecialUse::ALL {
+                    let folder = working.ensure(*mailbox, &special.into(), *at, tx).await?;
+                    done.folder = done.folder.or(Some(folder));
+                }
+                Ok(done)
             }
             Self::Create { mailbox, name, at } => {
                 if working.named(*mailbox, name, tx).await?.is_some() {
@@ -80,99 +113,90 @@ impl FolderAct {
                 let folder = working.create(*mailbox, name.clone(), *at, tx).await?;
                 Ok(of(folder))
             }
-            Self::Rename { folder, name } => rename(*folder, name, working, tx).await,
+            Self::Rename { folder, name, at } => {
+                rename::folder(*folder, name, *at, working, tx).await
+            }
+            Self::RenameBelow {
+                mailbox,
+                from,
+                name,
+                at,
+            } => rename::below(*mailbox, from, name, *at, working, tx).await,
             Self::Delete { folder } => delete(*folder, working, tx).await,
             Self::Subscribe { folder, subscribed } => {
                 let found = must(working.change(*folder, tx).await?)?;
                 found.record.subscribed = *subscribed;
                 Ok(of(*folder))
             }
-            Self::Mark { .. } => self.mark(working, tx).await,
-            Self::Copy { from, uids, to, at } => copy(*from, uids, *to, *at, working, tx).await,
-            Self::Move { from, uids, to, at } => {
-                let mut done = copy(*from, uids, *to, *at, working, tx).await?;
-                let gone = Uids::of(done.placed.iter().map(|(uid, _)| *uid));
+            Self::Mark(act) => act.alone(working, tx).await,
+            Self::Copy {
+                from,
+                uids,
+                to,
+                at,
+                room,
+                ..
+            } => copy(*from, uids, *to, *at, *room, working, tx).await,
+            Self::Move {
+                from,
+                uids,
+                to,
+                at,
+                room,
+                ..
+            } => {
+                let room = match working.in_one_mailbox(*from, *to, tx).await? {
+                    true => None,
+                    false => *room,
+                };
+                let mut done = copy(*from, uids, *to, *at, room, working, tx).await?;
+                let gone = done.left_behind();
                 let left = expunge(*from, &gone, false, working, tx).await?;
-                (done.expunged, done.modseq) = (left.expunged, left.modseq);
-                done.folder = Some(*from);
+                done.has_left(*from, left);
                 Ok(done)
+            }
+            Self::TakeAway { .. } | Self::Discard { .. } | Self::DeleteEmpty { .. } => {
+                several::run(self, working, tx).await
             }
             Self::Expunge {
                 folder,
                 uids,
                 only_deleted,
             } => expunge(*folder, uids, *only_deleted, working, tx).await,
-        }
-    }
-
-    async fn mark(&self, working: &mut Working, tx: &mut Tx<'_>) -> Step<ActDone> {
-        let Self::Mark {
-            folder: id,
-            uids,
-            change,
-            marks,
-            unchanged_since,
-        } = self
-        else {
-            return Ok(ActDone::default());
-        };
-        let entries = standing(*id, uids, tx).await?;
-        let folder = must(working.change(*id, tx).await?)?;
-        let keywords = match change {
-            MarkChange::Remove => Some(folder.record.known_numbers(&marks.keywords)),
-            MarkChange::Add | MarkChange::Replace => folder.record.numbers(&marks.keywords),
-        };
-        let keywords = keywords.ok_or(ActRefusal::TooManyKeywords)?;
-        let mut done = of(*id);
-        let mut changed = Vec::new();
-        for mut entry in entries {
-            if unchanged_since.is_some_and(|since| entry.modseq > since) {
-                done.kept_back.push(entry.uid);
-                continue;
+            Self::Expire { folder, uids } => {
+                let mailbox = working.mailbox_of(*folder, tx).await?;
+                let mailbox = mailbox.ok_or(ActRefusal::NoFolder)?;
+                // Here, where a hold that was answered before is seen: whoever plans may take minutes.
+                if is_held(mailbox, tx).await? {
+                    return Err(ActRefusal::Held.into());
+                }
+                expunge(*folder, uids, false, working, tx).await
             }
-            let new = change.of(&entry.record, marks.flags, keywords);
-            if new != entry.record {
-                folder.record.count_out(&entry.record);
-                folder.record.count_in(&new);
-                entry.record = new;
-                done.marked.push(entry.uid);
-                changed.push(entry);
-            }
-        }
-        if !changed.is_empty() {
-            done.modseq = folder.next_change();
-            changed
-                .iter_mut()
-                .for_each(|entry| entry.modseq = done.modseq);
-            entry::put(&changed, tx).await?;
-        }
-        Ok(done)
-    }
-}
-
-impl MarkChange {
-    fn of(self, record: &EntryRecord, flags: Flags, keywords: u64) -> EntryRecord {
-        let (flags, keywords) = match self {
-            Self::Add => (record.flags.with(flags), record.keywords | keywords),
-            Self::Remove => (record.flags.without(flags), record.keywords & !keywords),
-            Self::Replace => (flags, keywords),
-        };
-        EntryRecord {
-            flags,
-            keywords,
-            ..*record
         }
     }
 }
 
-fn of(folder: FolderId) -> ActDone {
+pub(super) fn of(folder: FolderId) -> ActDone {
     ActDone {
         folder: Some(folder),
         ..ActDone::default()
     }
 }
 
-fn must(folder: Option<&mut Folder>) -> Step<&mut Folder> {
+impl ActDone {
+    /// What was copied, and is to leave where it stood.
+    pub(super) fn left_behind(&self) -> Uids {
+        Uids::of(self.placed.iter().map(|(uid, _)| *uid))
+    }
+
+    /// And it has.
+    pub(super) fn has_left(&mut self, from: FolderId, left: Self) {
+        (self.expunged, self.modseq) = (left.expunged, left.modseq);
+        self.folder = Some(from);
+    }
+}
+
+pub(super) fn must(folder: Option<&mut Folder>) -> Step<&mut Folder> {
     folder.ok_or(Stop::Refused(ActRefusal::NoFolder))
 }
 
@@ -185,55 +209,7 @@ pub(super) async fn standing(folder: FolderId, uids: &Uids, tx: &mut Tx<'_>) -> 
     Ok(entries)
 }
 
-async fn rename(
-    id: FolderId,
-    name: &FolderName,
-    working: &mut Working,
-    tx: &mut Tx<'_>,
-) -> Step<ActDone> {
-    let folder = must(working.change(id, tx).await?)?;
-    let (mailbox, old) = (folder.mailbox, folder.record.name.clone());
-    if old.special_use().is_some() {
-        return Err(ActRefusal::Special.into());
-    }
-    if name.below(&old).is_some() {
-        return Err(ActRefusal::IntoItself.into());
-    }
-    let mut renamed = vec![(id, name.clone())];
-    for (below, its_name) in named_in(mailbox, tx).await? {
-        if let Some(rest) = its_name.below(&old) {
-            let new = format!("{}{rest}", name.as_str());
-            let new = FolderName::parse(&new).map_err(|_| ActRefusal::NameTooLong)?;
-            renamed.push((below, new));
-        }
-    }
-    for (folder, new) in &renamed {
-        let taken = working.named(mailbox, new, tx).await?;
-        if taken.is_some_and(|other| other != *folder) {
-            return Err(ActRefusal::NameTaken.into());
-        }
-    }
-    for (folder, new) in renamed {
-        let vault = tx.vault;
-        must(working.change(folder, tx).await?)?.rename(vault, new);
-    }
-    Ok(of(id))
-}
-
-async fn named_in(mailbox: MailboxId, tx: &mut Tx<'_>) -> Step<Vec<(FolderId, FolderName)>> {
-    let rows = sqlx::query("SELECT id, mailbox, name_index, sealed FROM folder WHERE mailbox = $1")
-        .bind(mailbox.as_bytes().as_slice())
-        .fetch_all(&mut *tx.connection)
-        .await?;
-    let folders = rows
-        .iter()
-        .filter_map(|row| Folder::open(tx.vault, row).ok());
-    Ok(folders
-        .map(|folder| (folder.id, folder.record.name))
-        .collect())
-}
-
-async fn delete(id: FolderId, working: &mut Working, tx: &mut Tx<'_>) -> Step<ActDone> {
+pub(super) async fn delete(id: FolderId, working: &mut Working, tx: &mut Tx<'_>) -> Step<ActDone> {
     let folder = must(working.change(id, tx).await?)?;
     if folder.record.name.special_use().is_some() {
         return Err(ActRefusal::Special.into());
@@ -260,11 +236,31 @@ pub(super) async fn copy(
     uids: &Uids,
     to: FolderId,
     at: Timestamp,
+    room: Option<u64>,
     working: &mut Working,
     tx: &mut Tx<'_>,
 ) -> Step<ActDone> {
     let source = must(working.change(from, tx).await?)?.record.clone();
     let entries = standing(from, uids, tx).await?;
+    if let Some(room) = room.filter(|_| !entries.is_empty()) {
+        let mailbox = must(working.change(to, tx).await?)?.mailbox;
+        let more = entries.iter().map(|entry| room_of(entry.record.size));
+        let used = working.room_taken(mailbox, room, tx).await?;
+        if more.fold(used, u64::saturating_add) > room {
+            return Err(ActRefusal::Full.into());
+        }
+    }
+    place(&source, entries, (to, at), working, tx).await
+}
+
+/// Puts entries, of which a folder's row says what their keywords are, into another folder.
+pub(super) async fn place(
+    source: &FolderRecord,
+    entries: Vec<Entry>,
+    (to, at): (FolderId, Timestamp),
+    working: &mut Working,
+    tx: &mut Tx<'_>,
+) -> Step<ActDone> {
     let target = must(working.change(to, tx).await?)?;
     let mut done = of(to);
     if entries.is_empty() {
@@ -280,15 +276,15 @@ pub(super) async fn copy(
             kept_at: at,
             ..entry.record
         };
-        let uid = target.take_uid()?;
+        let uid = target.take_uid().map_err(|_| ActRefusal::NoFolder)?;
         target.record.count_in(&record);
-        let place = Placed {
+        let placed = Placed {
             folder: to,
             uid_validity: target.record.uid_validity,
             uid,
             modseq,
         };
-        done.placed.push((entry.uid, place));
+        done.placed.push((entry.uid, placed));
         new.push(Entry {
             folder: to,
             uid,

@@ -158,14 +158,17 @@ pub(super) async fn between(
 
 /// Opens rows; one that doesn't open is left out and said.
 pub(super) fn open_all(vault: &Vault, rows: &[SqliteRow]) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows {
-        match Entry::open(vault, row) {
-            Ok(entry) => entries.push(entry),
-            Err(error) => tracing::error!(%error, table = TABLE, "left out a row"),
-        }
+    let entries = rows.iter();
+    entries.filter_map(|row| open_said(vault, row)).collect()
+}
+
+/// Opens a row; that it doesn't open is said.
+pub(super) fn open_said(vault: &Vault, row: &SqliteRow) -> Option<Entry> {
+    let opened = Entry::open(vault, row);
+    if let Err(error) = &opened {
+        tracing::error!(%error, table = TABLE, "left out a row");
     }
-    entries
+    opened.ok()
 }
 
 /// Takes entries out.

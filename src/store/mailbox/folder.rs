@@ -13,6 +13,19 @@ use crate::store::StoreError;
 use crate::store::record::{self, Record};
 use crate::vault::{Clear, Index, IndexColumn, Purpose, Vault};
 
+/// The most messages that a folder takes by hand: who opens it reads a row of each, and holds some of it.
+#[cfg(not(test))]
+const MOST_MESSAGES: u64 = 200_000;
+#[cfg(test)]
+const MOST_MESSAGES: u64 = 4_000;
+/// How much room a message takes of its mailbox's besides what it has.
+const ENTRY_ROOM: u64 = 512;
+
+/// How much room a message of so many bytes takes of its mailbox's.
+pub fn room_of(bytes: u64) -> u64 {
+    bytes.saturating_add(ENTRY_ROOM)
+}
+
 /// What a folder's row holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderRecord {
@@ -42,6 +55,9 @@ pub struct FolderRecord {
     pub expunged_rows: u64,
     /// Up to which change it's no longer known what left it.
     pub forgot_until: ModSeq,
+    /// When it got its name, if that is not its first: with it, all of it may have been thrown away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for FolderRecord {
@@ -112,9 +128,10 @@ impl Folder {
     }
 
     /// Gives it another name.
-    pub(super) fn rename(&mut self, vault: &Vault, name: FolderName) {
+    pub(super) fn rename(&mut self, vault: &Vault, name: FolderName, at: Timestamp) {
         self.name_index = Self::index(vault, self.mailbox, &name);
         self.record.name = name;
+        self.record.named_at = Some(at);
     }
 
     /// Opens a row of: id, mailbox, name_index, sealed.
@@ -161,7 +178,25 @@ impl FolderRecord {
             newest_at: None,
             expunged_rows: 0,
             forgot_until: ModSeq(0),
+            named_at: None,
         }
+    }
+
+    /// How much room it takes of its mailbox's: what its messages have, and for each what is written of it besides. So a
+    /// mailbox of a given size can't hold messages without number.
+    pub fn room(&self) -> u64 {
+        let besides = self.messages.saturating_mul(ENTRY_ROOM);
+        self.bytes.saturating_add(besides)
+    }
+
+    /// Whether a keyword that it doesn't know may be used in it.
+    pub fn takes_keywords(&self) -> bool {
+        self.keywords.len() < MOST_KEYWORDS
+    }
+
+    /// Whether so many messages more may stand in it.
+    pub fn takes(&self, more: u64) -> bool {
+        self.messages.saturating_add(more) <= MOST_MESSAGES
     }
 
     /// What an entry's numbers stand for.
@@ -179,21 +214,24 @@ impl FolderRecord {
         }
     }
 
-    /// The numbers of keywords; new ones get one. `None` if there are none left.
+    /// The numbers of keywords; new ones get one. `None` if there are none left: then none of them got one.
     pub(super) fn numbers<'k>(
         &mut self,
         keywords: impl IntoIterator<Item = &'k Keyword>,
     ) -> Option<u64> {
-        let mut numbers = 0;
+        let (mut numbers, before) = (0, self.keywords.len());
         for keyword in keywords {
             let known = self.keywords.iter().position(|known| known.is(keyword));
             let at = match known {
                 Some(at) => at,
-                None if self.keywords.len() < MOST_KEYWORDS => {
+                None if self.takes_keywords() => {
                     self.keywords.push(keyword.clone());
                     self.keywords.len() - 1
                 }
-                None => return None,
+                None => {
+                    self.keywords.truncate(before);
+                    return None;
+                }
             };
             numbers |= 1 << at;
         }

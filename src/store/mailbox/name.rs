@@ -143,6 +143,13 @@ impl FolderName {
         all.into_iter().find(|special| special.name() == self.0)
     }
 
+    /// Which of the seven it is, or stands in.
+    pub fn realm(&self) -> Option<SpecialUse> {
+        let top = self.0.split(DELIMITER).next();
+        let mut all = SpecialUse::ALL.into_iter();
+        all.find(|special| Some(special.name()) == top)
+    }
+
     /// The name in which it stands, if it's not at the top.
     pub fn parent(&self) -> Option<Self> {
         let (parent, _) = self.0.rsplit_once(DELIMITER)?;
@@ -192,5 +199,9 @@ mod tests {
         assert_eq!(name("ab").below(&name("a")), None);
         assert_eq!(name("Junk").special_use(), Some(SpecialUse::Junk));
         assert_eq!(name("Junk/a").special_use(), None);
+        assert_eq!(name("Junk/a/b").realm(), Some(SpecialUse::Junk));
+        assert_eq!(name("Trash").realm(), Some(SpecialUse::Trash));
+        assert_eq!(name("Junkyard").realm(), None);
+        assert_eq!(name("a/Junk").realm(), None);
     }
 }

@@ -84,6 +84,14 @@ impl Uids {
         self.0.get(at).is_some_and(|(first, _)| *first <= uid.0)
     }
 
+    /// How many are in it.
+    pub fn count(&self) -> u64 {
+        let ranges = self.0.iter();
+        ranges
+            .map(|(first, last)| u64::from(last - first) + 1)
+            .sum()
+    }
+
     /// This set and another.
     pub fn union(&self, other: &Self) -> Self {
         Self::of_ranges(self.0.iter().chain(&other.0).copied())
@@ -125,6 +133,7 @@ mod tests {
             assert_eq!(uids.contains(Uid(uid)), is_in, "{uid}");
         }
         assert!(Uids::all().contains(Uid(u32::MAX)) && !Uids::default().contains(Uid(1)));
+        assert_eq!((uids.count(), Uids::default().count()), (8, 0));
         assert_eq!(Uids::from_bytes(&uids.to_bytes()), Some(uids));
         assert_eq!(Uids::from_bytes(&[0; 7]), None);
     }

@@ -1,14 +1,16 @@
-//! The readers' side. What belongs together is read in one short transaction, so that it's the state between two changes.
+//! The readers' side. What belongs together is read by one statement, so that it's the state between two changes.
 
 use jiff::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
-use super::entry::open_all;
+use super::entry::{open_all, open_said};
 use super::folder::name_indexes;
+use super::share::counted_bytes;
 use super::{Entry, ExpungedRecord, Folder, FolderName, ModSeq, Uids};
 use crate::id::{FolderId, MailboxId, MessageId};
 use crate::store::{Page, Store, StoreError};
+use crate::vault::Vault;
 
 /// A folder and all that stands in it, as of one change.
 #[derive(Debug, Clone)]
@@ -59,13 +61,15 @@ impl Store {
         })
     }
 
-    /// How long all that a mailbox holds is together.
+    /// How much of a mailbox that may hold `limit` bytes is used.
     ///
     /// # Errors
     /// A [`StoreError`] if the table can't be read.
-    pub async fn mailbox_size(&self, mailbox: MailboxId) -> Result<u64, StoreError> {
+    pub async fn mailbox_size(&self, mailbox: MailboxId, limit: u64) -> Result<u64, StoreError> {
         let folders = self.folders(mailbox).await?.rows;
-        Ok(folders.iter().map(|folder| folder.record.bytes).sum())
+        let records = folders.iter().map(|folder| &folder.record);
+        let rooms = records.map(|record| counted_bytes(&record.name, record.room(), limit));
+        Ok(rooms.fold(0, u64::saturating_add))
     }
 
     /// Every mailbox that has folders.
@@ -111,23 +115,19 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] if the rows can't be read, or the folder's does not open. An entry that doesn't is left out.
     pub async fn open_folder(&self, id: FolderId) -> Result<Option<Opening>, StoreError> {
-        let mut reading = self.readers.begin().await?;
-        let Some(folder) = self.folder_in(id, &mut reading).await? else {
-            return Ok(None);
-        };
         let rows = sqlx::query(
-            "SELECT folder_id, uid, modseq, message_id, sealed FROM entry
-             WHERE folder_id = $1 ORDER BY uid",
+            "SELECT id, mailbox, name_index, sealed, NULL, 0 FROM folder WHERE id = $1
+             UNION ALL
+             SELECT folder_id, uid, modseq, message_id, sealed, 1 FROM entry WHERE folder_id = $1",
         )
         .bind(id.as_bytes().as_slice())
-        .fetch_all(&mut *reading)
+        .fetch_all(&self.readers)
         .await?;
-        reading.rollback().await?;
-        let entries = open_all(&self.vault, &rows);
-        Ok(Some(Opening {
+        let read = FolderRows::of(&rows, &self.vault)?;
+        Ok(read.folder.map(|folder| Opening {
             folder,
-            broken: (rows.len() - entries.len()) as u64,
-            entries,
+            broken: read.broken,
+            entries: read.entries,
         }))
     }
 
@@ -140,44 +140,26 @@ impl Store {
         id: FolderId,
         since: ModSeq,
     ) -> Result<Option<Changes>, StoreError> {
-        let mut reading = self.readers.begin().await?;
-        let Some(folder) = self.folder_in(id, &mut reading).await? else {
-            return Ok(None);
-        };
         let rows = sqlx::query(
-            "SELECT folder_id, uid, modseq, message_id, sealed FROM entry
-             WHERE folder_id = $1 AND modseq > $2 ORDER BY modseq, uid",
+            "SELECT id, mailbox, name_index, sealed, NULL, 0 FROM folder WHERE id = $1
+             UNION ALL
+             SELECT folder_id, uid, modseq, message_id, sealed, 1 FROM entry
+             WHERE folder_id = $1 AND modseq > $2
+             UNION ALL
+             SELECT folder_id, modseq, sealed, NULL, NULL, 2 FROM expunged
+             WHERE folder_id = $1 AND modseq > $2",
         )
         .bind(id.as_bytes().as_slice())
         .bind(since.column())
-        .fetch_all(&mut *reading)
+        .fetch_all(&self.readers)
         .await?;
-        let gone = sqlx::query(
-            "SELECT folder_id, modseq, sealed FROM expunged WHERE folder_id = $1 AND modseq > $2",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(since.column())
-        .fetch_all(&mut *reading)
-        .await?;
-        reading.rollback().await?;
-        let mut entries = open_all(&self.vault, &rows);
-        entries.sort_unstable_by_key(|entry| entry.uid);
-        let mut vanished = (since >= folder.record.forgot_until).then(Uids::default);
-        for row in &gone {
-            let read = ExpungedRecord::open(&self.vault, row);
-            vanished = match (vanished, read) {
-                (Some(known), Ok(more)) => Some(known.union(&more.uids)),
-                (_, Err(error)) => {
-                    tracing::error!(%error, table = "expunged", "left out a row");
-                    None
-                }
-                (None, _) => None,
-            };
-        }
-        Ok(Some(Changes {
+        let read = FolderRows::of(&rows, &self.vault)?;
+        Ok(read.folder.map(|folder| Changes {
+            vanished: read
+                .vanished
+                .filter(|_| since >= folder.record.forgot_until),
             folder,
-            entries,
-            vanished,
+            entries: read.entries,
         }))
     }
 
@@ -224,16 +206,52 @@ impl Store {
         }
         Ok(kept)
     }
+}
 
-    async fn folder_in(
-        &self,
-        id: FolderId,
-        reading: &mut SqliteConnection,
-    ) -> Result<Option<Folder>, StoreError> {
-        let row = sqlx::query("SELECT id, mailbox, name_index, sealed FROM folder WHERE id = $1")
-            .bind(id.as_bytes().as_slice())
-            .fetch_optional(reading)
-            .await?;
-        row.map(|row| Folder::open(&self.vault, &row)).transpose()
+/// What one statement reads of a folder, so that it's the state between two changes: the columns of each table as the
+/// table's rows are opened by, and in the sixth which table it is.
+struct FolderRows {
+    /// None if the folder is gone.
+    folder: Option<Folder>,
+    /// In the order of their UIDs.
+    entries: Vec<Entry>,
+    /// How many entries did not open.
+    broken: u64,
+    /// None if a row of what left does not open.
+    vanished: Option<Uids>,
+}
+
+impl FolderRows {
+    /// Opens them. An entry that doesn't open is left out and said.
+    fn of(rows: &[SqliteRow], vault: &Vault) -> Result<Self, StoreError> {
+        let mut read = Self {
+            folder: None,
+            entries: Vec::with_capacity(rows.len()),
+            broken: 0,
+            vanished: Some(Uids::default()),
+        };
+        for row in rows {
+            match row.try_get::<i64, _>(5)? {
+                0 => read.folder = Some(Folder::open(vault, row)?),
+                1 => match open_said(vault, row) {
+                    Some(entry) => read.entries.push(entry),
+                    None => read.broken += 1,
+                },
+                _ => read.take_vanished(ExpungedRecord::open(vault, row)),
+            }
+        }
+        read.entries.sort_unstable_by_key(|entry| entry.uid);
+        Ok(read)
+    }
+
+    fn take_vanished(&mut self, record: Result<ExpungedRecord, StoreError>) {
+        self.vanished = match (self.vanished.take(), record) {
+            (Some(known), Ok(more)) => Some(known.union(&more.uids)),
+            (_, Err(error)) => {
+                tracing::error!(%error, table = "expunged", "left out a row");
+                None
+            }
+            (None, Ok(_)) => None,
+        };
     }
 }

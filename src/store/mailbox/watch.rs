@@ -12,10 +12,17 @@ use crate::store::Store;
 
 /// All listeners.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Watches(Mutex<HashMap<FolderId, watch::Sender<ModSeq>>>);
+pub(in crate::store) struct Watches(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    folders: HashMap<FolderId, watch::Sender<ModSeq>>,
+    /// How many there may be before those are looked for to which nobody listens any more.
+    sweep_at: usize,
+}
 
 /// Waits for changes of one folder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FolderWatch(watch::Receiver<ModSeq>);
 
 /// What a write did to a folder.
@@ -30,9 +37,9 @@ pub(in crate::store) enum Touched {
 impl Watches {
     /// Tells what was committed.
     pub(in crate::store) fn tell(&self, touched: &[(FolderId, Touched)]) {
-        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (folder, what) in touched {
-            let nobody = match (watches.get(folder), what) {
+            let nobody = match (heard.folders.get(folder), what) {
                 (None, _) => continue,
                 (Some(_), Touched::Gone) => true,
                 (Some(watch), Touched::Changed(modseq)) => {
@@ -41,15 +48,20 @@ impl Watches {
                 }
             };
             if nobody {
-                watches.remove(folder);
+                heard.folders.remove(folder);
             }
         }
     }
 
     fn watch(&self, folder: FolderId) -> FolderWatch {
-        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watches.retain(|_, watch| watch.receiver_count() > 0);
-        let watch = watches
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.folders.len() >= heard.sweep_at {
+            let folders = &mut heard.folders;
+            folders.retain(|_, watch| watch.receiver_count() > 0);
+            heard.sweep_at = heard.folders.len() * 2 + 64;
+        }
+        let watch = heard
+            .folders
             .entry(folder)
             .or_insert_with(|| watch::channel(ModSeq(0)).0);
         FolderWatch(watch.subscribe())
@@ -59,9 +71,14 @@ impl Watches {
 impl FolderWatch {
     /// Whether something changed since it was last asked, or waited for; a folder that is gone has.
     pub fn is_stale(&mut self) -> bool {
-        let stale = !matches!(self.0.has_changed(), Ok(false));
+        let stale = !self.is_quiet();
         self.0.mark_unchanged();
         stale
+    }
+
+    /// Whether nothing changed since that was asked, or waited for, last; a folder that is gone has.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.0.has_changed(), Ok(false))
     }
 
     /// Waits for the next change; `false` if the folder is gone.

@@ -48,6 +48,24 @@ async fn a_head_that_is_known_last_stands_first() {
     assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
 }
 
+/// A body that was cut, or is said to end earlier, is damaged and not short.
+#[tokio::test]
+async fn a_body_that_was_cut_does_not_look_whole() {
+    let (store, directory) = store().await;
+    let owner = staff(&store).await;
+    let id = accept(&store, owner, &[7; 3 * CHUNK]).await;
+    let files = Files::in_directory(directory.path());
+    testing::cut_bodies(&files).await;
+    let whole = store.body(id).read_whole(1 << 20).await;
+    assert!(matches!(whole, Err(StoreError::Cut { .. })), "{whole:.60?}");
+    let end = 2 * CHUNK as u64..3 * CHUNK as u64;
+    let end = store.body_range(id, end).next().await;
+    assert!(matches!(end, Err(StoreError::Cut { .. })), "{end:.60?}");
+    testing::end_bodies_early(&files).await;
+    let whole = store.body(id).read_whole(1 << 20).await;
+    assert!(matches!(whole, Err(StoreError::Seal(_))), "{whole:.60?}");
+}
+
 /// Of bodies of one chunk and of many, with a short first chunk and without.
 #[tokio::test]
 async fn a_piece_of_a_body_is_what_stands_there() {
@@ -234,4 +252,72 @@ async fn mail_ends_before_the_reserve_and_small_writes_go_on() {
     done(&store, Change::new().then(Step::Journal(entry))).await;
     store.keep_free(None);
     accept(&store, owner, &[7; 3 * CHUNK]).await;
+}
+
+/// What came back, or was delivered, goes as what was somebody's: not in the transaction of others if it's long.
+#[tokio::test]
+async fn a_long_mail_leaves_the_queue_in_pieces() {
+    let (store, directory) = store().await;
+    let vault = store.vault().clone();
+    let make =
+        |chunks: usize| OwnMessage::new(&vault, message_record(), &vec![b'x'; chunks * CHUNK]);
+    let (mut queued, mut back) = (Vec::new(), Vec::new());
+    for chunks in [2, 20] {
+        let (sent, returned) = (make(chunks), make(chunks));
+        let record = QueueRecord {
+            class: MailClass::Service {
+                kind: "test".into(),
+            },
+            reverse_path: None,
+            recipient: EmailAddress::parse("ann@elsewhere.example").expect("an address"),
+            queued_at: now(),
+            expires_at: now(),
+            attempts: 0,
+            last_failure: None,
+            delay_told: false,
+            needs: Needs::default(),
+            prefix: None,
+            tls: TlsWish::default(),
+            dsn: DsnWish::default(),
+        };
+        let row = Queued::new(sent.id(), record);
+        let bounce = Bounce {
+            id: crate::id::EntryId::random(),
+            copy: CopyId::random(),
+            message: returned.id(),
+            record: BounceRecord { received_at: now() },
+        };
+        queued.push((row.id, sent.id()));
+        back.push(returned.id());
+        let put = Change::new()
+            .then(Step::PutMessage(sent))
+            .then(Step::PutMessage(returned))
+            .then(Step::PutQueued(row))
+            .then(Step::PutBounce(bounce));
+        done(&store, put).await;
+    }
+    store.close().await;
+    let mut file = open::open_writer(&Files::in_directory(directory.path()))
+        .await
+        .expect("opens");
+    let mut tx = writer::Tx::new(&mut file, &vault);
+    for (row, _) in &queued {
+        queue::remove(*row, &mut tx).await.expect("removes");
+    }
+    bounce::remove_stray_bounces(10, &mut tx)
+        .await
+        .expect("removes");
+    let mut freed = std::mem::take(&mut tx.after.freed);
+    let mut long = vec![queued[1].1, back[1]];
+    freed.sort();
+    long.sort();
+    assert_eq!(freed, long, "these go afterwards");
+    let left = sqlx::query("SELECT COUNT(*) FROM chunk").fetch_one(&mut file);
+    assert_eq!(left.await.expect("counts").get::<i64, _>(0), 40);
+    file.close().await.expect("closes");
+    let store = reopen(&directory, vault).await;
+    let verified = store.verify(|_, _| ()).await.expect("verifies");
+    assert!(verified.is_clean(), "{:?}", verified.findings);
+    let left = sqlx::query("SELECT COUNT(*) FROM chunk").fetch_one(&store.readers);
+    assert_eq!(left.await.expect("counts").get::<i64, _>(0), 0);
 }

@@ -121,12 +121,16 @@ async fn a_body_leaves_the_disk_with_its_last_place() {
         uids: uids(),
         to,
         at: now(),
+        room: None,
+        goes_on: false,
     };
     let copied = FolderAct::Copy {
         from: to,
         uids: uids(),
         to: from,
         at: now(),
+        room: None,
+        goes_on: false,
     };
     act(&store, moved).await;
     act(&store, copied).await;
@@ -167,6 +171,8 @@ async fn a_folder_that_goes_takes_its_messages_with_it() {
         uids: Uids::of([Uid(1)]),
         to,
         at: now(),
+        room: None,
+        goes_on: false,
     };
     act(&store, moved).await;
     act(&store, FolderAct::Delete { folder: to }).await;
@@ -295,7 +301,8 @@ async fn a_folder_that_was_tampered_with_is_named() {
 /// Who was away for very long compares all UIDs instead.
 #[tokio::test]
 async fn what_left_long_ago_is_forgotten_and_said_to_be() {
-    let (store, _directory) = store().await;
+    let directory = super::super::testing::swift_directory();
+    let store = super::reopen(&directory, Vault::for_tests()).await;
     let owner = staff(&store).await;
     accept(&store, owner, b"x").await;
     let folder = inbox(&store, owner).await.folder.id;
@@ -305,6 +312,8 @@ async fn what_left_long_ago_is_forgotten_and_said_to_be() {
             uids: Uids::of([Uid(number)]),
             to: folder,
             at: now(),
+            room: None,
+            goes_on: false,
         };
         act(&store, copy).await;
     }
@@ -324,4 +333,85 @@ async fn what_left_long_ago_is_forgotten_and_said_to_be() {
     let known = vanished(record.forgot_until.0).await.expect("is known");
     assert_eq!(known.ranges().len(), 1);
     assert!(known.contains(Uid(2100)) && !known.contains(Uid(2101)));
+}
+
+/// What a mail program was told since the copy was made must not be taken for what comes now.
+#[tokio::test]
+async fn after_a_restore_every_folder_is_another_one() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    accept(&store, owner, b"a").await;
+    let validities = async || {
+        let folders = store.folders(owner.into()).await.expect("reads").rows;
+        let each = folders.iter().map(|one| one.record.uid_validity);
+        each.collect::<std::collections::BTreeSet<u32>>()
+    };
+    let before = validities().await;
+    store.raise_uid_validity(now()).await.expect("raises");
+    let after = validities().await;
+    assert_eq!((before.len(), after.len()), (7, 7));
+    assert!(after.first() > before.last(), "{before:?} {after:?}");
+    let inbox = store
+        .folder_named(owner.into(), &SpecialUse::Inbox.into())
+        .await;
+    let inbox = inbox.expect("reads").expect("is there");
+    let changes = store
+        .changes_since(inbox.id, ModSeq(1))
+        .await
+        .expect("reads");
+    assert_eq!(
+        changes.expect("is there").vanished,
+        None,
+        "nothing is known of before"
+    );
+    let verified = store.verify(|_, _| ()).await.expect("reads");
+    assert!(verified.is_clean(), "{:?}", verified.findings);
+}
+
+/// However much stands in a folder that goes: others have their turn in between.
+#[tokio::test]
+async fn a_large_folder_goes_in_pieces() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    accept(&store, owner, b"x").await;
+    let from = inbox(&store, owner).await.folder.id;
+    let clock = crate::clock::Clock::frozen(now());
+    let boxes = crate::mailbox::Mailboxes::new(store.clone(), clock);
+    let name = |text| crate::store::FolderName::parse(text).expect("a name");
+    let old = boxes
+        .create(owner.into(), name("Old"))
+        .await
+        .expect("makes");
+    let copy = async |from, uids| {
+        let (to, at, room) = (old, now(), None);
+        act(
+            &store,
+            FolderAct::Copy {
+                from,
+                uids,
+                to,
+                at,
+                room,
+                goes_on: false,
+            },
+        )
+        .await;
+    };
+    copy(from, Uids::of([Uid(1)])).await;
+    for _ in 0..11 {
+        copy(old, Uids::all()).await;
+    }
+    copy(old, Uids::of((1..=452).map(Uid))).await;
+    let there = store.open_folder(old).await.expect("reads");
+    assert_eq!(there.expect("is there").entries.len(), 2_500);
+    let writes = || {
+        let counters = &store.writer.shared.counters;
+        counters.writes.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let before = writes();
+    boxes.delete(old).await.expect("goes");
+    assert_eq!(writes() - before, 4, "three pieces and the folder");
+    assert!(store.open_folder(old).await.expect("reads").is_none());
+    assert_eq!(count_entries(&store, owner).await, 1);
+    assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
 }

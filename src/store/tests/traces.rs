@@ -93,3 +93,32 @@ async fn a_store_that_was_closed_has_no_write_ahead_log() {
     let log = std::fs::metadata(directory.path().join("hustings.db-wal"));
     assert!(log.map_or(true, |about| about.len() == 0));
 }
+
+/// Whoever stops right after something was erased leaves none of it behind either.
+#[tokio::test]
+async fn what_was_just_erased_is_gone_after_a_stop() {
+    let (store, directory) = store().await;
+    let owner = staff(&store).await;
+    let long: Vec<_> = (0..3).map(|_| vec![b'x'; 200 * CHUNK]).collect();
+    for bytes in &long {
+        accept(&store, owner, bytes).await;
+    }
+    let inbox = store
+        .folder_named(owner.into(), &SpecialUse::Inbox.into())
+        .await;
+    let inbox = inbox.expect("reads").expect("is there").id;
+    let expunge = FolderAct::Expunge {
+        folder: inbox,
+        uids: Uids::all(),
+        only_deleted: false,
+    };
+    store.act(expunge).await.expect("writes").expect("is done");
+    store.close().await;
+    let files = Files::in_directory(directory.path());
+    let mut file = open::open_writer(&files).await.expect("opens");
+    for table in ["chunk", "message"] {
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        let count = sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&mut file);
+        assert_eq!(count.await.expect("counts").get::<i64, _>(0), 0, "{table}");
+    }
+}

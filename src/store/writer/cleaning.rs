@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{RECHECK, Writer};
+use super::{FORGETTING, RECHECK, Writer};
 use crate::store::{StoreError, body, open};
 
 /// How long the traces of what was erased may stay in the write-ahead log while more is being erased.
@@ -49,6 +49,18 @@ impl Writer {
             self.plan_scrub();
         }
         self.measure(self.forgotten.is_empty()).await;
+    }
+
+    /// Forgets what is left to be forgotten, before nobody is here to do it: what was erased is not to stand on the disk of
+    /// a machine that is off. What takes longer, or fails, the next start does.
+    pub(super) async fn forget_the_rest(&mut self) {
+        let until = Instant::now() + FORGETTING;
+        while !self.forgotten.is_empty() && Instant::now() < until {
+            self.forget_piece().await;
+            if self.forget_at.is_some_and(|again| again > Instant::now()) {
+                return;
+            }
+        }
     }
 
     /// Measures the files, at once or now and then: how many pages are free, and whether the write-ahead log grew long. It

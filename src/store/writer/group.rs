@@ -171,6 +171,9 @@ impl Group {
 
     /// The messages that were accepted.
     pub(super) fn accepted(&self) -> impl Iterator<Item = &AcceptMessage> {
-        self.accepted.writes.iter()
+        let messages = self.accepted.writes.iter().zip(&self.accepted.outcomes);
+        messages
+            .filter(|(_, outcome)| outcome.is_ok())
+            .map(|(message, _)| message)
     }
 }

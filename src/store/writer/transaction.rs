@@ -32,6 +32,8 @@ impl<'a> Tx<'a> {
 pub(in crate::store) struct After {
     /// Folders that were changed.
     pub(in crate::store) touched: Vec<(FolderId, Touched)>,
+    /// The intake's worker has something to do that no room told it of.
+    pub(in crate::store) left_to_worker: bool,
     /// Messages that stand nowhere any more.
     pub(in crate::store) freed: Vec<MessageId>,
     /// What goes into the journal now.

@@ -10,7 +10,7 @@ pub(super) fn mail(name: &str, party: &Party, mail: &Mail, tongues: Tongues) -> 
     must(!mail.subject.is_empty(), "a mail needs a subject")?;
     let to_stranger = !matches!(
         name,
-        "preview" | "not_approved" | "approval" | "delayed" | "dsn" | "delivered"
+        "preview" | "not_approved" | "approval" | "waiting" | "delayed" | "dsn" | "delivered"
     );
     if to_stranger {
         let post = flat(&mail.text).contains(&party.address);

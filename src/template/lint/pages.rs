@@ -204,6 +204,7 @@ pub(super) fn page(
                 digest,
                 "the page must show the digest that the approval is bound to",
             )?;
+            fields(html, &["code", "lang"])?;
             buttons(html, 2)
         }
         "subscribed" => {

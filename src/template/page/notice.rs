@@ -15,6 +15,8 @@ pub enum NoticeKind {
     NeverDone,
     /// After the button of a stranger who wrote.
     MetDone,
+    /// The same, where what they wrote is there no more.
+    MetTooLate,
     /// After a withdrawal that came while the vault was locked.
     Kept,
     /// After the approval of a mailing.
@@ -49,10 +51,11 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, for tests and rehearsals.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Inbox,
         Self::NeverDone,
         Self::MetDone,
+        Self::MetTooLate,
         Self::Kept,
         Self::Approved,
         Self::Refused,
@@ -77,6 +80,7 @@ impl NoticeKind {
             Self::Inbox
                 | Self::NeverDone
                 | Self::MetDone
+                | Self::MetTooLate
                 | Self::Kept
                 | Self::Approved
                 | Self::Refused

@@ -25,10 +25,29 @@ pub enum Problem {
     FormSent,
     /// The wording changed between showing and posting.
     WordingChanged,
+    /// No code of the second factor.
+    CodeMissing,
+    /// Neither six digits nor a recovery code.
+    CodeInvalid,
+    /// A wrong one.
+    CodeWrong,
+    /// One that was used before.
+    CodeUsed,
+    /// Too many wrong ones came.
+    CodeHeldUp,
 }
 
 impl Problem {
-    /// Every problem, for tests and rehearsals.
+    /// Those of an approval, for tests and rehearsals.
+    pub const OF_CODES: [Self; 5] = [
+        Self::CodeMissing,
+        Self::CodeInvalid,
+        Self::CodeWrong,
+        Self::CodeUsed,
+        Self::CodeHeldUp,
+    ];
+
+    /// Those of the sign-up forms, for tests and rehearsals.
     pub const ALL: [Self; 10] = [
         Self::EmailMissing,
         Self::EmailInvalid,
@@ -55,6 +74,11 @@ impl Problem {
             Self::FormStale => "form_stale",
             Self::FormSent => "form_sent",
             Self::WordingChanged => "wording_changed",
+            Self::CodeMissing => "code_missing",
+            Self::CodeInvalid => "code_invalid",
+            Self::CodeWrong => "code_wrong",
+            Self::CodeUsed => "code_used",
+            Self::CodeHeldUp => "code_held_up",
         }
     }
 
@@ -70,6 +94,11 @@ impl Problem {
             | Self::FormSent => "list-1",
             Self::AgeMissing => "age",
             Self::ConstituencyUnknown => "constituency",
+            Self::CodeMissing
+            | Self::CodeInvalid
+            | Self::CodeWrong
+            | Self::CodeUsed
+            | Self::CodeHeldUp => "code",
         }
     }
 }

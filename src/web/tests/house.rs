@@ -11,6 +11,7 @@ use crate::consent::{
 };
 use crate::list::Decision;
 use crate::store::{Files, LockedStore};
+use crate::template::{Factor, Problem};
 use crate::vault::{KeyRing, Vault};
 
 struct NoLetters;
@@ -21,7 +22,7 @@ impl Letters for NoLetters {
     }
 }
 
-/// One mailing waits, and its link is "good".
+/// One mailing waits, and its link is "good"; that of an approver who has a second factor is "coded".
 struct OneMailing;
 
 impl Approvals for OneMailing {
@@ -34,6 +35,7 @@ impl Approvals for OneMailing {
             count: "fewer than 5".to_owned(),
             digest: "9f86d081".repeat(8),
             configured: true,
+            factor: Factor::Nothing,
             text: "Come.".to_owned(),
             designed: Some("Come <all>.".to_owned()),
             files: vec!["leaflet.pdf (application/pdf, 1 KiB)".to_owned()],
@@ -45,16 +47,31 @@ impl Approvals for OneMailing {
                     configured: false,
                     ..mailing
                 })),
+                "coded" => Ok(Some(MailingToApprove {
+                    factor: Factor::Code,
+                    ..mailing
+                })),
+                "bare" => Ok(Some(MailingToApprove {
+                    factor: Factor::Missing,
+                    ..mailing
+                })),
                 token => Ok(matches!(token, "good" | "held").then_some(mailing)),
             }
         })
     }
 
-    fn decide<'a>(&'a self, token: &'a str, _: Decision) -> Asking<'a, Decided> {
+    fn decide<'a>(
+        &'a self,
+        token: &'a str,
+        _: Decision,
+        code: Option<&'a str>,
+    ) -> Asking<'a, Decided> {
         Box::pin(async move {
-            Ok(match token {
-                "good" => Decided::Done,
-                "held" => Decided::NotReady,
+            Ok(match (token, code) {
+                ("good", _) | ("coded", Some("123 456")) => Decided::Done,
+                ("coded", None) => Decided::NoCode(Problem::CodeMissing),
+                ("coded", _) => Decided::NoCode(Problem::CodeWrong),
+                ("held", _) => Decided::NotReady,
                 _ => Decided::NoLink,
             })
         })

@@ -58,6 +58,47 @@ async fn an_approver_sees_what_is_sent_and_presses_one_of_two_buttons() {
 }
 
 #[tokio::test]
+async fn an_approver_with_a_second_factor_gives_a_code_of_it() {
+    let (web, _directory) = house::open(site()).await;
+    let ask = |request| ask_of(pages(Arc::clone(&web)), request);
+    let (_, html) = ask(fetch("/a/good")).await;
+    assert!(!html.contains("name=\"code\""), "who has none isn't asked");
+    let (answer, html) = ask(fetch("/a/coded")).await;
+    assert_eq!(answer.status().as_u16(), 200);
+    assert!(html.contains("name=\"code\"") && html.contains("one-time-code"));
+    assert!(!html.contains("aria-invalid"), "nothing is wrong yet");
+    let (_, html) = ask(fetch("/a/coded?lang=cy")).await;
+    assert!(html.contains("Cod eich ail ffactor"), "{html}");
+    let (_, html) = ask(fetch("/a/bare")).await;
+    assert!(html.contains("second-factor add") && !html.contains("value=\"approve\""));
+    for (form, status, said) in [
+        ("decision=approve", 403, "Give a code of your second factor"),
+        ("decision=approve&code=+", 403, "Give a code of"),
+        ("decision=approve&code=654321", 403, "That code is wrong"),
+        (
+            "decision=approve&code=654321&lang=cy",
+            403,
+            "Mae&#39;r cod hwnnw&#39;n anghywir",
+        ),
+        ("decision=approve&code=1&code=2", 400, "We could not read"),
+        (
+            "decision=approve&code=+123+456",
+            200,
+            "The mailing is approved",
+        ),
+    ] {
+        let (answer, html) = ask(post_form("/a/coded", form)).await;
+        assert_eq!(answer.status().as_u16(), status, "{form}");
+        assert!(html.contains(said), "{form}: {html}");
+        assert!(!html.contains("654321"), "what was typed isn't shown again");
+        assert!(!html.contains("boxes are empty"), "there are none");
+        let wrong = status == 403;
+        assert_eq!(html.contains("aria-invalid=\"true\""), wrong, "{form}");
+        assert_eq!(html.contains("href=\"#code\""), wrong, "{form}");
+    }
+}
+
+#[tokio::test]
 async fn a_sign_up_is_worked_on_though_its_visitor_has_gone() {
     let (web, _directory) = house::open(site()).await;
     let consent = web.opened().expect("open").consent().clone();

@@ -1,4 +1,5 @@
 //! `subscriber export`: one admin asks, another agrees and alone gets the phrase, and the list leaves as a sealed file.
+//! Each of them proves who they are: the one here, the other where they agree.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use zeroize::Zeroizing;
@@ -7,7 +8,7 @@ use super::SubscriberDesk;
 use crate::audit::ActObject;
 use crate::consent::{Export as Lines, ExportCounts};
 use crate::control::api::subscriber::{Export, Exported};
-use crate::control::handlers::{second_person, staff_failure};
+use crate::control::handlers::{proven, second_person, staff_failure};
 use crate::control::{Call, Class, Failure, Handle};
 use crate::daemon::desks::{by, failure};
 use crate::staff::{Actor, NotAllowed, Password, Role};
@@ -20,6 +21,7 @@ impl Handle<Export> for SubscriberDesk {
         if ask.reason.trim().is_empty() {
             return Err(Failure::misuse(WHAT, "no reason was given", "add --reason"));
         }
+        proven(call, &self.0.staff, WHAT).await?;
         let phrase = Password::generate();
         let told = phrase.reveal().clone();
         let (first, second) = second_person(call, &self.0.staff, &ask.reason, Some(told)).await?;

@@ -145,15 +145,14 @@ impl Handle<Erase> for SubscriberDesk {
         let what = "can't erase the address";
         let address = address(what, &ask.address)?;
         let by = by(call.actor()?, Some(&ask.reason));
-        let held = self
-            .0
-            .consent
-            .erase(&address, &by)
-            .await
-            .map_err(|error| failure::consent(what, &error))?;
+        let consent = &self.0.consent;
+        let erased = consent.erase(&address, &by).await;
+        let held = erased.map_err(|error| failure::consent(what, &error))?;
+        let waits = consent.still_waits(&address).await;
         Ok(Erased {
             held,
             suppressed: true,
+            on_hold: waits.map_err(|error| failure::consent(what, &error))?,
         })
     }
 }

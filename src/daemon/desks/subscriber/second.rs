@@ -6,7 +6,7 @@ use crate::consent::{ConsentError, ImportBatch, ImportState};
 use crate::control::api::subscriber::{
     Agree, Agreed, Challenges, Refuse, Refused, Waiting, WaitingReport,
 };
-use crate::control::handlers::staff_failure;
+use crate::control::handlers::{proven, staff_failure};
 use crate::control::{Ask, Call, Failure, Handle, Nothing, SecretText};
 use crate::daemon::desks::{by, failure, name_of};
 use crate::id::StaffId;
@@ -89,6 +89,10 @@ impl Handle<Agree> for SubscriberDesk {
         let what = "can't agree";
         let second = call.actor()?;
         let code = ask.code.trim().to_ascii_lowercase();
+        if self.0.staff.second_person().find(&code).is_none() {
+            return self.agree_to_import(what, &code, call).await;
+        }
+        proven(call, &self.0.staff, what).await?;
         match self.0.staff.second_person().agree(second, &code) {
             Ok((pending, secret)) => Ok(Agreed {
                 verb: pending.verb,
@@ -97,7 +101,6 @@ impl Handle<Agree> for SubscriberDesk {
                 opens_with: secret.map(SecretText::new),
                 challenges: None,
             }),
-            Err(StaffError::NothingWaits) => self.agree_to_import(what, &code, call).await,
             Err(error) => Err(staff_failure(what, &error)),
         }
     }
@@ -113,6 +116,7 @@ impl SubscriberDesk {
         let failure = |error: &ConsentError| failure::consent(what, error);
         let batch = self.waiting_import(what, code).await?;
         self.still_admin(what, batch.staff)?;
+        proven(call, &self.0.staff, what).await?;
         let by = by(call.actor()?, Some(&batch.reason));
         let agreed = self.0.consent.approve_import(code, &by).await;
         let count = agreed.map_err(|error| failure(&error))?;

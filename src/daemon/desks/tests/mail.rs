@@ -3,15 +3,17 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::config::Period;
 use crate::control::api::Count;
-use crate::control::api::mailbox::List as Mailboxes;
+use crate::control::api::mailbox::{Hold, List as Mailboxes, Retention};
 use crate::control::api::mailing::{Approve, Cancel, List, Pause, Preview, Resume, Watch};
 use crate::control::api::queue::{Drop as GiveUp, List as Queue, Retry, Show};
 use crate::id::{EntryId, MailboxId, MailingId};
 use crate::list::{Submission, Target};
+use crate::mailbox::Appended;
 use crate::store::{
-    Bounce, BounceRecord, Delivery, FolderName, MailClass, MailingState, MessageRecord, Needs,
-    OwnMessage, QueueRecord, Queued,
+    Bounce, BounceRecord, Delivery, FolderName, MailClass, MailingState, Marks, MessageRecord,
+    Needs, OwnMessage, QueueRecord, Queued,
 };
 
 async fn submit(world: &World) -> MailingId {
@@ -417,4 +419,66 @@ async fn a_mailbox_is_counted_for_its_owner_and_all_for_admins() {
     );
     let total: u64 = rows.iter().map(|row| row.messages).sum();
     assert_eq!(total, 6, "also what is in a mailbox of nobody");
+}
+
+#[tokio::test]
+async fn each_mailbox_is_kept_for_as_long_as_is_set_for_it() {
+    let world = World::new().await;
+    let mut config = Config::example();
+    let office = config.mailbox.values_mut().next().expect("one");
+    office.keep = Some(Period::months(3));
+    config.retention.mail = Period::months(18);
+    config.retention.junk = Period::days(8);
+    config.retention.trash = Period::days(9);
+    let checks = Checks::new(&config).expect("a resolver");
+    let today = noon().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let settings = Settings::new(config, today).expect("is sound");
+    world.rooms.reload(&settings, checks);
+    let name = settings.config.mailbox.keys().next().expect("one");
+    let office = world.rooms.store.vault().role_mailbox(name.as_str());
+    let eve = MailboxId::from(world.actor("eve").id());
+    for (mailbox, months) in [(office, 3), (eve, 18)] {
+        let keeping = world.rooms.keeping(mailbox);
+        assert_eq!(keeping.mail.get_months(), months);
+        assert_eq!((keeping.junk.get_days(), keeping.trash.get_days()), (8, 9));
+    }
+}
+
+/// Whose mailbox it is sees that it's held, and an admin why.
+#[tokio::test]
+async fn why_mail_is_held_is_shown_to_admins() {
+    let world = World::new().await;
+    let boxes = &world.rooms.mailboxes;
+    let eve = MailboxId::from(world.actor("eve").id());
+    let inbox = boxes.folders(eve).await.expect("reads")[0].clone();
+    let mut writer = boxes.begin().await.expect("begins");
+    writer
+        .write(b"Subject: x\r\n\r\nx\r\n")
+        .await
+        .expect("takes");
+    let mail = Appended {
+        body: writer.finish(),
+        outline: None,
+        marks: Marks::default(),
+        received_at: None,
+    };
+    let placed = boxes.append_all(&inbox, vec![mail], u64::MAX).await;
+    assert_eq!(placed.expect("is kept").len(), 1);
+    let hold = Hold {
+        mailbox: "eve".into(),
+        reason: "access request 4".into(),
+    };
+    world.ask(&hold).await.expect("holds");
+    let reason = async |name| {
+        world.am(name);
+        let (rows, _) = world.ask(&Retention {}).await.expect("lists");
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert!(rows[0].held && rows[0].mailbox == "eve", "{rows:?}");
+        rows[0].reason.clone()
+    };
+    assert_eq!(reason("eve").await, None);
+    assert_eq!(reason("ben").await.as_deref(), Some("access request 4"));
+    world.am("dee");
+    let (rows, _) = world.ask(&Retention {}).await.expect("lists");
+    assert!(rows.is_empty(), "others see nothing of it: {rows:?}");
 }

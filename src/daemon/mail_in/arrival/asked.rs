@@ -4,6 +4,7 @@
 use super::super::checks::Checked;
 use super::super::verdict;
 use super::mail::Mail;
+use crate::address::EmailAddress;
 use crate::consent::{ConsentError, Extent, Replied, WithdrawalChannel};
 use crate::mailbox::glance::Glance;
 use crate::smtp::server::Refusal;
@@ -41,11 +42,8 @@ impl Mail {
             return Ok(Stop::None);
         }
         let consent = &self.rooms.consent;
-        let config = self.rooms.config();
-        let is_ours = |domain: &str| config.domains.iter().any(|own| own.as_str() == domain);
-        let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
         let mut found = Stop::None;
-        for (token, _) in ids.filter(|(_, domain)| is_ours(domain)) {
+        for token in self.answered(glance) {
             let replied = if glance.says_stop {
                 let withdrawn = consent.withdraw_by_reply(token).await.map_err(refusal)?;
                 withdrawn.map(|()| Stop::Withdrawn)
@@ -60,6 +58,32 @@ impl Mail {
             }
         }
         Ok(found)
+    }
+
+    /// Whoever answers the question whether they wrote has been met, if their domain vouches for the answer.
+    pub(super) async fn owns_up(&self, glance: &Glance, checked: &Checked) -> Result<(), Refusal> {
+        let Some(author) = checked.proven_author.as_ref() else {
+            return Ok(());
+        };
+        if glance.automatic || glance.bulk || glance.says_stop {
+            return Ok(());
+        }
+        for token in self.answered(glance) {
+            let owned = self.rooms.consent.own_up_by_reply(token, author).await;
+            if owned.map_err(refusal)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The local parts of those Message-IDs of ours that this mail answers.
+    fn answered<'g>(&self, glance: &'g Glance) -> impl Iterator<Item = &'g str> {
+        let config = self.rooms.config();
+        let is_ours = move |domain: &str| config.domains.iter().any(|own| own.as_str() == domain);
+        let ids = glance.answers.iter().filter_map(|id| id.split_once('@'));
+        ids.filter(move |(_, domain)| is_ours(domain))
+            .map(|(token, _)| token)
     }
 
     /// Any other stop: with an author whose domain vouches for them it is a withdrawal, from everything, since nothing
@@ -117,9 +141,32 @@ impl Mail {
             };
         }
         self.rooms.checks().may_sign_up(self.client)?;
-        let Some(sender) = &self.sender else {
+        match &self.sender {
+            Some(sender) => self.sign_up(sender).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same from a staff member, whose log-in says who they are. A role's address is nobody's own, so nobody
+    /// subscribes it for the others.
+    pub(super) async fn subscribe_member(&self) -> Result<(), Refusal> {
+        let (Some(staff), false) = (self.known.submitted_by, self.bound.subscribe.is_empty())
+        else {
             return Ok(());
         };
+        let roll = self.rooms.staff.roll();
+        let member = roll.by_id(staff).ok_or_else(verdict::revoked)?;
+        let is_own = |one: &&EmailAddress| {
+            let mut own = member.addresses.iter();
+            own.any(|own| own.match_form() == one.match_form())
+        };
+        let sender = self.sender.as_ref().filter(is_own);
+        self.sign_up(sender.ok_or_else(verdict::subscribe_yourself)?)
+            .await
+    }
+
+    /// A challenge for each list.
+    async fn sign_up(&self, sender: &EmailAddress) -> Result<(), Refusal> {
         let consent = &self.rooms.consent;
         for list in &self.bound.subscribe {
             match consent.subscribe_by_mail(sender.clone(), list).await {

@@ -1,9 +1,10 @@
 //! The beginning of a mail: its header, and as much of its body as says what it asks of us. It is held until it is whole,
 //! looked at once, and forgotten while the rest still comes. What is held of it counts in the byte budget.
 
+use super::super::held::Held;
 use crate::mailbox::glance::{Glance, glance};
 use crate::message::trace::count_received;
-use crate::store::{NoRoom, Room};
+use crate::store::NoRoom;
 
 /// The longest header that is looked at.
 const HEADER: usize = 256 * 1024;
@@ -18,7 +19,7 @@ pub(super) enum Beginning {
         /// Where the body begins, once that came.
         body_at: Option<usize>,
         /// Its room in the byte budget.
-        room: Room,
+        held: Held,
     },
     /// It was looked at.
     Seen(Seen),
@@ -34,11 +35,11 @@ pub(super) struct Seen {
 
 impl Beginning {
     /// Nothing of it came yet.
-    pub(super) fn within(room: Room) -> Self {
+    pub(super) fn within(held: Held) -> Self {
         Self::Held {
             bytes: Vec::new(),
             body_at: None,
-            room,
+            held,
         }
     }
 
@@ -50,14 +51,14 @@ impl Beginning {
         let Self::Held {
             bytes,
             body_at,
-            room,
+            held,
         } = self
         else {
             return Ok(());
         };
         let before = bytes.len();
         bytes.extend_from_slice(&new[..new.len().min(HEADER + BODY - before)]);
-        room.hold(bytes.capacity())?;
+        held.hold(bytes.capacity())?;
         if body_at.is_none() {
             let from = before.saturating_sub(3);
             let found = memchr::memmem::find(&bytes[from..], b"\r\n\r\n");
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     fn taken(mail: &[u8], pieces: usize) -> Beginning {
-        let mut beginning = Beginning::within(Room::of(1 << 20));
+        let mut beginning = Beginning::within(Held::within(1 << 20));
         for piece in mail.chunks(pieces) {
             beginning.take(piece).expect("there is room");
         }
@@ -116,10 +117,10 @@ mod tests {
     #[test]
     fn a_long_beginning_needs_room_and_gives_it_back() {
         let line = format!("X: {}\r\n", "y".repeat(1_000)).into_bytes();
-        let mut beginning = Beginning::within(Room::of(2 * 64 * 1024));
+        let mut beginning = Beginning::within(Held::within(2 * 64 * 1024));
         let mut held = (0..200).map(|_| beginning.take(&line));
         assert_eq!(held.find(Result::is_err), Some(Err(NoRoom)));
-        let mut short = Beginning::within(Room::of(2 * 64 * 1024));
+        let mut short = Beginning::within(Held::within(2 * 64 * 1024));
         short.take(&line).expect("most headers cost nothing");
         let seen = taken(&b"X: y\r\n".repeat(100_000), 65_536);
         assert!(matches!(seen, Beginning::Seen(_)), "it holds no room");

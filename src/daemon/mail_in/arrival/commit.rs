@@ -7,13 +7,14 @@ use super::mail::Mail;
 use super::{Arrival, Bytes};
 use crate::address::EmailAddress;
 use crate::config::FirstContact;
-use crate::delivery::queue::{LocalDelivery, StaffMail, queue_staff_mail};
+use crate::delivery::queue::{LocalDelivery, StaffMail, needs_of_staff_mail, queue_staff_mail};
 use crate::id::{EntryId, MessageId};
+use crate::mailbox::directory::Destination;
 use crate::mailbox::glance::{Glance, is_programs};
 use crate::smtp::server::Refusal;
 use crate::store::{
     AcceptMessage, Bounce, BounceRecord, Delivery, Intake, IntakeRecord, Needs, OutlineRow,
-    SpecialUse, Step, Stranger, TlsWish, contact_indexes,
+    SpecialUse, Step, Stranger, StrangersRoom, TlsWish, contact_indexes,
 };
 
 impl Arrival {
@@ -63,10 +64,14 @@ impl Arrival {
         if let Some(stranger) = stranger {
             message = message.of_stranger(stranger);
         }
+        if let Some(checked) = &checked {
+            message = message.within(mail.strangers_room(checked));
+        }
         let question = question.map(|record| mail.rooms.consent.intake_step(record));
         let counted = place.as_ref().map(|place| place.sent.step());
         let told = mail.told(rewritten.as_deref());
-        let steps = mail.returned(id).chain(mail.leaving(id, eight_bit, tls));
+        let needs = needs_of_staff_mail(mail.sender.as_ref(), rewritten.as_deref(), eight_bit);
+        let steps = mail.returned(id).chain(mail.leaving(id, needs, tls));
         let known = mail.written_to(glance);
         message = steps
             .chain(question)
@@ -115,10 +120,28 @@ impl Mail {
         Some(Stranger {
             author: author.map_or_else(Vec::new, |who| contact_indexes(vault, who)),
             proven: proven.is_some(),
-            ask: asked
-                .cloned()
-                .map(|address| Intake::new(at, IntakeRecord::FirstContact { address, at })),
+            ask: asked.cloned().map(|address| {
+                let to = self.written_to_of_ours();
+                Intake::new(at, IntakeRecord::FirstContact { address, at, to })
+            }),
         })
+    }
+
+    /// The first address of ours with a mailbox that it goes to, as it was written.
+    fn written_to_of_ours(&self) -> Option<EmailAddress> {
+        let (directory, roll) = (self.rooms.directory(), self.rooms.staff.roll());
+        let recipients = self.known.recipients.iter();
+        let mut addresses = recipients.filter_map(|one| EmailAddress::parse(one).ok());
+        addresses.find(|one| matches!(directory.find(&roll, one), Ok(Destination::Mailbox(_))))
+    }
+
+    /// How much strangers may leave in the mailboxes that it's for.
+    fn strangers_room(&self, checked: &Checked) -> StrangersRoom {
+        StrangersRoom {
+            limit: self.rooms.config().staff.mailbox_size.bytes(),
+            keepers: self.bound.keepers(),
+            proven: checked.proven_author.is_some(),
+        }
     }
 
     /// Whom a staff member writes to is known from then on. A program's answer in their name knows nobody.
@@ -160,21 +183,17 @@ impl Mail {
         let (Some(sender), Some(path)) = (self.known.submitted_by, &self.sender) else {
             return Vec::new();
         };
-        let told = self.bound.told_of.iter().flat_map(|(recipient, dsn)| {
-            self.rooms.queue.delivered(&LocalDelivery {
-                sender,
-                reverse_path: path.as_str(),
-                recipient,
-                dsn,
-                header: header.unwrap_or_default(),
-                at: self.known.received_at,
-            })
-        });
-        told.collect()
+        self.rooms.queue.delivered(LocalDelivery {
+            sender,
+            reverse_path: path.as_str(),
+            recipients: self.bound.told_of.values(),
+            header: header.unwrap_or_default(),
+            at: self.known.received_at,
+        })
     }
 
     /// The queue's rows for recipients outside.
-    fn leaving(&self, message: MessageId, eight_bit: bool, tls: TlsWish) -> Vec<Step> {
+    fn leaving(&self, message: MessageId, needs: Needs, tls: TlsWish) -> Vec<Step> {
         let Some(sender) = self.known.submitted_by else {
             return Vec::new();
         };
@@ -184,10 +203,7 @@ impl Mail {
             reverse_path: self.sender.as_ref(),
             recipients: &self.bound.outside,
             prefix: None,
-            needs: Needs {
-                smtputf8: self.utf8,
-                eight_bit,
-            },
+            needs,
             tls,
         };
         queue_staff_mail(&self.rooms.schedule(), &mail, self.known.received_at).collect()
@@ -195,10 +211,11 @@ impl Mail {
 
     /// Wakes whoever has work now.
     fn wake(&self, asks: bool) {
-        if asks {
+        let writes_to_strangers = !self.bound.outside.is_empty();
+        if asks || writes_to_strangers {
             self.rooms.consent.work_came();
         }
-        if !self.bound.outside.is_empty() {
+        if writes_to_strangers {
             self.rooms.bell.wake();
         }
     }

@@ -1,14 +1,17 @@
 //! The bytes of a mail that is kept, on their way into sealed chunks. The header of a staff member's mail is held until
-//! it is whole: it must name nobody else as its author, and it goes on without a word of their computer.
+//! it is whole: it must name nobody else as its author, and it goes on with our own `Received`, without a word of their
+//! computer.
 
+use super::super::held::Held;
 use super::super::verdict;
 use super::mail::Mail;
 use crate::address::EmailAddress;
 use crate::id::EntryId;
 use crate::message::mime::field::header_end;
-use crate::message::trace::{Defaults, outgoing_header, readers, relaxes_tls};
+use crate::message::named::readers;
+use crate::message::trace::{Defaults, behind_own_stamp, outgoing_header, relaxes_tls, said_twice};
 use crate::smtp::server::Refusal;
-use crate::store::{Body, BodyWriter, Room, StoreError};
+use crate::store::{Body, BodyWriter, StoreError};
 
 /// The longest header that a mail program of the staff's may write.
 const LONGEST_HEADER: usize = 256 * 1024;
@@ -21,7 +24,7 @@ pub(super) struct Kept {
     /// What that header became.
     rewritten: Option<Vec<u8>>,
     /// The header's room in the byte budget.
-    room: Room,
+    held: Held,
     /// It was refused, for the disk has no more room for mail.
     pub(super) is_put_off: bool,
     /// Bytes above 127 were seen.
@@ -33,6 +36,8 @@ pub(super) struct Kept {
 impl Kept {
     /// Begins; a mail that is judged gets its header last.
     pub(super) async fn begin(mail: &Mail, judged: bool) -> Result<Self, StoreError> {
+        let mut held = mail.held();
+        held.body().map_err(StoreError::from)?;
         let mut writer = mail.rooms.store.begin_body().await?;
         if judged {
             writer.head_comes_last();
@@ -41,7 +46,7 @@ impl Kept {
             writer,
             header: mail.known.submitted_by.map(|_| Vec::new()),
             rewritten: None,
-            room: mail.rooms.store.room(),
+            held,
             is_put_off: false,
             eight_bit: false,
             relaxes_tls: false,
@@ -59,7 +64,7 @@ impl Kept {
         if header.len() > LONGEST_HEADER {
             return Err(verdict::header_too_long());
         }
-        self.room
+        self.held
             .hold(header.capacity())
             .map_err(|_| verdict::no_room())?;
         if memchr::memmem::find(&header[from..], b"\r\n\r\n").is_some() {
@@ -96,6 +101,7 @@ impl Kept {
         };
         mail.check_writers(&header)?;
         mail.check_readers(&header)?;
+        said_twice(&header).map_or(Ok(()), |name| Err(verdict::said_twice(name)))?;
         self.relaxes_tls = relaxes_tls(&header);
         let mut rewritten = mail.rewritten(&header)?;
         self.write(&rewritten).await?;
@@ -138,9 +144,9 @@ impl Mail {
             date: self.known.received_at,
             sender: self.sender.as_ref().map(EmailAddress::as_str),
         };
-        let outgoing = outgoing_header(header, &defaults);
-        let (mut rewritten, used) = outgoing.map_err(|error| verdict::unreadable(&error))?;
-        rewritten.extend_from_slice(&header[used..]);
-        Ok(rewritten)
+        let (stamp, written) = behind_own_stamp(header);
+        let outgoing = outgoing_header(written, &defaults);
+        let (outgoing, used) = outgoing.map_err(|error| verdict::unreadable(&error))?;
+        Ok([stamp, &outgoing, &written[used..]].concat())
     }
 }

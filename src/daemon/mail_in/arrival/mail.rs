@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::super::rooms::Rooms;
 use super::super::envelope::Bound;
+use super::super::held::Held;
 use super::super::verdict;
 use crate::address::EmailAddress;
 use crate::smtp::server::{Envelope, Refusal};
@@ -20,8 +21,6 @@ pub(super) struct Mail {
     pub(super) client: IpAddr,
     /// The envelope's sender, if it is an address that can be answered.
     pub(super) sender: Option<EmailAddress>,
-    /// The envelope or the header is in UTF-8 (RFC 6531).
-    pub(super) utf8: bool,
     /// REQUIRETLS was said (RFC 8689).
     pub(super) require_tls: bool,
 }
@@ -40,17 +39,23 @@ impl Mail {
             size: 0,
             reverse_path: sender.map(|mailbox| mailbox.as_str().to_owned()),
             recipients: recipients.collect(),
-            submitted_by: envelope.caller.staff,
+            submitted_by: envelope.caller.staff.map(|who| who.staff),
         };
         Self {
             sender: sender.and_then(|mailbox| EmailAddress::parse(mailbox.as_str()).ok()),
             client: envelope.caller.client,
-            utf8: envelope.utf8,
             require_tls: envelope.require_tls,
             rooms,
             bound,
             known,
         }
+    }
+
+    /// What a piece of it holds in memory.
+    pub(super) fn held(&self) -> Held {
+        let stranger = self.known.submitted_by.is_none().then_some(self.client);
+        let rooms = &self.rooms;
+        Held::of(rooms.store.room(), rooms.in_memory(), stranger)
     }
 
     /// What a staff member sends counts, mailings aside: those have a second person. Nor does what only asks something

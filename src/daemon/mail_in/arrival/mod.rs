@@ -88,16 +88,13 @@ impl Arrival {
         let mail = Mail::of(rooms, envelope, bound);
         let place = mail.place()?;
         let judged = mail.known.submitted_by.is_none() && mail.bound.is_judged();
-        let checking = judged.then(|| {
-            let room = mail.rooms.store.room();
-            mail.rooms.checks().begin(envelope, room)
-        });
+        let checking = judged.then(|| mail.rooms.checks().begin(envelope, mail.held()));
         let bytes = match Post::of(&mail) {
             Some(post) => Bytes::Post(post),
             None if mail.bound.is_kept() => Bytes::keep(&mail, judged).await?,
             None => Bytes::Dropped,
         };
-        let beginning = Beginning::within(mail.rooms.store.room());
+        let beginning = Beginning::within(mail.held());
         Ok(Self {
             report: Report::of(&mail),
             mail,
@@ -187,6 +184,7 @@ impl Body for Arrival {
             Some(checked) => {
                 if put_off.is_none() {
                     self.mail.subscribe(&glance, checked).await?;
+                    self.mail.owns_up(&glance, checked).await?;
                 }
                 if matches!(stop, Stop::None | Stop::ToNobody) {
                     let answers_us = matches!(stop, Stop::ToNobody);
@@ -196,6 +194,7 @@ impl Body for Arrival {
                         .await?;
                 }
             }
+            None if put_off.is_none() => self.mail.subscribe_member().await?,
             None => {}
         }
         if let Some(refusal) = put_off {

@@ -1,5 +1,6 @@
 //! A mail that is to become a mailing: it is held whole, within its list's limit, and the list room judges it.
 
+use super::super::held::Held;
 use super::super::verdict;
 use super::mail::Mail;
 use crate::consent::constituency::Code;
@@ -11,6 +12,8 @@ pub(super) struct Post {
     list: String,
     constituency: Option<String>,
     message: Vec<u8>,
+    /// Its room in the byte budget.
+    held: Held,
     limit: usize,
 }
 
@@ -23,6 +26,7 @@ impl Post {
             list: list.clone(),
             constituency: constituency.clone(),
             message: Vec::new(),
+            held: mail.held(),
         })
     }
 
@@ -31,7 +35,8 @@ impl Post {
             return Err(verdict::too_big_for_a_list(self.limit));
         }
         self.message.extend_from_slice(bytes);
-        Ok(())
+        let held = self.held.hold(self.message.capacity());
+        held.map_err(|_| verdict::no_room())
     }
 
     /// Hands it to the list room.

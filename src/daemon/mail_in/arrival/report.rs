@@ -2,11 +2,11 @@
 //! reports reads it. What is no report is refused, unless it goes to somebody's mailbox as well.
 
 use super::super::checks::Checked;
+use super::super::held::Held;
 use super::super::verdict;
 use super::mail::Mail;
 use crate::report::MOST_PACKED;
 use crate::smtp::server::Refusal;
-use crate::store::Room;
 
 /// The largest mail with a report: in it the report is a third longer.
 const LARGEST: usize = 2 * MOST_PACKED;
@@ -15,7 +15,7 @@ const LARGEST: usize = 2 * MOST_PACKED;
 pub(super) struct Report {
     message: Vec<u8>,
     /// Its room in the byte budget.
-    room: Room,
+    held: Held,
     /// It is kept elsewhere as well, and is too big for a report.
     given_up: bool,
     kept: bool,
@@ -26,7 +26,7 @@ impl Report {
     pub(super) fn of(mail: &Mail) -> Option<Self> {
         mail.bound.reports.then(|| Self {
             message: Vec::new(),
-            room: mail.rooms.store.room(),
+            held: mail.held(),
             given_up: false,
             kept: mail.bound.is_kept(),
         })
@@ -45,7 +45,7 @@ impl Report {
             return Ok(());
         }
         self.message.extend_from_slice(bytes);
-        let held = self.room.hold(self.message.capacity());
+        let held = self.held.hold(self.message.capacity());
         held.map_err(|_| verdict::no_room())
     }
 

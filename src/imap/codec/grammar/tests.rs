@@ -1,3 +1,5 @@
+//! What commands mean, and what is refused.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -92,6 +94,11 @@ fn what_is_fetched_is_told_by_its_name() {
             "BODY[3.MIME]"
         ]
     );
+    // What an answer repeats of a question can't end it.
+    assert_eq!(
+        labels(r#"FETCH 1 BODY[HEADER.FIELDS ("a)b" "c\"d\\")]"#),
+        [r#"BODY[HEADER.FIELDS ("a)b" "c\"d\\")]"#]
+    );
     assert_eq!(labels("FETCH $ FAST"), ["Flags", "InternalDate", "Size"]);
     assert_eq!(labels("FETCH 1 (UID UID)"), ["Uid"]);
 }
@@ -111,7 +118,8 @@ fn what_is_no_command_is_told_so() {
         "SORT (DATE) UTF-8 ALL",
         "login a",
         "COMPRESS DEFLATE",
-        "GETQUOTAROOT INBOX",
+        "SETQUOTA \"\" (STORAGE 512)",
+        "GETQUOTA",
         "store 1 FLAGS",
     ] {
         assert!(read_one(bad).is_err(), "{bad}");
@@ -130,4 +138,15 @@ proptest! {
     fn any_octets_can_be_read(octets: Vec<u8>) {
         let _ = read(&octets);
     }
+}
+
+/// Programs fall back to UTF-8 only if they are told that the charset is what's wrong.
+#[test]
+fn a_text_in_an_unknown_charset_is_for_the_desk_to_refuse() {
+    let read = |charset: &str| {
+        let line = format!("a SEARCH CHARSET {charset} SUBJECT ").into_bytes();
+        super::read(&[&line[..], b"\"\xfc\"\r\n"].concat())
+    };
+    assert!(matches!(read("LATIN1"), Ok((_, Command::Search(search))) if !search.charset));
+    assert!(read("UTF-8").is_err());
 }

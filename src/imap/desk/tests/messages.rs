@@ -1,6 +1,7 @@
 //! What is read of messages, and said of them.
 
 use super::*;
+use crate::store::Uids;
 
 async fn with_three(house: &House) -> Talk {
     let mut desk = house.desk();
@@ -14,12 +15,24 @@ async fn with_three(house: &House) -> Talk {
 #[tokio::test]
 async fn listings_are_read_without_bodies() {
     let house = House::new().await;
-    let mut desk = with_three(&house).await;
+    with_three(&house).await;
+    // No body can be opened from here on.
+    crate::store::testing::spoil_first_chunks(&house.files()).await;
+    let mut desk = house.desk();
+    let status = "STATUS INBOX (MESSAGES UNSEEN UIDNEXT SIZE)";
     let size = mail("two").len();
+    let all = 2 * size + mail("three").len();
+    assert_eq!(
+        desk.say(status).await[0],
+        format!("* STATUS \"INBOX\" (MESSAGES 3 UNSEEN 3 UIDNEXT 4 SIZE {all})")
+    );
+    let opened = desk.say("select INBOX").await;
+    assert!(opened.iter().any(|line| line == "* 3 EXISTS"), "{opened:?}");
     assert_eq!(
         desk.say("FETCH 2 (FLAGS UID RFC822.SIZE INTERNALDATE ENVELOPE BODYSTRUCTURE MODSEQ)")
             .await,
         [
+            "* OK [HIGHESTMODSEQ 4] The last change".to_owned(),
             format!(
                 "* 2 FETCH (FLAGS () UID 2 RFC822.SIZE {size} INTERNALDATE \"21-Nov-2026 12:00:00 +0000\" \
                  ENVELOPE (NIL \"two\" ((\"Ann\" NIL \"ann\" \"elsewhere.example\")) \
@@ -85,7 +98,13 @@ async fn marks_are_set_and_told() {
     );
     // With mod-sequences, also what the client did itself is told.
     let heard = desk.say("STORE 3 (UNCHANGEDSINCE 4) FLAGS (\\Seen)").await;
-    assert_eq!(heard, ["OK [MODIFIED 3] Done"]);
+    assert_eq!(
+        heard,
+        [
+            "* OK [HIGHESTMODSEQ 7] The last change",
+            "OK [MODIFIED 3] Done"
+        ]
+    );
     let heard = desk
         .say("STORE 3 (UNCHANGEDSINCE 99) +FLAGS.SILENT (\\Seen)")
         .await;
@@ -167,6 +186,48 @@ async fn a_message_is_appended_or_refused_for_a_reason() {
 }
 
 #[tokio::test]
+async fn what_has_no_room_is_copied_wholly_or_not_at_all() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    for _ in 0..6 {
+        let heard = desk.append("INBOX", &[], &"x".repeat(8_397)).await;
+        assert!(heard.starts_with("OK"), "{heard}");
+    }
+    desk.say("select INBOX").await;
+    let heard = desk.end("COPY 1:6 Archive").await;
+    assert!(heard.starts_with("NO [OVERQUOTA]"), "{heard}");
+    let there = "STATUS Archive (MESSAGES)";
+    assert_eq!(
+        desk.say(there).await[0],
+        "* STATUS \"Archive\" (MESSAGES 0)"
+    );
+    // What is moved is there once.
+    let heard = desk.end("MOVE 6 Archive").await;
+    assert!(heard.starts_with("OK"), "{heard}");
+    let heard = desk.end("COPY 1:5 Archive").await;
+    assert!(heard.starts_with("OK [COPYUID"), "{heard}");
+    let heard = desk.end("MOVE 1:5 Trash").await;
+    assert!(heard.starts_with("OK"), "{heard}");
+    assert_eq!(
+        desk.say(there).await[0],
+        "* STATUS \"Archive\" (MESSAGES 6)"
+    );
+    // 97,999 of 100,000 octets are taken, with what is written of each: each of these would fit alone.
+    let several = desk
+        .append_all("Archive", &["x".repeat(600), "y".repeat(600)])
+        .await;
+    assert!(several.starts_with("a NO [OVERQUOTA]"), "{several}");
+    assert_eq!(
+        desk.say(there).await[0],
+        "* STATUS \"Archive\" (MESSAGES 6)"
+    );
+    let several = desk
+        .append_all("Archive", &["x".repeat(400), "y".repeat(400)])
+        .await;
+    assert!(several.starts_with("OK [APPENDUID"), "{several}");
+}
+
+#[tokio::test]
 async fn parts_are_read_and_what_was_read_is_marked() {
     let house = House::new().await;
     let mut desk = with_three(&house).await;
@@ -214,6 +275,7 @@ async fn messages_are_found_and_remembered() {
     let house = House::new().await;
     let mut desk = with_three(&house).await;
     desk.say("STORE 2 +FLAGS.SILENT (\\Seen)").await;
+    desk.say("ENABLE CONDSTORE").await;
     for (command, answer) in [
         ("SEARCH ALL", "* SEARCH 1 2 3"),
         ("UID SEARCH UNSEEN SUBJECT T", "* SEARCH 3"),
@@ -254,4 +316,152 @@ async fn messages_are_found_and_remembered() {
         desk.say("SEARCH ALL").await[0],
         "* ESEARCH (TAG \"a\") ALL 1:2"
     );
+}
+
+/// A stranger's mail may have an outline of 80 KiB: it is listed, and not held with 255 others.
+#[tokio::test]
+async fn a_long_outline_is_read_alone() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    let fields = "Content-Language: en, cy, gd, ga, kw, fr, de, es, it, pt, nl, da\r\n".repeat(4);
+    let parts = format!("--b\r\n{fields}\r\nx\r\n").repeat(30);
+    let long = format!(
+        "Subject: long\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n"
+    );
+    for mail in [&*mail("one"), &long, &mail("three")] {
+        let heard = desk.append("INBOX", &[], mail).await;
+        assert!(heard.starts_with("OK"), "{heard}");
+    }
+    desk.say("select INBOX").await;
+    let heard = desk.say("FETCH 1:* (ENVELOPE BODYSTRUCTURE)").await;
+    assert_eq!(heard.len(), 4);
+    assert!(
+        heard[1].contains("\"long\"") && heard[1].contains("\"MIXED\""),
+        "{}",
+        heard[1]
+    );
+    let heard = desk.say("FETCH 2 BODY[HEADER.FIELDS (SUBJECT)]").await;
+    assert!(heard.concat().contains("Subject: long"), "{heard:?}");
+    assert_eq!(desk.end("SEARCH HEADER Subject long").await, "OK Done");
+    let boxes = &house.mailboxes;
+    let inbox = boxes.folders(house.mailbox).await.unwrap()[0].id;
+    let entries = boxes.entries(inbox, &Uids::all()).await.unwrap();
+    let ids: Vec<_> = entries.iter().map(|entry| entry.message).collect();
+    assert_eq!(boxes.outlines(&ids).await.unwrap().len(), 2);
+    let outline = boxes.outline(ids[1]).await.unwrap().unwrap();
+    assert!(outline.to_bytes().len() > 6_000);
+    assert_eq!(outline.root.parts.len(), 30);
+}
+
+/// Who can't write can still read.
+#[tokio::test]
+async fn mail_is_read_though_nothing_can_be_written() {
+    let house = House::new().await;
+    let mut desk = with_three(&house).await;
+    crate::store::testing::delete_outlines(&house.files()).await;
+    crate::store::testing::refuse_entries(&house.files()).await;
+    assert_eq!(
+        desk.say("FETCH 1 BODY[TEXT]").await,
+        ["* 1 FETCH (BODY[TEXT] {8}", "Hello.", ")", "OK Done"]
+    );
+    let heard = desk.say("UID FETCH 1:* ENVELOPE").await;
+    assert_eq!(heard.len(), 4, "{heard:?}");
+    let heard = desk.end("STORE 1 +FLAGS (\\Seen)").await;
+    assert!(heard.starts_with("NO [UNAVAILABLE]"), "{heard}");
+}
+
+/// Else a program would take it for gone, and forget it.
+#[tokio::test]
+async fn a_damaged_message_is_not_said_to_be_gone() {
+    let house = House::new().await;
+    let mut desk = with_three(&house).await;
+    crate::store::testing::delete_outlines(&house.files()).await;
+    crate::store::testing::spoil_first_chunks(&house.files()).await;
+    for command in ["FETCH 1 ENVELOPE", "UID FETCH 1 ENVELOPE"] {
+        let heard = desk.end(command).await;
+        assert!(heard.starts_with("NO [CORRUPTION]"), "{command}: {heard}");
+    }
+    assert_eq!(desk.end("UID FETCH 7 ENVELOPE").await, "OK Done");
+}
+
+/// To as many people as a large meeting has: nobody is left out of an answer to all.
+#[tokio::test]
+async fn an_envelope_has_fields_that_are_too_long_to_be_kept() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    desk.0.account.room = 1 << 20;
+    let people: Vec<_> = (0..800)
+        .map(|number| format!("member{number}@party.example"))
+        .collect();
+    let message = format!(
+        "From: ann@elsewhere.example\r\nTo: {}\r\nCc: ben@party.example\r\nX-Pad: {}\r\n\r\nx\r\n",
+        people.join(",\r\n "),
+        "y".repeat(100_000)
+    );
+    desk.append("INBOX", &[], &message).await;
+    desk.say("select INBOX").await;
+    let heard = desk.say("FETCH 1 ENVELOPE").await[0].clone();
+    assert_eq!(heard.matches("\"member").count(), 800);
+    assert!(
+        heard.contains("((NIL NIL \"ben\" \"party.example\"))"),
+        "{heard:.80}"
+    );
+}
+
+/// RFC 7162 §3.2.4
+#[tokio::test]
+async fn with_qresync_reading_tells_uid_and_change() {
+    let house = House::new().await;
+    let mut desk = with_three(&house).await;
+    desk.say("ENABLE QRESYNC").await;
+    let heard = desk.say("FETCH 1 BODY[TEXT]").await.join("\r\n");
+    assert_eq!(
+        heard,
+        "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen) MODSEQ (5) UID 1)\r\nOK Done"
+    );
+}
+
+/// Short ones are read beside their entries, longer ones chunk by chunk; and some places in between are empty.
+#[tokio::test]
+async fn messages_of_all_lengths_are_read_whole() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    let mails: Vec<String> = (0..30_usize)
+        .map(|n| {
+            // One is longer than a chunk; together they don't fill the mailbox.
+            let lines = if n == 8 { 1_330 } else { n % 3 };
+            mail(&format!("number {n}"))
+                + &format!("line of mail {n:02} and more of that; ends here soon\r\n").repeat(lines)
+        })
+        .collect();
+    for mail in &mails {
+        let kept = desk.append("INBOX", &[], mail).await;
+        assert!(kept.starts_with("OK "), "{kept}");
+    }
+    desk.say("select INBOX").await;
+    let marked = desk.say("STORE 3,4,20:25 +FLAGS (\\Deleted)").await;
+    assert_eq!(marked.len(), 9, "{marked:?}");
+    let left = desk.say("EXPUNGE").await;
+    assert_eq!(left.len(), 9, "{left:?}");
+    let gone = [2, 3, 19, 20, 21, 22, 23, 24];
+    let left = (0..mails.len()).filter(|n| !gone.contains(n));
+    let mut expected = Vec::new();
+    for (place, n) in left.enumerate() {
+        let (number, uid, mail) = (place + 1, n + 1, &mails[n]);
+        let all = format!(
+            "* {number} FETCH (UID {uid} BODY[] {{{}}}\r\n{mail} BODY[]<8> {{12}}\r\n{})\r\n",
+            mail.len(),
+            &mail[8..20],
+        );
+        expected.extend(lines(all.as_bytes()));
+    }
+    expected.push("OK Done".to_owned());
+    let heard = desk
+        .say("UID FETCH 1:* (BODY.PEEK[] BODY.PEEK[]<8.12>)")
+        .await;
+    let differs = heard
+        .iter()
+        .zip(&expected)
+        .find(|(one, other)| one != other);
+    assert_eq!((differs, heard.len()), (None, expected.len()));
 }

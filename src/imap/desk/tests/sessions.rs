@@ -119,3 +119,87 @@ async fn who_was_away_hears_what_became_of_it() {
         ]
     );
 }
+
+/// A message that is gone is not told of while numbers may not move; what is told meanwhile must not let a client believe
+/// that it knows all up to there (RFC 7162 §3.2.4).
+#[tokio::test]
+async fn what_is_held_back_is_not_passed_over() {
+    let house = House::new().await;
+    let (mut one, mut other) = (house.desk(), house.desk());
+    for subject in ["a", "b", "c"] {
+        one.append("INBOX", &[], &mail(subject)).await;
+    }
+    other.say("ENABLE QRESYNC").await;
+    for desk in [&mut one, &mut other] {
+        desk.say("select INBOX").await;
+    }
+    one.say("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    other.say("NOOP").await;
+    one.say("EXPUNGE").await;
+    one.say("STORE 1 +FLAGS.SILENT (\\Seen)").await;
+    let held_back = "* OK [HIGHESTMODSEQ 5] Some news is still to come";
+    assert_eq!(
+        other.say("FETCH 3 UID").await,
+        [
+            "* 3 FETCH (UID 3)",
+            r"* 2 FETCH (UID 2 FLAGS (\Seen) MODSEQ (7))",
+            held_back,
+            "OK Done"
+        ]
+    );
+    assert_eq!(
+        other.say("STORE 3 +FLAGS.SILENT (\\Seen)").await,
+        ["* 3 FETCH (UID 3 MODSEQ (8))", held_back, "OK Done"]
+    );
+    assert_eq!(other.say("NOOP").await, ["* VANISHED 1", "OK Done"]);
+    assert_eq!(
+        other.say("FETCH 2 UID").await,
+        ["* 2 FETCH (UID 3)", "OK Done"]
+    );
+}
+
+/// The first command that asks for mod-sequences hears the folder's (RFC 7162 §3.1).
+#[tokio::test]
+async fn whoever_asks_for_changes_hears_the_last() {
+    let house = House::new().await;
+    let mut one = house.desk();
+    one.append("INBOX", &[], &mail("a")).await;
+    for command in [
+        "ENABLE CONDSTORE",
+        "FETCH 1 (MODSEQ)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE 1)",
+        "STORE 1 (UNCHANGEDSINCE 9) +FLAGS.SILENT (\\Seen)",
+        "SEARCH MODSEQ 1",
+        "STATUS INBOX (HIGHESTMODSEQ)",
+        "LIST \"\" INBOX RETURN (STATUS (HIGHESTMODSEQ))",
+    ] {
+        let mut desk = house.desk();
+        desk.say("select INBOX").await;
+        let told = |heard: Vec<String>| {
+            let told = heard
+                .into_iter()
+                .filter(|line| line.starts_with("* OK [HIGHESTMODSEQ "));
+            told.count()
+        };
+        assert_eq!(told(desk.say(command).await), 1, "{command}");
+        assert_eq!(told(desk.say(command).await), 0, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_is_refused_remembers_nothing() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    desk.append("INBOX", &[], &mail("a")).await;
+    desk.say("select INBOX").await;
+    for refused in [
+        "CHARSET KOI8-R SUBJECT x",
+        &format!("TEXT {}", "x".repeat(2000)),
+    ] {
+        desk.say("SEARCH RETURN (SAVE) ALL").await;
+        assert_eq!(desk.say("FETCH $ UID").await.len(), 2);
+        let no = desk.end(&format!("SEARCH RETURN (SAVE) {refused}")).await;
+        assert!(no.starts_with("NO ["), "{no}");
+        assert_eq!(desk.say("FETCH $ UID").await, ["OK Done"]);
+    }
+}

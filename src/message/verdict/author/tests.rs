@@ -244,6 +244,15 @@ fn in_the_open(value: &str) -> Option<String> {
 }
 
 proptest! {
+    #[test]
+    fn a_comment_ends_or_does_not(value in "[()\\\\a]{0,30}") {
+        let value = value.as_bytes();
+        let ended = ended_comments(value);
+        for at in memchr::memchr_iter(b'(', value) {
+            prop_assert_eq!(ended[at], comment_end(&value[at..]).is_some());
+        }
+    }
+
     /// If evil.example is the author, no program can show party.example as one.
     #[test]
     fn one_author_is_the_only_one_that_can_be_read(value in pieces()) {

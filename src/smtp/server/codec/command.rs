@@ -1,6 +1,6 @@
 //! A command line's verb. What stands behind it is for the verb's own file to read.
 
-use super::super::limits::{AUTH_LINE, COMMAND_LINE, MAIL_LINE};
+use super::super::limits::{AUTH_LINE, COMMAND_LINE, MAIL_LINE, RCPT_LINE};
 use crate::smtp::reply::Reply;
 
 /// The commands we know.
@@ -78,6 +78,8 @@ pub(in crate::smtp::server) fn line_limit(input: &[u8]) -> usize {
         AUTH_LINE
     } else if starts(b"MAIL ") {
         MAIL_LINE
+    } else if starts(b"RCPT ") {
+        RCPT_LINE
     } else {
         COMMAND_LINE
     }
@@ -86,15 +88,45 @@ pub(in crate::smtp::server) fn line_limit(input: &[u8]) -> usize {
 /// Splits a line into its verb and what follows one space. Blanks at the end are dropped (RFC 5321 §4.1.1).
 ///
 /// # Errors
-/// The reply to a line that isn't UTF-8.
-pub(in crate::smtp::server) fn split(line: &[u8]) -> Result<(Verb, &str), Reply> {
+/// [`Unsplit`], for a line that can't be read.
+pub(in crate::smtp::server) fn split(line: &[u8]) -> Result<(Verb, &str), Unsplit> {
     let line = line.trim_ascii_end();
     let word = line.split(|&octet| octet == b' ').next().unwrap_or(line);
     let rest = line.get(word.len() + 1..).unwrap_or_default();
+    let verb = Verb::parse(word);
+    // A blank that isn't one, or none at all, makes it no command, and its chunk comes nevertheless.
+    let start = word.get(..b"BDAT".len());
+    let is_chunk = start.is_some_and(|start| start.eq_ignore_ascii_case(b"BDAT"));
     match std::str::from_utf8(rest) {
-        Ok(arguments) => Ok((Verb::parse(word), arguments)),
-        Err(_) => Err(Reply::new(501, (5, 5, 2), "Command is not UTF-8")),
+        Err(_) if is_chunk => Err(Unsplit::Chunk),
+        Ok(_) if is_chunk && verb == Verb::Unknown => Err(Unsplit::Chunk),
+        Ok(arguments) => Ok((verb, arguments)),
+        Err(_) => Err(Unsplit::NotText),
     }
+}
+
+/// Why a line can't be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::smtp::server) enum Unsplit {
+    /// It isn't UTF-8.
+    NotText,
+    /// Nor is it, and a chunk of unknown length follows: nothing that comes can be read.
+    Chunk,
+}
+
+impl Unsplit {
+    /// The reply, and whether it's the last.
+    pub(in crate::smtp::server) fn reply(self) -> (Reply, bool) {
+        match self {
+            Self::NotText => (Reply::new(501, (5, 5, 2), "Command is not UTF-8"), false),
+            Self::Chunk => (bad_chunk(), true),
+        }
+    }
+}
+
+/// The reply to BDAT where nobody knows how many octets follow.
+pub(in crate::smtp::server) fn bad_chunk() -> Reply {
+    Reply::new(501, (5, 5, 4), "Say BDAT size or BDAT size LAST")
 }
 
 /// The reply to arguments behind a command that has none.
@@ -125,14 +157,23 @@ mod tests {
         ] {
             assert_eq!(split(line), Ok((verb, arguments)), "{line:?}");
         }
-        assert!(split(b"RCPT TO:<a\xffb@y.example>").is_err());
+        assert_eq!(split(b"RCPT TO:<a\xffb@y.example>"), Err(Unsplit::NotText));
+        for chunk in [
+            &b"BDAT 22 \xff"[..],
+            b"bdat\t22",
+            b"BDAT22",
+            b"BDAT\xa022 LAST",
+        ] {
+            assert_eq!(split(chunk), Err(Unsplit::Chunk), "{chunk:?}");
+        }
     }
 
     #[test]
     fn each_verb_has_its_line_limit() {
         assert_eq!(line_limit(b"auth PLAIN"), 12288);
-        assert_eq!(line_limit(b"MAIL FROM:<>"), 1065);
-        for other in [&b"RCPT TO:<>"[..], b"AUT", b"AUTHX", b"MAILX", b""] {
+        assert_eq!(line_limit(b"MAIL FROM:<>"), 1192);
+        assert_eq!(line_limit(b"rcpt TO:<>"), 1048);
+        for other in [&b"RCPTO:<>"[..], b"AUT", b"AUTHX", b"MAILX", b""] {
             assert_eq!(line_limit(other), 512);
         }
     }

@@ -8,15 +8,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::envelope::Envelope;
-use super::super::host::{Body, Host, LoginOutcome, Refusal};
+use super::super::host::{Body, Host, Refusal};
 use super::super::limits::SLOWEST;
 use super::super::received::received_field;
 use super::super::session::{
-    AskCredentials, AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
+    AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
 };
 use super::wire::Wire;
 use super::{Door, Gone, read};
 use crate::smtp::reply::Reply;
+use crate::staff::sasl::Asked;
+use crate::staff::{Entrant, LoginOutcome};
 
 /// What is left to do when the host has been asked.
 enum Action {
@@ -27,9 +29,10 @@ enum Action {
 }
 
 /// Until when the driver waits. A line has one deadline, however slowly its octets come; a message has one for its
-/// next octets and one for the whole, and must come at some pace.
-#[derive(Default)]
+/// next octets and one for the whole, and must come at some pace. And whoever only talks has a deadline as well.
 struct Deadlines {
+    /// Of a log-in or a mail, while there is neither.
+    arrival: Instant,
     line: Option<Instant>,
     message: Option<Instant>,
     stretch: Option<Stretch>,
@@ -47,13 +50,14 @@ impl<H: Host> Door<H> {
         &self,
         mut wire: Wire<S>,
         secured: Secured,
+        until: Instant,
         stop: &CancellationToken,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let limits = **self.limits.load();
         let mut session = Session::new(secured, Arc::clone(&self.host_name), limits);
-        let last = match self.converse(&mut session, &mut wire, stop).await {
+        let last = match self.converse(&mut session, &mut wire, until, stop).await {
             Ok(last) => Some(last),
             Err(gone) => {
                 tracing::debug!(%gone, "ended");
@@ -68,6 +72,7 @@ impl<H: Host> Door<H> {
         &self,
         session: &mut Session,
         wire: &mut Wire<S>,
+        until: Instant,
         stop: &CancellationToken,
     ) -> Result<Reply, Gone>
     where
@@ -77,15 +82,23 @@ impl<H: Host> Door<H> {
             wire.queue(&session.greeting()).await?;
         }
         let mut body = None;
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::new(until);
         loop {
+            // Others have their turn between commands that came together.
+            tokio::task::consume_budget().await;
             if stop.is_cancelled() && !is_busy(session) {
                 return Err(Gone::Stopped);
+            }
+            if self.is_out(session) && !is_busy(session) {
+                return Err(Gone::Revoked);
             }
             let (used, step) = session.advance(wire.input());
             let action = self.perform(session, &mut body, step).await;
             wire.consume(used);
             deadlines.count(used);
+            if session.envelope().is_some() {
+                deadlines.arrival = Instant::now() + self.timeouts.next_mail;
+            }
             if !session.wants_body() {
                 body = None;
             }
@@ -96,7 +109,12 @@ impl<H: Host> Door<H> {
                 Action::Read => {
                     wire.flush().await?;
                     let until = deadlines.next(session, &self.timeouts);
-                    read(wire, until, (!is_busy(session)).then_some(stop)).await?;
+                    let who = entrant(session);
+                    if is_busy(session) {
+                        read(wire, until, std::future::pending()).await?;
+                    } else {
+                        read(wire, until, self.interrupted(stop, who)).await?;
+                    }
                 }
                 Action::GoOn => deadlines.line = None,
                 Action::Say(reply) => {
@@ -132,6 +150,8 @@ impl<H: Host> Door<H> {
                 Step::Begin(begin) => self.begin(session, body, begin).await,
                 Step::Finish(finish) => {
                     let answer = match body.take() {
+                        // What was on its way when they were shut out is theirs no more.
+                        Some(_) if self.is_out(session) => Err(Refusal::shut_out()),
                         Some(body) => body.finish().await,
                         None => Err(Refusal::try_later()),
                     };
@@ -141,6 +161,26 @@ impl<H: Host> Door<H> {
                 Step::AskCredentials(asked) => self.ask_credentials(session, asked).await,
                 Step::Login(login) => self.log_in(session, login).await,
             };
+        }
+    }
+
+    /// Whether who has logged in may be here no more.
+    fn is_out(&self, session: &Session) -> bool {
+        entrant(session).is_some_and(|who| !self.host.still_lets_in(who))
+    }
+
+    /// Why nothing more is read, once there is a reason.
+    async fn interrupted(&self, stop: &CancellationToken, who: Option<Entrant>) -> Gone {
+        let shut_out = async {
+            match who {
+                Some(who) => self.host.shut_out(who).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Gone::Stopped,
+            () = shut_out => Gone::Revoked,
         }
     }
 
@@ -173,9 +213,13 @@ impl<H: Host> Door<H> {
         session.answer_begin(begin, opened.map(|opened| *body = Some(opened)))
     }
 
-    async fn ask_credentials(&self, session: &mut Session, asked: AskCredentials) -> Step<'static> {
+    async fn ask_credentials(&self, session: &mut Session, asked: Asked) -> Step<'static> {
         let answer = match session.caller() {
-            Some(caller) => self.host.credentials(caller, asked.user()).await,
+            Some(caller) => {
+                self.host
+                    .credentials(caller, asked.user(), asked.proof())
+                    .await
+            }
             None => Err(Refusal::try_later()),
         };
         session.answer_credentials(asked, answer)
@@ -201,6 +245,11 @@ impl<H: Host> Door<H> {
     }
 }
 
+/// Who has logged in.
+fn entrant(session: &Session) -> Option<Entrant> {
+    session.caller().and_then(|caller| caller.staff)
+}
+
 /// Whether a message is on its way: it is finished even when the service stops, but not for ever.
 fn is_busy(session: &Session) -> bool {
     session.awaiting() == Awaiting::Message || session.wants_body()
@@ -214,6 +263,15 @@ async fn write<B: Body>(body: &mut Option<B>, octets: &[u8]) -> Result<(), Refus
 }
 
 impl Deadlines {
+    fn new(arrival: Instant) -> Self {
+        Self {
+            arrival,
+            line: None,
+            message: None,
+            stretch: None,
+        }
+    }
+
     /// The deadline of the next read.
     fn next(&mut self, session: &Session, timeouts: &super::Timeouts) -> Instant {
         let now = Instant::now();
@@ -223,8 +281,16 @@ impl Deadlines {
             Awaiting::Message => now + timeouts.data,
         };
         let next = self.message.map_or(next, |message| message.min(next));
+        let arrival = self.arrival(session);
+        let next = arrival.map_or(next, |arrival| arrival.min(next));
         let slowest = is_busy(session).then(|| self.slowest(now, timeouts.slow));
         slowest.flatten().map_or(next, |ends| ends.min(next))
+    }
+
+    /// Until when there must be a log-in or a mail, if there is neither.
+    fn arrival(&self, session: &Session) -> Option<Instant> {
+        let neither = session.envelope().is_none() && entrant(session).is_none();
+        neither.then_some(self.arrival)
     }
 
     /// Until when a message must have brought more, if it has not brought enough in this stretch.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,9 @@ enum Gone {
     /// We are asked to stop.
     #[error("the service stops")]
     Stopped,
+    /// Who had logged in may not be here any more.
+    #[error("the account or the password was revoked")]
+    Revoked,
 }
 
 impl Gone {
@@ -70,6 +73,7 @@ impl Gone {
                 (4, 3, 2),
                 "Service stops, please dial again",
             )),
+            Self::Revoked => Some(Refusal::shut_out().into_reply()),
         }
     }
 }
@@ -161,44 +165,60 @@ impl<H: Host> Door<H> {
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        let until = self.first_deadline();
         if !self.host.in_service() {
-            return self.turn_away(socket, client, stop).await;
+            return self.turn_away(socket, client, until, stop).await;
         }
         let socket = if self.role.is_implicit_tls() {
             Some(socket)
         } else {
-            self.secure(socket, stop).await
+            self.secure(socket, until, stop).await
         };
         let Some(socket) = socket else { return };
-        let Some((stream, tls)) = self.handshake(socket, client, stop).await else {
+        let Some((stream, tls)) = self.handshake(socket, client, until, stop).await else {
             return;
         };
         let secured = Secured::new(connection, self.role, client, tls);
-        self.take_mail(Wire::new(stream, self.timeouts), secured, stop)
+        self.take_mail(Wire::new(stream, self.timeouts), secured, until, stop)
             .await;
     }
 
+    /// Until when a new connection must have come to what it is for: a log-in, or a mail. Whoever doesn't come to it would
+    /// hold a place that others need.
+    fn first_deadline(&self) -> Instant {
+        let wait = match self.role.is_submission() {
+            true => self.timeouts.log_in,
+            false => self.timeouts.next_mail,
+        };
+        Instant::now() + wait
+    }
+
     /// Greets with 421 and closes; behind TLS where the client expects it.
-    async fn turn_away<S>(&self, socket: S, client: IpAddr, stop: &CancellationToken)
-    where
+    async fn turn_away<S>(
+        &self,
+        socket: S,
+        client: IpAddr,
+        until: Instant,
+        stop: &CancellationToken,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let sorry = Refusal::not_in_service().into_reply();
         if !self.role.is_implicit_tls() {
             let _ = Wire::new(socket, self.timeouts).close(Some(&sorry)).await;
-        } else if let Some((stream, _)) = self.handshake(socket, client, stop).await {
+        } else if let Some((stream, _)) = self.handshake(socket, client, until, stop).await {
             let _ = Wire::new(stream, self.timeouts).close(Some(&sorry)).await;
         }
     }
 
     /// Speaks in the clear up to STARTTLS. Only the socket goes on from here: not a buffer, not a name.
-    async fn secure<S>(&self, socket: S, stop: &CancellationToken) -> Option<S>
+    async fn secure<S>(&self, socket: S, until: Instant, stop: &CancellationToken) -> Option<S>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let mut open = Open::new(Arc::clone(&self.host_name), **self.limits.load());
         let mut wire = Wire::new(socket, self.timeouts);
-        let last = match self.speak_openly(&mut open, &mut wire, stop).await {
+        let last = match self.speak_openly(&mut open, &mut wire, until, stop).await {
             Ok(OpenStep::StartTls(reply)) => {
                 let ready = async {
                     wire.queue(&reply).await?;
@@ -225,6 +245,7 @@ impl<H: Host> Door<H> {
         &self,
         open: &mut Open,
         wire: &mut Wire<S>,
+        until: Instant,
         stop: &CancellationToken,
     ) -> Result<OpenStep, Gone>
     where
@@ -238,7 +259,11 @@ impl<H: Host> Door<H> {
             match step {
                 OpenStep::NeedInput => {
                     wire.flush().await?;
-                    read(wire, deadline, Some(stop)).await?;
+                    let stopped = async {
+                        stop.cancelled().await;
+                        Gone::Stopped
+                    };
+                    read(wire, deadline.min(until), stopped).await?;
                     continue;
                 }
                 OpenStep::Reply(reply) => wire.queue(&reply).await?,
@@ -257,15 +282,17 @@ impl<H: Host> Door<H> {
         &self,
         socket: S,
         client: IpAddr,
+        until: Instant,
         stop: &CancellationToken,
     ) -> Option<(TlsStream<S>, TlsInfo)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        let until = until.min(Instant::now() + self.timeouts.handshake);
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
-            outcome = timeout(self.timeouts.handshake, self.tls.accept(socket)) => outcome,
+            outcome = timeout_at(until, self.tls.accept(socket)) => outcome,
         };
         match outcome {
             Ok(Ok(stream)) => {
@@ -287,24 +314,18 @@ impl<H: Host> Door<H> {
     }
 }
 
-/// Reads more before the deadline, unless a stop signal comes first.
+/// Reads more before the deadline, unless something else ends the connection first.
 async fn read<S>(
     wire: &mut Wire<S>,
     deadline: Instant,
-    stop: Option<&CancellationToken>,
+    ended: impl Future<Output = Gone>,
 ) -> Result<(), Gone>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let stopped = async {
-        match stop {
-            Some(stop) => stop.cancelled().await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         biased;
-        () = stopped => Err(Gone::Stopped),
+        gone = ended => Err(gone),
         outcome = timeout_at(deadline, wire.read()) => match outcome {
             Ok(read) => Ok(read?),
             Err(_) => Err(Gone::Silent),

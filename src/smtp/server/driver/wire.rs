@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 use super::super::limits::{AUTH_LINE, Timeouts};
+use crate::net::wire::write_within;
 use crate::smtp::reply::Reply;
 
 /// Room for the longest line, and for a TLS record's 16 KiB.
@@ -21,7 +23,8 @@ const LINGER: usize = 256 * 1024;
 pub(super) struct Wire<S> {
     socket: S,
     timeouts: Timeouts,
-    input: Box<[u8]>,
+    /// What is used up is overwritten: it may have been a password.
+    input: Zeroizing<Vec<u8>>,
     start: usize,
     end: usize,
     output: Vec<u8>,
@@ -32,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self {
             socket,
             timeouts,
-            input: vec![0; INPUT].into(),
+            input: Zeroizing::new(vec![0; INPUT]),
             start: 0,
             end: 0,
             output: Vec::new(),
@@ -45,13 +48,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     pub(super) fn consume(&mut self, octets: usize) {
-        self.start = (self.start + octets).min(self.end);
+        let used = self.start..(self.start + octets).min(self.end);
+        self.start = used.end;
+        self.input[used].fill(0);
     }
 
     /// Reads more. Nothing is lost if this is dropped while it waits.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         self.input.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        let moved = self.end - self.start;
+        self.input[moved..self.end].fill(0);
+        (self.start, self.end) = (0, moved);
         let room = &mut self.input[self.end..];
         if room.is_empty() {
             return Err(io::Error::other("a line longer than any limit"));
@@ -78,12 +85,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        // What was begun to be written is never written again: after an error nobody knows how much of it arrived.
+        let mut output = std::mem::take(&mut self.output);
         let written = async {
-            self.socket.write_all(&self.output).await?;
+            self.socket.write_all(&output).await?;
             self.socket.flush().await
         };
-        timeout(self.timeouts.write, written).await??;
-        self.output.clear();
+        timeout(write_within(self.timeouts.write, output.len()), written).await??;
+        output.clear();
+        self.output = output;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use open::{Open, OpenStep};
 pub use phase::Secured;
-pub use step::{AskCredentials, AskRecipient, AskSender, Begin, Finish, Login, Step};
+pub use step::{AskRecipient, AskSender, Begin, Finish, Login, Step};
 
 use super::codec::Fault;
 use super::codec::chunk::Chunk;
@@ -182,7 +182,12 @@ impl Session {
     fn run(&mut self, line: &[u8]) -> Step<'static> {
         let (verb, arguments) = match command::split(line) {
             Ok(parts) => parts,
-            Err(reply) => return self.say(reply),
+            Err(unsplit) => {
+                return match unsplit.reply() {
+                    (reply, true) => Step::Close(reply),
+                    (reply, false) => self.say(reply),
+                };
+            }
         };
         self.counts.commands += 1;
         self.counts.idle += u32::from(verb.is_idle());

@@ -74,7 +74,12 @@ impl Open {
     fn run(&mut self, line: &[u8], more: bool) -> OpenStep {
         let (verb, arguments) = match command::split(line) {
             Ok(parts) => parts,
-            Err(reply) => return self.say(reply),
+            Err(unsplit) => {
+                return match unsplit.reply() {
+                    (_, true) => OpenStep::Close(tls_first()),
+                    (reply, false) => self.say(reply),
+                };
+            }
         };
         self.commands += 1;
         if self.commands > self.limits.idle_commands {

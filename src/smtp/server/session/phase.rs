@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use super::super::envelope::{Caller, ConnectionId, Envelope, HelloName, Recipient, Role, TlsInfo};
 use super::receive::Intake;
-use crate::id::StaffId;
 use crate::smtp::path::ReversePath;
+use crate::staff::Entrant;
 use crate::store::DsnWish;
 
 /// TLS stands. Nothing that was said before it is known here.
@@ -61,7 +61,7 @@ impl Introduced {
         self.0.role.is_submission()
     }
 
-    fn proven(&self, staff: StaffId) -> Authenticated {
+    fn proven(&self, staff: Entrant) -> Authenticated {
         Authenticated(Caller {
             staff: Some(staff),
             ..self.0.clone()
@@ -152,7 +152,7 @@ impl Phase {
     }
 
     /// A log-in has ended well. Nothing changes in a phase that has no AUTH.
-    pub(in crate::smtp::server) fn log_in(&mut self, staff: StaffId) {
+    pub(in crate::smtp::server) fn log_in(&mut self, staff: Entrant) {
         if let Self::Introduced(introduced) = self
             && introduced.may_log_in()
         {

@@ -37,8 +37,9 @@ impl Intake {
             )));
         }
         self.octets = self.octets.saturating_add(octets.len() as u64);
+        // Whatever else is wrong with it: so the answer hangs on no one's pieces, and nobody tries in vain again.
         if self.octets > limits.message_size {
-            self.refuse(too_big());
+            self.refused = Some(too_big());
         }
         if longest_line > limits.text_line {
             let text = format!(

@@ -1,15 +1,13 @@
 //! What a session asks its driver to do. A question is a value that only its answer takes back, so that no answer
 //! can be given to a question that wasn't asked, and none twice.
 
-use zeroize::Zeroizing;
-
 use super::super::codec::chunk::Chunk;
 use super::super::envelope::Recipient;
-use super::super::host::LoginOutcome;
 use super::phase::MailFrom;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
-use crate::staff::scram::ClientFirst;
+use crate::staff::LoginOutcome;
+use crate::staff::sasl::Asked;
 
 /// The next thing to do.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub enum Step<'i> {
     /// Finish the body, then [`super::Session::answer_finish`].
     Finish(Finish),
     /// Ask [`super::super::Host::credentials`], then [`super::Session::answer_credentials`].
-    AskCredentials(AskCredentials),
+    AskCredentials(Asked),
     /// Tell [`super::super::Host::login`], then [`super::Session::answer_login`].
     Login(Login),
 }
@@ -67,31 +65,6 @@ pub struct Begin(pub(in crate::smtp::server) Option<Chunk>);
 /// Is the message committed?
 #[derive(Debug)]
 pub struct Finish(pub(in crate::smtp::server) ());
-
-/// What is known of this user?
-pub struct AskCredentials {
-    pub(in crate::smtp::server) user: String,
-    pub(in crate::smtp::server) proof: Proof,
-}
-
-/// What the client wants to be believed by.
-pub(in crate::smtp::server) enum Proof {
-    Password(Zeroizing<String>),
-    Scram(ClientFirst),
-}
-
-impl AskCredentials {
-    /// The user name as the client wrote it.
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-}
-
-impl std::fmt::Debug for AskCredentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AskCredentials(..)")
-    }
-}
 
 /// A log-in has ended.
 #[derive(Debug)]

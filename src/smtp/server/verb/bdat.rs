@@ -1,5 +1,6 @@
 //! BDAT (RFC 3030). Its octets come whether we want them or not, so every refusal reads past them.
 
+use super::super::codec::command::bad_chunk;
 use super::super::session::{Session, Step};
 use super::out_of_turn;
 use crate::smtp::reply::Reply;
@@ -23,11 +24,7 @@ impl Session {
     ) -> Result<Step<'static>, Reply> {
         let Some((size, last)) = parse(arguments) else {
             // Nobody knows how many octets follow, so nothing that follows can be read.
-            return Ok(Step::Close(Reply::new(
-                501,
-                (5, 5, 4),
-                "Say BDAT size or BDAT size LAST",
-            )));
+            return Ok(Step::Close(bad_chunk()));
         };
         let refusal = match &self.transaction {
             None => out_of_turn("MAIL first"),

@@ -202,5 +202,8 @@ mod tests {
         );
         assert_eq!(recipient.dsn.envelope_id.as_deref(), Some("QQ"));
         assert_eq!(recipient.dsn.whole, Some(true));
+        let never = parse("TO:<a@b.example> NOTIFY=never", offered, &wish);
+        let never = never.expect("it is well formed").dsn;
+        assert!(!never.success() && !never.failure() && !never.delay());
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::super::super::envelope::{Caller, Envelope};
-use super::super::super::host::{Accepted, Body, Credentials, Host, LoginOutcome, Refusal};
+use super::super::super::host::{Accepted, Body, Host, Refusal};
 use super::super::super::session::tests::world;
-use crate::id::StaffId;
 use crate::smtp::path::{ForwardPath, ReversePath};
+use crate::staff::{Entrant, Knocked, LoginOutcome, Proof};
 
 #[derive(Default)]
 pub(super) struct Party {
@@ -19,6 +19,10 @@ pub(super) struct Party {
     /// If set, commits wait for it.
     pub(super) disk: Option<Arc<Notify>>,
     pub(super) disk_is_full: bool,
+    /// Who is in may be so no more.
+    pub(super) shut_out: watch::Sender<bool>,
+    /// Nobody is told of it, unless they ask.
+    pub(super) silent: bool,
 }
 
 impl Party {
@@ -105,13 +109,25 @@ impl Host for Party {
         })
     }
 
-    async fn credentials(&self, _: &Caller, user: &str) -> Result<Credentials, Refusal> {
+    async fn credentials(&self, _: &Caller, user: &str, _: Proof) -> Result<Knocked, Refusal> {
         Ok(world::credentials(user))
     }
 
-    async fn login(&self, _: &Caller, outcome: LoginOutcome) -> Result<Option<StaffId>, Refusal> {
+    async fn login(&self, _: &Caller, outcome: LoginOutcome) -> Result<Option<Entrant>, Refusal> {
         self.log_ins.lock().expect("no panic").push(outcome);
         let proven = matches!(outcome, LoginOutcome::Proven(..));
-        Ok(proven.then(world::member))
+        Ok(proven.then(world::entrant))
+    }
+
+    fn still_lets_in(&self, _: Entrant) -> bool {
+        !*self.shut_out.borrow()
+    }
+
+    async fn shut_out(&self, _: Entrant) {
+        if self.silent {
+            std::future::pending::<()>().await;
+        }
+        let mut shut_out = self.shut_out.subscribe();
+        let _ = shut_out.wait_for(|is_out| *is_out).await;
     }
 }

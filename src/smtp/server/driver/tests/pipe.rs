@@ -27,6 +27,15 @@ fn quick() -> Timeouts {
 
 /// Starts an MX session that believes its pipe to be encrypted.
 fn start(party: &Arc<Party>, timeouts: Timeouts, limits: Limits) -> (DuplexStream, JoinHandle<()>) {
+    start_as(Role::Mx, party, timeouts, limits)
+}
+
+fn start_as(
+    role: Role,
+    party: &Arc<Party>,
+    timeouts: Timeouts,
+    limits: Limits,
+) -> (DuplexStream, JoinHandle<()>) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let unused = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -34,7 +43,7 @@ fn start(party: &Arc<Party>, timeouts: Timeouts, limits: Limits) -> (DuplexStrea
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     let door = Door::new(
-        Role::Mx,
+        role,
         "mx.party.example",
         Arc::clone(party),
         TlsAcceptor::from(Arc::new(unused)),
@@ -44,15 +53,11 @@ fn start(party: &Arc<Party>, timeouts: Timeouts, limits: Limits) -> (DuplexStrea
     .with_limits(limits);
     let (ours, theirs) = duplex(64 * 1024);
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    let secured = Secured::new(
-        ConnectionId::random(),
-        Role::Mx,
-        client,
-        TlsInfo::pretended(),
-    );
+    let secured = Secured::new(ConnectionId::random(), role, client, TlsInfo::pretended());
     let serving = tokio::spawn(async move {
         let wire = Wire::new(theirs, timeouts);
-        door.take_mail(wire, secured, &CancellationToken::new())
+        let until = door.first_deadline();
+        door.take_mail(wire, secured, until, &CancellationToken::new())
             .await;
     });
     (ours, serving)
@@ -187,6 +192,65 @@ async fn silence_ends_the_connection_however_slowly_a_line_comes() {
     dripping.abort();
 }
 
+#[tokio::test]
+async fn many_commands_at_once_leave_others_their_turn() {
+    let party = Arc::new(Party::default());
+    let limits = Limits {
+        idle_commands: 20_000,
+        ..Limits::default()
+    };
+    let (mut socket, _serving) = start(&party, quick(), limits);
+    let turns = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = Arc::clone(&turns);
+    let counting = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let all = [&b"EHLO c\r\n"[..], &b"NOOP\r\n".repeat(10_000), b"QUIT\r\n"].concat();
+    socket.write_all(&all).await.expect("writes");
+    assert!(hear(&mut socket).await.contains("\r\n221 "));
+    counting.abort();
+    let turns = turns.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(turns > 70, "{turns}");
+}
+
+/// What is heard by who says this again and again.
+async fn chatter(line: &'static [u8], timeouts: Timeouts) -> String {
+    let party = Arc::new(Party::default());
+    let (socket, _serving) = start(&party, timeouts, Limits::default());
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    let talking = tokio::spawn(async move {
+        writer.write_all(b"EHLO c\r\n").await.expect("writes");
+        while writer.write_all(line).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    });
+    let mut heard = String::new();
+    let all = reader.read_to_string(&mut heard);
+    let ended = tokio::time::timeout(Duration::from_secs(20), all).await;
+    ended.expect("an end").expect("text");
+    talking.abort();
+    heard
+}
+
+#[tokio::test]
+async fn whoever_only_talks_is_sent_away() {
+    let timeouts = Timeouts {
+        next_mail: Duration::from_millis(400),
+        ..quick()
+    };
+    let heard = chatter(b"NOOP\r\n", timeouts).await;
+    assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
+    // Whoever brings mail stays, to the end of their commands.
+    let heard = chatter(b"MAIL FROM:<>\r\nRSET\r\n", timeouts).await;
+    assert!(
+        heard.ends_with("421 4.7.0 Too many commands without a mail\r\n"),
+        "{heard}"
+    );
+}
+
 /// What is heard when `start` is followed by octets that never end and never stop.
 async fn drip(party: &Arc<Party>, before: &'static [u8]) -> String {
     let timeouts = Timeouts {
@@ -287,4 +351,64 @@ async fn a_mail_given_up_is_abandoned_at_once() {
         heard.push_str(&String::from_utf8_lossy(&buffer[..octets]));
     }
     assert_eq!(party.abandoned(), 1, "while the connection goes on");
+}
+
+/// Staff who have logged in, until something is said that ends so.
+async fn staff_until(party: &Arc<Party>, said: &[u8], end: &str) -> DuplexStream {
+    let (mut socket, _serving) = start_as(Role::Submissions, party, quick(), Limits::default());
+    let log_in = b"EHLO c\r\nAUTH PLAIN AGFubgBjb3JyZWN0IGhvcnNl\r\n";
+    socket.write_all(log_in).await.expect("writes");
+    socket.write_all(said).await.expect("writes");
+    let mut heard = String::new();
+    while !heard.ends_with(end) {
+        let mut octets = [0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut octets));
+        let read = read.await.expect("an answer").expect("reads");
+        assert_ne!(read, 0, "{heard}");
+        heard.push_str(std::str::from_utf8(&octets[..read]).expect("text"));
+    }
+    socket
+}
+
+async fn hear_soon(socket: &mut DuplexStream) -> String {
+    let heard = tokio::time::timeout(Duration::from_secs(20), hear(socket));
+    heard.await.expect("it ends")
+}
+
+#[tokio::test]
+async fn who_was_shut_out_is_told_at_once() {
+    let party = Arc::new(Party::default());
+    let mut socket = staff_until(&party, b"", "Logged in\r\n").await;
+    party.shut_out.send_replace(true);
+    let heard = hear_soon(&mut socket).await;
+    assert!(heard.starts_with("421 4.7.0 The account"), "{heard}");
+}
+
+/// What somebody sent before they could hear that they are out is not done any more, and what they had begun isn't kept.
+#[tokio::test]
+async fn nothing_is_done_for_who_is_out() {
+    const SAID: &[u8] =
+        b"MAIL FROM:<ann@party.example>\r\nRCPT TO:<bob@other.example>\r\nDATA\r\nhi\r\n";
+    let party = || {
+        Arc::new(Party {
+            silent: true,
+            ..Party::default()
+        })
+    };
+    for (said, end, more) in [
+        (
+            &b""[..],
+            "Logged in\r\n",
+            &b"MAIL FROM:<ann@party.example>\r\n"[..],
+        ),
+        (SAID, "354 End data with <CR><LF>.<CR><LF>\r\n", b".\r\n"),
+    ] {
+        let party = party();
+        let mut socket = staff_until(&party, said, end).await;
+        party.shut_out.send_replace(true);
+        socket.write_all(more).await.expect("writes");
+        let heard = hear_soon(&mut socket).await;
+        assert!(heard.starts_with("421 4.7.0 The account"), "{heard}");
+        assert!(party.texts().is_empty());
+    }
 }

@@ -162,6 +162,15 @@ fn chunks_make_a_message() {
     assert_eq!(world.taken.len(), 2);
 }
 
+/// Else the octets behind it would be commands of whoever wrote them.
+#[test]
+fn a_chunk_whose_length_is_no_text_ends_the_connection() {
+    let mut world = World::new(Role::Mx, small());
+    world.feed(b"EHLO c\r\nRCPT TO:<\xff>\r\nBDAT 22 \xff\r\nRSET\r\nMAIL FROM:<a@b>\r\n");
+    assert_eq!(world.codes, [250, 501, 501]);
+    assert!(world.closed);
+}
+
 #[test]
 fn chunks_nobody_wants_are_read_past() {
     let rest = "NOOP\r\n";
@@ -174,6 +183,7 @@ fn chunks_nobody_wants_are_read_past() {
             &[501],
             true,
         ),
+        ("", "BDAT\t6\r\nQUIT\r\n", &[501], true),
         (
             "MAIL FROM:<>\r\nRCPT TO:<a@party.example>\r\n",
             "BDAT 6\r\na\nb\r\nc",

@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::super::envelope::{ConnectionId, Recipient, Role, TlsInfo};
-use super::super::super::host::{Accepted, Credentials, LoginOutcome, Refusal};
+use super::super::super::host::{Accepted, Refusal};
 use super::super::super::limits::Limits;
 use super::super::{Open, OpenStep, Secured, Session, Step};
-use crate::id::StaffId;
+use crate::id::{PasswordId, StaffId};
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
-use crate::staff::Tried;
 use crate::staff::scram::Verifier;
+use crate::staff::{Entrant, Knocked, LoginOutcome, Tried};
 
 pub(in crate::smtp::server) const USER: &str = "ann";
 pub(in crate::smtp::server) const PASSWORD: &str = "correct horse";
@@ -139,7 +139,7 @@ impl World {
                 }
                 Step::Login(login) => {
                     let proven = matches!(login.outcome(), LoginOutcome::Proven(..));
-                    let member = proven.then(member);
+                    let member = proven.then(entrant);
                     self.session.answer_login(login, Ok(member))
                 }
             };
@@ -187,14 +187,14 @@ pub(in crate::smtp::server) fn recipient(path: &ForwardPath) -> Result<(), Refus
     }
 }
 
-pub(in crate::smtp::server) fn credentials(user: &str) -> Credentials {
+pub(in crate::smtp::server) fn credentials(user: &str) -> Knocked {
     if user == USER {
-        Credentials {
+        Knocked {
             verifier: Verifier::new(PASSWORD).expect("printable"),
             tried: Tried::pretended(Some(member())),
         }
     } else {
-        Credentials {
+        Knocked {
             verifier: Verifier::dummy(&[9; 32], user),
             tried: Tried::pretended(None),
         }
@@ -204,6 +204,14 @@ pub(in crate::smtp::server) fn credentials(user: &str) -> Credentials {
 /// Who has [`USER`] and [`PASSWORD`].
 pub(in crate::smtp::server) fn member() -> StaffId {
     StaffId::from_bytes([1; 16])
+}
+
+/// The same, logged in.
+pub(in crate::smtp::server) fn entrant() -> Entrant {
+    Entrant {
+        staff: member(),
+        password: PasswordId::from_bytes([2; 16]),
+    }
 }
 
 /// Feeds an [`Open`] a whole input; gives the codes, and whether TLS was started.

@@ -1,0 +1,293 @@
+//! Strangers who wrote, by this room's eyes: who is asked, and what the button says.
+
+use super::*;
+use crate::mailbox::Mailboxes;
+use crate::store::{
+    AcceptMessage, Delivery, FolderAct, FolderName, Intake, IntakeRecord, MessageRecord,
+    SpecialUse, Stranger, Uids, contact_indexes,
+};
+
+const ANN: &str = "ann@good.example";
+
+impl Party {
+    fn office(&self) -> crate::id::MailboxId {
+        self.store.vault().role_mailbox("office")
+    }
+
+    /// A stranger writes to the office, and proves that it's them.
+    async fn is_written_to(&self, who: &str) {
+        let mail = self.mail_of(who).await;
+        self.store.accept(mail).await.expect("is taken");
+    }
+
+    async fn mail_of(&self, who: &str) -> AcceptMessage {
+        let mut writer = self.store.begin_body().await.expect("begins");
+        writer
+            .write(b"Subject: hello\r\n\r\nhello\r\n")
+            .await
+            .expect("takes");
+        let (body, at) = (writer.finish(), self.clock.now());
+        let ask = IntakeRecord::FirstContact {
+            address: address(who),
+            at,
+            to: Some(address("office@party.example")),
+        };
+        let record = MessageRecord {
+            received_at: at,
+            size: 0,
+            reverse_path: Some(who.to_owned()),
+            recipients: Vec::new(),
+            submitted_by: None,
+        };
+        let stranger = Stranger {
+            author: contact_indexes(self.store.vault(), &address(who)),
+            proven: true,
+            ask: Some(Intake::new(at, ask)),
+        };
+        let delivery = Delivery::new(self.office(), SpecialUse::Inbox, body.id(), at);
+        let message = AcceptMessage::new(self.store.vault(), body, record);
+        message.keep_in(delivery).of_stranger(stranger)
+    }
+
+    fn boxes(&self) -> Mailboxes {
+        Mailboxes::new(self.store.clone(), self.clock.clone())
+    }
+
+    /// How many mails stand in this folder of the office's.
+    async fn stand_in(&self, folder: SpecialUse) -> u64 {
+        let found = self.boxes().named(self.office(), &folder.into()).await;
+        found
+            .expect("reads")
+            .map_or(0, |folder| folder.record.messages)
+    }
+
+    /// Staff throw away all that waits.
+    async fn stands(&self, token: &str) -> bool {
+        let leads_to = self.consent.question(token).await.expect("reads");
+        leads_to == QuestionLink::Stands
+    }
+
+    async fn is_thrown_away(&self) {
+        let boxes = self.boxes();
+        let find = async |folder: SpecialUse| {
+            let found = boxes.named(self.office(), &FolderName::from(folder)).await;
+            found.expect("reads").expect("is there").id
+        };
+        let act = FolderAct::Move {
+            from: find(SpecialUse::Unconfirmed).await,
+            uids: Uids::all(),
+            to: find(SpecialUse::Trash).await,
+            at: self.clock.now(),
+            room: None,
+            goes_on: false,
+        };
+        let moved = self.store.act(act).await.expect("writes");
+        moved.expect("is moved");
+    }
+
+    async fn asked(&self) -> Vec<String> {
+        self.work().await;
+        self.outbox()
+            .await
+            .into_iter()
+            .map(|mail| mail.to)
+            .collect()
+    }
+}
+
+/// However their mail proves itself, addresses of ours that lead to no person are asked nothing.
+#[tokio::test]
+async fn what_is_no_persons_is_not_asked() {
+    let party = Party::new().await;
+    party.consent.know_own(Arc::new(sign_up::OneParty));
+    party.is_written_to("news@party.example").await;
+    party.no_mail().await;
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+    party.is_written_to("ada@party.example").await;
+    assert_eq!(party.asked().await, ["ada@party.example"]);
+}
+
+/// Who takes out more than one transaction does gets all of it where they put it.
+#[tokio::test]
+async fn a_thousand_and_one_go_where_staff_put_them() {
+    let party = Party::new().await;
+    let mut mails = Vec::new();
+    for _ in 0..1_010 {
+        mails.push(party.mail_of(ANN).await);
+    }
+    party.store.accept_together(mails).await.expect("are taken");
+    let boxes = party.boxes();
+    let find = async |folder: SpecialUse| {
+        let found = boxes.named(party.office(), &folder.into()).await;
+        found.expect("reads").expect("is there").id
+    };
+    let from = find(SpecialUse::Unconfirmed).await;
+    let to = find(SpecialUse::Archive).await;
+    let uids = boxes.open(from).await.expect("reads").select(&Uids::all());
+    let moved = boxes.move_to(from, &uids[..1_001], to, None).await;
+    assert_eq!(moved.expect("are moved").placed.len(), 1_001);
+    assert_eq!(party.stand_in(SpecialUse::Archive).await, 1_001);
+    assert_eq!(party.stand_in(SpecialUse::Inbox).await, 9);
+    assert_eq!(party.stand_in(SpecialUse::Unconfirmed).await, 0);
+}
+
+/// Who is asked late has as long as the mail.
+#[tokio::test]
+async fn a_link_is_as_good_as_the_mail_that_waits() {
+    let mut settings = settings();
+    settings.limits.first_contacts_per_hour = 1;
+    let party = Party::with(settings).await;
+    party.is_written_to("first@other.example").await;
+    assert_eq!(party.asked().await, ["first@other.example"]);
+    party.is_written_to(ANN).await;
+    party.no_mail().await;
+    party.pass(days(5));
+    let mail = party.one_mail("first-contact").await;
+    assert_eq!(mail.to, ANN);
+    party.pass(days(8));
+    assert!(party.stands(&mail.token).await);
+    party.pass(days(1));
+    assert_eq!(party.boxes().expire_unconfirmed().await.expect("erases"), 2);
+    assert!(!party.stands(&mail.token).await);
+    let pressed = party.consent.own_up(&mail.token).await.expect("answers");
+    assert_eq!(pressed, OwnedUp::LinkUnknown);
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_something_came_in_which_is_gone() {
+    let party = Party::new().await;
+    party.is_written_to(ANN).await;
+    let mail = party.one_mail("first-contact").await;
+    party.is_thrown_away().await;
+    for _ in 0..2 {
+        let pressed = party.consent.own_up(&mail.token).await.expect("answers");
+        assert_eq!(pressed, OwnedUp::MetTooLate);
+        party.pass(SignedDuration::from_mins(10));
+        let link = party.consent.question(&mail.token).await.expect("reads");
+        assert_eq!(link, QuestionLink::Over(OwnedUp::MetTooLate));
+    }
+    // As it says: what they write from now on comes in at once.
+    party.is_written_to(ANN).await;
+    assert_eq!(party.stand_in(SpecialUse::Inbox).await, 1);
+    // Where it does come in, it says so.
+    party.is_written_to("bob@good.example").await;
+    let mail = party.one_mail("first-contact").await;
+    let pressed = party.consent.own_up(&mail.token).await.expect("answers");
+    assert_eq!(pressed, OwnedUp::Met);
+    assert_eq!(party.stand_in(SpecialUse::Inbox).await, 2);
+    party.pass(SignedDuration::from_mins(59));
+    let again = party.consent.own_up(&mail.token).await.expect("answers");
+    assert_eq!(again, OwnedUp::Met);
+    party.pass(SignedDuration::from_mins(1));
+    let link = party.consent.question(&mail.token).await.expect("reads");
+    assert_eq!(link, QuestionLink::Over(OwnedUp::LinkUnknown));
+    let again = party.consent.own_up(&mail.token).await.expect("answers");
+    assert_eq!(again, OwnedUp::LinkUnknown);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_was_thrown_away() {
+    let mut settings = settings();
+    settings.limits.first_contacts_per_hour = 1;
+    let party = Party::with(settings).await;
+    party.is_written_to("first@other.example").await;
+    assert_eq!(party.asked().await, ["first@other.example"]);
+    party.is_written_to(ANN).await;
+    party.no_mail().await;
+    party.is_thrown_away().await;
+    party.pass(days(1));
+    party.no_mail().await;
+    assert_eq!(party.store.next_intake().await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn who_is_forgotten_was_never_asked() {
+    let party = Party::new().await;
+    party.is_written_to(ANN).await;
+    let mail = party.one_mail("first-contact").await;
+    let (ann, by) = (address(ANN), by("asked"));
+    let forgotten = party.consent.forget_contact(&ann, &by).await;
+    assert!(forgotten.expect("forgets"));
+    assert!(!party.stands(&mail.token).await);
+    party.is_written_to(ANN).await;
+    assert_eq!(party.asked().await, [ANN]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_twice_in_a_week_whatever_their_tag() {
+    const TAGGED: &str = "ann+rally@good.example";
+    let party = Party::new().await;
+    party.is_written_to(ANN).await;
+    assert_eq!(party.asked().await, [ANN]);
+    party.pass(days(6));
+    party.is_written_to(ANN).await;
+    assert_eq!(party.asked().await, [""; 0]);
+    party.is_written_to(TAGGED).await;
+    assert_eq!(party.asked().await, [""; 0]);
+    party.pass(days(1));
+    party.is_written_to(TAGGED).await;
+    assert_eq!(party.asked().await, [TAGGED]);
+}
+
+/// Whoever owns a domain, and all names below it, keeps nobody else from being asked.
+#[tokio::test]
+async fn one_domain_has_a_share_and_no_more() {
+    let mut settings = settings();
+    settings.limits.first_contacts_per_hour = 10;
+    let party = Party::with(settings).await;
+    for n in 0..40 {
+        party.is_written_to(&format!("x@n{n}.evil.example")).await;
+    }
+    party.is_written_to(ANN).await;
+    let of_evil = |asked: &[String]| {
+        let evil = asked.iter().filter(|to| to.ends_with("evil.example"));
+        evil.count()
+    };
+    let asked = party.asked().await;
+    assert_eq!((asked.len(), of_evil(&asked)), (3, 2), "{asked:?}");
+    assert!(asked.contains(&ANN.to_owned()));
+    // The others wait for hours of their own, and are looked at then alone.
+    party.pass(SignedDuration::from_mins(59));
+    assert_eq!(party.asked().await, [""; 0]);
+    party.pass(SignedDuration::from_mins(1));
+    let asked = party.asked().await;
+    assert_eq!((asked.len(), of_evil(&asked)), (2, 2), "{asked:?}");
+}
+
+/// What a domain has no hour for before it's too late is not kept for it.
+#[tokio::test]
+async fn a_domains_backlog_has_an_end() {
+    let mut settings = settings();
+    settings.limits.first_contacts_per_hour = 1;
+    let party = Party::with(settings).await;
+    for n in 0..200 {
+        party.is_written_to(&format!("y{n}@evil.example")).await;
+    }
+    assert_eq!(party.asked().await.len(), 1);
+    let due = party.store.due_intake(noon() + days(30), 1_000).await;
+    assert_eq!(due.expect("reads").len(), 7 * 24 - 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_nobody_from_being_asked() {
+    let mut settings = settings();
+    settings.limits.first_contacts_per_hour = 1;
+    let party = Party::with(settings.clone()).await;
+    party.pass(days(365));
+    party.is_written_to(ANN).await;
+    let early = party.one_mail("first-contact").await;
+    let Party {
+        directory, ring, ..
+    } = party.crash().await;
+    let clock = Clock::frozen(noon());
+    let party = Party::open(directory, ring, clock, settings).await;
+    // Neither who was asked then, nor anybody else; and no link is good for a year.
+    party.is_written_to("bob@other.example").await;
+    assert_eq!(party.asked().await, ["bob@other.example"]);
+    party.pass(SignedDuration::from_hours(2));
+    party.is_written_to(ANN).await;
+    assert_eq!(party.asked().await, [ANN]);
+    assert!(party.stands(&early.token).await);
+    party.consent.expire().await.expect("expires");
+    assert!(!party.stands(&early.token).await);
+}

@@ -1,0 +1,98 @@
+//! How much of a mailbox is used, and how much of that strangers may use. What waits and what is junk has a share of its own:
+//! whoever writes to somebody who doesn't know them takes no room from the mail that is wanted.
+
+use std::collections::BTreeSet;
+
+use super::deliver::{DeliverTo, Delivery};
+use super::folder::{Folder, name_indexes};
+use super::{FolderName, SpecialUse};
+use crate::id::MailboxId;
+use crate::store::StoreError;
+use crate::store::writer::Tx;
+
+/// The share of each of the two folders: this part of what a mailbox may hold.
+const SHARE: u64 = 10;
+/// Of what waits, this part may be mail for which nobody vouches: the rest is for who can be asked.
+const UNPROVEN: u64 = 2;
+
+/// How much of the room that a folder takes ([`FolderRecord::room`](super::FolderRecord::room)) counts, in a mailbox that
+/// may hold `limit`. Of the two folders that strangers fill, what is beyond their share.
+pub fn counted_bytes(name: &FolderName, room: u64, limit: u64) -> u64 {
+    match name.special_use() {
+        Some(SpecialUse::Unconfirmed | SpecialUse::Junk) => room.saturating_sub(limit / SHARE),
+        _ => room,
+    }
+}
+
+/// Room for mail from outside.
+#[derive(Debug, Clone)]
+pub struct StrangersRoom {
+    /// How much a mailbox may hold.
+    pub limit: u64,
+    /// For each recipient the mailboxes in which it's kept. One that is full is left out while another has it.
+    pub keepers: Vec<Vec<MailboxId>>,
+    /// Its author's domain vouches for it.
+    pub proven: bool,
+}
+
+impl StrangersRoom {
+    /// Those of the deliveries for which there is room; `None` if a recipient would get nothing.
+    pub(in crate::store) async fn spare(
+        &self,
+        mut deliveries: Vec<Delivery>,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<Vec<Delivery>>, StoreError> {
+        let mut full = BTreeSet::new();
+        for delivery in &deliveries {
+            if let DeliverTo::Named(mailbox, name) = &delivery.to
+                && let Some(share) = self.share(name)
+                && bytes_in(*mailbox, name, tx).await? >= share
+            {
+                full.insert(*mailbox);
+            }
+        }
+        let has_room = |mailbox: &MailboxId| !full.contains(mailbox);
+        let mut keepers = self.keepers.iter();
+        if !keepers.all(|keepers| keepers.iter().any(has_room)) {
+            return Ok(None);
+        }
+        deliveries.retain(|delivery| match &delivery.to {
+            DeliverTo::Named(mailbox, _) => has_room(mailbox),
+            DeliverTo::Folder(_) => true,
+        });
+        Ok(Some(deliveries))
+    }
+
+    /// What a folder may hold of it; none for one that strangers don't fill.
+    fn share(&self, name: &FolderName) -> Option<u64> {
+        let share = self.limit / SHARE;
+        match name.special_use()? {
+            SpecialUse::Junk => Some(share),
+            SpecialUse::Unconfirmed if self.proven => Some(share),
+            SpecialUse::Unconfirmed => Some(share / UNPROVEN),
+            _ => None,
+        }
+    }
+}
+
+/// How much a folder holds; one that isn't there, or doesn't open, nothing.
+async fn bytes_in(
+    mailbox: MailboxId,
+    name: &FolderName,
+    tx: &mut Tx<'_>,
+) -> Result<u64, StoreError> {
+    for index in name_indexes(tx.vault, mailbox, name) {
+        let row = sqlx::query(
+            "SELECT id, mailbox, name_index, sealed FROM folder
+             WHERE mailbox = $1 AND name_index = $2",
+        )
+        .bind(mailbox.as_bytes().as_slice())
+        .bind(index.as_bytes().as_slice())
+        .fetch_optional(&mut *tx.connection)
+        .await?;
+        if let Some(row) = row {
+            return Ok(Folder::open(tx.vault, &row).map_or(0, |folder| folder.record.room()));
+        }
+    }
+    Ok(0)
+}
