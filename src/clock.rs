@@ -117,10 +117,15 @@ impl Clock {
         self.0.shift.receiver_count()
     }
 
+    /// The time that is `span` from now. What is done again and again takes it before it works and sleeps until then:
+    /// so it keeps its pace however long its work takes, and misses no move of the clock meanwhile.
+    pub fn after(&self, span: SignedDuration) -> Timestamp {
+        self.now().saturating_add(span).unwrap_or(Timestamp::MAX)
+    }
+
     /// Sleeps for `span` of this clock's time.
     pub async fn sleep(&self, span: SignedDuration) {
-        let deadline = self.now().saturating_add(span).unwrap_or(Timestamp::MAX);
-        self.sleep_until(deadline).await;
+        self.sleep_until(self.after(span)).await;
     }
 }
 

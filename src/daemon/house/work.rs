@@ -38,16 +38,18 @@ pub(super) async fn ring(rooms: Arc<Rooms>, bell: Bell) {
 /// What is done every hour: what nobody confirmed goes, so that it is kept no longer than was said.
 pub(super) async fn hourly(consent: Consent, clock: Clock) {
     loop {
+        let next = clock.after(HOUR);
         if let Err(error) = consent.expire().await {
             tracing::error!(%error, "expired requests could not be erased; tried again in an hour");
         }
-        clock.sleep(HOUR).await;
+        clock.sleep_until(next).await;
     }
 }
 
 /// What is done every hour: strangers' mail that waited for long enough goes.
 pub(super) async fn unconfirmed(mailboxes: Mailboxes, clock: Clock) {
     loop {
+        let next = clock.after(HOUR);
         match mailboxes.expire_unconfirmed().await {
             Ok(0) => {}
             Ok(erased) => tracing::info!(erased, "erased mail that nobody confirmed"),
@@ -55,7 +57,7 @@ pub(super) async fn unconfirmed(mailboxes: Mailboxes, clock: Clock) {
                 tracing::error!(%error, "mail that nobody confirmed could not be erased; tried again in an hour");
             }
         }
-        clock.sleep(HOUR).await;
+        clock.sleep_until(next).await;
     }
 }
 
@@ -63,12 +65,13 @@ pub(super) async fn unconfirmed(mailboxes: Mailboxes, clock: Clock) {
 /// waiting.
 pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
     loop {
+        let next = clock.after(HOUR);
         if let Some(policies) = rooms.policies()
             && let Err(error) = policies.refresh().await
         {
             tracing::error!(%error, "MTA-STS policies could not be looked after; tried again in an hour");
         }
-        clock.sleep(HOUR).await;
+        clock.sleep_until(next).await;
     }
 }
 
@@ -76,6 +79,7 @@ pub(super) async fn policies(rooms: Arc<Rooms>, clock: Clock) {
 /// that was kept for long enough is erased, and who fetches by POP3 is told of what waits.
 pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>) {
     loop {
+        let next = clock.after(DAY);
         if let Err(error) = rooms.mailings.end_unapproved().await {
             tracing::error!(%error, "mailings that nobody approved could not be ended; tried again tomorrow");
         }
@@ -93,7 +97,7 @@ pub(super) async fn daily(rooms: Arc<Rooms>, clock: Clock, record: Arc<OnRecord>
         if let Err(error) = rooms.reports.forget().await {
             tracing::error!(%error, "old reports could not be forgotten; tried again tomorrow");
         }
-        clock.sleep(DAY).await;
+        clock.sleep_until(next).await;
     }
 }
 

@@ -181,8 +181,9 @@ impl Names {
     /// What works by itself: looks, and carries the rotation on.
     pub async fn run(self: Arc<Self>) {
         loop {
+            let next = self.clock.after(EVERY);
             self.round().await;
-            self.clock.sleep(EVERY).await;
+            self.clock.sleep_until(next).await;
         }
     }
 
