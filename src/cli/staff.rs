@@ -1,17 +1,18 @@
 //! `staff`.
 
+mod change;
 pub(super) mod factor;
 pub(super) mod grant;
 pub(super) mod password;
 
-use clap::{ArgGroup, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 
 use super::code::CodeArg;
 use super::context::Context;
 use super::prompt;
 use super::style::{Field, Style, Tone, field, optional, toned};
 use crate::control::Failure;
-use crate::control::api::staff::{Account, Add, Change, FactorReport, List, Revoke, UnlockStaff};
+use crate::control::api::staff::{Account, Add, FactorReport, List, Revoke, UnlockStaff};
 use crate::staff::Role;
 
 /// Accounts of those who work for the party
@@ -102,33 +103,8 @@ enum StaffCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Change what an account may do: its roles, and the role mailboxes that it reads and writes for
-    #[command(
-        group = ArgGroup::new("changes").required(true).multiple(true).args(["add_roles", "remove_roles", "let_into", "shut_out_of"]),
-        after_help = "Examples:\n  hustings staff change ben --add-role sender --reason \"writes the newsletter now\"\n  hustings staff change ben --remove-role approver\n  hustings staff change ben --let-into office,press"
-    )]
-    Change {
-        /// The login name
-        name: String,
-        /// A role that it gets
-        #[arg(long = "add-role", value_name = "ROLE", value_delimiter = ',')]
-        add_roles: Vec<RoleArg>,
-        /// A role that it loses
-        #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',')]
-        remove_roles: Vec<RoleArg>,
-        /// A role mailbox (`[mailbox.NAME]` in the configuration) that it is let into: its mail comes to them as well, they
-        /// see its folders in their mail program as `Shared/NAME`, and they may write from its addresses
-        #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
-        let_into: Vec<String>,
-        /// A role mailbox that it is shut out of, at once
-        #[arg(long, value_name = "MAILBOX", value_delimiter = ',')]
-        shut_out_of: Vec<String>,
-        /// Why; it stands in the audit log
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-        #[command(flatten)]
-        code: CodeArg,
-    },
+    /// Change what an account may do and by what it's known: roles, role mailboxes, addresses, Unix user
+    Change(change::Args),
     /// Grant a role for a time; it ends by itself
     Grant(grant::GrantArgs),
     /// List the roles that are granted for a time
@@ -201,29 +177,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             };
             context.print_answer(&revoke, |_, _| format!("{name} is revoked.\n"))
         }
-        StaffCommand::Change {
-            name,
-            add_roles,
-            remove_roles,
-            let_into,
-            shut_out_of,
-            reason,
-            code,
-        } => {
-            code.read(context)?;
-            let roles = |roles: &[RoleArg]| roles.iter().copied().map(Role::from).collect();
-            let change = Change {
-                name: name.clone(),
-                add_roles: roles(add_roles),
-                remove_roles: roles(remove_roles),
-                let_into: let_into.clone(),
-                shut_out_of: shut_out_of.clone(),
-                reason: reason.clone(),
-            };
-            context.print_answer(&change, |account, style| {
-                table(std::slice::from_ref(account), style)
-            })
-        }
+        StaffCommand::Change(args) => change::run(args, context),
         StaffCommand::Grant(args) => grant::grant(args, context),
         StaffCommand::Grants => grant::list(context),
         StaffCommand::EndGrant(args) => grant::end(args, context),

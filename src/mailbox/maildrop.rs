@@ -3,7 +3,7 @@
 
 use super::{MailboxError, Mailboxes};
 use crate::id::{FolderId, MailboxId, MessageId};
-use crate::store::{BodyReader, FolderName, SpecialUse, Uid};
+use crate::store::{BodyReader, FolderName, SpecialUse, Uid, Uids};
 
 /// What stood in an INBOX.
 #[derive(Debug, Clone)]
@@ -72,9 +72,9 @@ impl Mailboxes {
         maildrop: &Maildrop,
         message: &Dropped,
     ) -> Result<bool, MailboxError> {
-        let opening = self.store.open_folder(maildrop.folder).await?;
-        let mut entries = opening.into_iter().flat_map(|opening| opening.entries);
-        Ok(entries.any(|entry| entry.uid == message.uid))
+        let only = Uids::of([message.uid]);
+        let entries = self.store.entries_of(maildrop.folder, &only).await?;
+        Ok(!entries.is_empty())
     }
 
     /// A message's bytes, chunk by chunk.

@@ -36,12 +36,27 @@ pub struct AccountChanges {
     pub let_into: Vec<String>,
     /// Role mailboxes that it is shut out of.
     pub shut_out_of: Vec<String>,
+    /// Addresses that it gets.
+    pub add_addresses: Vec<EmailAddress>,
+    /// Addresses that it loses. What is sent to them from then on is refused, until somebody else gets them.
+    pub remove_addresses: Vec<EmailAddress>,
+    /// The address that is its main one from now on; it gets it if it hasn't.
+    pub main_address: Option<EmailAddress>,
+    /// The Unix user by which the command line knows this person from now on.
+    pub uid: Option<u32>,
 }
 
 impl AccountChanges {
     /// Whether somebody may do more with them than before.
     pub fn widen(&self) -> bool {
-        !self.add_roles.is_empty() || !self.let_into.is_empty()
+        let rights = !self.add_roles.is_empty() || !self.let_into.is_empty();
+        let names = !self.add_addresses.is_empty() || self.main_address.is_some();
+        rights || names || self.uid.is_some()
+    }
+
+    /// The addresses that it may not have before.
+    pub(super) fn new_addresses(&self) -> impl Iterator<Item = &EmailAddress> {
+        self.add_addresses.iter().chain(&self.main_address)
     }
 
     /// Changes the record, and answers each change in the words of the audit log. What is so already is no change.
@@ -83,7 +98,64 @@ impl AccountChanges {
         if record.roles.is_empty() {
             return Err(StaffError::NoRole);
         }
+        acts.extend(self.apply_addresses(&mut record.addresses, premises)?);
+        if let Some(uid) = self.uid.filter(|uid| record.uid != Some(*uid)) {
+            check_uid(uid)?;
+            record.uid = Some(uid);
+            acts.push("staff change uid".to_owned());
+        }
         Ok(acts)
+    }
+
+    /// The log, from which nothing is ever taken out, names no address: the account has it as long as it stands.
+    fn apply_addresses(
+        &self,
+        addresses: &mut Vec<EmailAddress>,
+        premises: &Premises,
+    ) -> Result<Vec<String>, StaffError> {
+        let mut acts = Vec::new();
+        let is = |one: &EmailAddress, other: &EmailAddress| one.match_form() == other.match_form();
+        for address in self.new_addresses() {
+            if !addresses.iter().any(|one| is(one, address)) {
+                premises.check(address)?;
+                addresses.push(address.clone());
+                acts.push("staff add address".to_owned());
+            }
+        }
+        if let Some(main) = &self.main_address {
+            let at = addresses.iter().position(|one| is(one, main));
+            if let Some(at) = at.filter(|at| *at > 0) {
+                addresses[..=at].rotate_right(1);
+                acts.push("staff change main address".to_owned());
+            }
+        }
+        for address in &self.remove_addresses {
+            if self.new_addresses().any(|new| is(new, address)) {
+                return Err(StaffError::AddressTwice);
+            }
+            let at = addresses.iter().position(|one| is(one, address));
+            addresses.remove(at.ok_or(StaffError::NotItsAddress)?);
+            acts.push("staff remove address".to_owned());
+        }
+        check_count(addresses)?;
+        Ok(acts)
+    }
+}
+
+fn check_count(addresses: &[EmailAddress]) -> Result<(), StaffError> {
+    match (1..=ADDRESSES_MAX).contains(&addresses.len()) {
+        true => Ok(()),
+        false => Err(StaffError::Addresses {
+            most: ADDRESSES_MAX,
+        }),
+    }
+}
+
+/// Root may be anybody.
+fn check_uid(uid: u32) -> Result<(), StaffError> {
+    match uid {
+        0 => Err(StaffError::Root),
+        _ => Ok(()),
     }
 }
 
@@ -128,14 +200,8 @@ impl NewAccount {
         }
         self.roles.sort_unstable();
         self.roles.dedup();
-        if self.uid == Some(0) {
-            return Err(StaffError::Root);
-        }
-        if self.addresses.is_empty() || self.addresses.len() > ADDRESSES_MAX {
-            return Err(StaffError::Addresses {
-                most: ADDRESSES_MAX,
-            });
-        }
+        self.uid.map_or(Ok(()), check_uid)?;
+        check_count(&self.addresses)?;
         for (at, address) in self.addresses.iter().enumerate() {
             premises.check(address)?;
             let form = address.match_form();

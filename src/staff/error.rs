@@ -54,7 +54,7 @@ pub enum StaffError {
     },
     /// Nothing would be different.
     #[error(
-        "nothing would change: {0} has these roles and mailboxes already; see: hustings staff list"
+        "nothing would change: {0} has these roles, mailboxes and addresses already; see: hustings staff list"
     )]
     NoChange(String),
     /// Root can't be a person.
@@ -74,6 +74,11 @@ pub enum StaffError {
     /// The same address twice.
     #[error("one address is given twice; leave one out")]
     AddressTwice,
+    /// An address to be taken away that the account hasn't.
+    #[error(
+        "an address that is to be removed isn't the account's; see: hustings staff list --json"
+    )]
+    NotItsAddress,
     /// The address is not in one of our domains.
     #[error("the address is not in the party's own domains ({own}); give one that is")]
     OtherDomain {

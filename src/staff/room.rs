@@ -317,8 +317,8 @@ impl StaffRoom {
             .await
     }
 
-    /// Changes what an account may do: its roles, and the role mailboxes that it is let into. Each single change stands in
-    /// the audit log.
+    /// Changes what an account may do and by what it is known: its roles, the role mailboxes that it is let into, its
+    /// addresses, its Unix user. Each single change stands in the audit log.
     ///
     /// # Errors
     /// A [`StaffError`]: nothing was done.
@@ -336,6 +336,7 @@ impl StaffRoom {
         if changes.widen() {
             by.may_give(None)?;
         }
+        check_free(&roll, changes.new_addresses(), changes.uid, Some(member.id))?;
         let acts = changes.apply(&mut staff.record, &self.0.premises.load())?;
         if acts.is_empty() {
             return Err(StaffError::NoChange(name.to_owned()));
@@ -495,18 +496,29 @@ fn check_unique(roll: &Roll, new: &NewAccount) -> Result<(), StaffError> {
     if roll.all().iter().any(|member| member.name == new.name) {
         return Err(StaffError::NameTaken(new.name.clone()));
     }
-    for address in &new.addresses {
-        if let Some(member) = roll.by_address(address) {
+    check_free(roll, &new.addresses, new.uid, None)
+}
+
+/// Checks that nobody has these, but whoever is to have them.
+fn check_free<'a>(
+    roll: &Roll,
+    addresses: impl IntoIterator<Item = &'a EmailAddress>,
+    uid: Option<u32>,
+    whose: Option<StaffId>,
+) -> Result<(), StaffError> {
+    let other = |member: &&Arc<Member>| Some(member.id) != whose;
+    for address in addresses {
+        if let Some(member) = roll.by_address(address).filter(other) {
             return Err(StaffError::AddressTaken(format!(
                 "the account {}",
                 member.name
             )));
         }
     }
-    if let Some(member) = new.uid.and_then(|uid| roll.by_uid(uid)) {
-        return Err(StaffError::UidTaken(member.name.clone()));
+    match uid.and_then(|uid| roll.by_uid(uid)).filter(other) {
+        Some(member) => Err(StaffError::UidTaken(member.name.clone())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -121,8 +121,8 @@ pub struct Revoke {
 }
 ask!(Revoke, "staff revoke", Needs::Role(Role::Admin), answer Nothing);
 
-/// `staff change`: roles, and the role mailboxes that an account is let into.
-#[derive(Debug, Serialize, Deserialize)]
+/// `staff change`: roles, the role mailboxes that an account is let into, addresses, the Unix user.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Change {
     /// The login name.
     pub name: String,
@@ -134,6 +134,18 @@ pub struct Change {
     pub let_into: Vec<String>,
     /// Role mailboxes that it is shut out of.
     pub shut_out_of: Vec<String>,
+    /// Addresses that it gets.
+    #[serde(default)]
+    pub add_addresses: Vec<String>,
+    /// Addresses that it loses.
+    #[serde(default)]
+    pub remove_addresses: Vec<String>,
+    /// Its main address from now on.
+    #[serde(default)]
+    pub main_address: Option<String>,
+    /// The Unix user by which the command line knows this person from now on.
+    #[serde(default)]
+    pub uid: Option<u32>,
     /// Why.
     pub reason: Option<String>,
 }

@@ -88,16 +88,21 @@ fn granted(member: &Member) -> Vec<Role> {
     granted
 }
 
+fn parsed<'a>(
+    addresses: impl IntoIterator<Item = &'a String>,
+    what: &str,
+) -> Result<Vec<EmailAddress>, Failure> {
+    let parse = |text| {
+        EmailAddress::parse(text)
+            .map_err(|error| Failure::from_error(crate::control::Class::Misuse, what, &error))
+    };
+    addresses.into_iter().map(parse).collect()
+}
+
 impl Handle<Add> for StaffDesk {
     async fn handle(&self, ask: Add, call: &mut Call<Add>) -> Result<NewPassword, Failure> {
         let what = format!("can't make the account {}", ask.name);
-        let mut addresses = Vec::with_capacity(ask.addresses.len());
-        for text in &ask.addresses {
-            let address = EmailAddress::parse(text).map_err(|error| {
-                Failure::from_error(crate::control::Class::Misuse, &what, &error)
-            })?;
-            addresses.push(address);
-        }
+        let addresses = parsed(&ask.addresses, &what)?;
         proven(call, &self.staff, &what).await?;
         let new = NewAccount {
             name: ask.name,
@@ -148,14 +153,18 @@ impl Handle<Change> for StaffDesk {
             .actor()?
             .admin()
             .map_err(|error| failure(error.into()))?;
+        let what = format!("can't change {}", ask.name);
         let changes = AccountChanges {
             add_roles: ask.add_roles,
             remove_roles: ask.remove_roles,
             let_into: ask.let_into,
             shut_out_of: ask.shut_out_of,
+            add_addresses: parsed(&ask.add_addresses, &what)?,
+            remove_addresses: parsed(&ask.remove_addresses, &what)?,
+            main_address: parsed(&ask.main_address, &what)?.pop(),
+            uid: ask.uid,
         };
         if changes.widen() {
-            let what = format!("can't change {}", ask.name);
             proven(call, &self.staff, &what).await?;
         }
         self.staff

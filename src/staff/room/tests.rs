@@ -13,6 +13,7 @@ use crate::audit::Act;
 use crate::store::{Files, LockedStore};
 use crate::vault::Vault;
 
+mod addresses;
 mod grants;
 mod passwords;
 

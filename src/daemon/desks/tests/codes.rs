@@ -75,8 +75,7 @@ fn change(add_roles: Vec<Role>, let_into: Vec<String>, remove_roles: Vec<Role>) 
         add_roles,
         remove_roles,
         let_into,
-        shut_out_of: Vec::new(),
-        reason: None,
+        ..ChangeAccount::default()
     }
 }
 
@@ -121,12 +120,32 @@ async fn whoever_lets_others_do_more_proves_it() {
         .map(|(name, _)| name.to_string());
     let let_into = change(Vec::new(), vec![mailbox.expect("one")], Vec::new());
     world.takes_a_code(&secret, &let_into).await;
+    let named = |add: &[&str], main: Option<&str>, uid| ChangeAccount {
+        name: "eve".into(),
+        add_addresses: add.iter().map(|one| (*one).to_owned()).collect(),
+        main_address: main.map(str::to_owned),
+        uid,
+        ..ChangeAccount::default()
+    };
+    for widened in [
+        named(&["eve.moor@party.example"], None, None),
+        named(&[], Some("e.moor@party.example"), None),
+        named(&[], None, Some(4242)),
+    ] {
+        world.takes_a_code(&secret, &widened).await;
+    }
     world
         .takes_a_code(&secret, &password(Some("eve"), "desk"))
         .await;
     // Whatever takes rights away, or is one's own, is for who is at the keyboard.
     let narrowed = change(Vec::new(), Vec::new(), vec![Role::Approver]);
     world.ask(&narrowed).await.expect("narrows");
+    let fewer = ChangeAccount {
+        name: "eve".into(),
+        remove_addresses: vec!["eve.moor@party.example".into()],
+        ..ChangeAccount::default()
+    };
+    world.ask(&fewer).await.expect("takes an address away");
     world
         .ask(&password(None, "laptop"))
         .await
