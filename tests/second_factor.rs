@@ -187,3 +187,31 @@ async fn link(party: &Party) -> String {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_whose_admin_has_one_opens_again() {
+    let place = tempfile::tempdir().unwrap();
+    let kept = place.path().join("kept");
+    let opened = async || {
+        let kept = kept.clone();
+        Party::start_as(move |plan| plan.directory = Some(kept)).await
+    };
+    let mut party = opened().await;
+    assert!(!party.sender.password.is_empty());
+    let clock = party.clock.clone();
+    factor::enrol(
+        |arguments, answer| {
+            let party = &party;
+            async move { party.cli_asked(arguments, answer).await }
+        },
+        move || clock.now(),
+    )
+    .await;
+    let password = party.sender.password.clone();
+    party.stop().await;
+    drop(party);
+    // Nobody gave a code, so nobody got a new password, and the old one holds.
+    let party = opened().await;
+    assert!(party.sender.password.is_empty());
+    Imap::log_in(party.door("imaps"), party.stage.trust(), "ada", &password).await;
+}

@@ -268,7 +268,7 @@ fn commands(world: &World) -> [Row; 6] {
 
 fn shown(password: &str) -> &str {
     if password.is_empty() {
-        "as it was shown at first"
+        "as it was shown last"
     } else {
         password
     }

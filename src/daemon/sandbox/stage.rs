@@ -17,8 +17,8 @@ use super::peer::Trust;
 use crate::address::EmailAddress;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
-use crate::control::Failure;
 use crate::control::api::staff::{Add, AddPassword};
+use crate::control::{Class, Failure};
 use crate::daemon::init::{self, Due, InitError};
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
@@ -228,7 +228,8 @@ impl Stage {
         Ok(serve::start(options).await?)
     }
 
-    /// Ada, who writes: Ben makes her account over the control socket, or a new password if she's there already.
+    /// Ada, who writes: Ben makes her account over the control socket, or a new password if she's there already. Once he
+    /// has a second factor he can't do that without a code, and her old password stays.
     ///
     /// # Errors
     /// The daemon's failure.
@@ -241,8 +242,8 @@ impl Stage {
             uid: None,
             reason: Some("to try it".to_owned()),
         };
-        let made = match self.socket().ask(add).await {
-            Ok(made) => made.answer,
+        let password = match self.socket().ask(add).await {
+            Ok(made) => made.answer.password.reveal().to_owned(),
             // Of a directory that was kept: her password was shown when she was made.
             Err(refused) if self.approver.password.is_empty() => {
                 let anew = AddPassword {
@@ -251,15 +252,18 @@ impl Stage {
                     replace: true,
                     reason: Some("to try it again".to_owned()),
                 };
-                let anew = self.socket().ask(anew).await.map_err(|_| refused)?;
-                anew.answer
+                match self.socket().ask(anew).await {
+                    Ok(anew) => anew.answer.password.reveal().to_owned(),
+                    Err(again) if again.class == Class::CodeNeeded => String::new(),
+                    Err(_) => return Err(refused.into()),
+                }
             }
             Err(refused) => return Err(refused.into()),
         };
         Ok(Person {
             name: SENDER,
             address,
-            password: made.password.reveal().to_owned(),
+            password,
         })
     }
 }
