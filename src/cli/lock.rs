@@ -10,8 +10,9 @@ use crate::control::api::service::{Lock, Status, Unlock, Unlocked};
 /// Unlock the vault after a start: mail is taken, pages answer
 ///
 /// Asks for the passphrase without showing it; or reads it from a line of standard input. It needs no account: whoever
-/// knows the passphrase may. Where there is none, it takes an admin, or root. Who has a second factor is asked for a code
-/// of it as well (on standard input it is the line behind the passphrase). It stands in the audit log.
+/// knows the passphrase may. Where there is none, it takes an admin, root, or the service's own user. Who has a second factor
+/// is asked for a code of it as well (on standard input it is the line behind the passphrase); with `staff.second_factor =
+/// "required"` who has none can't unlock, and root can. It stands in the audit log.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hustings unlock\n  pass show party/hustings | hustings unlock\n  (pass show party/hustings; read -r code; echo \"$code\") | hustings unlock --code -"

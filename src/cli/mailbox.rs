@@ -24,7 +24,8 @@ enum MailboxCommand {
     /// Show what goes when, by folder: your own mailbox, as an admin all
     ///
     /// Mail goes so long after the last of its thread (`retention.mail`, or `keep` of a role's mailbox), junk and what was
-    /// thrown away so long after it was put there, unconfirmed mail after 14 days. It's erased daily, for good.
+    /// thrown away so long after it was put there, unconfirmed mail after 14 days. It's erased within a day, unconfirmed
+    /// mail within an hour, for good.
     #[command(
         after_help = "Examples:\n  hustings mailbox retention\n  hustings mailbox retention --json"
     )]
@@ -42,7 +43,7 @@ enum MailboxCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// End a hold: what is too old goes with the next day
+    /// End a hold: what is too old goes within a day
     #[command(
         after_help = "Examples:\n  hustings mailbox lift office --reason \"request 4 is answered\""
     )]

@@ -141,7 +141,7 @@ enum SubscriberCommand {
         /// From this list alone; from all if not given
         #[arg(long, value_name = "LIST")]
         list: Option<String>,
-        /// Never write there again, not even to ask "was it you?"
+        /// Write there no more, not even to ask "was it you?" for 90 days; after that only if they sign up, once in 90 days
         #[arg(long, conflicts_with = "list")]
         never_again: bool,
         /// Why; it stands in the audit log: don't name the person

@@ -218,12 +218,14 @@ section! {
         /// writes to no list until the next.
         training_months: u32 = default(24),
         /// Of whom a code of an authenticator app is asked (`hustings staff second-factor`) for what reaches far: to unlock, to
-        /// export or agree to it, to print the recovery sheet, to approve a mailing, and to let others do more than before.
+        /// export, to agree to an export or an import, to print the recovery sheet, to approve a mailing, and to give others
+        /// accounts, roles, mailboxes, addresses or passwords.
         /// "enrolled": of whoever has a second factor. "required": who has none may do none of this. Mail programs, and
         /// whoever leaves a list, are never asked.
         second_factor: SecondFactor = default(SecondFactor::Enrolled),
         /// How much one mailbox may hold, a role's too. To a full one, mail is put off (452) until something is thrown away.
-        /// Strangers' mail that waits, and junk, may fill a tenth more each.
+        /// Strangers' mail that waits, and junk, may fill a tenth more each; of what waits, mail that no domain vouches for
+        /// may take half.
         mailbox_size: ByteSize = default(ByteSize::mib(2048)),
         /// Wrong passwords from one network (IPv4 /24, IPv6 /64) before it has to wait, at every door. Accounts that logged in
         /// well from there in the last 30 days don't.
@@ -330,7 +332,8 @@ section! {
         signups_per_network: u32 = default(20),
         /// "Was it you?" mails an hour to one domain; more wait.
         challenges_per_domain: u32 = default(200),
-        /// "Was it you?" mails an hour to strangers who wrote to the party, a fifth of them to one domain; more wait.
+        /// "Did you write to us?" mails an hour to strangers who wrote to the party, a fifth of them to one domain; more wait,
+        /// for seven days at most: then nobody is asked, and staff can still take the mail out.
         first_contacts_per_hour: u32 = default(100),
         /// "Was it you?" mails a day for imported rows.
         import_challenges_per_day: u32 = default(500),
