@@ -21,8 +21,9 @@ pub(super) enum Command {
     /// Set up a second factor: an authenticator app whose codes are asked for before what reaches far
     ///
     /// Shows a picture for the app's camera, and the same to be typed; asks for the code that the app shows then; and shows
-    /// recovery codes, once. From then on a code is asked for to unlock, to export or agree to it, to print the recovery
-    /// sheet, to approve a mailing and to let others do more than before. Mail programs are never asked.
+    /// recovery codes, once. From then on a code is asked for to unlock, to export, to agree to an export or an
+    /// import, to print the recovery sheet, to approve a mailing, and to give others accounts, roles, mailboxes, addresses or
+    /// passwords. Mail programs are never asked.
     #[command(
         after_help = "Examples:\n  hustings staff second-factor add\n  hustings staff second-factor add --replace\n  hustings staff second-factor add ben --reason \"ben has no Unix user, and sits beside me\""
     )]
