@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::net::wire::Waits;
+
 /// What one connection may use. The defaults are what the service runs with; tests make them small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -48,10 +50,8 @@ pub struct Timeouts {
     pub data: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
-    /// For the peer to take what we write.
-    pub write: Duration,
-    /// For the peer to read our last words before the socket goes.
-    pub linger: Duration,
+    /// For the peer to take what we write, and our last words.
+    pub waits: Waits,
 }
 
 impl Default for Timeouts {
@@ -62,8 +62,7 @@ impl Default for Timeouts {
             command: Duration::from_secs(300),
             data: Duration::from_secs(180),
             handshake: Duration::from_secs(30),
-            write: Duration::from_secs(180),
-            linger: Duration::from_secs(2),
+            waits: Waits::default(),
         }
     }
 }

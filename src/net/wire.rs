@@ -1,5 +1,5 @@
-//! A socket with its two buffers. Both are small while nothing happens, and bounded: input by the longest line, output by a
-//! threshold above which it is written at once.
+//! A socket with its two buffers. Both are small while nothing happens, for most connections of mail programs are idle, and
+//! grow within bounds: input to what a door wants to hold at once, output to a threshold above which it is written.
 
 use std::io;
 use std::time::Duration;
@@ -8,12 +8,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
-/// Room for a TLS record's 16 KiB: the longest line must be shorter.
-pub const INPUT: usize = 16 * 1024;
-/// What waits for input while nothing happens.
-const SMALL: usize = 1024;
-/// What is to be said above this is written though more is to come.
-const OUTPUT: usize = 32 * 1024;
 /// What is read and dropped so that the peer gets our last words.
 const LINGER: usize = 256 * 1024;
 
@@ -28,10 +22,22 @@ pub fn write_within(most: Duration, octets: usize) -> Duration {
     most.min(PAUSE + Duration::from_secs(octets / SLOWEST))
 }
 
+/// How large its buffers are, in octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Buffers {
+    /// For input, while nothing happens.
+    pub idle: usize,
+    /// For input, at the most: the longest line must be shorter, and a TLS record has 16 KiB.
+    pub most: usize,
+    /// What is to be said above this is written though more is to come.
+    pub output: usize,
+}
+
 /// A socket with its buffers.
 pub struct Wire<S> {
     socket: S,
     waits: Waits,
+    buffers: Buffers,
     /// What is used up is overwritten: it may have been a password.
     input: Zeroizing<Vec<u8>>,
     start: usize,
@@ -48,13 +54,23 @@ pub struct Waits {
     pub linger: Duration,
 }
 
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            write: Duration::from_secs(180),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Around a socket.
-    pub fn new(socket: S, waits: Waits) -> Self {
+    pub fn new(socket: S, waits: Waits, buffers: Buffers) -> Self {
         Self {
             socket,
             waits,
-            input: Zeroizing::new(vec![0; SMALL]),
+            buffers,
+            input: Zeroizing::new(vec![0; buffers.idle]),
             start: 0,
             end: 0,
             output: Vec::new(),
@@ -83,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.input[moved..self.end].fill(0);
         (self.start, self.end) = (0, moved);
         if self.end == self.input.len() {
-            if self.end >= INPUT {
+            if self.end >= self.buffers.most {
                 return Err(io::Error::other("a line longer than any limit"));
             }
             self.grow();
@@ -92,6 +108,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             octets => {
                 self.end += octets;
+                // More of the same is likely to follow.
+                if self.end == self.input.len() && self.end < self.buffers.most {
+                    self.grow();
+                }
                 Ok(())
             }
         }
@@ -99,16 +119,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// The old one is overwritten as it goes.
     fn grow(&mut self) {
-        let mut larger = Zeroizing::new(vec![0; INPUT]);
+        let mut larger = Zeroizing::new(vec![0; self.buffers.most]);
         larger[..self.end].copy_from_slice(&self.input[..self.end]);
         self.input = larger;
     }
 
     /// Gives back what isn't needed while nothing happens.
     pub fn rest(&mut self) {
-        if self.input.len() > SMALL && self.start == self.end {
-            self.input = Zeroizing::new(vec![0; SMALL]);
-            (self.start, self.end) = (0, 0);
+        let (idle, held) = (self.buffers.idle, self.end - self.start);
+        if self.input.len() > idle && held <= idle {
+            let mut smaller = Zeroizing::new(vec![0; idle]);
+            smaller[..held].copy_from_slice(self.input());
+            self.input = smaller;
+            (self.start, self.end) = (0, held);
         }
         if self.output.is_empty() {
             self.output = Vec::new();
@@ -125,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// # Errors
     /// If the peer went, or takes nothing.
     pub async fn relieve(&mut self) -> io::Result<()> {
-        match self.output.len() > OUTPUT {
+        match self.output.len() > self.buffers.output {
             true => self.flush().await,
             false => Ok(()),
         }
@@ -149,6 +172,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         output.clear();
         self.output = output;
         Ok(())
+    }
+
+    /// The bare socket, for TLS. None if the peer has sent anything that it shouldn't have yet.
+    pub fn into_socket(self) -> Option<S> {
+        self.input().is_empty().then_some(self.socket)
     }
 
     /// Says the last words and closes. What still comes is dropped unread: closing a socket with unread octets would
@@ -179,6 +207,12 @@ mod tests {
     use super::*;
     use tokio::io::duplex;
 
+    const BUFFERS: Buffers = Buffers {
+        idle: 1024,
+        most: 16 * 1024,
+        output: 32 * 1024,
+    };
+
     #[test]
     fn what_is_written_has_a_pace() {
         let most = Duration::from_secs(180);
@@ -195,7 +229,7 @@ mod tests {
             write: PAUSE,
             linger: PAUSE,
         };
-        let mut wire = Wire::new(ours, waits);
+        let mut wire = Wire::new(ours, waits, BUFFERS);
         theirs
             .write_all(b"PASS secret\r\nNO")
             .await
@@ -212,6 +246,34 @@ mod tests {
         assert!(wire.input().starts_with(b"NOxx") && !holds(&wire));
     }
 
+    #[tokio::test]
+    async fn room_is_given_back_and_what_waits_stays() {
+        let (ours, mut theirs) = duplex(1 << 16);
+        let mut wire = Wire::new(ours, Waits::default(), BUFFERS);
+        let sent: Vec<u8> = (0..5000)
+            .map(|n| b'a' + u8::try_from(n % 26).expect("a letter"))
+            .collect();
+        theirs.write_all(&sent).await.expect("writes");
+        while wire.input().len() < sent.len() {
+            wire.read().await.expect("reads");
+        }
+        assert_eq!(wire.input.len(), BUFFERS.most);
+        wire.consume(4500);
+        wire.rest();
+        assert_eq!(
+            (wire.input.len(), wire.input()),
+            (BUFFERS.idle, &sent[4500..])
+        );
+        // More than there is ever room for.
+        let flood = theirs.write_all(&[b'x'; 40_000]);
+        let filled = async {
+            while wire.read().await.is_ok() {}
+            wire.input().len()
+        };
+        let (_, filled) = tokio::join!(flood, filled);
+        assert_eq!(filled, BUFFERS.most);
+    }
+
     /// A mail whose end came twice would look whole.
     #[tokio::test]
     async fn what_a_slow_peer_took_half_of_is_not_said_again() {
@@ -220,7 +282,7 @@ mod tests {
             write: Duration::from_millis(20),
             linger: Duration::from_millis(20),
         };
-        let mut wire = Wire::new(ours, waits);
+        let mut wire = Wire::new(ours, waits, BUFFERS);
         wire.output()
             .extend((0..3000).map(|n| b'a' + u8::try_from(n % 26).expect("a letter")));
         assert!(wire.flush().await.is_err());

@@ -7,9 +7,9 @@ use super::stuffing::Stuffing;
 use crate::fuzz::{Case, Part, Said, Way, Whim, known, lines, masked};
 use crate::id::{FolderId, MessageId};
 use crate::mailbox::{Dropped, Maildrop};
-use crate::smtp::server::TlsInfo;
 use crate::staff::LoginOutcome;
 use crate::store::Uid;
+use crate::tls::TlsInfo;
 
 const LIMITS: Limits = Limits {
     commands_before_log_in: 15,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::wire::{INPUT, Waits};
+use crate::net::wire::{Buffers, Waits};
 
 /// What one connection may use. The defaults are what the service runs with; tests make them small.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +44,7 @@ impl Default for Timeouts {
             log_in: Duration::from_secs(60),
             idle: Duration::from_secs(600),
             handshake: Duration::from_secs(30),
-            waits: Waits {
-                write: Duration::from_secs(180),
-                linger: Duration::from_secs(2),
-            },
+            waits: Waits::default(),
         }
     }
 }
@@ -56,4 +53,10 @@ impl Default for Timeouts {
 pub(super) const COMMAND_LINE: usize = 2048;
 /// A line of a dialogue.
 pub(super) const DIALOGUE_LINE: usize = 8192;
-const _: () = assert!(DIALOGUE_LINE < INPUT && COMMAND_LINE < INPUT);
+/// Most connections do nothing for most of the time; the longest line must fit.
+pub(super) const BUFFERS: Buffers = Buffers {
+    idle: 1024,
+    most: 16 * 1024,
+    output: 32 * 1024,
+};
+const _: () = assert!(DIALOGUE_LINE < BUFFERS.most && COMMAND_LINE < BUFFERS.most);

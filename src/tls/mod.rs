@@ -4,6 +4,7 @@
 //!   client and reads them again when their files change.
 //! - [`server_config`] has what each door needs; [`encrypting_client`] encrypts without asking who answers,
 //!   [`verifying_client`] and [`dane_client`] insist on proof, by the [`trusted_roots`] or by TLSA records ([`Dane`]).
+//! - [`Handshake`] encrypts what comes to a door, and [`TlsInfo`] is the proof that it did.
 //! - [`OwnKey`] is a key of ours that certificates are asked for; [`Challenges`] is what an ACME authority is answered.
 //! - [`SelfMadeCa`] makes certificates for the sandbox and for tests.
 //!
@@ -13,11 +14,13 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
 
+mod accept;
 mod certificates;
 mod challenges;
 mod client;
 mod dane;
 mod fault;
+mod info;
 mod own_key;
 mod pair;
 mod refused;
@@ -25,11 +28,13 @@ mod roots;
 mod self_made;
 mod server;
 
+pub use accept::Handshake;
 pub use certificates::{Certificates, PairFiles, ReadAgain, Reloaded};
 pub use challenges::{ACME_TLS, Answering, Challenges};
 pub use client::{dane_client, encrypting_client, verified_client, verifying_client};
 pub use dane::{Dane, Tlsa, usable};
 pub use fault::CertificateFault;
+pub use info::TlsInfo;
 pub use own_key::{KeyKind, OwnKey};
 pub use pair::{Pair, PairError};
 pub use refused::{Refusals, Refused, RefusedFor};

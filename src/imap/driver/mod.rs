@@ -12,9 +12,8 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -24,10 +23,10 @@ use super::limits::{Limits, Timeouts};
 use crate::net::ConnectionId;
 use crate::net::admission::Admission;
 use crate::net::listen::listen;
-use crate::smtp::server::TlsInfo;
-use crate::tls::{Refusals, RefusedFor};
+use crate::net::wire::Wire;
+use crate::tls::{Handshake, Refusals};
 use places::Places;
-use wire::Wire;
+use wire::BUFFERS;
 
 /// The door's name in logs and counts.
 const DOOR: &str = "imaps";
@@ -149,10 +148,16 @@ impl<H: Host> Door<H> {
         let connection = ConnectionId::random();
         let span = tracing::info_span!("imap", %connection);
         let served = async {
-            let Some((stream, tls)) = self.handshake(socket, client, &stop).await else {
+            let handshake = Handshake {
+                tls: &self.tls,
+                door: DOOR,
+                refusals: &self.refusals,
+                until: Instant::now() + self.timeouts.handshake,
+            };
+            let Some((stream, tls)) = handshake.shake(socket, client, &stop).await else {
                 return;
             };
-            let wire = Wire::new(stream, self.timeouts);
+            let wire = Wire::new(stream, self.timeouts.waits, BUFFERS);
             if self.host.in_service() {
                 self.talk(wire, tls, client, &stop).await;
             } else {
@@ -163,39 +168,6 @@ impl<H: Host> Door<H> {
             }
         };
         served.instrument(span).await;
-    }
-
-    async fn handshake<S>(
-        &self,
-        socket: S,
-        client: IpAddr,
-        stop: &CancellationToken,
-    ) -> Option<(TlsStream<S>, TlsInfo)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let outcome = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            outcome = timeout(self.timeouts.handshake, self.tls.accept(socket)) => outcome,
-        };
-        match outcome {
-            Ok(Ok(stream)) => {
-                let tls = TlsInfo::of(stream.get_ref().1)?;
-                tracing::debug!(version = tls.version(), cipher = tls.cipher(), "encrypted");
-                Some((stream, tls))
-            }
-            Ok(Err(reason)) => {
-                self.refusals.count(DOOR, RefusedFor::of(&reason), client);
-                tracing::info!(%reason, "TLS handshake refused");
-                None
-            }
-            Err(_) => {
-                self.refusals.count(DOOR, RefusedFor::Stalled, client);
-                tracing::info!(reason = "stalled", "TLS handshake refused");
-                None
-            }
-        }
     }
 }
 

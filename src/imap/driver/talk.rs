@@ -9,14 +9,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
-use super::wire::Wire;
 use super::{Door, Gone};
 use crate::imap::command::{Command, Tag};
-use crate::imap::desk::{Desk, Sink, Turns};
+use crate::imap::desk::{Desk, Turns};
 use crate::imap::host::{Account, Host, Refusal};
 use crate::imap::session::{Admitted, Awaiting, Member, Step, Stranger};
-use crate::smtp::server::TlsInfo;
+use crate::net::wire::Wire;
 use crate::staff::LoginOutcome;
+use crate::tls::TlsInfo;
 
 /// A message has to come faster than so many octets a second, besides the time that each of its pieces has.
 const SLOWEST: u64 = 1024;
@@ -40,7 +40,7 @@ impl<H: Host> Door<H> {
             Err(gone) => {
                 tracing::debug!(%gone, "ended");
                 if let Gone::CutShort = gone {
-                    wire.buffer().clear();
+                    wire.output().clear();
                 }
                 gone.last_words().to_vec()
             }
@@ -60,7 +60,7 @@ impl<H: Host> Door<H> {
     {
         let limits = **self.limits.load();
         let mut stranger = Stranger::new(tls, limits);
-        wire.buffer().extend(stranger.greeting());
+        wire.output().extend(stranger.greeting());
         let until = Instant::now() + self.timeouts.log_in;
         loop {
             let (used, mut step) = stranger.advance(wire.input());
@@ -81,7 +81,7 @@ impl<H: Host> Door<H> {
                 match stranger.answer_login(login, answer) {
                     Admitted::Not(not) => step = not,
                     Admitted::Member(member, account, text) => {
-                        wire.buffer().extend(text);
+                        wire.output().extend(text);
                         let own = place.as_ref().map(Place::searches);
                         let turns = Turns::new(self.searches.clone(), own);
                         let desk = Desk::new(account, limits.message_size, turns);
@@ -93,7 +93,7 @@ impl<H: Host> Door<H> {
                 }
             }
             match step {
-                Step::Say(text) => wire.buffer().extend(text),
+                Step::Say(text) => wire.output().extend(text),
                 Step::Close(text) => return Ok(text),
                 Step::Continue => {}
                 _ => {
@@ -165,7 +165,7 @@ impl<H: Host> Door<H> {
                     None
                 }
                 Step::Say(text) => {
-                    wire.buffer().extend(text);
+                    wire.output().extend(text);
                     None
                 }
                 Step::Close(text) => return Ok(text),

@@ -7,16 +7,18 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::*;
 use crate::clock::Clock;
 use crate::id::{MailboxId, PasswordId, StaffId};
 use crate::imap::host::Account;
 use crate::mailbox::Mailboxes;
+use crate::net::wire::Waits;
 use crate::staff::scram::Verifier;
 use crate::staff::{Entrant, Knocked, LetIn, LoginOutcome, Proof, Tried};
 use crate::store::{Files, LockedStore};
-use crate::tls::{Certificates, Door as TlsDoor, server_config};
+use crate::tls::{Certificates, Door as TlsDoor, TlsInfo, server_config};
 use crate::vault::Vault;
 
 mod slow;
@@ -101,7 +103,7 @@ fn call(door: &Arc<Door<House>>) -> Call {
     let stop = CancellationToken::new();
     let (door, stopping) = (door.clone(), stop.clone());
     let served = tokio::spawn(async move {
-        let wire = Wire::new(theirs, door.timeouts);
+        let wire = Wire::new(theirs, door.timeouts.waits, BUFFERS);
         let client = "192.0.2.1".parse().unwrap();
         door.talk(wire, TlsInfo::pretended(), client, &stopping)
             .await;
@@ -203,7 +205,10 @@ async fn nobody_is_waited_for_who_does_nothing() {
     let house = House::new().await;
     let timeouts = Timeouts {
         handshake: SOON,
-        write: SOON,
+        waits: Waits {
+            write: SOON,
+            ..Waits::default()
+        },
         ..Timeouts::default()
     };
     let door = door(&house, timeouts, Limits::default());

@@ -13,7 +13,7 @@ use crate::imap::desk::{Desk, Ended, Sink, Turns};
 use crate::imap::host::Account;
 use crate::imap::limits::Limits;
 use crate::imap::session::{Admitted, Member, Step, Stranger};
-use crate::smtp::server::TlsInfo;
+use crate::tls::TlsInfo;
 
 const LIMITS: Limits = Limits {
     message_size: 4000,

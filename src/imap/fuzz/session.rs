@@ -8,8 +8,8 @@ use crate::imap::desk::No;
 use crate::imap::host::Refusal;
 use crate::imap::limits::Limits;
 use crate::imap::session::{Admitted, Member, Step, Stranger, tagged};
-use crate::smtp::server::TlsInfo;
 use crate::staff::LoginOutcome;
+use crate::tls::TlsInfo;
 
 const LIMITS: Limits = Limits {
     message_size: 300,

@@ -14,9 +14,9 @@ use crate::imap::command::{Command, Tag};
 use crate::imap::host::{Account, Refusal};
 use crate::imap::limits::Limits;
 use crate::imap::session::Member;
-use crate::smtp::server::TlsInfo;
 use crate::staff::sasl::{Asked, Dialogue, Fault, Heard, Mechanism};
 use crate::staff::{Knocked, LoginOutcome, Proof};
+use crate::tls::TlsInfo;
 
 /// A line of the dialogue.
 const LINE: usize = 4096;

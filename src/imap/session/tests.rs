@@ -4,9 +4,9 @@ use super::*;
 use crate::id::StaffId;
 use crate::imap::host::Refusal;
 use crate::imap::limits::Limits;
-use crate::smtp::server::TlsInfo;
 use crate::staff::scram::{Verifier, client};
 use crate::staff::{Knocked, LoginOutcome, Tried};
+use crate::tls::TlsInfo;
 
 const LIMITS: Limits = Limits {
     message_size: 100,

@@ -9,21 +9,19 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::host::{Host, Refusal};
-use super::limits::{Limits, Timeouts};
+use super::limits::{BUFFERS, Limits, Timeouts};
 use super::session::err;
 use crate::net::ConnectionId;
 use crate::net::admission::Admission;
 use crate::net::listen::listen;
 use crate::net::wire::Wire;
-use crate::smtp::server::TlsInfo;
-use crate::tls::{Refusals, RefusedFor};
+use crate::tls::{Handshake, Refusals, TlsInfo};
 use locks::Locks;
 
 /// The door's name in logs and counts.
@@ -135,10 +133,16 @@ impl<H: Host> Door<H> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let Some((stream, tls)) = self.handshake(socket, client, stop).await else {
+        let handshake = Handshake {
+            tls: &self.tls,
+            door: NAME,
+            refusals: &self.refusals,
+            until: Instant::now() + self.timeouts.handshake,
+        };
+        let Some((stream, tls)) = handshake.shake(socket, client, stop).await else {
             return;
         };
-        let wire = Wire::new(stream, self.timeouts.waits);
+        let wire = Wire::new(stream, self.timeouts.waits, BUFFERS);
         self.talk(wire, tls, client, stop).await;
     }
 
@@ -168,34 +172,6 @@ impl<H: Host> Door<H> {
             err(&format!("[{code}] {text}"))
         };
         let _ = wire.close(&last).await;
-    }
-
-    async fn handshake<S>(
-        &self,
-        socket: S,
-        client: IpAddr,
-        stop: &CancellationToken,
-    ) -> Option<(TlsStream<S>, TlsInfo)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let outcome = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            outcome = timeout(self.timeouts.handshake, self.tls.accept(socket)) => outcome,
-        };
-        let reason = match outcome {
-            Ok(Ok(stream)) => {
-                let tls = TlsInfo::of(stream.get_ref().1)?;
-                tracing::debug!(version = tls.version(), cipher = tls.cipher(), "encrypted");
-                return Some((stream, tls));
-            }
-            Ok(Err(error)) => RefusedFor::of(&error),
-            Err(_) => RefusedFor::Stalled,
-        };
-        self.refusals.count(NAME, reason, client);
-        tracing::info!(reason = reason.as_str(), "TLS handshake refused");
-        None
     }
 }
 

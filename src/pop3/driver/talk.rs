@@ -13,8 +13,8 @@ use crate::net::wire::Wire;
 use crate::pop3::host::{Account, Host, Refusal};
 use crate::pop3::session::{Admitted, Listing, Login, Member, Step, Stranger, err, ok};
 use crate::pop3::stuffing::Stuffing;
-use crate::smtp::server::TlsInfo;
 use crate::store::StoreError;
+use crate::tls::TlsInfo;
 
 /// Somebody who has logged in, and the place that they hold.
 struct Place {

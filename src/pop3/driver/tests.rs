@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::*;
 use crate::clock::Clock;
@@ -127,7 +128,7 @@ fn knock(door: &Arc<Door<House>>, stop: CancellationToken) -> (DuplexStream, Joi
     let door = door.clone();
     let (pipe, theirs) = tokio::io::duplex(1 << 16);
     let served = tokio::spawn(async move {
-        let mut wire = Wire::new(theirs, door.timeouts.waits);
+        let mut wire = Wire::new(theirs, door.timeouts.waits, BUFFERS);
         let client = "192.0.2.1".parse().unwrap();
         let ended = door.converse(&mut wire, TlsInfo::pretended(), client, &stop);
         let last = ended.await.unwrap_or_else(|gone| gone.last());
@@ -334,7 +335,7 @@ impl Call {
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let served = tokio::spawn(async move {
-            let wire = Wire::new(theirs, door.timeouts.waits);
+            let wire = Wire::new(theirs, door.timeouts.waits, BUFFERS);
             let client = "192.0.2.1".parse().unwrap();
             door.talk(wire, TlsInfo::pretended(), client, &stopping)
                 .await;

@@ -8,9 +8,9 @@ use super::{Command, Line, Member, Step, broken, capabilities, err, line, not_ht
 use crate::mailbox::Maildrop;
 use crate::pop3::host::Refusal;
 use crate::pop3::limits::{COMMAND_LINE, DIALOGUE_LINE, Limits};
-use crate::smtp::server::TlsInfo;
 use crate::staff::sasl::{Asked, Dialogue, Fault, Heard, Mechanism};
 use crate::staff::{Knocked, LoginOutcome};
+use crate::tls::TlsInfo;
 
 /// Somebody who hasn't logged in.
 pub(in crate::pop3) struct Stranger {

@@ -9,10 +9,10 @@ use crate::id::{FolderId, MessageId, StaffId};
 use crate::mailbox::Maildrop;
 use crate::pop3::host::Refusal;
 use crate::pop3::limits::Limits;
-use crate::smtp::server::TlsInfo;
 use crate::staff::scram::Verifier;
 use crate::staff::scram::client::Client;
 use crate::staff::{Knocked, LoginOutcome, Tried};
+use crate::tls::TlsInfo;
 
 fn stranger() -> Stranger {
     Stranger::new(TlsInfo::pretended(), Limits::default())

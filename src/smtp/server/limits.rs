@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::net::wire::Waits;
+
 /// What one connection may use. The defaults are what the service runs with; tests make them small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -60,10 +62,8 @@ pub struct Timeouts {
     pub slow: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
-    /// For the peer to take what we write.
-    pub write: Duration,
-    /// For the peer to read our last words before the socket goes.
-    pub linger: Duration,
+    /// For the peer to take what we write, and our last words.
+    pub waits: Waits,
 }
 
 impl Default for Timeouts {
@@ -76,8 +76,7 @@ impl Default for Timeouts {
             message: Duration::from_secs(3600),
             slow: Duration::from_secs(300),
             handshake: Duration::from_secs(60),
-            write: Duration::from_secs(180),
-            linger: Duration::from_secs(2),
+            waits: Waits::default(),
         }
     }
 }

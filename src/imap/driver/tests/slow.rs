@@ -8,14 +8,20 @@ async fn who_dribbles_gains_no_time() {
     let house = House::new().await;
     let timeouts = Timeouts {
         log_in: SOON,
-        linger: SOON,
+        waits: Waits {
+            linger: SOON,
+            ..Waits::default()
+        },
         ..Timeouts::default()
     };
     let mut stranger = call(&door(&house, timeouts, Limits::default()));
     stranger.hear().await;
     let timeouts = Timeouts {
         command: SOON,
-        linger: SOON,
+        waits: Waits {
+            linger: SOON,
+            ..Waits::default()
+        },
         ..Timeouts::default()
     };
     let member = Call::log_in(&door(&house, timeouts, Limits::default())).await;

@@ -14,8 +14,9 @@ use super::super::received::received_field;
 use super::super::session::{
     AskRecipient, AskSender, Awaiting, Begin, Login, Secured, Session, Step,
 };
-use super::wire::Wire;
+use super::wire::{close, queue};
 use super::{Door, Gone, read};
+use crate::net::wire::Wire;
 use crate::smtp::reply::Reply;
 use crate::staff::sasl::Asked;
 use crate::staff::{Entrant, LoginOutcome};
@@ -64,7 +65,7 @@ impl<H: Host> Door<H> {
                 gone.reply()
             }
         };
-        let _ = wire.close(last.as_ref()).await;
+        let _ = close(wire, last.as_ref()).await;
     }
 
     /// Answers until there is a last reply.
@@ -79,7 +80,7 @@ impl<H: Host> Door<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         if self.role.is_implicit_tls() {
-            wire.queue(&session.greeting()).await?;
+            queue(wire, &session.greeting()).await?;
         }
         let mut body = None;
         let mut deadlines = Deadlines::new(until);
@@ -119,7 +120,7 @@ impl<H: Host> Door<H> {
                 Action::GoOn => deadlines.line = None,
                 Action::Say(reply) => {
                     deadlines.line = None;
-                    wire.queue(&reply).await?;
+                    queue(wire, &reply).await?;
                 }
                 Action::Close(reply) => return Ok(reply),
             }

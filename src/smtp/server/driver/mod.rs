@@ -26,9 +26,10 @@ use super::session::{Open, OpenStep, Secured};
 use crate::clock::Clock;
 use crate::net::admission::Admission;
 use crate::net::listen::listen;
+use crate::net::wire::Wire;
 use crate::smtp::reply::Reply;
-use crate::tls::{Refusals, RefusedFor};
-use wire::Wire;
+use crate::tls::{Handshake, Refusals};
+use wire::{BUFFERS, close, queue};
 
 /// What those hear who come when there is no place.
 const TOO_MANY: &[u8] = b"421 4.7.0 Too many connections, please try again later\r\n";
@@ -179,7 +180,7 @@ impl<H: Host> Door<H> {
             return;
         };
         let secured = Secured::new(connection, self.role, client, tls);
-        self.take_mail(Wire::new(stream, self.timeouts), secured, until, stop)
+        self.take_mail(self.wire(stream), secured, until, stop)
             .await;
     }
 
@@ -205,9 +206,9 @@ impl<H: Host> Door<H> {
     {
         let sorry = Refusal::not_in_service().into_reply();
         if !self.role.is_implicit_tls() {
-            let _ = Wire::new(socket, self.timeouts).close(Some(&sorry)).await;
+            let _ = close(self.wire(socket), Some(&sorry)).await;
         } else if let Some((stream, _)) = self.handshake(socket, client, until, stop).await {
-            let _ = Wire::new(stream, self.timeouts).close(Some(&sorry)).await;
+            let _ = close(self.wire(stream), Some(&sorry)).await;
         }
     }
 
@@ -217,11 +218,11 @@ impl<H: Host> Door<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let mut open = Open::new(Arc::clone(&self.host_name), **self.limits.load());
-        let mut wire = Wire::new(socket, self.timeouts);
+        let mut wire = self.wire(socket);
         let last = match self.speak_openly(&mut open, &mut wire, until, stop).await {
             Ok(OpenStep::StartTls(reply)) => {
                 let ready = async {
-                    wire.queue(&reply).await?;
+                    queue(&mut wire, &reply).await?;
                     wire.flush().await
                 };
                 return match ready.await {
@@ -236,7 +237,7 @@ impl<H: Host> Door<H> {
                 gone.reply()
             }
         };
-        let _ = wire.close(last.as_ref()).await;
+        let _ = close(wire, last.as_ref()).await;
         None
     }
 
@@ -251,7 +252,7 @@ impl<H: Host> Door<H> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        wire.queue(&open.greeting()).await?;
+        queue(wire, &open.greeting()).await?;
         let mut deadline = Instant::now() + self.timeouts.command;
         loop {
             let (used, step) = open.advance(wire.input());
@@ -266,15 +267,11 @@ impl<H: Host> Door<H> {
                     read(wire, deadline.min(until), stopped).await?;
                     continue;
                 }
-                OpenStep::Reply(reply) => wire.queue(&reply).await?,
+                OpenStep::Reply(reply) => queue(wire, &reply).await?,
                 last @ (OpenStep::StartTls(_) | OpenStep::Close(_)) => return Ok(last),
             }
             deadline = Instant::now() + self.timeouts.command;
         }
-    }
-
-    fn count(&self, reason: RefusedFor, client: IpAddr) {
-        self.refusals.count(self.role.as_str(), reason, client);
     }
 
     /// A handshake that fails or stalls ends the connection; there is no way back to the clear.
@@ -288,29 +285,20 @@ impl<H: Host> Door<H> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let until = until.min(Instant::now() + self.timeouts.handshake);
-        let outcome = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            outcome = timeout_at(until, self.tls.accept(socket)) => outcome,
+        let handshake = Handshake {
+            tls: &self.tls,
+            door: self.role.as_str(),
+            refusals: &self.refusals,
+            until: until.min(Instant::now() + self.timeouts.handshake),
         };
-        match outcome {
-            Ok(Ok(stream)) => {
-                let tls = TlsInfo::of(stream.get_ref().1)?;
-                tracing::debug!(version = tls.version(), cipher = tls.cipher(), "encrypted");
-                Some((stream, tls))
-            }
-            Ok(Err(reason)) => {
-                self.count(RefusedFor::of(&reason), client);
-                tracing::info!(%reason, "TLS handshake refused");
-                None
-            }
-            Err(_) => {
-                self.count(RefusedFor::Stalled, client);
-                tracing::info!(reason = "stalled", "TLS handshake refused");
-                None
-            }
-        }
+        handshake.shake(socket, client, stop).await
+    }
+
+    fn wire<S>(&self, socket: S) -> Wire<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        Wire::new(socket, self.timeouts.waits, BUFFERS)
     }
 }
 

@@ -12,15 +12,19 @@ use tokio_util::sync::CancellationToken;
 use super::super::super::envelope::{ConnectionId, Role, TlsInfo};
 use super::super::super::limits::{Limits, Timeouts};
 use super::super::super::session::Secured;
-use super::super::{Door, Wire};
+use super::super::Door;
 use super::host::Party;
 use crate::clock::Clock;
+use crate::net::wire::Waits;
 
 const START: &[u8] = b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nDATA\r\n";
 
 fn quick() -> Timeouts {
     Timeouts {
-        linger: Duration::from_millis(50),
+        waits: Waits {
+            linger: Duration::from_millis(50),
+            ..Waits::default()
+        },
         ..Timeouts::default()
     }
 }
@@ -55,7 +59,7 @@ fn start_as(
     let client = std::net::Ipv4Addr::LOCALHOST.into();
     let secured = Secured::new(ConnectionId::random(), role, client, TlsInfo::pretended());
     let serving = tokio::spawn(async move {
-        let wire = Wire::new(theirs, timeouts);
+        let wire = door.wire(theirs);
         let until = door.first_deadline();
         door.take_mail(wire, secured, until, &CancellationToken::new())
             .await;
