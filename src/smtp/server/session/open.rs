@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::codec::command::{self, Verb};
 use super::super::codec::line::{Line, take_line};
 use super::super::limits::{COMMAND_LINE, Limits};
-use super::super::verb::ehlo::hello_name;
+use super::super::verb::ehlo::any_name;
 use super::super::verb::small::{noop, not_http, quit, unknown};
 use super::{broken_line, greeting, line_too_long};
 use crate::smtp::reply::Reply;
@@ -105,7 +105,7 @@ impl Open {
     }
 
     fn hello(&mut self, arguments: &str, extensions: &[&'static str]) -> OpenStep {
-        if let Err(reply) = hello_name(arguments) {
+        if let Err(reply) = any_name(arguments) {
             return self.say(reply);
         }
         self.greeted = true;

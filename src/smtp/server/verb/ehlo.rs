@@ -26,6 +26,15 @@ pub(in crate::smtp::server) fn hello_name(arguments: &str) -> Result<HelloName, 
         .ok_or_else(bad)
 }
 
+/// Takes whatever is said where nobody looks at the name: before TLS, and from a person's mail program, which says what
+/// its computer happens to be called. One that isn't a host name stands as `unknown`.
+pub(in crate::smtp::server) fn any_name(arguments: &str) -> Result<HelloName, Reply> {
+    match hello_name(arguments) {
+        Err(_) if !arguments.trim().is_empty() => Ok(HelloName("unknown".to_owned())),
+        read => read,
+    }
+}
+
 impl Session {
     pub(in crate::smtp::server) fn ehlo(
         &mut self,
@@ -66,7 +75,10 @@ impl Session {
 
     /// A new name ends the mail in progress (RFC 5321 §4.1.4).
     fn hello(&mut self, arguments: &str, extended: bool) -> Result<(), Reply> {
-        let name = hello_name(arguments)?;
+        let name = match self.phase.is_submission() {
+            true => any_name(arguments)?,
+            false => hello_name(arguments)?,
+        };
         self.transaction = None;
         self.phase.hello(name, extended);
         Ok(())
@@ -76,6 +88,17 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mail_program_may_call_itself_what_it_likes() {
+        for name in ["Ada's iPhone", "foo bar", "büro", "[]"] {
+            assert_eq!(any_name(name).expect(name).as_str(), "unknown");
+        }
+        assert_eq!(any_name("WIN_PC-1").expect("a name").as_str(), "WIN_PC-1");
+        for none in ["", " "] {
+            assert_eq!(any_name(none).map_err(|reply| reply.code()), Err(501));
+        }
+    }
 
     #[test]
     fn a_name_is_one_host_name_or_literal() {

@@ -97,6 +97,7 @@ fn submission_takes_mail_from_staff_alone() {
 fn log_ins_by_plain_and_login() {
     for dialogue in [
         format!("> EHLO c\n> AUTH PLAIN\n< 334\n> {PLAIN}\n< 235"),
+        format!("> EHLO Ada's iPhone\n> AUTH PLAIN {PLAIN}\n< 235"),
         format!("> EHLO c\n> auth plain {PLAIN}\n< 235"),
         format!(
             "> EHLO c\n> AUTH PLAIN {WRONG_PLAIN}\n< 535\n> AUTH PLAIN {WRONG_PLAIN}\n< 421\n!"

@@ -17,7 +17,8 @@ fn before_tls_there_is_starttls_and_nothing_else() {
         ("QUIT x\r\nQUIT\r\n", &[501, 221], false),
         ("BDAT 6\r\nNOOP\r\n", &[530], false),
         ("GET / HTTP/1.1\r\nNOOP\r\n", &[502], false),
-        ("EHLO foo bar\r\n", &[501], false),
+        ("EHLO foo bar\r\n", &[250], false),
+        ("EHLO\r\n", &[501], false),
         ("NOOP\nNOOP\r\n", &[500], false),
         (
             "X\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\n",
