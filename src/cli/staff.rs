@@ -253,8 +253,11 @@ pub(super) fn table(accounts: &[Account], style: Style) -> String {
 /// Since when there is one; and what its owner should see to.
 fn factor_of(factor: FactorReport) -> String {
     let mut text = factor.since.strftime("%Y-%m-%d").to_string();
-    if factor.recovery_codes == 0 {
-        text += ", no recovery code left";
+    match factor.recovery_codes {
+        0 => text += ", no recovery code left",
+        1 => text += ", 1 recovery code left",
+        few @ 2..=3 => text += &format!(", {few} recovery codes left"),
+        _ => {}
     }
     match factor.wrong_codes {
         0 => text,
