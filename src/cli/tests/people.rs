@@ -18,7 +18,7 @@ fn accounts() {
         wrong_passwords: 11,
         second_factor: Some(staff_api::FactorReport {
             since: noon(),
-            recovery_codes: 8,
+            recovery_codes: 2,
             wrong_codes: 2,
         }),
     };
