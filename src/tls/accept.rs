@@ -58,3 +58,57 @@ impl Handshake<'_> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::ServerConfig;
+    use rustls::server::ResolvesServerCertUsingSni;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::tls::provider;
+
+    #[tokio::test]
+    async fn what_comes_to_nothing_is_counted_by_its_reason() {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        let (tls, refusals) = (TlsAcceptor::from(Arc::new(config)), Refusals::default());
+        let stop = CancellationToken::new();
+        let shaken = async |said: &[u8], within| {
+            let (mut ours, theirs) = duplex(1024);
+            ours.write_all(said).await.expect("takes");
+            let handshake = Handshake {
+                tls: &tls,
+                door: "imaps",
+                refusals: &refusals,
+                until: Instant::now() + within,
+            };
+            let client = IpAddr::from([192, 0, 2, 1]);
+            assert!(handshake.shake(theirs, client, &stop).await.is_none());
+            drop(ours);
+        };
+        shaken(b"a login ada secret\r\n", Duration::from_secs(20)).await;
+        shaken(b"", Duration::from_millis(5)).await;
+        let counted = refusals.all();
+        let counted = counted
+            .iter()
+            .map(|one| (&*one.door, one.reason, one.times));
+        assert_eq!(
+            counted.collect::<Vec<_>>(),
+            [
+                ("imaps", RefusedFor::NoTls, 1),
+                ("imaps", RefusedFor::Stalled, 1)
+            ]
+        );
+        // The service stops: nobody is counted for that.
+        stop.cancel();
+        shaken(b"", Duration::from_secs(20)).await;
+        assert_eq!(refusals.all().len(), 2);
+    }
+}
