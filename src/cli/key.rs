@@ -133,6 +133,8 @@ fn backup(
     code: CodeArg,
     context: &Context,
 ) -> Result<(), Failure> {
+    // Before anything is asked or given: afterwards there would be nowhere for the sheet.
+    let file = to.map(NewFile::create).transpose()?;
     let status = context.ask(&Status {})?;
     let backup = Backup {
         passphrase: if status.key.starts_with("passphrase") {
@@ -144,10 +146,9 @@ fn backup(
     };
     code.read(context)?;
     let sheet = context.ask(&backup)?;
-    match to {
+    match file {
         None => context.print(&sheet, |_| sheet.text.reveal().to_owned()),
-        Some(path) => {
-            let mut file = NewFile::create(path)?;
+        Some(mut file) => {
             file.write(sheet.text.reveal().as_bytes())?;
             file.finish()
         }

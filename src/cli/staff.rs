@@ -124,8 +124,9 @@ enum StaffCommand {
     SecondFactor(factor::Command),
     /// Let somebody in whom wrong passwords hold up: an account from everywhere, or everybody from a network
     ///
-    /// A network from which too many wrong passwords came has to wait; a network that the configuration trusts
-    /// (staff.trusted_networks), and one from which the account logged in well of late, never do.
+    /// A network from which too many wrong passwords came has to wait, and so has the whole IPv6 /48 around it after twenty
+    /// times as many. A network that the configuration trusts (staff.trusted_networks) never does; one from which the account
+    /// logged in well of late doesn't either, but answers it four seconds late after 200 wrong ones.
     #[command(
         after_help = "Examples:\n  hustings staff unlock ada --reason \"typed it wrong on her new telephone\"\n  hustings staff unlock 192.0.2.0/24"
     )]

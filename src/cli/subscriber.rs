@@ -148,7 +148,8 @@ enum SubscriberCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Erase an address and everything about it; only a keyed hash stays, so that it is never written to again
+    /// Erase an address and everything about it; only a keyed hash stays, so that it is written to again only if they write
+    /// or sign up themselves
     #[command(
         after_help = "Examples:\n  hustings subscriber erase - --reason \"asked by letter of 3 May\""
     )]
@@ -270,13 +271,13 @@ fn erased_text(erased: &Erased) -> String {
         "Nothing was held of this address."
     };
     let stays = if erased.suppressed {
-        " A keyed hash stays, so that it is not written to again."
+        " A keyed hash stays, so that it is written to again only if they write or sign up themselves."
     } else {
         ""
     };
     let on_hold = if erased.on_hold {
-        "\nMail of theirs waits in a mailbox on hold, and stays: lift the hold and erase again, or it goes by itself \
-         fourteen days after it came."
+        "\nMail of theirs waits in a mailbox on hold, and stays as long as the hold: lift it (hustings mailbox lift), and \
+         erase again."
     } else {
         ""
     };

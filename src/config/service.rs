@@ -218,8 +218,8 @@ section! {
         /// writes to no list until the next.
         training_months: u32 = default(24),
         /// Of whom a code of an authenticator app is asked (`hustings staff second-factor`) for what reaches far: to unlock, to
-        /// export, to agree to an export or an import, to print the recovery sheet, to approve a mailing, and to give others
-        /// accounts, roles, mailboxes, addresses or passwords.
+        /// export, to agree to an export or an import, to print the recovery sheet, to approve a mailing, to note a
+        /// training, and to give others accounts, roles, mailboxes, addresses or passwords.
         /// "enrolled": of whoever has a second factor. "required": who has none may do none of this. Mail programs, and
         /// whoever leaves a list, are never asked.
         second_factor: SecondFactor = default(SecondFactor::Enrolled),

@@ -1,17 +1,19 @@
 //! First contact: a stranger who wrote to the party is asked once whether it was them, and by the button they become a
 //! contact. Only whom their domain vouches for is asked, so that nobody is asked about mail that others forged.
 //!
+//! Who left lists, or was erased, is asked as well: what they write now may be a complaint, and is nobody's mail to lose.
+//! Who asked never to be written to isn't.
+//!
 //! Whether somebody subscribes isn't looked at: nobody could tell subscribers by their mail coming in at once.
-
-use std::sync::{MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::act::{By, act_step};
 use super::expiry::CLOCK;
 use super::letter::Letter;
-use super::pace::{DomainPace, add};
+use super::pace::add;
 use super::person::{Person, Suppressions};
+use super::place::Place;
 use super::worker::Decision;
 use super::{Consent, ConsentError};
 use crate::address::EmailAddress;
@@ -179,7 +181,7 @@ impl Consent {
         let person = Person::of(self.vault(), address);
         let suppressions = Suppressions::read(self.store(), &person.indexes).await?;
         let known = contact_indexes(self.vault(), address);
-        if suppressions.any() || self.store().is_contact(&known).await? {
+        if suppressions.never_again() || self.store().is_contact(&known).await? {
             return Ok(Decision::Nothing);
         }
         // Staff threw it away, or it was erased: nobody is asked about that any more.
@@ -193,20 +195,19 @@ impl Consent {
         }
         // Before what all have in common: else whoever owns a domain could use up all of it, hour by hour, and no honest
         // stranger would ever be asked.
-        if let Err(free) = self.take_strangers_place(address) {
-            return Ok(match free < add(at, TOO_LATE) {
-                true => Decision::Later(free),
-                false => Decision::Nothing,
-            });
-        }
+        let share = match self.strangers_place(address) {
+            Ok(share) => share,
+            Err(free) if free < add(at, TOO_LATE) => return Ok(Decision::Later(free)),
+            Err(_) => return Ok(Decision::Nothing),
+        };
         let stranger = (&person, &*known, &*pace);
         let decision = self
             .ask_stranger((address, at, to), stranger, &suppressions)
-            .await;
-        if !matches!(decision, Ok(Decision::Done(_))) {
-            self.give_strangers_place_back(address);
-        }
-        decision
+            .await?;
+        Ok(match decision {
+            Decision::Done(change, places) => Decision::Done(change, places.and(share)),
+            other @ (Decision::Nothing | Decision::GoesOn(_) | Decision::Later(_)) => other,
+        })
     }
 
     /// Asks, unless too many others were asked in this hour.
@@ -221,9 +222,10 @@ impl Consent {
         if asked >= self.live().settings.limits.first_contacts_per_hour.into() {
             return Ok(Decision::Later(add(now, later())));
         }
-        if let Err(free) = self.take_place(address) {
-            return Ok(Decision::Later(free));
-        }
+        let place = match self.place(address) {
+            Ok(place) => place,
+            Err(free) => return Ok(Decision::Later(free)),
+        };
         let (Some(own), Some(pace)) = (known.first(), pace.first()) else {
             return Ok(Decision::Nothing);
         };
@@ -243,29 +245,15 @@ impl Consent {
             .guards()
             .fold(Change::new(), Change::require)
             .then(Step::PutQuestion(question));
-        match self.post(address, self.is_bilingual_party(), &letter) {
-            Ok(mail) => Ok(Decision::Done(change.then_all(mail))),
-            Err(error) => {
-                self.give_place_back(address);
-                Err(error)
-            }
-        }
+        let mail = self.post(address, self.is_bilingual_party(), &letter)?;
+        Ok(Decision::Done(change.then_all(mail), place.into()))
     }
 
-    fn take_strangers_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
+    fn strangers_place(&self, address: &EmailAddress) -> Result<Place, Timestamp> {
         let all = self.live().settings.limits.first_contacts_per_hour;
         let share = (all / SHARE).max(1);
-        let mut strangers = self.strangers();
+        let strangers = &self.0.strangers;
         strangers.take_of_owner(address.domain(), share, self.clock().now())
-    }
-
-    fn give_strangers_place_back(&self, address: &EmailAddress) {
-        self.strangers().give_back_of_owner(address.domain());
-    }
-
-    fn strangers(&self) -> MutexGuard<'_, DomainPace> {
-        let strangers = self.0.strangers.lock();
-        strangers.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn question_letter(

@@ -10,9 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::pace::add;
 use super::{Consent, ConsentError, Heard, Text};
 use crate::address::EmailAddress;
-use crate::store::{
-    MailClass, MessageRecord, Needs, OwnMessage, QueueRecord, Queued, Step, TlsWish,
-};
+use crate::delivery::queue::needs_of;
+use crate::store::{MailClass, MessageRecord, OwnMessage, QueueRecord, Queued, Step, TlsWish};
 
 /// How long a mail of ours is tried.
 const LIFE: SignedDuration = SignedDuration::from_hours(24 * 4);
@@ -72,7 +71,8 @@ pub enum Letter {
         /// Days after which what they wrote is erased.
         days: u8,
         /// The address that they wrote to, which asks them: whoever wrote to somebody in particular knows them, and a
-        /// server that lets in answers by their author lets this in.
+        /// server that lets in answers by their author lets this in. One that needs SMTPUTF8 asks nobody: their server may
+        /// not know it.
         from: Option<EmailAddress>,
         /// The local part of its Message-ID, by which an answer is known.
         message_id: String,
@@ -169,10 +169,7 @@ impl Consent {
                 attempts: 0,
                 last_failure: None,
                 delay_told: false,
-                needs: Needs {
-                    smtputf8: !to.is_ascii(),
-                    eight_bit: bytes.iter().any(|byte| !byte.is_ascii()),
-                },
+                needs: needs_of(to, &bytes),
                 prefix: None,
                 tls: TlsWish::Usual,
                 dsn: Default::default(),

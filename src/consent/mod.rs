@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `settings`, `wording` | the lists and the exact texts that people are shown |
 //! | `ask` | what a form or a mail leaves for the worker: one sealed row, nothing is looked up |
-//! | `worker`, `pace` | which mail, if any, answers it, and when |
+//! | `worker`, `pace`, `place` | which mail, if any, answers it, and when |
 //! | `own` | the party's own addresses, of which only the staff's are people's |
 //! | `confirm`, `lately` | the button in the challenge's page: the consent, with its evidence; the same button again |
 //! | `withdraw`, `gate` | every way out, also inside a running mailing |
@@ -42,6 +42,7 @@ mod letter;
 mod own;
 mod pace;
 mod person;
+mod place;
 mod request;
 mod settings;
 mod stats;
@@ -105,9 +106,9 @@ struct Room {
     live: ArcSwap<Live>,
     gate: DepartureGate,
     tally: stats::Tally,
-    domains: Mutex<pace::DomainPace>,
+    domains: place::DomainPlaces,
     /// Who is asked whether they wrote, by domain.
-    strangers: Mutex<pace::DomainPace>,
+    strangers: place::DomainPlaces,
     lately: Mutex<lately::Lately>,
     left: Mutex<left::Left>,
     /// Withdrawals that change nothing, by whom they are of.
@@ -144,8 +145,8 @@ impl Consent {
             live: ArcSwap::from_pointee(live),
             gate: DepartureGate::default(),
             tally,
-            domains: Mutex::default(),
-            strangers: Mutex::default(),
+            domains: place::DomainPlaces::default(),
+            strangers: place::DomainPlaces::default(),
             lately: Mutex::default(),
             left: Mutex::default(),
             repeats: net::Pace::new(REPEATS, REPEATS_IN),

@@ -103,8 +103,13 @@ impl DomainPace {
         limit: u32,
         now: Timestamp,
     ) -> Result<(), Timestamp> {
-        if self.hours.len() >= DOMAINS {
-            self.hours.retain(|_, hour| now < hour.ends);
+        if self.hours.len() >= DOMAINS && !self.hours.contains_key(domain) {
+            let ahead = add(now, HOUR);
+            self.hours
+                .retain(|_, hour| now < hour.ends && hour.ends <= ahead);
+            if self.hours.len() >= DOMAINS {
+                return Err(ahead);
+            }
         }
         let fresh = || Hour {
             ends: add(now, HOUR),
@@ -128,28 +133,13 @@ impl DomainPace {
         ))
     }
 
-    /// The same for whoever has a name below which they can make others: the names below it count as one.
-    ///
-    /// # Errors
-    /// As [`DomainPace::take`].
-    pub(super) fn take_of_owner(
-        &mut self,
-        domain: &Domain,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<(), Timestamp> {
-        self.take(&owner(domain), limit, now)
-    }
-
-    /// Gives a place back that [`DomainPace::take_of_owner`] took.
-    pub(super) fn give_back_of_owner(&mut self, domain: &Domain) {
-        self.give_back(&owner(domain));
-    }
-
-    /// Gives a place back that was not used.
+    /// Gives a place back that was not used. A domain to which nothing went takes none of the room for the others.
     pub(super) fn give_back(&mut self, domain: &Domain) {
         if let Some(hour) = self.hours.get_mut(domain) {
             hour.sent = hour.sent.saturating_sub(1);
+            if (hour.sent, hour.delayed) == (0, 0) {
+                self.hours.remove(domain);
+            }
         }
     }
 }
@@ -163,7 +153,7 @@ const SHARED: [&str; 20] = [
 /// The name that somebody registered, as far as that can be told by the look of it: two labels, or three below what
 /// looks like `co.uk`. Whom this takes for one waits a little longer, and no more; a short name of somebody's own
 /// (`abc.uk`) must not be taken for many.
-fn owner(domain: &Domain) -> Domain {
+pub(super) fn owner(domain: &Domain) -> Domain {
     let labels: Vec<&str> = domain.as_str().rsplit('.').collect();
     let is_shared = |second: &&str| labels[0].len() == 2 && SHARED.contains(second);
     let own = match labels.get(1).is_some_and(is_shared) {
@@ -272,12 +262,24 @@ mod tests {
         ] {
             assert_eq!(owner(&domain(name)), domain(own), "{name}");
         }
+    }
+
+    #[test]
+    fn no_more_domains_are_counted_than_there_is_room_for() {
         let mut pace = DomainPace::default();
-        let take = |pace: &mut DomainPace, name| pace.take_of_owner(&domain(name), 1, noon());
-        assert_eq!(take(&mut pace, "x1.evil.example"), Ok(()));
-        assert_eq!(take(&mut pace, "x2.evil.example"), Err(hours(1)));
-        pace.give_back_of_owner(&domain("evil.example"));
-        assert_eq!(take(&mut pace, "x2.evil.example"), Ok(()));
+        let domain = |n| Domain::parse(&format!("d{n}.example")).expect("a domain");
+        for n in 0..DOMAINS {
+            assert_eq!(pace.take(&domain(n), 1, noon()), Ok(()));
+        }
+        assert_eq!(pace.take(&domain(DOMAINS), 1, noon()), Err(hours(1)));
+        assert_eq!(pace.hours.len(), DOMAINS);
+        assert_eq!(pace.take(&domain(0), 2, noon()), Ok(()), "it is counted");
+        // What was given back leaves room, and so does an hour that is over.
+        pace.give_back(&domain(1));
+        assert_eq!(pace.take(&domain(DOMAINS), 1, noon()), Ok(()));
+        assert_eq!(pace.take(&domain(1), 1, noon()), Err(hours(1)));
+        assert_eq!(pace.take(&domain(1), 1, hours(1)), Ok(()));
+        assert_eq!(pace.hours.len(), 1);
     }
 
     proptest! {

@@ -87,11 +87,6 @@ impl Suppressions {
         self.0.iter().any(|row| row.record.forbids(scope))
     }
 
-    /// Whether anything at all forbids writing to the person.
-    pub(super) fn any(&self) -> bool {
-        self.0.iter().any(|row| !row.record.scopes.is_empty())
-    }
-
     /// Whether the person said "never write to me again". It holds until they confirm a sign-up of a later day.
     pub(super) fn never_again(&self) -> bool {
         self.0.iter().any(|row| is_never(&row.record.scopes))

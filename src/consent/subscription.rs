@@ -205,7 +205,9 @@ impl Consent {
             }
             letter::FIRST_CONTACT => {
                 let known = contact_indexes(self.vault(), to);
-                !suppressions.any() && !self.store().is_contact(&known).await?
+                !suppressions.never_again()
+                    && !self.store().is_contact(&known).await?
+                    && self.store().waits(&known).await?
             }
             _ => !suppressions.never_again() && self.find_person(&person).await?.is_some(),
         };

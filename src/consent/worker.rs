@@ -1,13 +1,12 @@
 //! The worker: decides, for each piece of intake, which mail answers it, if any. What it decides is one transaction with
 //! the removal of the intake, so that a crash in between loses nothing and sends nothing twice.
 
-use std::sync::PoisonError;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::letter::Letter;
 use super::pace::{self, Pace, add};
 use super::person::{Person, Suppressions};
+use super::place::{Place, Places};
 use super::request::{wants_full_form, widened};
 use super::{ATTEMPTS, Consent, ConsentError};
 use crate::address::EmailAddress;
@@ -42,8 +41,8 @@ pub struct IntakeWorker(Consent);
 pub(super) enum Decision {
     /// Nothing answers it.
     Nothing,
-    /// It is answered, with these steps.
-    Done(Change),
+    /// It is answered, with these steps. The places are used up once they are committed, and free again if they aren't.
+    Done(Change, Places),
     /// These steps go on with it, and say themselves when it is done.
     GoesOn(Change),
     /// Not now.
@@ -126,10 +125,14 @@ impl IntakeWorker {
                 Err(error) => return Err(error),
             };
             let goes_on = matches!(decision, Decision::GoesOn(_));
+            let mut taken = Places::default();
             let change = match decision {
                 Decision::GoesOn(change) => change,
                 Decision::Nothing => Change::new().then(Step::RemoveIntake(intake.id)),
-                Decision::Done(change) => change.then(Step::RemoveIntake(intake.id)),
+                Decision::Done(change, places) => {
+                    taken = places;
+                    change.then(Step::RemoveIntake(intake.id))
+                }
                 Decision::Later(due_at) => Change::new().then(Step::PutIntake(Intake {
                     due_at,
                     ..intake.clone()
@@ -138,6 +141,7 @@ impl IntakeWorker {
             let change = change.require(Guard::IntakeWaits(intake.id));
             match self.0.store().change(change).await {
                 Ok(ChangeOutcome::Done) => {
+                    taken.use_up();
                     self.0.committed();
                     return Ok(goes_on);
                 }
@@ -194,7 +198,8 @@ impl Consent {
                 self.decide_sign_up(asked, origin).await
             }
             IntakeRecord::BareStop { address, at } => {
-                self.decide_stop(address, *at).await.map(Decision::Done)
+                let change = self.decide_stop(address, *at).await?;
+                Ok(Decision::Done(change, Places::default()))
             }
             IntakeRecord::FirstContact { address, at, to } => {
                 self.decide_first_contact(address, *at, to.as_ref()).await
@@ -219,7 +224,7 @@ impl Consent {
             return Ok(Decision::Later(free));
         }
         match self.decide_sign_up(asked, Origin::Import).await? {
-            Decision::Done(change) => Ok(Decision::Done(change.then(pace))),
+            Decision::Done(change, places) => Ok(Decision::Done(change.then(pace), places)),
             other @ (Decision::Nothing | Decision::GoesOn(_) | Decision::Later(_)) => Ok(other),
         }
     }
@@ -265,9 +270,10 @@ impl Consent {
             Pace::After(free) => return self.ask_with_the_last(&asked, &person, Some(free)).await,
             Pace::Silent => return self.ask_with_the_last(&asked, &person, None).await,
         };
-        if let Err(free) = self.take_place(&asked.address) {
-            return Ok(Decision::Later(free));
-        }
+        let place = match self.place(&asked.address) {
+            Ok(place) => place,
+            Err(free) => return Ok(Decision::Later(free)),
+        };
         let mut change = Change::new()
             .require(Guard::ChallengeAt(counted.address_index, counted.version))
             .then(Step::PutChallenge(Challenge {
@@ -282,13 +288,7 @@ impl Consent {
             Some(subscriber) => self.already(subscriber, &asked),
             None => self.challenge(asked.clone(), &person, origin == Origin::Import),
         };
-        match steps {
-            Ok(steps) => Ok(Decision::Done(change.then_all(steps))),
-            Err(error) => {
-                self.give_place_back(&asked.address);
-                Err(error)
-            }
-        }
+        Ok(Decision::Done(change.then_all(steps?), place.into()))
     }
 
     /// No further mail goes now: what the last one asks for is widened, so that its link leads to all of it. If it was
@@ -310,7 +310,8 @@ impl Consent {
         let (token, expires_at) = (waiting.token_hash, waiting.expires_at);
         let wide = Request::new(self.vault(), token, expires_at, record);
         let change = Change::new().require(Guard::RequestWaits(waiting.id));
-        Ok(Decision::Done(change.then(Step::PutRequest(wide))))
+        let change = change.then(Step::PutRequest(wide));
+        Ok(Decision::Done(change, Places::default()))
     }
 
     /// What may be asked: lists that are there and open. Who left a list comes back only by their own asking, so what
@@ -327,23 +328,10 @@ impl Consent {
         asked
     }
 
-    pub(super) fn take_place(&self, address: &EmailAddress) -> Result<(), Timestamp> {
+    pub(super) fn place(&self, address: &EmailAddress) -> Result<Place, Timestamp> {
         let limit = self.live().settings.limits.per_domain_hour;
-        let mut domains = self
-            .0
-            .domains
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let domains = &self.0.domains;
         domains.take(address.domain(), limit, self.clock().now())
-    }
-
-    pub(super) fn give_place_back(&self, address: &EmailAddress) {
-        let mut domains = self
-            .0
-            .domains
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        domains.give_back(address.domain());
     }
 
     /// The steps that write the request and its challenge.

@@ -16,7 +16,7 @@ pub enum Class {
     Misuse,
     /// The vault is locked.
     Locked,
-    /// It takes a code of the asker's second factor, and none came.
+    /// It takes a code of the asker's second factor, and none came; or, while one is set up, another than came.
     CodeNeeded,
     /// The client has gone; nobody reads this.
     Gone,

@@ -7,6 +7,7 @@ mod gone_lists;
 mod refusals;
 mod reload;
 mod room;
+mod same_names;
 mod work;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -22,8 +22,8 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::enqueue::{
-    Outsider, StaffMail, TLS_REPORT, needs_of_staff_mail, queue_report_mail, queue_service_mail,
-    queue_staff_mail,
+    Outsider, StaffMail, TLS_REPORT, needs_of, needs_of_staff_mail, queue_report_mail,
+    queue_service_mail, queue_staff_mail,
 };
 pub use self::notice::LocalDelivery;
 pub use self::wanted::{AlwaysWanted, StillWanted, Wanted};

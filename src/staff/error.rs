@@ -171,6 +171,11 @@ pub enum StaffError {
         "it takes a code of your own second factor, and you have none; set one up first: hustings staff second-factor add"
     )]
     OwnFactorFirst,
+    /// Root helps the only admin alone.
+    #[error(
+        "root takes a second factor from the only admin alone, and an admin takes away that of {0}. If all admins have lost theirs: one takes the role from the others until they are the only one (hustings staff change NAME --remove-role admin, which takes no code), root takes theirs away, and they set up a new one, take away the others' and give the role back; ask an admin: hustings staff list"
+    )]
+    AdminsRemove(String),
     /// No secret was shown, or too long ago.
     #[error(
         "no second factor waits for its first code, or it has waited for too long; begin anew: hustings staff second-factor add"

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::password::{random_groups, typed_groups};
-use super::totp::{Digits, TotpSecret};
+use super::totp::{Digits, TotpSecret, newest_step};
 use crate::store::FactorRecord;
 
 /// How many wrong codes are heard in [`WINDOW`].
@@ -74,11 +74,16 @@ pub enum CodeError {
         /// How many more wrong ones are heard before it is held up.
         left: usize,
     },
-    /// It was used already, or the clock was set back.
+    /// It was used already.
     #[error(
         "the code, or a newer one, was used already, and each works once; wait for the next, half a minute at most"
     )]
     Used,
+    /// The clock was ahead when one was used: all up to that time count as used.
+    #[error(
+        "a code was used while the server's clock was ahead, so none of the app's is taken before that time; use a recovery code, and set the app up anew with another: hustings staff second-factor add --replace"
+    )]
+    ClockWasAhead,
     /// Too many wrong ones came.
     #[error(
         "too many wrong codes came, so none is heard before {}; use a recovery code, or have another admin take the second factor away: hustings staff second-factor remove NAME",
@@ -148,6 +153,7 @@ fn check_digits(record: &mut FactorRecord, digits: &Digits, now: Timestamp) -> C
             record.last_step = step;
             Ok(Good::Code)
         }
+        Some(_) if record.last_step > newest_step(now) => Err(CodeError::ClockWasAhead),
         Some(_) => Err(CodeError::Used),
         None => {
             record.wrong.push(now);
@@ -262,7 +268,8 @@ mod tests {
         let old = secret.code_at(later(-3600));
         assert_eq!(
             try_at(&mut record, &old, later(-3600)),
-            Err(CodeError::Used)
+            Err(CodeError::ClockWasAhead),
+            "half a minute won't do"
         );
     }
 

@@ -257,16 +257,7 @@ impl StaffRoom {
         reason: Option<&str>,
     ) -> Result<Issued, StaffError> {
         let _one = self.0.changing.lock().await;
-        let new = new.checked(&self.0.premises.load())?;
-        let roll = self.roll();
-        if self.is_new().await? {
-            if !new.roles.contains(&Role::Admin) {
-                return Err(StaffError::FirstMustBeAdmin);
-            }
-        } else {
-            by.actor()?.admin()?.may_give(None)?;
-        }
-        check_unique(&roll, &new)?;
+        let new = self.checked(by, new).await?;
         let mut record = StaffRecord {
             name: new.name,
             addresses: new.addresses,
@@ -287,6 +278,25 @@ impl StaffRoom {
         self.commit(by, &["staff add"], guard, staff, Vec::new(), reason)
             .await?;
         Ok(issued)
+    }
+
+    /// Whether they could make this account now. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`StaffRoom::add`].
+    pub async fn may_add(&self, by: &Caller, new: &NewAccount) -> Result<(), StaffError> {
+        self.checked(by, new.clone()).await.map(drop)
+    }
+
+    async fn checked(&self, by: &Caller, new: NewAccount) -> Result<NewAccount, StaffError> {
+        if !self.is_new().await? {
+            by.actor()?.admin()?.may_give(None)?;
+        } else if !new.roles.contains(&Role::Admin) {
+            return Err(StaffError::FirstMustBeAdmin);
+        }
+        let new = new.checked(&self.0.premises.load())?;
+        check_unique(&self.roll(), &new)?;
+        Ok(new)
     }
 
     /// Ends an account: it can't log in, send or act any more, and its name is never given again. Its mail stays.
@@ -331,6 +341,34 @@ impl StaffRoom {
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
         let _one = self.0.changing.lock().await;
+        let (staff, acts) = self.changed(by, name, changes).await?;
+        let guard = Guard::StaffAt(staff.id, staff.version);
+        let by = Caller::Member(by.actor().clone());
+        let acts: Vec<&str> = acts.iter().map(String::as_str).collect();
+        self.commit(&by, &acts, guard, staff, Vec::new(), reason)
+            .await
+    }
+
+    /// Whether they could change an account so now. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`StaffRoom::change`].
+    pub async fn may_change(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        changes: &AccountChanges,
+    ) -> Result<(), StaffError> {
+        self.changed(by, name, changes).await.map(drop)
+    }
+
+    /// The account as it is to be, and each change in the words of the audit log.
+    async fn changed(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        changes: &AccountChanges,
+    ) -> Result<(Staff, Vec<String>), StaffError> {
         let roll = self.roll();
         let member = live(&roll, name)?;
         let mut staff = self.stored(member.id, name).await?;
@@ -347,11 +385,7 @@ impl StaffRoom {
         if was_last && !staff.record.roles.contains(&Role::Admin) {
             return Err(StaffError::LastAdmin(name.to_owned()));
         }
-        let guard = Guard::StaffAt(staff.id, staff.version);
-        let by = Caller::Member(by.actor().clone());
-        let acts: Vec<&str> = acts.iter().map(String::as_str).collect();
-        self.commit(&by, &acts, guard, staff, Vec::new(), reason)
-            .await
+        Ok((staff, acts))
     }
 
     /// Writes an act to the audit log by itself, for what changes no row, such as a lock, and signs the log.

@@ -65,6 +65,20 @@ pub struct Waiting {
     answer: oneshot::Receiver<Answer>,
 }
 
+impl Pending {
+    /// Whether this is somebody who may agree to it.
+    ///
+    /// # Errors
+    /// A [`StaffError`] if they asked themselves, or lack the role.
+    pub fn check(&self, second: &Actor) -> Result<(), StaffError> {
+        second.require(self.role)?;
+        match self.by_id == second.id() {
+            true => Err(StaffError::SamePerson(RoleName(self.role))),
+            false => Ok(()),
+        }
+    }
+}
+
 impl SecondPerson {
     /// Nothing waits yet.
     pub fn new(clock: Clock) -> Self {
@@ -136,10 +150,7 @@ impl SecondPerson {
     ) -> Result<(Pending, Option<Zeroizing<String>>), StaffError> {
         let mut waiting = self.live();
         let found = waiting.get(code).ok_or(StaffError::NothingWaits)?;
-        second.require(found.pending.role)?;
-        if found.pending.by_id == second.id() {
-            return Err(StaffError::SamePerson(RoleName(found.pending.role)));
-        }
+        found.pending.check(second)?;
         let entry = waiting.remove(code).ok_or(StaffError::NothingWaits)?;
         entry
             .answer

@@ -46,6 +46,11 @@ pub(super) fn step_at(now: Timestamp) -> u64 {
     u64::try_from(now.as_second()).unwrap_or(0) / PERIOD
 }
 
+/// The newest half minute whose code is taken now.
+pub(super) fn newest_step(now: Timestamp) -> u64 {
+    step_at(now).saturating_add(ASIDE)
+}
+
 impl TotpSecret {
     /// Makes one.
     ///
@@ -110,7 +115,7 @@ impl TotpSecret {
     pub(super) fn step_of(&self, typed: &Digits, now: Timestamp) -> Option<u64> {
         let (mut found, mut step) = (Choice::from(0), 0);
         let middle = step_at(now);
-        for at in middle.saturating_sub(ASIDE)..=middle.saturating_add(ASIDE) {
+        for at in middle.saturating_sub(ASIDE)..=newest_step(now) {
             let fits = self.digits_at(at).ct_eq(&*typed.0);
             step = u64::conditional_select(&step, &at, fits);
             found |= fits;

@@ -6,7 +6,8 @@
 //!   account logged in well lately is never refused that account, and answers late only after very many wrong ones; an
 //!   admin lifts what is left. A name that is guessed at
 //!   from many networks is answered later and later from strange ones, and never refused.
-//! - What strangers can make us hash is bounded over all of them, so that it keeps no core busy. A SCRAM dialogue makes us
+//! - What strangers can make us hash is bounded over all of them, so that it keeps no core busy; so is what comes in the name
+//!   of somebody whom an admin let in, whom nothing else holds up. A SCRAM dialogue makes us
 //!   hash nothing of the kind, so it takes no place there: one that is opened and left half done keeps nobody out. It isn't
 //!   counted either: without a proof nothing was tried, and what the challenge says (a salt, which a name that nobody has
 //!   gets too) gives nobody anything to try at home.
@@ -269,19 +270,20 @@ impl Book {
         now: Instant,
     ) -> Result<Duration, HeldUp> {
         let network = Network::of_household(client);
-        let pardoned = |staff| self.pardoned.get(&staff).is_some_and(|until| *until > now);
-        if self.is_trusted(client) || tried.staff.is_some_and(pardoned) {
+        let pardon = tried.staff.and_then(|staff| self.pardoned.get(&staff));
+        let pardoned = pardon.is_some_and(|until| *until > now);
+        if self.is_trusted(client) {
             return Ok(Duration::ZERO);
         }
         if let Some(home) = self.home(tried.staff, network, now) {
             // A neighbour may be guessing. It's her home all the same.
-            return Ok(if home.is_worn() {
+            return Ok(if home.is_worn() && !pardoned {
                 LONGEST_DELAY
             } else {
                 Duration::ZERO
             });
         }
-        if let Some((network, tries)) = self.waiting(client, now) {
+        if let Some((network, tries)) = self.waiting(client, now).filter(|_| !pardoned) {
             let left = self.rules.wait.saturating_sub(tries.age(now));
             return Err(HeldUp::Network { network, left });
         }
@@ -289,6 +291,10 @@ impl Book {
             Proof::Hashed => self.turn(now)?,
             Proof::Dialogue => Duration::ZERO,
         };
+        if pardoned {
+            // Whoever types that name has us hash: as often as all strangers may, and no oftener.
+            return Ok(turn);
+        }
         let guessed_at = self.names.get(&tried.name);
         let wrong = guessed_at.map_or(0, |tries| tries.of_late(&self.rules, now));
         let beyond = wrong.saturating_sub(self.rules.most - 1);
@@ -407,17 +413,17 @@ impl Tries {
     }
 }
 
-/// Counts one more. What is older than the wait begins anew; of too many, what counts no more is forgotten, and then all.
-fn count<K: std::hash::Hash + Eq>(
+/// Counts one more. What is older than the wait begins anew; of too many, the oldest is forgotten.
+fn count<K: std::hash::Hash + Eq + Copy>(
     all: &mut HashMap<K, Tries>,
     key: K,
     wait: Duration,
     now: Instant,
 ) {
     if all.len() >= MOST && !all.contains_key(&key) {
-        all.retain(|_, tries| tries.age(now) < wait);
-        if all.len() >= MOST {
-            all.clear();
+        let oldest = all.iter().min_by_key(|(_, tries)| tries.last);
+        if let Some(oldest) = oldest.map(|(key, _)| *key) {
+            all.remove(&oldest);
         }
     }
     let tries = all.entry(key).or_insert(Tries {

@@ -150,6 +150,7 @@ fn problem(error: &CodeError) -> Option<Problem> {
         CodeError::NoCode => Some(Problem::CodeInvalid),
         CodeError::Wrong { .. } | CodeError::NoRecovery => Some(Problem::CodeWrong),
         CodeError::Used => Some(Problem::CodeUsed),
+        CodeError::ClockWasAhead => Some(Problem::CodeAhead),
         CodeError::HeldUp { .. } => Some(Problem::CodeHeldUp),
         CodeError::NotEnrolled(_) => None,
     }

@@ -354,11 +354,26 @@ async fn never_again_ends_the_questions_and_erasing_takes_all() {
         said.contains("Contacts: 0") && said.contains("Waiting:  0"),
         "{said}"
     );
-    // Bob is nobody that is known any more.
+    // Bob is nobody that is known any more, and asked as anybody is. Ann still isn't.
     write(&party, "bob@good.example", "", "again").await;
+    write(&party, ANN, "", "and again").await;
     decided(&party).await;
-    assert_eq!(counts(&party).await, (1, 1));
-    assert_eq!(questions(&party).len(), 2, "an erased address is not asked");
+    assert_eq!(counts(&party).await, (1, 2));
+    let bob = "bob@good.example";
+    assert_eq!(questions(&party), [ANN, bob, bob]);
+}
+
+/// Who writes to us chooses no words in what we sign.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_is_from_the_address_without_its_detail() {
+    let zone = zone().await;
+    let party = party(&zone, "", "").await;
+    let to = "office+you-have-won@party.example";
+    let answer = post_to(&party, ANN, to, &letter(ANN, "", SENTENCE)).await;
+    assert_eq!(answer.code, 250, "{answer}");
+    let mail = question(&party, ANN).await;
+    assert!(mail.header("From").unwrap().contains(OFFICE));
+    assert!(!mail.contains("you-have-won"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

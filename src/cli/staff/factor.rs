@@ -11,7 +11,7 @@ use super::super::style::{Style, Tone, clean};
 use crate::control::api::staff::{
     AddFactor, ConfirmFactor, FactorSecret, RecoveryCodes, RemoveFactor,
 };
-use crate::control::{Failure, SecretText};
+use crate::control::{Class, Failure, SecretText};
 
 /// How often a first code may be mistyped before the command ends.
 const TRIES: usize = 3;
@@ -22,13 +22,13 @@ pub(super) enum Command {
     ///
     /// Shows a picture for the app's camera, and the same to be typed; asks for the code that the app shows then; and shows
     /// recovery codes, once. From then on a code is asked for to unlock, to export, to agree to an export or an
-    /// import, to print the recovery sheet, to approve a mailing, and to give others accounts, roles, mailboxes, addresses or
-    /// passwords. Mail programs are never asked.
+    /// import, to print the recovery sheet, to approve a mailing, to note a training, and to give others accounts, roles,
+    /// mailboxes, addresses or passwords. Mail programs are never asked.
     #[command(
         after_help = "Examples:\n  hustings staff second-factor add\n  hustings staff second-factor add --replace\n  hustings staff second-factor add ben --reason \"ben has no Unix user, and sits beside me\""
     )]
     Add {
-        /// Whose; one's own if not given. An admin may for who has none
+        /// Whose; one's own if not given. An admin for good may for who has none
         name: Option<String>,
         /// Put it in the place of the one that is there; it takes a code of that one, or a recovery code
         #[arg(long)]
@@ -102,17 +102,20 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Asks for what the app shows until it fits: it's easily mistyped, and the secret isn't shown again.
+/// Asks for what the app shows until it fits: it's easily mistyped, and the secret isn't shown again. What else is wrong
+/// another code doesn't mend.
 fn confirm(name: &str, context: &Context) -> Result<RecoveryCodes, Failure> {
     let mut left = if prompt::somebody_there() { TRIES } else { 1 };
     loop {
         let confirm = ConfirmFactor {
             name: name.to_owned(),
-            shows: prompt::code("Code that the app shows now:")?,
         };
+        context.prove_with(prompt::code("Code that the app shows now:")?);
         left -= 1;
         match context.ask(&confirm) {
-            Err(failure) if left > 0 => super::super::init::println_note(&failure.to_string()),
+            Err(failure) if left > 0 && failure.class == Class::CodeNeeded => {
+                super::super::init::println_note(&failure.to_string())
+            }
             answer => return answer,
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct TrainingArgs {
     /// Why; it stands in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    code: CodeArg,
 }
 
 /// `90m`, `4h`, `2d`, in seconds.
@@ -109,6 +111,7 @@ pub(super) fn end(args: &EndGrantArgs, context: &Context) -> Result<(), Failure>
 }
 
 pub(super) fn training(args: &TrainingArgs, context: &Context) -> Result<(), Failure> {
+    args.code.read(context)?;
     let training = Training {
         name: args.name.clone(),
         date: args.date,

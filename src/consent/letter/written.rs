@@ -122,7 +122,10 @@ impl Letters for TemplateLetters {
         let (from, message_id) = match letter {
             Letter::FirstContact {
                 from, message_id, ..
-            } => (from.as_ref(), Some(message_id.clone())),
+            } => {
+                let plain = from.as_ref().filter(|from| from.is_ascii());
+                (plain, Some(message_id.clone()))
+            }
             _ => (None, None),
         };
         let message_id = message_id.unwrap_or_else(|| MessageId::random().to_string());

@@ -8,6 +8,7 @@ use crate::store::{
 };
 
 const ANN: &str = "ann@good.example";
+const OFFICE: &str = "office@party.example";
 
 impl Party {
     fn office(&self) -> crate::id::MailboxId {
@@ -21,6 +22,10 @@ impl Party {
     }
 
     async fn mail_of(&self, who: &str) -> AcceptMessage {
+        self.mail_between(who, OFFICE).await
+    }
+
+    async fn mail_between(&self, who: &str, to: &str) -> AcceptMessage {
         let mut writer = self.store.begin_body().await.expect("begins");
         writer
             .write(b"Subject: hello\r\n\r\nhello\r\n")
@@ -30,7 +35,7 @@ impl Party {
         let ask = IntakeRecord::FirstContact {
             address: address(who),
             at,
-            to: Some(address("office@party.example")),
+            to: Some(address(to)),
         };
         let record = MessageRecord {
             received_at: at,
@@ -290,4 +295,69 @@ async fn a_clock_that_was_ahead_keeps_nobody_from_being_asked() {
     assert!(party.stands(&early.token).await);
     party.consent.expire().await.expect("expires");
     assert!(!party.stands(&early.token).await);
+}
+
+/// A complaint of whoever left is nobody's mail to lose.
+#[tokio::test]
+async fn who_left_a_list_or_was_erased_is_asked_and_who_said_never_is_not() {
+    let party = Party::new().await;
+    let wants_to_leave = "jo@elector.example";
+    let made = party.join(wants_to_leave, &["news"]).await;
+    party.out(made[0].way_out(), Extent::AsToken).await;
+    party.is_written_to(wants_to_leave).await;
+    let mail = party.one_mail("first-contact").await;
+    assert_eq!(mail.to, wants_to_leave);
+    let goes = async || {
+        let to = address(wants_to_leave);
+        let departing = party.consent.depart_mail("first-contact", &to).await;
+        matches!(departing.expect("reads"), Departing::Go(_))
+    };
+    assert!(goes().await, "and it goes out");
+    let (jo, why) = (address(wants_to_leave), by("asked for it"));
+    party.consent.erase(&jo, &why).await.expect("erases");
+    assert!(!goes().await, "what it asks about is gone");
+    party.is_written_to(wants_to_leave).await;
+    let mail = party.one_mail("first-contact").await;
+    assert!(goes().await);
+    party.out(&mail.never, Extent::NeverAgain).await;
+    assert!(!goes().await);
+    party.pass(days(8));
+    party.is_written_to(wants_to_leave).await;
+    party.no_mail().await;
+}
+
+/// Their server may not know SMTPUTF8, and nobody would hear that it refused the question.
+#[tokio::test]
+async fn a_question_goes_with_what_its_header_needs() {
+    for (ours, written_to, from, utf8) in [
+        (OFFICE, "ada@party.example", "<ada@party.example>", false),
+        (
+            OFFICE,
+            "m\u{f4}n@party.example",
+            "<office@party.example>",
+            false,
+        ),
+        (
+            "m\u{f4}n@party.example",
+            "m\u{f4}n@party.example",
+            "<m\u{f4}n@",
+            true,
+        ),
+    ] {
+        let party = Party::new().await;
+        let (settings, letters) = pace::real_letters(ours);
+        let reloaded = party.consent.reload(settings, Arc::new(letters)).await;
+        reloaded.expect("reloads");
+        let mail = party.mail_between(ANN, written_to).await;
+        party.store.accept(mail).await.expect("is taken");
+        party.work().await;
+        let page = party.store.queue_page(None, 10).await.expect("reads");
+        let row = &page.rows[0];
+        let body = party.store.body(row.message).read_whole(100_000).await;
+        let text = String::from_utf8(body.expect("reads")).expect("text");
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with("From: "));
+        assert!(line.expect("one").contains(from), "{written_to}: {line:?}");
+        assert_eq!(row.record.needs.smtputf8, utf8, "{written_to}");
+    }
 }

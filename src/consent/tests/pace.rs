@@ -264,8 +264,8 @@ async fn the_worker_wakes_for_what_came_and_for_what_is_due() {
     running.abort();
 }
 
-#[tokio::test]
-async fn the_mails_read_well_in_both_languages() {
+/// The letters as they are, from this address, and settings with their words.
+pub(super) fn real_letters(from: &str) -> (ConsentSettings, TemplateLetters) {
     use crate::template::{Colour, Party as Named, Templates};
     let named = Named {
         name: "The Fair Party".into(),
@@ -286,10 +286,16 @@ async fn the_mails_read_well_in_both_languages() {
     assert_eq!(with_words.faults(None), [], "the built-in words pass");
     let letters = TemplateLetters {
         templates: Arc::new(templates),
-        from: address("office@party.example"),
+        from: address(from),
         from_name: "The Fair Party".into(),
         mail_domain: with_words.mail_domain.clone(),
     };
+    (with_words, letters)
+}
+
+#[tokio::test]
+async fn the_mails_read_well_in_both_languages() {
+    let (with_words, letters) = real_letters("office@party.example");
     let party = Party::new().await;
     party
         .consent

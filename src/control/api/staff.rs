@@ -231,13 +231,12 @@ pub struct FactorSecret {
     pub uri: SecretText,
 }
 
-/// The second half of `staff second-factor add`: a code shows that the app has the secret, and it is in force.
+/// The second half of `staff second-factor add`: a code, which goes in its own frame as all do, shows that the app has the
+/// secret, and it is in force.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ConfirmFactor {
     /// Whose.
     pub name: String,
-    /// What the app shows now.
-    pub shows: SecretText,
 }
 ask!(ConfirmFactor, "staff second-factor confirm", Needs::Staff, answer RecoveryCodes);
 

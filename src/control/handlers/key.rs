@@ -35,8 +35,9 @@ impl<S: SheetSource> KeyDesk<S> {
 
 impl<S: SheetSource> Handle<Backup> for KeyDesk<S> {
     async fn handle(&self, ask: Backup, call: &mut Call<Backup>) -> Result<Sheet, Failure> {
-        proven(call, &self.staff, "can't print the recovery sheet").await?;
+        // Before the code: a mistyped passphrase uses none up.
         let (text, _) = self.source.sheet(ask.passphrase.as_ref()).await?;
+        proven(call, &self.staff, "can't print the recovery sheet").await?;
         // In the log before it is shown: what can't be logged is not handed out.
         self.staff
             .record(call.caller(), "key backup", None, ask.reason.as_deref())

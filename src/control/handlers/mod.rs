@@ -39,7 +39,7 @@ pub fn staff_failure(what: impl Into<String>, error: &StaffError) -> Failure {
         | StaffError::Conflict
         | StaffError::Audit(_)
         | StaffError::Verifier(_) => Class::Failed,
-        StaffError::Code(CodeError::Needed) => Class::CodeNeeded,
+        StaffError::Code(CodeError::Needed) | StaffError::NotTheApps => Class::CodeNeeded,
         StaffError::Name
         | StaffError::Reason(_)
         | StaffError::NoRole

@@ -103,13 +103,15 @@ impl Handle<Add> for StaffDesk {
     async fn handle(&self, ask: Add, call: &mut Call<Add>) -> Result<NewPassword, Failure> {
         let what = format!("can't make the account {}", ask.name);
         let addresses = parsed(&ask.addresses, &what)?;
-        proven(call, &self.staff, &what).await?;
         let new = NewAccount {
             name: ask.name,
             addresses,
             roles: ask.roles,
             uid: ask.uid,
         };
+        let may = self.staff.may_add(call.caller(), &new).await;
+        may.map_err(|error| staff_failure(&what, &error))?;
+        proven(call, &self.staff, &what).await?;
         let issued = self
             .staff
             .add(call.caller(), new, ask.reason.as_deref())
@@ -165,6 +167,8 @@ impl Handle<Change> for StaffDesk {
             uid: ask.uid,
         };
         if changes.widen() {
+            let may = self.staff.may_change(admin, &ask.name, &changes).await;
+            may.map_err(failure)?;
             proven(call, &self.staff, &what).await?;
         }
         self.staff
@@ -188,8 +192,8 @@ impl Handle<AddPassword> for StaffDesk {
         let name = ask.name.as_deref().unwrap_or_else(|| actor.name());
         if name != actor.name() {
             let what = format!("can't make a password for {name}");
-            let admin = actor.require(Role::Admin);
-            admin.map_err(|error| staff_failure(&what, &error.into()))?;
+            let may = self.staff.may_add_password(actor, name);
+            may.map_err(|error| staff_failure(&what, &error))?;
             proven(call, &self.staff, &what).await?;
         }
         let new = room::NewPassword {
@@ -293,11 +297,12 @@ impl Handle<ConfirmFactor> for StaffDesk {
         call: &mut Call<ConfirmFactor>,
     ) -> Result<RecoveryCodes, Failure> {
         let (actor, name) = (call.actor()?, &ask.name);
-        let confirmed = self.staff.confirm_factor(actor, name, ask.shows.reveal());
         let what = format!("can't set up a second factor for {name}");
-        let confirmed = confirmed
-            .await
-            .map_err(|error| staff_failure(what, &error))?;
+        let failure = |error: StaffError| staff_failure(&what, &error);
+        let shows = call.code();
+        let shows = shows.ok_or_else(|| failure(StaffError::NotTheApps))?;
+        let confirmed = self.staff.confirm_factor(actor, name, shows).await;
+        let confirmed = confirmed.map_err(failure)?;
         let codes = confirmed.recovery.into_iter().map(SecretText::new);
         Ok(RecoveryCodes {
             name: ask.name,

@@ -46,8 +46,11 @@ struct Sheets;
 impl SheetSource for Sheets {
     async fn sheet(
         &self,
-        _: Option<&SecretText>,
+        passphrase: Option<&SecretText>,
     ) -> Result<(Zeroizing<String>, Timestamp), Failure> {
+        if passphrase.is_some_and(|typed| typed.reveal() != "right") {
+            return Err(Failure::refused("no sheet", "the passphrase is wrong", ""));
+        }
         Ok((Zeroizing::new("SHEET".into()), Timestamp::UNIX_EPOCH))
     }
 }
@@ -322,6 +325,14 @@ async fn the_sheet_takes_a_code_of_who_has_a_second_factor() {
         .expect_err("it takes a code");
     assert_eq!(refused.class, Class::CodeNeeded);
     let code = secret.code_at(party.clock.now());
+    let mistyped = Backup {
+        passphrase: Some(SecretText::new("wrong".to_owned())),
+        reason: None,
+    };
+    let refused = party.server.ask_with(&mistyped, Some(&code)).await;
+    let refused = refused.err().expect("it's wrong");
+    assert!(refused.why.contains("passphrase"), "{refused}");
+    // That used no code up.
     let (_, sheet) = party
         .server
         .ask_with(&backup, Some(&code))

@@ -83,6 +83,8 @@ impl Handle<Grant> for GrantsDesk {
             constituencies: self.codes(&ask.constituencies)?,
         };
         let staff = &self.0.staff;
+        let may = staff.may_grant(admin, &ask.name, &new).await;
+        may.map_err(failure)?;
         proven(call, staff, &format!("can't grant {} the role", ask.name)).await?;
         let granted = staff.grant(admin, &ask.name, new, ask.reason.as_deref());
         let until = granted.await.map_err(failure)?;
@@ -137,8 +139,8 @@ impl Handle<EndGrant> for GrantsDesk {
 
 impl Handle<Training> for GrantsDesk {
     async fn handle(&self, ask: Training, call: &mut Call<Training>) -> Result<Trained, Failure> {
-        let failure =
-            |error| staff_failure(format!("can't note the training of {}", ask.name), &error);
+        let what = format!("can't note the training of {}", ask.name);
+        let failure = |error| staff_failure(&what, &error);
         let admin = call
             .actor()?
             .admin()
@@ -153,10 +155,11 @@ impl Handle<Training> for GrantsDesk {
                 "give the day on which it was",
             )
         })?;
-        let trained = self
-            .0
-            .staff
-            .trained(admin, &ask.name, until, ask.reason.as_deref());
+        let staff = &self.0.staff;
+        staff.may_train(admin, &ask.name).map_err(failure)?;
+        // Whose training is over can write to lists again.
+        proven(call, staff, &what).await?;
+        let trained = staff.trained(admin, &ask.name, until, ask.reason.as_deref());
         trained.await.map_err(failure)?;
         Ok(Trained { until })
     }

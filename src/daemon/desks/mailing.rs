@@ -9,11 +9,12 @@ use crate::control::api::Count;
 use crate::control::api::mailing::{
     Approve, Cancel, Counts, List, MailingReport, Pause, Preview, Resume, Show, Watch, WatchRow,
 };
+use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Failure, Handle, Nothing};
 use crate::daemon::rooms::Rooms;
 use crate::id::MailingId;
 use crate::list::{Approving, Despite, ListError, MailingInfo, Progress};
-use crate::staff::Actor;
+use crate::staff::{Actor, StaffError};
 use crate::store::MailingState;
 
 /// How often somebody who watches is told at most.
@@ -180,14 +181,12 @@ impl Handle<Cancel> for MailingDesk {
 
 impl Handle<Watch> for MailingDesk {
     async fn handle(&self, ask: Watch, call: &mut Call<Watch>) -> Result<MailingReport, Failure> {
-        let (id, actor) = (
-            self.find::<Watch>(&ask.mailing, call).await?,
-            call.actor()?.clone(),
-        );
+        let id = self.find::<Watch>(&ask.mailing, call).await?;
         let mut changes = self.0.mailings.changes();
         let mut told: Option<WatchRow> = None;
         loop {
             changes.mark_unchanged();
+            let actor = self.still(call.actor()?)?;
             let progress = self.progress::<Watch>(id, &actor).await?;
             tell_bar(&progress, call);
             let row = self.row(&progress);
@@ -213,6 +212,15 @@ impl Handle<Watch> for MailingDesk {
 }
 
 impl MailingDesk {
+    /// Who watches, as they are now: it lasts as long as the mailing, and roles come and go.
+    fn still(&self, watcher: &Actor) -> Result<Actor, Failure> {
+        let now = self.0.staff.actor(watcher.id());
+        now.ok_or_else(|| {
+            let gone = StaffError::Revoked(watcher.name().to_owned());
+            staff_failure(format!("can't do \"{}\"", Watch::NAME), &gone)
+        })
+    }
+
     fn row(&self, progress: &Progress) -> WatchRow {
         let causes = progress.causes.iter();
         WatchRow {

@@ -69,6 +69,9 @@ impl MailboxDesk {
         reason: &str,
         call: &Call<A>,
     ) -> Result<Vec<MailboxId>, Failure> {
+        if reason.trim().is_empty() {
+            return Err(Failure::misuse(what, "no reason was given", "add --reason"));
+        }
         let all = self.all().await;
         let all = all.map_err(|error| Failure::store(what, &error))?;
         let found = of_name(all, name);

@@ -8,7 +8,7 @@ use super::super::duties;
 use super::super::locked_box::Effect;
 use super::super::rooms::Rooms;
 use super::super::service::{House, HouseReport};
-use super::{Built, PartyHouse, certificates, gone_lists, work};
+use super::{Built, PartyHouse, certificates, gone_lists, same_names, work};
 use crate::config::ByteSize;
 use crate::control::Failure;
 use crate::control::api::service::Reloaded;
@@ -38,6 +38,9 @@ impl House for PartyHouse {
         }
         self.write_record(&rooms).await;
         say_gone_lists(&rooms);
+        if !same_names::warnings(&rooms).is_empty() {
+            tracing::warn!("a role's mailbox has the name of an account; see: hustings status");
+        }
         Ok(Built { rooms, network })
     }
 
@@ -95,6 +98,9 @@ impl House for PartyHouse {
             warnings.extend_from_slice(rooms.signing.broken());
             warnings.extend(rooms.store.warnings());
             warnings.extend(gone_lists::warnings(rooms, admin));
+            if admin {
+                warnings.extend(same_names::warnings(rooms));
+            }
             warnings.extend(rooms.names.warnings());
         }
         let rooms_own = rooms.as_ref().and_then(|rooms| rooms.certificates.clone());

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::super::mail_in::Checks;
 use super::super::on_record::Deed;
-use super::super::rooms::Rooms;
 use super::super::settings::Settings;
-use super::{PartyHouse, gone_lists, say_gone_lists, signups};
+use super::{PartyHouse, gone_lists, same_names, say_gone_lists, signups};
 use crate::certificate::CertificateSettings;
 use crate::config::{Config, FileDigest};
 use crate::control::Failure;
@@ -34,19 +33,6 @@ fn held_until_restart(needs_restart: &[String]) -> bool {
     needs_restart
         .iter()
         .any(|one| naming.contains(&one.as_str()))
-}
-
-/// Accounts that are called as a role's mailbox is, since that came later: an admin can't tell the two apart.
-fn same_names(rooms: &Rooms) -> Vec<String> {
-    let (roll, config) = (rooms.staff.roll(), rooms.config());
-    let names = config.mailbox.keys().map(|name| name.as_str());
-    let both = names.filter(|name| roll.by_name(name).is_some());
-    let warning = |name| {
-        format!(
-            "[mailbox.{name}] has the name of an account: mailbox hold and lift mean both; call the mailbox something else"
-        )
-    };
-    both.map(warning).collect()
 }
 
 /// A configuration that was checked.
@@ -157,7 +143,7 @@ impl PartyHouse {
             rooms.reload(&settings, checked.checks);
             say_gone_lists(&rooms);
             warnings = gone_lists::warnings(&rooms, true);
-            warnings.extend(same_names(&rooms));
+            warnings.extend(same_names::warnings(&rooms));
             let own = rooms.certificates.as_ref().filter(|_| !held);
             if let (Some(own), Some(as_set)) = (own, checked.certificates)
                 && let Err(error) = own.reload(as_set).await

@@ -166,3 +166,28 @@ async fn the_queues_length_is_for_admins() {
         assert_eq!(work_for(other, work.clone()).queued, None);
     }
 }
+
+#[tokio::test]
+async fn an_account_that_is_called_as_a_mailbox_is_is_told_of() {
+    let world = World::new().await;
+    let rooms = &world.rooms;
+    assert!(same_names::warnings(rooms).is_empty());
+    let name = rooms.config().mailbox.keys().next().unwrap().to_string();
+    // As it was before the mailbox was configured.
+    let domain = crate::address::Domain::parse("party.example").unwrap();
+    rooms.staff.reload(crate::staff::Premises::new([domain]));
+    let new = crate::staff::NewAccount {
+        name: name.clone(),
+        addresses: vec![EmailAddress::parse("flo@party.example").unwrap()],
+        roles: vec![crate::staff::Role::Reader],
+        uid: None,
+    };
+    let ada = rooms.staff.roll().by_name("ada").unwrap().id;
+    let ada = Caller::Member(rooms.staff.actor(ada).unwrap());
+    rooms.staff.add(&ada, new, None).await.unwrap();
+    let warned = same_names::warnings(rooms);
+    assert!(
+        warned[0].starts_with(&format!("[mailbox.{name}]")),
+        "{warned:?}"
+    );
+}

@@ -80,7 +80,8 @@ fn service(
     vec![Step::PutMessage(message), Step::PutQueued(queued)]
 }
 
-fn needs_of(recipient: &EmailAddress, bytes: &[u8]) -> Needs {
+/// What a whole message of ours needs, to this recipient.
+pub fn needs_of(recipient: &EmailAddress, bytes: &[u8]) -> Needs {
     let header = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len());
     Needs {
         smtputf8: !recipient.as_str().is_ascii() || !bytes[..header].is_ascii(),

@@ -23,21 +23,28 @@ const WAITS: SignedDuration = SignedDuration::from_mins(15);
 #[derive(Default)]
 pub(super) struct Factors {
     required: AtomicBool,
-    /// Secrets that were shown and are not in force: a restart forgets them.
-    shown: Mutex<HashMap<StaffId, Shown>>,
+    /// Secrets that were shown and are not in force, by whose they are and who was shown them: nobody puts out what another
+    /// began. A restart forgets them, and so does the next look here once they have waited too long.
+    shown: Mutex<HashMap<(StaffId, StaffId), Shown>>,
 }
 
 struct Shown {
     secret: TotpSecret,
-    by: StaffId,
     at: Timestamp,
     replaces: bool,
     reason: Option<String>,
 }
 
 impl Factors {
-    fn shown(&self) -> MutexGuard<'_, HashMap<StaffId, Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was shown and still waits.
+    fn shown(&self, now: Timestamp) -> MutexGuard<'_, HashMap<(StaffId, StaffId), Shown>> {
+        let mut all = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, one| now.duration_since(one.at).abs() < WAITS);
+        all
+    }
+
+    fn forget_old(&self, now: Timestamp) {
+        drop(self.shown(now));
     }
 }
 
@@ -139,7 +146,8 @@ impl StaffRoom {
     }
 
     /// Begins to set up a second factor: makes its secret, to be shown to its owner. It is in force once
-    /// [`StaffRoom::confirm_factor`] was told a code of it. Everybody may for themselves, an admin for who has none.
+    /// [`StaffRoom::confirm_factor`] was told a code of it. Everybody may for themselves, who is an admin for good for who has
+    /// none: it lasts.
     ///
     /// # Errors
     /// A [`StaffError`]: nothing was done.
@@ -151,7 +159,7 @@ impl StaffRoom {
         let roll = self.roll();
         let own = by.name() == new.name;
         if !own {
-            by.require(Role::Admin)?;
+            by.admin()?.may_give(None)?;
         }
         let member = live(&roll, new.name)?;
         let has = member.factor.is_some();
@@ -168,14 +176,12 @@ impl StaffRoom {
         let now = self.0.clock.now();
         let shown = Shown {
             secret: secret.clone(),
-            by: by.id(),
             at: now,
             replaces: has,
             reason: new.reason.map(str::to_owned),
         };
-        let mut all = self.0.factors.shown();
-        all.retain(|_, one| now.duration_since(one.at).abs() < WAITS);
-        all.insert(member.id, shown);
+        let mut all = self.0.factors.shown(now);
+        all.insert((member.id, by.id()), shown);
         Ok(secret)
     }
 
@@ -192,11 +198,14 @@ impl StaffRoom {
         let _one = self.0.changing.lock().await;
         let roll = self.roll();
         let member = live(&roll, name)?;
+        if member.id != by.id() {
+            // Much can happen in a quarter of an hour.
+            by.admin()?.may_give(None)?;
+        }
         let now = self.0.clock.now();
         let (secret, replaces, reason) = {
-            let all = self.0.factors.shown();
-            let shown = all.get(&member.id).filter(|one| one.by == by.id());
-            let shown = shown.filter(|one| now.duration_since(one.at).abs() < WAITS);
+            let all = self.0.factors.shown(now);
+            let shown = all.get(&(member.id, by.id()));
             let shown = shown.ok_or(StaffError::NoFactorBegun)?;
             (shown.secret.clone(), shown.replaces, shown.reason.clone())
         };
@@ -224,7 +233,8 @@ impl StaffRoom {
         let reason = reason.as_deref();
         self.commit(&caller, &[verb], guard, staff, Vec::new(), reason)
             .await?;
-        self.0.factors.shown().remove(&member.id);
+        let mut all = self.0.factors.shown(now);
+        all.retain(|(whose, _), _| *whose != member.id);
         Ok(NewlyProven {
             since: now,
             recovery: codes,
@@ -243,15 +253,22 @@ impl StaffRoom {
         code: Option<&str>,
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
+        if let Caller::Nobody { uid } = by
+            && *uid != 0
+        {
+            // Before any look: they are told no names.
+            return Err(NotAllowed::Nobody { uid: *uid }.into());
+        }
+        self.0.factors.forget_old(self.0.clock.now());
         let roll = self.roll();
         let member = live(&roll, name)?;
         let none = || StaffError::NoFactor(name.to_owned());
         match by {
-            Caller::Nobody { uid } => {
+            Caller::Nobody { .. } => {
                 let mut admins = roll.lasting_admins();
                 let alone = admins.all(|admin| admin.id == member.id);
-                if *uid != 0 || !alone || !member.has(Role::Admin) {
-                    return Err(NotAllowed::Nobody { uid: *uid }.into());
+                if !alone || !member.has(Role::Admin) {
+                    return Err(StaffError::AdminsRemove(name.to_owned()));
                 }
             }
             Caller::Member(actor) => {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::actor::{Admin, Caller};
 use super::super::error::{RoleName, StaffError};
 use super::{StaffRoom, live};
-use crate::store::{GrantRecord, Guard, Role};
+use crate::store::{GrantRecord, Guard, Role, Staff};
 
 /// The longest that a role is granted for; for longer there is `staff change`.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
@@ -38,6 +38,43 @@ impl StaffRoom {
         reason: Option<&str>,
     ) -> Result<Timestamp, StaffError> {
         let _one = self.0.changing.lock().await;
+        let (mut staff, until) = self.before_grant(by, name, &new).await?;
+        let now = self.0.clock.now();
+        let verb = described(&new, until);
+        staff.record.grants.push(GrantRecord {
+            role: new.role,
+            until,
+            list: new.list,
+            constituencies: new.constituencies,
+            given_at: now,
+        });
+        let guard = Guard::StaffAt(staff.id, staff.version);
+        let by = Caller::Member(by.actor().clone());
+        self.commit(&by, &[&verb], guard, staff, Vec::new(), reason)
+            .await?;
+        Ok(until)
+    }
+
+    /// Whether they could grant this now. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`StaffRoom::grant`].
+    pub async fn may_grant(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        new: &NewGrant,
+    ) -> Result<(), StaffError> {
+        self.before_grant(by, name, new).await.map(drop)
+    }
+
+    /// The account, without grants that are over, and until when this one would last.
+    async fn before_grant(
+        &self,
+        by: Admin<'_>,
+        name: &str,
+        new: &NewGrant,
+    ) -> Result<(Staff, Timestamp), StaffError> {
         let now = self.0.clock.now();
         if new.lasts <= SignedDuration::ZERO || new.lasts > LONGEST {
             return Err(StaffError::GrantTime);
@@ -59,19 +96,7 @@ impl StaffRoom {
         }
         let until = now + new.lasts;
         by.may_give(Some(until))?;
-        let verb = described(&new, until);
-        grants.push(GrantRecord {
-            role: new.role,
-            until,
-            list: new.list,
-            constituencies: new.constituencies,
-            given_at: now,
-        });
-        let guard = Guard::StaffAt(staff.id, staff.version);
-        let by = Caller::Member(by.actor().clone());
-        self.commit(&by, &[&verb], guard, staff, Vec::new(), reason)
-            .await?;
-        Ok(until)
+        Ok((staff, until))
     }
 
     /// Ends all grants of a role before their time. Answers how many there were.
@@ -104,6 +129,14 @@ impl StaffRoom {
         self.commit(&by, &[&verb], guard, staff, Vec::new(), reason)
             .await?;
         Ok(ended)
+    }
+
+    /// Whether there is somebody of this name whose training could be noted now.
+    ///
+    /// # Errors
+    /// A [`StaffError`] if there isn't.
+    pub fn may_train(&self, _: Admin<'_>, name: &str) -> Result<(), StaffError> {
+        live(&self.roll(), name).map(drop)
     }
 
     /// Notes until when somebody's data protection training counts. With a day that is over they write to no list.

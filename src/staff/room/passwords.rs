@@ -48,11 +48,8 @@ impl StaffRoom {
         reason: Option<&str>,
     ) -> Result<Issued, StaffError> {
         let _one = self.0.changing.lock().await;
+        self.may_add_password(by, name)?;
         let roll = self.roll();
-        if by.name() != name {
-            // Who knows somebody's password is that person, for as long as it lasts.
-            by.admin()?.may_give(None)?;
-        }
         let member = live(&roll, name)?;
         let mut staff = self.stored(member.id, name).await?;
         let mut with = Vec::new();
@@ -68,6 +65,18 @@ impl StaffRoom {
         let by = Caller::Member(by.clone());
         self.commit(&by, &verbs, guard, staff, with, reason).await?;
         Ok(issued)
+    }
+
+    /// Whether they could make a password for somebody now. Changes nothing.
+    ///
+    /// # Errors
+    /// A [`StaffError`] if they couldn't.
+    pub fn may_add_password(&self, by: &Actor, name: &str) -> Result<(), StaffError> {
+        if by.name() != name {
+            // Who knows somebody's password is that person, for as long as it lasts.
+            by.admin()?.may_give(None)?;
+        }
+        live(&self.roll(), name).map(drop)
     }
 
     /// Ends passwords: no program that has one of them gets in from then on. Everybody may for themselves, an admin for all.

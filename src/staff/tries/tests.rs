@@ -293,7 +293,7 @@ fn half_a_dialogue_keeps_nobody_out() {
 #[test]
 fn memory_is_bounded() {
     let mut world = World::new(&[]);
-    for n in 0..30_000u64 {
+    for n in 0..12_000u64 {
         let client = format!("10.{}.{}.1", n / 250, n % 250);
         world.wrong(&client, nobody(n), 1);
         if n % 2 == 0 {
@@ -303,6 +303,52 @@ fn memory_is_bounded() {
     let book = &world.book;
     assert!(book.sites.is_empty());
     assert!(book.networks.len() <= MOST && book.names.len() <= MOST && book.homes.len() <= MOST);
+}
+
+/// Who has ten thousand networks frees none that waits.
+#[test]
+fn of_too_many_only_the_oldest_is_forgotten() {
+    let mut world = World::new(&[]);
+    for n in 0..MOST {
+        if n == 1 {
+            world.wrong("192.0.2.1", nobody(0), 3);
+        }
+        let client = format!("10.{}.{}.1", n / 250, n % 250);
+        world.wrong(&client, nobody(1), 1);
+        world.now += Duration::from_millis(1);
+    }
+    assert_eq!(world.book.networks.len(), MOST);
+    assert!(world.may("192.0.2.1", nobody(0)).is_err(), "it still waits");
+    assert!(
+        !world
+            .book
+            .networks
+            .contains_key(&Network::of_household(ip("10.0.0.1")))
+    );
+}
+
+/// Whoever types the name of somebody who was let in has us hash no oftener than strangers may.
+#[test]
+fn a_pardon_is_no_way_to_keep_us_busy() {
+    let mut world = World::new(&["198.51.100.0/24"]);
+    let (ada, wait) = (somebody(1), world.book.rules.wait);
+    let staff = ada.staff.expect("an account");
+    world.book.pardoned.insert(staff, world.now + wait);
+    let mut busy = 0;
+    for _ in 0..4 * BURST {
+        match world.may("192.0.2.1", ada) {
+            Ok(wait) => assert!(wait <= LONGEST_DELAY),
+            Err(held) => {
+                assert_eq!(held, HeldUp::Busy);
+                busy += 1;
+            }
+        }
+        world.wrong("192.0.2.1", ada, 1);
+    }
+    assert!((200..240).contains(&busy), "{busy}");
+    assert_eq!(world.may("198.51.100.1", ada), Ok(Duration::ZERO));
+    world.now += MINUTE;
+    assert_eq!(world.may("192.0.2.1", ada), Ok(Duration::ZERO));
 }
 
 /// Who has an account can't guess at others' by logging in between.

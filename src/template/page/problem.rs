@@ -33,17 +33,20 @@ pub enum Problem {
     CodeWrong,
     /// One that was used before.
     CodeUsed,
+    /// One was used while the server's clock was ahead.
+    CodeAhead,
     /// Too many wrong ones came.
     CodeHeldUp,
 }
 
 impl Problem {
     /// Those of an approval, for tests and rehearsals.
-    pub const OF_CODES: [Self; 5] = [
+    pub const OF_CODES: [Self; 6] = [
         Self::CodeMissing,
         Self::CodeInvalid,
         Self::CodeWrong,
         Self::CodeUsed,
+        Self::CodeAhead,
         Self::CodeHeldUp,
     ];
 
@@ -78,6 +81,7 @@ impl Problem {
             Self::CodeInvalid => "code_invalid",
             Self::CodeWrong => "code_wrong",
             Self::CodeUsed => "code_used",
+            Self::CodeAhead => "code_ahead",
             Self::CodeHeldUp => "code_held_up",
         }
     }
@@ -98,6 +102,7 @@ impl Problem {
             | Self::CodeInvalid
             | Self::CodeWrong
             | Self::CodeUsed
+            | Self::CodeAhead
             | Self::CodeHeldUp => "code",
         }
     }

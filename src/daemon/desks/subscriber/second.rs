@@ -89,9 +89,11 @@ impl Handle<Agree> for SubscriberDesk {
         let what = "can't agree";
         let second = call.actor()?;
         let code = ask.code.trim().to_ascii_lowercase();
-        if self.0.staff.second_person().find(&code).is_none() {
+        let Some(pending) = self.0.staff.second_person().find(&code) else {
             return self.agree_to_import(what, &code, call).await;
-        }
+        };
+        let may = pending.check(second);
+        may.map_err(|error| staff_failure(what, &error))?;
         proven(call, &self.0.staff, what).await?;
         match self.0.staff.second_person().agree(second, &code) {
             Ok((pending, secret)) => Ok(Agreed {
@@ -116,6 +118,9 @@ impl SubscriberDesk {
         let failure = |error: &ConsentError| failure::consent(what, error);
         let batch = self.waiting_import(what, code).await?;
         self.still_admin(what, batch.staff)?;
+        if batch.staff == call.actor()?.id() {
+            return Err(failure(&ConsentError::SecondPerson));
+        }
         proven(call, &self.0.staff, what).await?;
         let by = by(call.actor()?, Some(&batch.reason));
         let agreed = self.0.consent.approve_import(code, &by).await;

@@ -1,13 +1,13 @@
 //! What takes a code of a second factor, and what doesn't.
 
 use super::*;
+use crate::control::Class;
 use crate::control::api::mailbox;
 use crate::control::api::staff::{
     Add, AddFactor, AddPassword, Change as ChangeAccount, ConfirmFactor, EndGrant, Grant, List,
-    RemoveFactor, Revoke, RevokePassword,
+    RemoveFactor, Revoke, RevokePassword, Training,
 };
 use crate::control::api::subscriber::{Agree, Export, Find, Import, Refuse, Waiting};
-use crate::control::{Class, SecretText};
 use crate::staff::{CodeRule, NewFactor, TotpSecret};
 use jiff::SignedDuration;
 
@@ -54,9 +54,8 @@ impl World {
         let again = self.server.ask_with(ask, Some(&code)).await.err();
         let again = again.expect("a code works once").to_string();
         // What it was for may be over as well.
-        let refused = ["used already", "nothing waits"]
-            .iter()
-            .any(|why| again.contains(why));
+        let over = ["nothing waits", "given already", "nothing would change"];
+        let refused = again.contains("used already") || over.iter().any(|why| again.contains(why));
         assert!(refused, "{}: {again}", A::NAME);
         answer
     }
@@ -137,6 +136,12 @@ async fn whoever_lets_others_do_more_proves_it() {
     world
         .takes_a_code(&secret, &password(Some("eve"), "desk"))
         .await;
+    let training = Training {
+        name: "eve".into(),
+        date: jiff::civil::date(2026, 11, 1),
+        reason: None,
+    };
+    world.takes_a_code(&secret, &training).await;
     // Whatever takes rights away, or is one's own, is for who is at the keyboard.
     let narrowed = change(Vec::new(), Vec::new(), vec![Role::Approver]);
     world.ask(&narrowed).await.expect("narrows");
@@ -175,6 +180,68 @@ async fn whoever_lets_others_do_more_proves_it() {
         .expect("makes one");
 }
 
+/// What can't be done is refused for that, and the code is good for what can.
+#[tokio::test]
+async fn what_is_refused_for_itself_uses_no_code_up() {
+    let world = World::new().await;
+    let secret = world.enrol("ada").await;
+    let add = |name: &str, address: &str| Add {
+        name: name.into(),
+        addresses: vec![address.into()],
+        roles: vec![Role::Reader],
+        uid: None,
+        reason: None,
+    };
+    let grant = |name: &str, hours: i64| Grant {
+        name: name.into(),
+        role: Role::Sender,
+        seconds: hours * 3600,
+        list: None,
+        constituencies: Vec::new(),
+        reason: None,
+    };
+    let training = Training {
+        name: "nobody.at.all".into(),
+        date: jiff::civil::date(2026, 11, 1),
+        reason: None,
+    };
+    let nothing = change(vec![Role::Reader], Vec::new(), Vec::new());
+    let code = world.code(&secret);
+    let no = Some(code.as_str());
+    let server = &world.server;
+    let refused = [
+        server
+            .ask_with(&add("eve", "e@party.example"), no)
+            .await
+            .err(),
+        server
+            .ask_with(&add("flo", "eve@party.example"), no)
+            .await
+            .err(),
+        server.ask_with(&grant("nobody.at.all", 1), no).await.err(),
+        server.ask_with(&grant("eve", 24 * 60), no).await.err(),
+        server.ask_with(&training, no).await.err(),
+        server.ask_with(&nothing, no).await.err(),
+        server
+            .ask_with(&password(Some("nobody.at.all"), "desk"), no)
+            .await
+            .err(),
+    ];
+    for (at, failure) in refused.into_iter().enumerate() {
+        let failure = failure.unwrap_or_else(|| panic!("{at} is done"));
+        assert!(!failure.why.contains("code"), "{at}: {failure}");
+    }
+    let done = server.ask_with(&grant("eve", 1), no).await;
+    done.expect("the code is still good");
+    // Who may not at all hears that first.
+    world.enrol("eve").await;
+    world.am("eve");
+    let add = add("flo", "flo@party.example");
+    let failure = world.ask(&add).await.expect_err("no admin");
+    assert_eq!(failure.class, Class::Refused);
+    assert!(failure.why.contains("needs the role admin"), "{failure}");
+}
+
 #[tokio::test]
 async fn both_of_an_export_prove_it() {
     let world = World::new().await;
@@ -199,8 +266,10 @@ async fn both_of_an_export_prove_it() {
             assert!(std::time::Instant::now() < deadline, "nothing waits");
             tokio::task::yield_now().await;
         };
-        world.am("ben");
         let agree = Agree { code: waits.code };
+        let own = world.ask(&agree).await.expect_err("it's her own");
+        assert_eq!(own.class, Class::Refused, "before any code: {own}");
+        world.am("ben");
         let agreed = world.takes_a_code(&bens, &agree).await;
         assert!(agreed.opens_with.is_some());
     };
@@ -224,9 +293,18 @@ async fn who_agrees_to_an_import_proves_it() {
     };
     let body = format!("address\n{rows}");
     let brought = world.talk(&ask, body.as_bytes()).await.expect("takes");
-    let code = brought.2.code.expect("waits");
+    let agree = Agree {
+        code: brought.2.code.expect("waits"),
+    };
     world.am("ben");
-    world.takes_a_code(&bens, &Agree { code }).await;
+    world.takes_a_code(&bens, &agree).await;
+    // Nobody is asked for a code to agree to their own.
+    let brought = world.talk(&ask, body.as_bytes()).await.expect("takes");
+    let agree = Agree {
+        code: brought.2.code.expect("waits"),
+    };
+    let own = world.ask(&agree).await.expect_err("it's his own");
+    assert_eq!(own.class, Class::Refused, "{own}");
 }
 
 #[tokio::test]
@@ -268,15 +346,19 @@ async fn it_is_set_up_shown_and_taken_away_at_the_socket() {
         "{uri}"
     );
     assert!(uri.contains(begun.secret.reveal()));
-    let confirm = |code: &str| ConfirmFactor {
-        name: "ada".into(),
-        shows: SecretText::new(code.to_owned()),
-    };
-    let wrong = world.ask(&confirm("12345")).await.expect_err("no code");
-    assert_eq!(wrong.class, Class::Refused);
+    let confirm = ConfirmFactor { name: "ada".into() };
+    for wrong in [None, Some("12345")] {
+        let wrong = world.server.ask_with(&confirm, wrong).await.err();
+        let wrong = wrong.expect("no code");
+        assert_eq!(wrong.class, Class::CodeNeeded, "another may be tried");
+    }
     let secret = TotpSecret::from_base32(begun.secret.reveal()).expect("reads");
     let code = world.code(&secret);
-    let (_, codes) = world.ask(&confirm(&code)).await.expect("is in force");
+    let confirmed = world.server.ask_with(&confirm, Some(&code)).await;
+    let (_, codes) = confirmed.expect("is in force");
+    let none = world.server.ask_with(&confirm, Some(&code)).await.err();
+    let none = none.expect("nothing waits").class;
+    assert_eq!(none, Class::Refused, "no other code helps");
     assert_eq!(codes.codes.len(), 8);
     let of = |rows: Vec<crate::control::api::staff::Account>, name: &str| {
         let mut rows = rows.into_iter().filter(|row| row.name == name);

@@ -482,3 +482,45 @@ async fn why_mail_is_held_is_shown_to_admins() {
     let (rows, _) = world.ask(&Retention {}).await.expect("lists");
     assert!(rows.is_empty(), "others see nothing of it: {rows:?}");
 }
+
+/// A watch lasts as long as the mailing, and not longer than who watches may.
+#[tokio::test]
+async fn who_is_revoked_watches_no_longer() {
+    let world = World::new().await;
+    let id = submit(&world).await;
+    world.am("dee");
+    let client = Client::connect(&world.server.socket)
+        .await
+        .expect("connects");
+    let watch = Watch {
+        mailing: id.to_string(),
+    };
+    let (mut watcher, _sender) = client.ask(&watch).await.expect("asks");
+    assert!(watcher.next().await.is_ok(), "is told something");
+    let ada = world.actor("ada");
+    let (admin, staff) = (ada.admin().expect("is one"), &world.rooms.staff);
+    staff.revoke(admin, "dee", None).await.expect("revokes");
+    let ends = async {
+        loop {
+            if let Err(error) = watcher.next().await {
+                break error.into_failure();
+            }
+        }
+    };
+    let patience = std::time::Duration::from_secs(20);
+    let ended = tokio::time::timeout(patience, ends).await;
+    let ended = ended.expect("it ends by itself");
+    assert!(ended.why.contains("dee is revoked"), "{ended}");
+}
+
+#[tokio::test]
+async fn a_hold_takes_a_reason() {
+    let world = World::new().await;
+    let hold = Hold {
+        mailbox: "ada".into(),
+        reason: " \n".into(),
+    };
+    let refused = world.ask(&hold).await.expect_err("it is blank");
+    assert_eq!(refused.class, Class::Misuse);
+    assert!(world.verbs().await.is_empty(), "nothing was done");
+}

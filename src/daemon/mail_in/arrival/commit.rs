@@ -127,12 +127,19 @@ impl Mail {
         })
     }
 
-    /// The first address of ours with a mailbox that it goes to, as it was written.
+    /// The first address of ours with a mailbox that it goes to, without its detail: a stranger chooses no words in what we
+    /// sign.
     fn written_to_of_ours(&self) -> Option<EmailAddress> {
         let (directory, roll) = (self.rooms.directory(), self.rooms.staff.roll());
+        let leads =
+            |one: &EmailAddress| matches!(directory.find(&roll, one), Ok(Destination::Mailbox(_)));
         let recipients = self.known.recipients.iter();
-        let mut addresses = recipients.filter_map(|one| EmailAddress::parse(one).ok());
-        addresses.find(|one| matches!(directory.find(&roll, one), Ok(Destination::Mailbox(_))))
+        let addresses = recipients.filter_map(|one| EmailAddress::parse(one).ok());
+        let plain = |one: EmailAddress| {
+            let (name, _) = one.local_and_detail();
+            EmailAddress::from_parts(name, one.domain()).ok()
+        };
+        addresses.filter(leads).filter_map(plain).find(leads)
     }
 
     /// How much strangers may leave in the mailboxes that it's for.

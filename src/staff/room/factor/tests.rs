@@ -137,7 +137,10 @@ async fn used_and_wrong_codes_outlive_the_process() {
         CodeError::Used
     );
     pass(&room, SignedDuration::from_hours(-1));
-    assert_eq!(refused(room.prove(&ada, Some(&old)).await), CodeError::Used);
+    assert_eq!(
+        refused(room.prove(&ada, Some(&old)).await),
+        CodeError::ClockWasAhead
+    );
     pass(&room, SignedDuration::from_hours(1));
     for left in (0..6).rev() {
         let wrong = refused(room.prove(&ada, Some(&old)).await);
@@ -232,11 +235,17 @@ async fn an_admin_helps_who_has_lost_it_with_a_reason_and_a_code_of_their_own() 
         remove(&of_cy, None, why).await,
         Err(StaffError::NotAllowed(_))
     ));
-    for nobody in &[Caller::Nobody { uid: 0 }, Caller::Nobody { uid: 1001 }] {
-        let removed = room.remove_factor(nobody, "ada", None, why).await;
+    let root = remove(&Caller::Nobody { uid: 0 }, None, why).await;
+    let root = root.expect_err("there is another admin").to_string();
+    for step in ["that of ada", "--remove-role admin", "hustings staff list"] {
+        assert!(root.contains(step), "{root}");
+    }
+    let nobody = Caller::Nobody { uid: 1001 };
+    for name in ["ada", "nobody.at.all"] {
+        let removed = room.remove_factor(&nobody, name, None, why).await;
         assert!(
             matches!(removed, Err(StaffError::NotAllowed(_))),
-            "there is another admin"
+            "{name}: who has no account is told no names"
         );
     }
     let (bens, _) = enrol(&room, &ben).await;
@@ -306,6 +315,84 @@ async fn an_admin_sets_one_up_for_who_has_none_with_a_code_of_their_own() {
     let proven = room.confirm_factor(&ada, "dee", &code).await;
     proven.expect("is in force");
     assert_eq!(room.code_asked(&dee), CodeAsked::Code);
+}
+
+/// What an admin gives doesn't outlast them, and what they began is theirs to end only while they are one.
+#[tokio::test]
+async fn who_is_no_admin_for_good_sets_none_up_for_others() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let ben = add(&room, "ben", 1002, &[Role::Admin]).await;
+    let cy = add(&room, "cy", 1003, &[Role::Reader]).await;
+    let dee = add(&room, "dee", 1004, &[Role::Reader]).await;
+    let admin = ada.admin().expect("is one");
+    let new = super::super::NewGrant {
+        role: Role::Admin,
+        lasts: SignedDuration::from_hours(4),
+        list: None,
+        constituencies: Vec::new(),
+    };
+    room.grant(admin, "cy", new, None).await.expect("grants");
+    let cy = room.actor(cy.id()).expect("live");
+    let begun = room.begin_factor(&cy, own("dee", None)).await.err();
+    let outlasts = |error: Option<StaffError>| {
+        let outlasts = NotAllowed::Outlasts { name: "cy".into() };
+        assert!(matches!(error, Some(StaffError::NotAllowed(why)) if why == outlasts));
+    };
+    outlasts(begun);
+    // One's own is one's own.
+    let secret = room.begin_factor(&cy, own("cy", None)).await;
+    let code = secret.expect("begins").code_at(clock(&room).now());
+    let proven = room.confirm_factor(&cy, "cy", &code).await;
+    proven.expect("is in force");
+
+    let secret = room.begin_factor(&ben, own("dee", None)).await;
+    let secret = secret.expect("begins");
+    let fewer = crate::staff::AccountChanges {
+        add_roles: vec![Role::Reader],
+        remove_roles: vec![Role::Admin],
+        ..Default::default()
+    };
+    room.change(admin, "ben", &fewer, None)
+        .await
+        .expect("takes it");
+    let ben = room.actor(ben.id()).expect("live");
+    let code = secret.code_at(clock(&room).now());
+    let late = room.confirm_factor(&ben, "dee", &code).await.err();
+    assert!(matches!(late, Some(StaffError::NotAllowed(_))));
+    assert_eq!(room.code_asked(&dee), CodeAsked::Nothing);
+}
+
+#[tokio::test]
+async fn nobody_puts_out_what_another_began_and_no_secret_waits_for_good() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let dee = add(&room, "dee", 1004, &[Role::Reader]).await;
+    let hers = room.begin_factor(&dee, own("dee", None)).await;
+    let hers = hers.expect("begins");
+    let adas = room.begin_factor(&ada, own("dee", None)).await;
+    let adas = adas.expect("begins");
+    let now = clock(&room).now();
+    let proven = room.confirm_factor(&dee, "dee", &hers.code_at(now)).await;
+    proven.expect("hers still waits");
+    let late = room.confirm_factor(&ada, "dee", &adas.code_at(now)).await;
+    assert!(
+        matches!(late, Err(StaffError::NoFactorBegun)),
+        "she has one"
+    );
+
+    let kept = || room.0.factors.shown.lock().expect("no panic").len();
+    let begin = || room.begin_factor(&ada, own("ada", None));
+    begin().await.expect("begins");
+    assert_eq!(kept(), 1);
+    pass(&room, WAITS);
+    let late = room.confirm_factor(&dee, "dee", "123456").await;
+    assert!(late.is_err() && kept() == 0, "a look here forgets it");
+    begin().await.expect("begins");
+    pass(&room, WAITS);
+    let root = Caller::Nobody { uid: 0 };
+    let refused = room.remove_factor(&root, "dee", None, None).await;
+    assert!(refused.is_err() && kept() == 0);
 }
 
 #[tokio::test]
