@@ -362,11 +362,9 @@ impl Mailboxes {
         if !folder.record.takes(appended.len() as u64) {
             return Err(ActRefusal::TooManyMessages.into());
         }
-        let more = appended.iter().map(|one| room_of(one.body.size()));
-        let more = more.fold(0, u64::saturating_add);
-        self.check_room(folder.mailbox, more, limit).await?;
         let messages = appended.into_iter();
-        let mut messages: Vec<_> = messages.map(|one| self.appended(folder.id, one)).collect();
+        let messages = messages.map(|one| self.appended(folder.id, one).if_room(limit));
+        let mut messages: Vec<_> = messages.collect();
         let placed = match (messages.pop(), messages.is_empty()) {
             (None, _) => return Ok(Vec::new()),
             (Some(one), true) => self.store.accept(one).await.map(|placed| vec![placed]),
@@ -378,6 +376,7 @@ impl Mailboxes {
         match placed {
             Ok(placed) => Ok(placed.into_iter().flatten().collect()),
             Err(StoreError::NoFolder) => Err(ActRefusal::NoFolder.into()),
+            Err(StoreError::MailboxFull) => Err(ActRefusal::Full.into()),
             Err(error) => Err(error.into()),
         }
     }
