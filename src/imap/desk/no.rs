@@ -36,6 +36,11 @@ impl No {
         }
     }
 
+    /// Whether it's the client's mistake.
+    pub(in crate::imap) fn is_mistake(&self) -> bool {
+        self.status == "BAD"
+    }
+
     /// There is no such folder; the command would work if it were made.
     pub(in crate::imap) fn try_create(self) -> Self {
         let code = match self.code.as_ref() {

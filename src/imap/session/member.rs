@@ -175,6 +175,15 @@ impl Member {
         Step::Close(answer)
     }
 
+    /// What was well asked and can't be done is no mistake: whoever fills a mailbox hears it for each message that is left.
+    fn refuse(&mut self, tag: &Tag, no: &No) -> Step<'static> {
+        let answer = no.tagged(tag);
+        match no.is_mistake() {
+            true => self.count(answer),
+            false => Step::Say(answer),
+        }
+    }
+
     fn go_on<'i>(
         &mut self,
         input: &'i [u8],
@@ -218,10 +227,7 @@ impl Member {
     /// A client that waits isn't told to go on with what isn't wanted; another one's message is on its way already.
     fn begin(&mut self, append: Append, head: &AppendHead) -> Step<'static> {
         match &append.refused {
-            Some(no) if head.sync => {
-                let answer = no.tagged(&append.tag);
-                return self.count(answer);
-            }
+            Some(no) if head.sync => return self.refuse(&append.tag, no),
             Some(no) if head.size > self.limits.message_size.saturating_mul(PATIENCE) => {
                 let mut answer = no.tagged(&append.tag);
                 answer.extend(bye("The message is too large"));
@@ -273,7 +279,7 @@ impl Member {
                     self.errors = 0;
                     Step::AppendFinish(append.tag)
                 }
-                Some(no) => self.count(no.tagged(&append.tag)),
+                Some(no) => self.refuse(&append.tag, &no),
             },
             Behind::Broken(fault) => {
                 let tag = format!("{} ", append.tag.0);
