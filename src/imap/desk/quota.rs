@@ -51,7 +51,7 @@ impl Desk {
     /// `* QUOTA "" (STORAGE 10 2097152)`
     async fn write_quota<S: Sink>(&self, whose: &Whose, out: &mut S) -> Result<Done, Stop> {
         let (account, root) = (&self.account, whose.root());
-        let (mailbox, limit) = (whose.mailbox(account), account.room);
+        let (mailbox, limit) = (whose.mailbox(account), account.room.now());
         let used = account.mailboxes.room_used(mailbox, limit).await?;
         let (used, limit) = (used.div_ceil(UNIT), limit / UNIT);
         out.line(format_args!("* QUOTA \"{root}\" (STORAGE {used} {limit})"));

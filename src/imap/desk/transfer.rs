@@ -21,7 +21,7 @@ impl Desk {
         let uids = selected.uids_at(&places);
         let (from, whose) = (selected.view.id(), selected.whose.clone());
         let to = self.folder_to_fill(&transfer.to).await?.folder;
-        let (boxes, room) = (&self.account.mailboxes, Some(self.account.room));
+        let (boxes, room) = (&self.account.mailboxes, Some(self.account.room.now()));
         let done = match transfer.moves {
             true => whose.move_to(boxes, (from, &uids), to.id, room).await,
             false => boxes.copy(from, &uids, to.id, room).await,

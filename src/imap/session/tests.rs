@@ -315,6 +315,17 @@ fn what_is_refused_ends_nothing() {
 }
 
 #[test]
+fn messages_of_one_append_are_as_long_as_one_together() {
+    let sixty = "x".repeat(60);
+    for (second, answer) in [(40, "finish a"), (41, "a NO [LIMIT]")] {
+        let message = "y".repeat(second);
+        let said = format!("a append X {{60+}}\r\n{sixty} {{{second}+}}\r\n{message}\r\n");
+        let asked = ask(&mut member(), said.as_bytes());
+        assert!(asked.last().unwrap().starts_with(answer), "{asked:?}");
+    }
+}
+
+#[test]
 fn mistakes_are_answered_and_too_many_end_it() {
     let mut member = member();
     let asked = ask(

@@ -389,7 +389,7 @@ async fn a_damaged_message_is_not_said_to_be_gone() {
 async fn an_envelope_has_fields_that_are_too_long_to_be_kept() {
     let house = House::new().await;
     let mut desk = house.desk();
-    desk.0.account.room = 1 << 20;
+    desk.0.account.room.set(1 << 20);
     let people: Vec<_> = (0..800)
         .map(|number| format!("member{number}@party.example"))
         .collect();
