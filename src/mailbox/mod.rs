@@ -7,6 +7,7 @@
 mod allowance;
 pub mod directory;
 pub mod glance;
+mod halfway;
 mod maildrop;
 mod retention;
 mod room;
@@ -23,6 +24,7 @@ mod waiting_note;
 pub mod wish;
 
 pub use allowance::Allowance;
+pub use halfway::Halfway;
 pub use maildrop::{Dropped, Maildrop};
 pub use retention::{Hold, Keeping, Leaving};
 pub use room::{Appended, MailboxError, Mailboxes, Marking};

@@ -9,7 +9,7 @@ use crate::id::{FolderId, MailboxId};
 use crate::imap::codec::names;
 use crate::imap::command::RawName;
 use crate::imap::host::Account;
-use crate::mailbox::{MailboxError, Mailboxes};
+use crate::mailbox::{Halfway, MailboxError, Mailboxes};
 use crate::staff::{LetIn, RoleMailbox};
 use crate::store::{ActDone, Folder, FolderName, SpecialUse, Uid};
 
@@ -113,7 +113,7 @@ impl Whose {
         (from, uids): (FolderId, &[Uid]),
         to: FolderId,
         room: Option<u64>,
-    ) -> Result<ActDone, MailboxError> {
+    ) -> Result<ActDone, Halfway> {
         match self {
             Self::Own => boxes.move_to(from, uids, to, room).await,
             Self::Role(_) => boxes.take_away(from, uids, to, room).await,

@@ -51,7 +51,7 @@ async fn a_copy_of_many_that_has_no_room_leaves_none() {
     let other = MailboxId::from(crate::id::StaffId::random());
     let others = boxes.folders(other).await.unwrap()[0].id;
     let moved = boxes.move_to(archive, &uids, others, Some(522_521)).await;
-    assert!(full(moved.map(drop)));
+    assert!(full(moved.map(drop).map_err(MailboxError::from)));
     assert_eq!(there().await, 1_001);
     boxes
         .move_to(archive, &uids, inbox.id, Some(1))

@@ -1,7 +1,8 @@
 //! What is read of messages, and said of them.
 
 use super::*;
-use crate::store::Uids;
+use crate::mailbox::Appended;
+use crate::store::{Marks, Uids};
 
 async fn with_three(house: &House) -> Talk {
     let mut desk = house.desk();
@@ -150,10 +151,12 @@ async fn messages_are_copied_moved_and_expunged() {
     let heard = desk.say("EXPUNGE").await;
     assert_eq!(heard[0], "* VANISHED 3");
     assert!(heard[1].starts_with("OK [HIGHESTMODSEQ "), "{heard:?}");
-    assert_eq!(
-        desk.say("MOVE 1:2 Trash").await[1..],
-        ["* VANISHED 1:2", "OK Done"]
-    );
+    // RFC 6851 §4.4
+    let heard = desk.say("MOVE 1:2 Trash").await;
+    let last = desk.0.selected.as_ref().unwrap().view.told();
+    let done = format!("OK [HIGHESTMODSEQ {last}] Done");
+    assert_eq!(heard[1..], ["* VANISHED 1:2", &done]);
+    assert_eq!(desk.say("UID MOVE 1:2 Trash").await, ["OK Done"]);
 }
 
 #[tokio::test]
@@ -464,4 +467,34 @@ async fn messages_of_all_lengths_are_read_whole() {
         .zip(&expected)
         .find(|(one, other)| one != other);
     assert_eq!((differs, heard.len()), (None, expected.len()));
+}
+
+/// What is moved is done piece by piece: a client hears where those are that were moved before it could not go on.
+#[tokio::test]
+async fn what_was_moved_before_it_failed_is_told() {
+    let house = House::new().await;
+    let boxes = &house.mailboxes;
+    let inbox = boxes.folders(house.mailbox).await.unwrap().remove(0);
+    let mut all = Vec::new();
+    for _ in 0..1_001 {
+        all.push(Appended {
+            body: boxes.begin().await.unwrap().finish(),
+            outline: None,
+            marks: Marks::default(),
+            received_at: None,
+        });
+    }
+    boxes.append_all(&inbox, all, u64::MAX).await.unwrap();
+    crate::store::testing::refuse_entries_from(&house.files(), 1_001).await;
+    let mut desk = house.desk();
+    desk.0.account.room.set(1 << 30);
+    desk.say("ENABLE QRESYNC").await;
+    desk.say("select INBOX").await;
+    let heard = desk.say("MOVE 1:* Archive").await;
+    assert!(
+        heard[0].starts_with("* OK [COPYUID ") && heard[0].ends_with(" 1:1000 1:1000] Moved"),
+        "{heard:?}"
+    );
+    assert_eq!(heard[1], "* VANISHED 1:1000");
+    assert!(heard[2].starts_with("NO [UNAVAILABLE]"), "{heard:?}");
 }
