@@ -37,8 +37,8 @@ impl Desk {
         raw: &RawName,
         out: &mut S,
     ) -> Result<Done, Stop> {
-        let place = self.place(raw)?;
-        if place.is_reserved() && self.folder_at(&place).await?.is_none() {
+        let (place, folder) = self.find(raw).await?;
+        if place.is_reserved() && folder.is_none() {
             return Err(No::no_folder().into());
         }
         let buffer = out.buffer();
