@@ -95,7 +95,7 @@ impl Selected {
             .mailboxes
             .vanished_since(self.view.id(), since)
             .await?;
-        let gone = self.gone(&self.uids(set), vanished.as_ref());
+        let gone = self.gone(&self.uids_given(set), vanished.as_ref());
         self.write_earlier(&gone, out);
         Ok(())
     }

@@ -165,3 +165,26 @@ async fn what_left_is_told_up_to_the_last_uid() {
         [&format!(r"* 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ ({last}))")]
     );
 }
+
+/// A client that asks up to `*` doesn't know what the last is now.
+#[tokio::test]
+async fn what_left_at_the_end_is_told() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    for subject in ["a", "b", "c", "d"] {
+        desk.append("INBOX", &[], &mail(subject)).await;
+    }
+    desk.say("ENABLE QRESYNC").await;
+    desk.say("select INBOX").await;
+    let since = desk.0.selected.as_ref().unwrap().view.told();
+    desk.say("STORE 3:4 +FLAGS.SILENT (\\Deleted)").await;
+    desk.say("EXPUNGE").await;
+    let mut back = house.desk();
+    back.say("ENABLE QRESYNC").await;
+    back.say("select INBOX").await;
+    let asked = format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)");
+    assert_eq!(
+        back.say(&asked).await,
+        ["* VANISHED (EARLIER) 3:4", "OK Done"]
+    );
+}
