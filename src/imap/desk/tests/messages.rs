@@ -380,10 +380,16 @@ async fn a_damaged_message_is_not_said_to_be_gone() {
     let mut desk = with_three(&house).await;
     crate::store::testing::delete_outlines(&house.files()).await;
     crate::store::testing::spoil_first_chunks(&house.files()).await;
-    for command in ["FETCH 1 ENVELOPE", "UID FETCH 1 ENVELOPE"] {
+    for command in [
+        "FETCH 1 ENVELOPE",
+        "UID FETCH 1 ENVELOPE",
+        "FETCH 1:3 BODY[TEXT]",
+    ] {
         let heard = desk.end(command).await;
         assert!(heard.starts_with("NO [CORRUPTION]"), "{command}: {heard}");
     }
+    // Nor to have been read.
+    assert_eq!(desk.say("FETCH 1 FLAGS").await[0], "* 1 FETCH (FLAGS ())");
     assert_eq!(desk.end("UID FETCH 7 ENVELOPE").await, "OK Done");
 }
 
@@ -413,15 +419,18 @@ async fn an_envelope_has_fields_that_are_too_long_to_be_kept() {
 
 /// RFC 7162 §3.2.4
 #[tokio::test]
-async fn with_qresync_reading_tells_uid_and_change() {
-    let house = House::new().await;
-    let mut desk = with_three(&house).await;
-    desk.say("ENABLE QRESYNC").await;
-    let heard = desk.say("FETCH 1 BODY[TEXT]").await.join("\r\n");
-    assert_eq!(
-        heard,
-        "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen) MODSEQ (5) UID 1)\r\nOK Done"
-    );
+async fn whoever_asked_for_changes_hears_uid_and_change_of_what_is_read() {
+    for enabled in ["QRESYNC", "CONDSTORE"] {
+        let house = House::new().await;
+        let mut desk = with_three(&house).await;
+        desk.say(&format!("ENABLE {enabled}")).await;
+        let heard = desk.say("FETCH 1 BODY[TEXT]").await.join("\r\n");
+        assert_eq!(
+            heard,
+            "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen) MODSEQ (5) UID 1)\r\nOK Done",
+            "{enabled}"
+        );
+    }
 }
 
 /// Short ones are read beside their entries, longer ones chunk by chunk; and some places in between are empty.
