@@ -103,6 +103,7 @@ async fn marks_are_set_and_told() {
         heard,
         [
             "* OK [HIGHESTMODSEQ 7] The last change",
+            r"* 3 FETCH (UID 3 FLAGS (\Draft) MODSEQ (7))",
             "OK [MODIFIED 3] Done"
         ]
     );
