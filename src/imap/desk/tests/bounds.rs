@@ -213,6 +213,40 @@ async fn messages_are_not_without_number() {
     }
 }
 
+/// Who takes what is written, and remembers how much it was at once.
+#[derive(Default)]
+struct Narrow {
+    held: Vec<u8>,
+    most: usize,
+}
+
+impl Sink for Narrow {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.held
+    }
+
+    async fn relieve(&mut self) -> io::Result<()> {
+        self.most = self.most.max(self.held.len());
+        self.held.clear();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn news_of_many_messages_is_not_held_at_once() {
+    let house = House::new().await;
+    let (mut one, mut other) = (house.desk(), house.desk());
+    for _ in 0..50 {
+        one.append("INBOX", &["\\Deleted"], "x").await;
+    }
+    other.say("select INBOX").await;
+    one.say("select INBOX").await;
+    one.say("EXPUNGE").await;
+    let (tag, mut out) = (Tag("a".to_owned()), Narrow::default());
+    assert!(other.0.run(&tag, Command::Noop, &mut out).await.is_ok());
+    assert!(out.most < 50, "{}", out.most);
+}
+
 /// What is appended lies on the disk before it's anybody's: it counts among all that comes in, until it's given up.
 #[tokio::test]
 async fn what_is_appended_counts_among_what_comes_in() {
