@@ -1,7 +1,7 @@
 //! What is easily lost and dearly missed, and what nothing else looks at.
 
 use super::*;
-use crate::store::{Uid, Uids};
+use crate::store::{ActRefusal, Uid, Uids};
 
 async fn with_three(house: &House) -> Talk {
     let mut desk = house.desk();
@@ -187,4 +187,16 @@ async fn what_left_at_the_end_is_told() {
         back.say(&asked).await,
         ["* VANISHED (EARLIER) 3:4", "OK Done"]
     );
+}
+
+/// A disk that is short is nobody's quota (RFC 5530 §3).
+#[test]
+fn a_full_disk_is_not_the_mailboxs_fault() {
+    let (left, reserve) = (1, 2);
+    for error in [StoreError::Full, StoreError::Reserved { left, reserve }] {
+        let said = said(Err(error.into()));
+        assert!(said.starts_with("a NO [UNAVAILABLE]"), "{said}");
+    }
+    let said = said(Err(MailboxError::from(ActRefusal::Full).into()));
+    assert!(said.starts_with("a NO [OVERQUOTA]"), "{said}");
 }
