@@ -56,7 +56,8 @@ impl Host for ImapIn {
             mailbox: MailboxId::from(entrant.staff),
             let_in: rooms.staff.let_in(entrant),
             mailboxes: rooms.mailboxes.clone(),
-            room: rooms.config().staff.mailbox_size.bytes(),
+            room: rooms.allowance().clone(),
+            under_way: rooms.under_way().clone(),
         }))
     }
 

@@ -18,7 +18,7 @@ use crate::delivery::sts::StsPolicies;
 use crate::id::MailboxId;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
-use crate::mailbox::{Keeping, Mailboxes};
+use crate::mailbox::{Allowance, Keeping, Mailboxes};
 use crate::net::{self, Loads};
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
@@ -71,6 +71,8 @@ pub struct Rooms {
     under_way: Arc<Loads<net::Network>>,
     /// What of strangers' mail is in memory meanwhile.
     in_memory: Arc<Loads<net::Network>>,
+    /// How much a mailbox may hold, for who is logged in while that changes.
+    allowance: Allowance,
     directory: Arc<ArcSwap<Directory>>,
     config: ArcSwap<Config>,
 }
@@ -122,6 +124,7 @@ impl Rooms {
                 Loads::new(most, largest)
             },
             in_memory: Loads::new(settings.config.limits.buffers.bytes(), LARGEST_HELD),
+            allowance: Allowance::new(settings.config.staff.mailbox_size.bytes()),
             directory: Arc::new(ArcSwap::from_pointee(directory(&store, settings))),
             config: ArcSwap::new(settings.config.clone()),
             mailboxes: Mailboxes::new(store.clone(), clock.clone()),
@@ -148,6 +151,8 @@ impl Rooms {
         self.pace.set(settings.pace());
         let (most, largest) = under_way(&settings.config);
         self.under_way.set(most, largest);
+        self.allowance
+            .set(settings.config.staff.mailbox_size.bytes());
         let reserve = settings.config.limits.disk_reserve;
         self.store.keep_free(reserve.map(ByteSize::bytes));
         self.names.reload(settings.config.clone());
@@ -190,6 +195,11 @@ impl Rooms {
     /// How much mail is coming in, and may.
     pub(super) fn under_way(&self) -> &Arc<Loads<net::Network>> {
         &self.under_way
+    }
+
+    /// How much a mailbox may hold, now and after each reload.
+    pub(super) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// What of strangers' mail is in memory, and may be: their part of the byte budget.

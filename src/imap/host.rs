@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::id::MailboxId;
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Allowance, Mailboxes};
+use crate::net::{Loads, Network};
 use crate::staff::{Entrant, Knocked, LetIn, LoginOutcome, Proof};
 
 /// A refusal of a whole session or a log-in, with its response code (RFC 5530).
@@ -39,8 +41,10 @@ pub struct Account {
     pub let_in: LetIn,
     /// The room of all mailboxes.
     pub mailboxes: Mailboxes,
-    /// How much a mailbox may hold.
-    pub room: u64,
+    /// How much a mailbox may hold, asked anew each time.
+    pub room: Allowance,
+    /// How much mail is coming in, theirs and everybody's.
+    pub under_way: Arc<Loads<Network>>,
 }
 
 impl std::fmt::Debug for Account {

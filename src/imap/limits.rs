@@ -7,7 +7,7 @@ use crate::net::wire::Waits;
 /// What one connection may use. The defaults are what the service runs with; tests make them small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A message that is appended, in octets.
+    /// A message that is appended, in octets; all of one APPEND have no more together.
     pub message_size: u64,
     /// A command with its literals, in octets, before a log-in and after it.
     pub command: (usize, usize),
@@ -48,6 +48,8 @@ pub struct Timeouts {
     pub command: Duration,
     /// For the next octets of a message.
     pub data: Duration,
+    /// For all messages of an APPEND, so that a few octets a second don't hold room on the disk for ever.
+    pub append: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For the peer to take what we write, and our last words.
@@ -61,6 +63,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(31 * 60),
             command: Duration::from_secs(300),
             data: Duration::from_secs(180),
+            append: Duration::from_secs(3600),
             handshake: Duration::from_secs(30),
             waits: Waits::default(),
         }

@@ -4,8 +4,10 @@
 //! that they share, what a session knows of a folder ([`view`]), how it reads parts of messages
 //! ([`section`]) and looks for some ([`search`]), and an INBOX as a maildrop.
 
+mod allowance;
 pub mod directory;
 pub mod glance;
+mod halfway;
 mod maildrop;
 mod retention;
 mod room;
@@ -21,6 +23,8 @@ mod view;
 mod waiting_note;
 pub mod wish;
 
+pub use allowance::Allowance;
+pub use halfway::Halfway;
 pub use maildrop::{Dropped, Maildrop};
 pub use retention::{Hold, Keeping, Leaving};
 pub use room::{Appended, MailboxError, Mailboxes, Marking};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::halfway::Halfway;
 use super::sight::Sights;
 use super::view::View;
 use crate::clock::Clock;
@@ -158,7 +159,8 @@ impl Mailboxes {
         }
         let to = self.create(folder.mailbox, name).await?;
         let all: Vec<Uid> = self.open(folder.id).await?.select(&Uids::all());
-        self.move_to(folder.id, &all, to, None).await.map(drop)
+        self.move_to(folder.id, &all, to, None).await?;
+        Ok(())
     }
 
     /// Gives the folders that stand in a name, which is no folder's, another one in its place.
@@ -275,14 +277,14 @@ impl Mailboxes {
     /// Puts messages into another folder instead, if its mailbox has room for all of them.
     ///
     /// # Errors
-    /// As [`Mailboxes::mark`].
+    /// A [`Halfway`]: what was moved before it stays so.
     pub async fn move_to(
         &self,
         from: FolderId,
         uids: &[Uid],
         to: FolderId,
         limit: Option<u64>,
-    ) -> Result<ActDone, MailboxError> {
+    ) -> Result<ActDone, Halfway> {
         let (at, mut rooms) = (self.clock.now(), self.rooms(from, uids, limit).await?);
         let mut ahead = uids.chunks(PIECE).skip(1);
         let act = |uids| FolderAct::Move {
@@ -293,7 +295,7 @@ impl Mailboxes {
             room: rooms.next().flatten(),
             goes_on: ahead.next().is_some(),
         };
-        self.in_pieces(uids, act).await
+        self.as_far_as_can_be(uids, act).await
     }
 
     /// What each piece may leave its mailbox with, so that those behind it have room as well: the first is refused if they
@@ -362,11 +364,9 @@ impl Mailboxes {
         if !folder.record.takes(appended.len() as u64) {
             return Err(ActRefusal::TooManyMessages.into());
         }
-        let more = appended.iter().map(|one| room_of(one.body.size()));
-        let more = more.fold(0, u64::saturating_add);
-        self.check_room(folder.mailbox, more, limit).await?;
         let messages = appended.into_iter();
-        let mut messages: Vec<_> = messages.map(|one| self.appended(folder.id, one)).collect();
+        let messages = messages.map(|one| self.appended(folder.id, one).if_room(limit));
+        let mut messages: Vec<_> = messages.collect();
         let placed = match (messages.pop(), messages.is_empty()) {
             (None, _) => return Ok(Vec::new()),
             (Some(one), true) => self.store.accept(one).await.map(|placed| vec![placed]),
@@ -378,6 +378,7 @@ impl Mailboxes {
         match placed {
             Ok(placed) => Ok(placed.into_iter().flatten().collect()),
             Err(StoreError::NoFolder) => Err(ActRefusal::NoFolder.into()),
+            Err(StoreError::MailboxFull) => Err(ActRefusal::Full.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -586,6 +587,21 @@ impl Mailboxes {
     ) -> Result<ActDone, MailboxError> {
         let (done, whole) = self.pieces(uids, act).await;
         whole.map(|()| done)
+    }
+
+    /// The same where what was done matters though it wasn't all.
+    pub(super) async fn as_far_as_can_be(
+        &self,
+        uids: &[Uid],
+        act: impl FnMut(Uids) -> FolderAct,
+    ) -> Result<ActDone, Halfway> {
+        match self.pieces(uids, act).await {
+            (done, Ok(())) => Ok(done),
+            (done, Err(error)) => {
+                let done = Box::new(done);
+                Err(Halfway { done, error })
+            }
+        }
     }
 
     /// What was done, and whether that was all of it.

@@ -2,6 +2,7 @@
 //! what is taken out of a folder goes into the role's Trash, where it's kept as long as all that is thrown away, and a folder
 //! is removed only once it is empty. What stands in the Trash, in Junk or in Drafts, they may take out for good.
 
+use super::halfway::Halfway;
 use super::room::{MailboxError, Mailboxes, PIECE};
 use crate::id::FolderId;
 use crate::store::{ActDone, FolderAct, Uid};
@@ -30,14 +31,14 @@ impl Mailboxes {
     /// Puts messages into another folder instead, as [`Mailboxes::move_to`]; what leaves the mailbox is discarded here.
     ///
     /// # Errors
-    /// As [`Mailboxes::mark`].
+    /// As [`Mailboxes::move_to`].
     pub async fn take_away(
         &self,
         from: FolderId,
         uids: &[Uid],
         to: FolderId,
         limit: Option<u64>,
-    ) -> Result<ActDone, MailboxError> {
+    ) -> Result<ActDone, Halfway> {
         let (at, mut rooms) = (self.now(), self.rooms(from, uids, limit).await?);
         let mut ahead = uids.chunks(PIECE).skip(1);
         let act = |uids| FolderAct::TakeAway {
@@ -48,7 +49,7 @@ impl Mailboxes {
             room: rooms.next().flatten(),
             goes_on: ahead.next().is_some(),
         };
-        self.in_pieces(uids, act).await
+        self.as_far_as_can_be(uids, act).await
     }
 
     /// Removes a folder in which nothing stands.

@@ -105,6 +105,16 @@ mod tests {
             ("x (a@x.example) <b@x.example>", 1),
             ("\"a@x.example\" <b@x.example>", 1),
             ("a@x.example <A@x.example>", 2),
+            ("ann @ x.example", 1),
+            ("ann(x)@x.example", 1),
+            (
+                "a @ x.example, b (b) @ (b)x.example, c\r\n @\r\n x.example",
+                3,
+            ),
+            // Whole, and as who takes the words beside the @ alone.
+            ("a . x @ x.example, b . x @ x . example", 3),
+            (". a @ x.example, b@x.example . -", 2),
+            ("Ann Smith<ann @x.example>", 1),
             ("undisclosed-recipients:;", 0),
         ] {
             let header = format!("To: {value}\r\n\r\n");
@@ -121,7 +131,21 @@ mod tests {
     #[test]
     fn an_endless_value_costs_no_more_than_its_length() {
         let begun = std::time::Instant::now();
-        for piece in ["(", "\\(", "\\\"", "(\"", "( ", "()(", " =?utf-8?q?x"] {
+        for piece in [
+            "(",
+            "\\(",
+            "\\\"",
+            "(\"",
+            "( ",
+            "()(",
+            " =?utf-8?q?x",
+            " =?utf-8?b?x",
+            " =?utf-8?b?eA",
+            "a@ ",
+            "@(x)",
+            "a.(x)",
+            "a @ b . ",
+        ] {
             for first in ["\"", ""] {
                 let value = piece.repeat(250_000 / piece.len());
                 let header = format!("To: {first}{value}(a@x.example\r\n\r\n");

@@ -105,6 +105,9 @@ pub enum StoreError {
         "there is no such folder any more, or it has no room for another message; choose another"
     )]
     NoFolder,
+    /// A mailbox has no room for what is put into it by hand.
+    #[error("the mailbox is full; throw something away, or raise staff.mailbox_size")]
+    MailboxFull,
     /// A mailbox has no room for more mail of people who aren't known.
     #[error(
         "as much mail of strangers waits for a mailbox, or is junk there, as may be: more is put off until some of it is \

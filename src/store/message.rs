@@ -10,7 +10,7 @@ use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
 use super::contact::{self, Stranger};
 use super::journal::JournalEntry;
-use super::mailbox::{self, Delivery, OutlineRow, Placed, StrangersRoom, Working};
+use super::mailbox::{self, Delivery, OutlineRow, Placed, RoomTaken, StrangersRoom, Working};
 use super::record::{self, Record};
 use super::rows;
 use super::writer::{Tx, Write};
@@ -75,6 +75,8 @@ pub struct AcceptMessage {
     outline: Option<OutlineRow>,
     stranger: Option<Box<Stranger>>,
     room: Option<StrangersRoom>,
+    /// How much the mailboxes may hold into which it's put by hand.
+    limit: Option<u64>,
     steps: Vec<Step>,
 }
 
@@ -98,6 +100,7 @@ impl AcceptMessage {
             outline: None,
             stranger: None,
             room: None,
+            limit: None,
             steps: Vec::new(),
         }
     }
@@ -126,6 +129,12 @@ impl AcceptMessage {
         self
     }
 
+    /// It is put there by hand: it is taken only if it has room in a mailbox that may hold so much.
+    pub fn if_room(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// Does this as well, in the same transaction. Guards don't belong here: a message is accepted unconditionally.
     pub fn and(mut self, step: Step) -> Self {
         self.steps.push(step);
@@ -145,6 +154,7 @@ impl AcceptMessage {
     async fn fate(
         &self,
         folders: &mut Working,
+        taken: &mut RoomTaken,
         tx: &mut Tx<'_>,
     ) -> Result<Result<Fate, StoreError>, StoreError> {
         let waits = match &self.stranger {
@@ -171,6 +181,14 @@ impl AcceptMessage {
                 return Ok(Err(StoreError::NoFolder));
             }
         }
+        if let Some(limit) = self.limit {
+            for delivery in &deliveries {
+                let room = (self.body.size(), limit);
+                if !taken.take(delivery, room, folders, tx).await? {
+                    return Ok(Err(StoreError::MailboxFull));
+                }
+            }
+        }
         Ok(Ok(Fate { waits, deliveries }))
     }
 }
@@ -185,11 +203,11 @@ impl Write for AcceptMessage {
             "an accepted message belongs somewhere"
         );
         let mut fates = Vec::with_capacity(writes.len());
-        let mut folders = Working::default();
+        let (mut folders, mut room) = (Working::default(), RoomTaken::default());
         let deliveries = writes.iter().flat_map(|write| &write.deliveries);
         mailbox::read_ahead(deliveries, &mut folders, tx).await?;
         for write in writes {
-            fates.push(write.fate(&mut folders, tx).await?);
+            fates.push(write.fate(&mut folders, &mut room, tx).await?);
         }
         let taken: Vec<(&Self, &Fate)> = writes
             .iter()

@@ -118,8 +118,17 @@ pub(crate) fn swift_directory() -> tempfile::TempDir {
 
 /// From now on there can be only so many entries in all folders together.
 pub(crate) async fn refuse_more_entries(files: &Files, most: u32) {
+    refuse_entries_where(files, &format!("(SELECT COUNT(*) FROM entry) >= {most}")).await;
+}
+
+/// From now on no message gets this number or a higher one.
+pub(crate) async fn refuse_entries_from(files: &Files, uid: u32) {
+    refuse_entries_where(files, &format!("NEW.uid >= {uid}")).await;
+}
+
+async fn refuse_entries_where(files: &Files, what: &str) {
     let sql = format!(
-        "CREATE TRIGGER refuse_more BEFORE INSERT ON entry WHEN (SELECT COUNT(*) FROM entry) >= {most}
+        "CREATE TRIGGER refuse_more BEFORE INSERT ON entry WHEN {what}
          BEGIN SELECT RAISE(ABORT, 'refused'); END"
     );
     run(files, &sql, None).await;

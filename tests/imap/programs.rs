@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use hustings::control::api::service::Reload;
 use hustings::daemon::sandbox::stage::HOST;
 use hustings::daemon::sandbox::world;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -241,4 +242,20 @@ async fn what_comes_by_smtp_is_read_and_told_while_idle() {
         "{heard}"
     );
     crate::ada(&party).await;
+}
+
+/// How much a mailbox may hold is the configuration's word of now, for who was here before as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_gives_room_to_who_is_logged_in() {
+    let small = "mailbox_size = \"10 MiB\"".to_owned();
+    let party = Party::start_with(vec![("staff", small)]).await;
+    let mut ada = ada(&party).await;
+    let heard = ada.say("GETQUOTA \"\"").await;
+    assert_eq!(heard.with(" 10240)").len(), 1, "{heard:?}");
+    let file = party.stage.config_file();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"10 MiB\"", "\"20 MiB\"")).unwrap();
+    party.socket().ask(Reload {}).await.unwrap();
+    let heard = ada.say("GETQUOTA \"\"").await;
+    assert_eq!(heard.with(" 20480)").len(), 1, "{heard:?}");
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::append::{self, Begun};
 use super::cursor::Syntax;
 use crate::imap::command::AppendHead;
@@ -15,14 +17,14 @@ pub(in crate::imap) enum Event {
     /// The client waits to be told to send a literal.
     Ready,
     /// A command with its line end.
-    Whole(Vec<u8>),
+    Whole(Zeroizing<Vec<u8>>),
     /// An APPEND, up to its first message.
     Append(Begun),
     /// An APPEND that can't be read, and its message, which may be on its way.
-    Misread(Vec<u8>, Syntax, Announced),
+    Misread(Zeroizing<Vec<u8>>, Syntax, Announced),
     /// A literal that is too long, announced by a client that waits: it won't come. The command with this beginning is
     /// over.
-    Refused(Vec<u8>),
+    Refused(Zeroizing<Vec<u8>>),
     /// What follows must never be run.
     Broken(Fault),
 }
@@ -43,8 +45,8 @@ pub(in crate::imap) enum Fault {
 /// Collects commands.
 #[derive(Default)]
 pub(in crate::imap) struct Frame {
-    /// The command so far.
-    held: Vec<u8>,
+    /// The command so far. It's overwritten as it goes: it may hold a password.
+    held: Zeroizing<Vec<u8>>,
     /// Where its last line begins.
     line: usize,
     /// How much of a literal is still to come.
@@ -93,7 +95,7 @@ impl Frame {
     ) -> (usize, Event) {
         if self.literal > 0 {
             let now = self.literal.min(input.len());
-            self.held.extend_from_slice(&input[..now]);
+            self.hold(&input[..now]);
             self.literal -= now;
             if self.literal == 0 {
                 self.line = self.held.len();
@@ -106,7 +108,7 @@ impl Frame {
         let (fits, beyond) = piece.split_at(room.min(piece.len()));
         // What came before was looked at, but for a CR at its end.
         let unseen = self.held.len().saturating_sub(1).max(self.line);
-        self.held.extend_from_slice(fits);
+        self.hold(fits);
         // However the octets come, the first thing wrong decides.
         if !is_line(&self.held[unseen..], end.is_some() && beyond.is_empty()) {
             return (0, Event::Broken(Fault::Octet));
@@ -152,7 +154,19 @@ impl Frame {
         }
     }
 
-    fn clear(&mut self) -> Vec<u8> {
+    /// Grows by hand: a vector that grows by itself leaves what it held where that lay.
+    fn hold(&mut self, octets: &[u8]) {
+        let needed = self.held.len() + octets.len();
+        if needed > self.held.capacity() {
+            let room = needed.max(2 * self.held.capacity());
+            let mut larger = Zeroizing::new(Vec::with_capacity(room));
+            larger.extend_from_slice(&self.held);
+            self.held = larger;
+        }
+        self.held.extend_from_slice(octets);
+    }
+
+    fn clear(&mut self) -> Zeroizing<Vec<u8>> {
         (self.line, self.literal) = (0, 0);
         std::mem::take(&mut self.held)
     }
@@ -275,7 +289,7 @@ mod tests {
 
     #[test]
     fn commands_are_collected_with_their_literals() {
-        let whole = |text: &[u8]| Event::Whole(text.to_vec());
+        let whole = |text: &[u8]| Event::Whole(Zeroizing::new(text.to_vec()));
         assert_eq!(all(b"a noop\r\nb x"), [whole(b"a noop\r\n")]);
         assert_eq!(
             all(b"a login {3}\r\nada {2+}\r\npw\r\n"),
@@ -288,7 +302,7 @@ mod tests {
         assert_eq!(
             all(b"a x {99}\r\nb noop\r\n"),
             [
-                Event::Refused(b"a x {99}\r\n".to_vec()),
+                Event::Refused(Zeroizing::new(b"a x {99}\r\n".to_vec())),
                 whole(b"b noop\r\n")
             ]
         );

@@ -8,6 +8,7 @@ use crate::imap::command::{AppendHead, RawName, Tag};
 use crate::imap::write;
 use crate::mailbox::Appended;
 use crate::message::outline::Scanner;
+use crate::net::{Load, Network};
 use crate::store::{BodyWriter, CHUNK, Marks, Room, room_of};
 
 /// The most that the messages of one APPEND hold in memory until the last is whole: of each its end, and its outline.
@@ -23,6 +24,8 @@ pub(super) struct Appending {
     /// What whole messages hold in memory.
     held: usize,
     room: Room,
+    /// What lies on the disk of it and isn't anybody's yet, among all that comes in.
+    under_way: Load<Network>,
 }
 
 /// A message of it.
@@ -45,6 +48,7 @@ impl Desk {
             size: 0,
             held: 0,
             room: self.account.mailboxes.held(),
+            under_way: self.account.under_way.begin(None),
         });
         Ok(())
     }
@@ -57,7 +61,7 @@ impl Desk {
         append.size = append.size.saturating_add(room_of(head.size));
         account
             .mailboxes
-            .check_room(append.to.folder.mailbox, append.size, account.room)
+            .check_room(append.to.folder.mailbox, append.size, account.room.now())
             .await?;
         append.coming = Some(Coming {
             head,
@@ -79,6 +83,11 @@ impl Desk {
                 false => No::bad("A message holds no NUL"),
             });
         }
+        let more = append.under_way.add(octets.len() as u64);
+        more.map_err(|_| {
+            let text = "Too much mail is coming in at once, please try again later";
+            No::new("UNAVAILABLE", text)
+        })?;
         coming.outline.take(octets);
         Ok(coming.writer.write(octets).await?)
     }
@@ -132,7 +141,7 @@ impl Desk {
         let folder = &append.to.folder;
         let placed = account
             .mailboxes
-            .append_all(folder, append.whole, account.room)
+            .append_all(folder, append.whole, account.room.now())
             .await
             .map_err(|error| No::from(error).try_create())?;
         if let Some(selected) = self

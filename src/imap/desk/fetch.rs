@@ -68,12 +68,8 @@ impl Selected {
             let reading = ahead.take().unwrap_or_else(|| begin(&self.view, batch));
             // The next is read while this is written.
             ahead = batches.peek().map(|next| begin(&self.view, next));
-            let mut marked = BTreeSet::new();
-            if fetch.marks_seen && !self.read_only {
-                marked = self.mark_seen(account, *enabled, batch, out).await?;
-            }
             let read = reading.end().await?;
-            let refused = self.write_batch(account, *enabled, &fetch, (batch, &marked), read, out);
+            let refused = self.answer_batch(account, *enabled, &fetch, batch, read, out);
             no = no.or(refused.await?);
         }
         match no {
@@ -95,18 +91,69 @@ impl Selected {
             .mailboxes
             .vanished_since(self.view.id(), since)
             .await?;
-        let gone = self.gone(&self.uids(set), vanished.as_ref());
+        let gone = self.gone(&self.uids_given(set), vanished.as_ref());
         self.write_earlier(&gone, out);
         Ok(())
     }
 
-    /// Answers a batch; and says what of it could not be read.
+    /// Marks a batch as read, where that is asked for, and answers it; and says what of it could not be read.
+    async fn answer_batch<S: Sink>(
+        &mut self,
+        account: &Account,
+        enabled: Enabled,
+        fetch: &Fetch,
+        places: &[usize],
+        read: Batch,
+        out: &mut S,
+    ) -> Result<Option<No>, Stop> {
+        let mut marked = BTreeSet::new();
+        if fetch.marks_seen && !self.read_only {
+            let unseen = self.unseen(account, places, &read).await;
+            marked = self.mark_seen(account, enabled, unseen, out).await?;
+        }
+        let batch = (places, &mut marked);
+        let written = self.write_batch(account, enabled, fetch, batch, read, out);
+        let written = written.await;
+        if let Err(Stop::Ended(_)) = written {
+            return written;
+        }
+        // What couldn't be written after all is marked, and nobody else will say so.
+        for place in marked.iter().filter_map(|uid| self.view.place_of(*uid)) {
+            let known = self.view.known()[place];
+            self.write_change(place, &known, enabled, Aloud::Yes, out);
+            out.relieve().await?;
+        }
+        written
+    }
+
+    /// Those of these messages that nobody has read yet, and that can be read. One whose outline is too long to be held with
+    /// others is looked at alone, and again when it's written.
+    async fn unseen(&self, account: &Account, places: &[usize], read: &Batch) -> Vec<Uid> {
+        let mut unseen = Vec::new();
+        for known in self.known(places) {
+            let entry = read.entry(known.uid);
+            let Some(entry) = entry.filter(|_| !known.flags.has(Flags::SEEN)) else {
+                continue;
+            };
+            let is_known = !read.wants_outline() || read.outlines.contains_key(&entry.message);
+            let outline = match is_known {
+                true => Ok(None),
+                false => account.mailboxes.outline(entry.message).await,
+            };
+            if is_known || matches!(outline, Ok(Some(_))) {
+                unseen.push(known.uid);
+            }
+        }
+        unseen
+    }
+
+    /// Answers a batch, and takes each message that it answers off those that were marked.
     async fn write_batch<S: Sink>(
         &self,
         account: &Account,
         enabled: Enabled,
         fetch: &Fetch,
-        (places, marked): (&[usize], &BTreeSet<Uid>),
+        (places, marked): (&[usize], &mut BTreeSet<Uid>),
         mut read: Batch,
         out: &mut S,
     ) -> Result<Option<No>, Stop> {
@@ -141,7 +188,7 @@ impl Selected {
                 entry,
                 outline,
                 parts: ahead.unwrap_or_default(),
-                is_marked: marked.contains(&known.uid),
+                is_marked: marked.remove(&known.uid),
             };
             let refused = self
                 .write_message(account, enabled, fetch, &mut message, out)
@@ -156,14 +203,9 @@ impl Selected {
         &mut self,
         account: &Account,
         enabled: Enabled,
-        places: &[usize],
+        unseen: Vec<Uid>,
         out: &mut S,
     ) -> Result<BTreeSet<Uid>, Stop> {
-        let unseen = self.known(places).into_iter();
-        let unseen = unseen
-            .filter(|one| !one.flags.has(Flags::SEEN))
-            .map(|one| one.uid);
-        let unseen: Vec<Uid> = unseen.collect();
         if unseen.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -249,7 +291,7 @@ impl Selected {
             let flags = !fetch.items.contains(&FetchItem::Flags);
             let modseq = enabled.condstore && !fetch.items.contains(&FetchItem::ModSeq);
             // RFC 7162 §3.2.4
-            let uid = enabled.qresync && !fetch.items.contains(&FetchItem::Uid);
+            let uid = enabled.condstore && !fetch.items.contains(&FetchItem::Uid);
             for (item, wanted) in [
                 (FetchItem::Flags, flags),
                 (FetchItem::ModSeq, modseq),

@@ -26,7 +26,7 @@ impl Desk {
     pub(super) async fn create(&self, raw: &RawName, special: bool) -> Result<Done, Stop> {
         // A delimiter at the end says that folders are to stand in it, as they may in all (RFC 9051 §6.3.4).
         let plain = RawName(raw.0.strip_suffix(b"/").unwrap_or(&raw.0).to_vec());
-        let place = self.place(&plain)?.makeable()?;
+        let place = self.makeable(&plain)?;
         if special {
             let text = "Each special use has its folder already";
             return Err(No::new("USEATTR", text).into());
@@ -70,8 +70,8 @@ impl Desk {
         raw: &RawName,
         out: &mut S,
     ) -> Result<Done, Stop> {
-        let place = self.place(raw)?;
-        let Some(folder) = self.folder_at(&place).await? else {
+        let (place, folder) = self.find(raw).await?;
+        let Some(folder) = folder else {
             self.must_be_above(&place).await?;
             // RFC 9051 §6.3.5
             let text = "No folder has this name, and it's there for those that stand in it: delete or rename these";
@@ -91,12 +91,11 @@ impl Desk {
     }
 
     pub(super) async fn rename(&self, from: &RawName, to: &RawName) -> Result<Done, Stop> {
-        let from = self.place(from)?;
-        let folder = self.folder_at(&from).await?;
+        let (from, folder) = self.find(from).await?;
         if folder.is_none() {
             self.must_be_above(&from).await?;
         }
-        let to = self.place(to)?.makeable()?;
+        let to = self.makeable(to)?;
         if !from.is_beside(&to) {
             let text = "A folder can't leave its mailbox: make one there, and move the messages";
             return Err(No::new("CANNOT", text).into());

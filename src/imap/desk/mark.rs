@@ -87,10 +87,12 @@ impl Selected {
             };
             let known = self.view.known()[place];
             let aloud = match (own.silent, changed.contains(&was.uid)) {
+                // It was changed by somebody else, and be it that its marks are again what they were: without the number of
+                // that change the client would be refused for ever.
+                _ if own.kept_back.contains(&was.uid) => Aloud::Yes,
                 // A client that doesn't ask to be told what it did isn't, but for what somebody else did.
                 (true, false) => Aloud::No,
                 (true, true) if self.is_as_expected(&known, was, own) => Aloud::ModSeq,
-                (false, false) if own.kept_back.contains(&was.uid) => Aloud::No,
                 _ => Aloud::Yes,
             };
             self.write_change(place, &known, enabled, aloud, out);
@@ -101,11 +103,7 @@ impl Selected {
 
     fn is_as_expected(&self, known: &Known, was: &Known, own: &Own<'_>) -> bool {
         // Keywords keep their numbers, so that it can be said now what they were.
-        let before = self.view.marks(was);
-        let expected = match own.kept_back.contains(&known.uid) {
-            true => before,
-            false => after(&before, own.marking),
-        };
+        let expected = after(&self.view.marks(was), own.marking);
         let now = self.view.marks(known);
         let lower = |keywords: &BTreeSet<Keyword>| -> BTreeSet<String> {
             keywords

@@ -139,7 +139,7 @@ impl Done {
         match (self, selected) {
             (Self::Said(text), _) => text,
             (Self::AsOfNow, Some(selected)) => {
-                let change = selected.view.folder().highest_modseq;
+                let change = selected.view.told();
                 format!("[HIGHESTMODSEQ {change}] Done")
             }
             (Self::AsOfNow, None) => "Done".to_owned(),

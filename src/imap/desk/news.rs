@@ -62,6 +62,7 @@ impl Selected {
                 // The last first: none of the others moves by it.
                 for place in news.places.iter().rev() {
                     out.line(format_args!("* {} EXPUNGE", place + 1));
+                    out.relieve().await?;
                 }
             }
             self.saved

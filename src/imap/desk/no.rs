@@ -36,6 +36,11 @@ impl No {
         }
     }
 
+    /// Whether it's the client's mistake.
+    pub(in crate::imap) fn is_mistake(&self) -> bool {
+        self.status == "BAD"
+    }
+
     /// There is no such folder; the command would work if it were made.
     pub(in crate::imap) fn try_create(self) -> Self {
         let code = match self.code.as_ref() {
@@ -97,8 +102,9 @@ impl From<StoreError> for No {
     /// What went wrong inside is in the log, and not the client's to know.
     fn from(error: StoreError) -> Self {
         match error {
+            // No quota of theirs is in the way (RFC 5530 §3).
             StoreError::Full | StoreError::Reserved { .. } => Self::new(
-                "OVERQUOTA",
+                "UNAVAILABLE",
                 "There is too little room on the disk at present",
             ),
             StoreError::NoFolder => Self::no_folder(),

@@ -9,7 +9,7 @@ use crate::id::{FolderId, MailboxId};
 use crate::imap::codec::names;
 use crate::imap::command::RawName;
 use crate::imap::host::Account;
-use crate::mailbox::{MailboxError, Mailboxes};
+use crate::mailbox::{Halfway, MailboxError, Mailboxes};
 use crate::staff::{LetIn, RoleMailbox};
 use crate::store::{ActDone, Folder, FolderName, SpecialUse, Uid};
 
@@ -113,7 +113,7 @@ impl Whose {
         (from, uids): (FolderId, &[Uid]),
         to: FolderId,
         room: Option<u64>,
-    ) -> Result<ActDone, MailboxError> {
+    ) -> Result<ActDone, Halfway> {
         match self {
             Self::Own => boxes.move_to(from, uids, to, room).await,
             Self::Role(_) => boxes.take_away(from, uids, to, room).await,
@@ -144,17 +144,6 @@ impl Place {
         let top = self.name.as_str().split('/').next();
         matches!(self.whose, Whose::Own) && top == Some(SHARED)
     }
-
-    /// The same place, to make a folder there.
-    pub(super) fn makeable(self) -> Result<Self, No> {
-        match self.is_reserved() {
-            false => Ok(self),
-            true => {
-                let text = "In Shared stand the mailboxes of roles alone, and roles are made in the configuration";
-                Err(No::new("CANNOT", text))
-            }
-        }
-    }
 }
 
 impl Desk {
@@ -164,20 +153,43 @@ impl Desk {
         let text = text.ok_or_else(|| No::new("CANNOT", "The name is neither UTF-8 nor UTF-7"))?;
         let name =
             FolderName::parse(&text).map_err(|error| No::new("CANNOT", error.to_string()))?;
-        Ok(self.shared(&name).unwrap_or(Place {
-            whose: Whose::Own,
-            name,
-        }))
+        Ok(self.shared(&name).unwrap_or_else(|| own(name)))
     }
 
-    /// The place in a role's mailbox that a name means, if it means one.
-    fn shared(&self, name: &FolderName) -> Option<Place> {
+    /// Where a name points, to make a folder there.
+    pub(super) fn makeable(&self, raw: &RawName) -> Result<Place, No> {
+        let place = self.place(raw)?;
+        if !place.is_reserved() {
+            return Ok(place);
+        }
+        let text = match self.role_in(&place.name) {
+            Some((role, _)) => {
+                let name = role.name();
+                Cow::Owned(format!(
+                    "This role's INBOX is called {SHARED}/{name}; nothing stands in it"
+                ))
+            }
+            None => Cow::Borrowed(
+                "In Shared stand the mailboxes of roles alone, and roles are made in the configuration",
+            ),
+        };
+        Err(No::new("CANNOT", text))
+    }
+
+    /// The role whose mailbox a name is in, and the name there; none for its INBOX.
+    fn role_in<'n>(&self, name: &'n FolderName) -> Option<(RoleMailbox, Option<&'n str>)> {
         let below = name.as_str().strip_prefix(SHARED)?.strip_prefix('/')?;
         let (role, rest) = match below.split_once('/') {
             Some((role, rest)) => (role, Some(rest)),
             None => (below, None),
         };
-        let whose = Whose::Role(self.account.let_in.role(role)?);
+        Some((self.account.let_in.role(role)?, rest))
+    }
+
+    /// The place in a role's mailbox that a name means, if it means one.
+    fn shared(&self, name: &FolderName) -> Option<Place> {
+        let (role, rest) = self.role_in(name)?;
+        let whose = Whose::Role(role);
         let name = match rest {
             None => SpecialUse::Inbox.into(),
             // The INBOX has one name, and nothing stands in it.
@@ -195,10 +207,25 @@ impl Desk {
         Ok(self.account.mailboxes.named(mailbox, &place.name).await?)
     }
 
+    /// Where a name points, and the folder there, if there is one. Where the role has none of this name, one's own is meant
+    /// that was called so before the role's mailbox stood here: LIST shows it, and it can be given another name.
+    pub(super) async fn find(&self, raw: &RawName) -> Result<(Place, Option<Folder>), No> {
+        let place = self.place(raw)?;
+        let folder = self.folder_at(&place).await?;
+        if folder.is_none() && place.whose.is_role() {
+            let shown = FolderName::parse(&place.whose.shown(&place.name));
+            let before = own(shown.map_err(|_| No::no_folder())?);
+            if let Some(folder) = self.folder_at(&before).await? {
+                return Ok((before, Some(folder)));
+            }
+        }
+        Ok((place, folder))
+    }
+
     /// The folder of this name.
     pub(super) async fn folder(&self, raw: &RawName) -> Result<Found, No> {
-        let place = self.place(raw)?;
-        let folder = self.folder_at(&place).await?.ok_or_else(No::no_folder)?;
+        let (place, folder) = self.find(raw).await?;
+        let folder = folder.ok_or_else(No::no_folder)?;
         Ok(Found {
             whose: place.whose,
             folder,
@@ -207,8 +234,8 @@ impl Desk {
 
     /// The folder of this name, to put something into it: one that isn't there may be made.
     pub(super) async fn folder_to_fill(&self, raw: &RawName) -> Result<Found, No> {
-        let place = self.place(raw)?;
-        match self.folder_at(&place).await? {
+        let (place, folder) = self.find(raw).await?;
+        match folder {
             Some(folder) => Ok(Found {
                 whose: place.whose,
                 folder,
@@ -231,10 +258,15 @@ impl Desk {
                 folder,
             }));
         }
-        // A folder of one's own that was called so before can't be reached while the role's is there.
+        // A folder of one's own that was called so before can't be reached while the role has one of this name.
         let of_roles = all.iter().filter(|shown| shown.whose.is_role());
         let of_roles: BTreeSet<String> = of_roles.map(|shown| shown.name.clone()).collect();
         all.retain(|shown| shown.whose.is_role() || !of_roles.contains(&shown.name));
         Ok(all)
     }
+}
+
+fn own(name: FolderName) -> Place {
+    let whose = Whose::Own;
+    Place { whose, name }
 }

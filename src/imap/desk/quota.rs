@@ -37,8 +37,8 @@ impl Desk {
         raw: &RawName,
         out: &mut S,
     ) -> Result<Done, Stop> {
-        let place = self.place(raw)?;
-        if place.is_reserved() && self.folder_at(&place).await?.is_none() {
+        let (place, folder) = self.find(raw).await?;
+        if place.is_reserved() && folder.is_none() {
             return Err(No::no_folder().into());
         }
         let buffer = out.buffer();
@@ -51,7 +51,7 @@ impl Desk {
     /// `* QUOTA "" (STORAGE 10 2097152)`
     async fn write_quota<S: Sink>(&self, whose: &Whose, out: &mut S) -> Result<Done, Stop> {
         let (account, root) = (&self.account, whose.root());
-        let (mailbox, limit) = (whose.mailbox(account), account.room);
+        let (mailbox, limit) = (whose.mailbox(account), account.room.now());
         let used = account.mailboxes.room_used(mailbox, limit).await?;
         let (used, limit) = (used.div_ceil(UNIT), limit / UNIT);
         out.line(format_args!("* QUOTA \"{root}\" (STORAGE {used} {limit})"));

@@ -93,7 +93,7 @@ impl Desk {
             return Ok(());
         }
         let asked = match &resync.known {
-            Some(known) => selected.uids(known),
+            Some(known) => selected.uids_given(known),
             None => Uids::of_ranges([(1, folder.uid_next.0.saturating_sub(1).max(1))]),
         };
         let mailboxes = &self.account.mailboxes;

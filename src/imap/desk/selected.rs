@@ -69,9 +69,13 @@ impl Selected {
 
     /// A set of UIDs, with the last there is in the place of `*`.
     pub(super) fn uids(&self, set: &NumberSet) -> Uids {
-        let last = self.view.known().last().map_or(1, |one| one.uid.0);
-        let number = |number: u32| if number == STAR { last } else { number };
-        Uids::of_ranges(set.0.iter().map(|(a, b)| (number(*a), number(*b))))
+        uids_up_to(self.view.known().last().map_or(1, |one| one.uid.0), set)
+    }
+
+    /// The same where what is gone is asked for: `*` is the last that was ever given, and may be gone itself.
+    pub(super) fn uids_given(&self, set: &NumberSet) -> Uids {
+        let next = self.view.folder().uid_next.0;
+        uids_up_to(next.saturating_sub(1).max(1), set)
     }
 
     /// The UIDs from the first to the last of each range of numbers. What stands in between and isn't known is no message.
@@ -121,6 +125,11 @@ impl Selected {
         let uids = places.iter().filter_map(|place| known.get(*place));
         uids.map(|one| one.uid).collect()
     }
+}
+
+fn uids_up_to(last: u32, set: &NumberSet) -> Uids {
+    let number = |number: u32| if number == STAR { last } else { number };
+    Uids::of_ranges(set.0.iter().map(|(a, b)| (number(*a), number(*b))))
 }
 
 /// Marks as a client wrote them. `\Recent` and the like nobody can set.

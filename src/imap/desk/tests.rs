@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::id::{MailboxId, PasswordId, StaffId};
 use crate::imap::codec::grammar;
 use crate::imap::command::{AppendHead, RawName};
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Allowance, Mailboxes};
+use crate::net::{Loads, Network};
 use crate::staff::{Entrant, LetIn, RoleMailbox};
 use crate::store::{Files, LockedStore};
 use crate::vault::Vault;
@@ -42,6 +43,8 @@ struct House {
     mailbox: MailboxId,
     /// Into which roles' mailboxes all are let.
     roles: watch::Sender<Vec<RoleMailbox>>,
+    /// What may come in at once.
+    under_way: Arc<Loads<Network>>,
     directory: TempDir,
 }
 
@@ -55,6 +58,7 @@ impl House {
             mailboxes: Mailboxes::new(store.unwrap(), clock),
             mailbox: MailboxId::from(StaffId::random()),
             roles: watch::Sender::default(),
+            under_way: Loads::new(u64::MAX, 0),
             directory,
         }
     }
@@ -78,7 +82,8 @@ impl House {
             mailbox: self.mailbox,
             let_in: LetIn::pretended(self.roles.subscribe()),
             mailboxes: self.mailboxes.clone(),
-            room: 100_000,
+            room: Allowance::new(100_000),
+            under_way: self.under_way.clone(),
         };
         let turns = Turns::new(searches.clone(), None);
         Talk(Desk::new(account, 10_000, turns))

@@ -5,6 +5,7 @@ use super::{Desk, Done, No, Sink, Stop};
 use crate::imap::command::{Numbers, Transfer};
 use crate::imap::host::Account;
 use crate::imap::write;
+use crate::mailbox::Halfway;
 use crate::store::{ActDone, Flags, Uid};
 
 impl Desk {
@@ -21,25 +22,36 @@ impl Desk {
         let uids = selected.uids_at(&places);
         let (from, whose) = (selected.view.id(), selected.whose.clone());
         let to = self.folder_to_fill(&transfer.to).await?.folder;
-        let (boxes, room) = (&self.account.mailboxes, Some(self.account.room));
+        let room = Some(self.account.room.now());
+        let boxes = &self.account.mailboxes;
         let done = match transfer.moves {
             true => whose.move_to(boxes, (from, &uids), to.id, room).await,
-            false => boxes.copy(from, &uids, to.id, room).await,
+            false => boxes
+                .copy(from, &uids, to.id, room)
+                .await
+                .map_err(Halfway::from),
         };
-        let done = done.map_err(|error| No::from(error).try_create())?;
         if let Some(selected) = &mut self.selected {
             // Also a copy may go into the open folder.
             selected.stirred = true;
         }
-        let Some(code) = copied(&done) else {
-            return Ok(Done::plain());
+        let (done, failed) = match done {
+            Ok(done) => (done, None),
+            Err(Halfway { done, error }) => (*done, Some(No::from(error).try_create())),
         };
-        if !transfer.moves {
-            return Ok(Done::coded(&code));
+        let code = copied(&done);
+        if let Some(code) = code.as_ref().filter(|_| transfer.moves) {
+            // Before the numbers move (RFC 6851 §4.3); and what was moved before it failed has moved.
+            out.line(format_args!("* OK [{code}] Moved"));
         }
-        // Before the numbers move (RFC 6851 §4.3).
-        out.line(format_args!("* OK [{code}] Moved"));
-        Ok(Done::plain())
+        match (failed, code) {
+            (Some(no), _) => Err(no.into()),
+            (None, None) => Ok(Done::plain()),
+            (None, Some(code)) if !transfer.moves => Ok(Done::coded(&code)),
+            // RFC 6851 §4.4
+            (None, Some(_)) if self.enabled.qresync => Ok(Done::AsOfNow),
+            (None, Some(_)) => Ok(Done::plain()),
+        }
     }
 }
 

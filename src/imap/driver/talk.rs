@@ -137,7 +137,7 @@ impl<H: Host> Door<H> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let mut begun = None;
+        let mut begun = Begun::default();
         loop {
             let (used, step) = member.advance(wire.input());
             // What came together with the last command is not run for somebody who is out.
@@ -219,7 +219,7 @@ impl<H: Host> Door<H> {
         wire: &mut Wire<S>,
         member: &Member,
         desk: &mut Desk,
-        begun: &mut Option<(u64, Instant)>,
+        begun: &mut Begun,
         stop: &CancellationToken,
     ) -> Result<(), Gone>
     where
@@ -229,15 +229,21 @@ impl<H: Host> Door<H> {
         let now = Instant::now();
         let until = match awaiting {
             Awaiting::Command | Awaiting::Done => {
-                *begun = None;
+                *begun = Begun::default();
                 wire.rest();
                 now + self.timeouts.idle
             }
             // However slowly its octets come, a command has one deadline.
-            Awaiting::Rest => since(begun, 0, now) + self.timeouts.command,
-            Awaiting::Message { number, size } => {
+            Awaiting::Rest => since(&mut begun.part, 0, now) + self.timeouts.command,
+            Awaiting::Message {
+                first,
+                number,
+                size,
+            } => {
                 let whole = self.timeouts.data + Duration::from_secs(size / SLOWEST);
-                (now + self.timeouts.data).min(since(begun, number, now) + whole)
+                let message = since(&mut begun.part, number, now) + whole;
+                let append = since(&mut begun.append, first, now) + self.timeouts.append;
+                (now + self.timeouts.data).min(message).min(append)
             }
         };
         let mut shut_out = pin!(self.host.shut_out(desk.account().entrant));
@@ -267,7 +273,16 @@ fn only_reads(command: &Command) -> bool {
     )
 }
 
-/// Since when this is waited for: the rest of a line, or the message of this number.
+/// What is waited for, by its number, and since when.
+#[derive(Default)]
+struct Begun {
+    /// The rest of a line, or a message.
+    part: Option<(u64, Instant)>,
+    /// An APPEND, by its first message.
+    append: Option<(u64, Instant)>,
+}
+
+/// Since when this is waited for.
 fn since(begun: &mut Option<(u64, Instant)>, what: u64, now: Instant) -> Instant {
     match *begun {
         Some((before, at)) if before == what => at,

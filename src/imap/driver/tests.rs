@@ -13,7 +13,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::id::{MailboxId, PasswordId, StaffId};
 use crate::imap::host::Account;
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Allowance, Mailboxes};
+use crate::net::Loads;
 use crate::net::wire::Waits;
 use crate::staff::scram::Verifier;
 use crate::staff::{Entrant, Knocked, LetIn, LoginOutcome, Proof, Tried};
@@ -66,7 +67,8 @@ impl Host for House {
             mailbox: MailboxId::from(self.ada),
             let_in: LetIn::nowhere(),
             mailboxes: self.mailboxes.clone(),
-            room: 4 << 20,
+            room: Allowance::new(4 << 20),
+            under_way: Loads::new(u64::MAX, 0),
         }))
     }
 

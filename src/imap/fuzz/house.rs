@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::fuzz::entrant;
 use crate::id::{MailboxId, StaffId};
 use crate::imap::host::Account;
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Allowance, Mailboxes};
+use crate::net::Loads;
 use crate::staff::{LetIn, RoleMailbox};
 use crate::store::{Files, LockedStore};
 use crate::vault::Vault;
@@ -71,7 +72,8 @@ pub(super) fn with_account<T>(run: impl AsyncFnOnce(Account) -> T) -> T {
         mailbox: MailboxId::from(StaffId::random()),
         let_in: LetIn::pretended(roles),
         mailboxes: house.mailboxes.clone(),
-        room: 30_000,
+        room: Allowance::new(30_000),
+        under_way: Loads::new(u64::MAX, 0),
     };
     house.runtime.block_on(run(account))
 }

@@ -129,7 +129,7 @@ impl Stranger {
             Event::Starved if used == 0 || used == input.len() => Step::NeedInput,
             Event::Starved => Step::Continue,
             Event::Ready => Step::Say(b"+ Go on\r\n".to_vec()),
-            Event::Whole(whole) => self.run(&Zeroizing::new(whole)),
+            Event::Whole(whole) => self.run(&whole),
             Event::Refused(held) | Event::Misread(held, ..) => Step::Say(refused(&held)),
             Event::Broken(fault) => Step::Close(broken(self.frame.held(), input, fault)),
             // Not from a stranger.

@@ -25,8 +25,10 @@ struct Append {
     tag: Tag,
     refused: Option<No>,
     messages: usize,
-    /// The message that comes: its number among all of the session, and how long it is.
-    coming: (u64, u64),
+    /// How long they are together.
+    size: u64,
+    /// The number of its first message, and of the one that comes, among all of the session; and how long this one is.
+    coming: (u64, u64, u64),
 }
 
 /// Where in an APPEND the client is.
@@ -53,7 +55,9 @@ pub(in crate::imap) enum Awaiting {
     Rest,
     /// Octets of a message.
     Message {
-        /// Its number among all of the session, from 1.
+        /// The number of the first message of its APPEND among all of the session, from 1.
+        first: u64,
+        /// Its own number.
         number: u64,
         /// How long it is.
         size: u64,
@@ -94,8 +98,12 @@ impl Member {
             Reading::Idle(_) => Awaiting::Done,
             Reading::Append(_, Place::Behind) => Awaiting::Rest,
             Reading::Append(append, _) => {
-                let (number, size) = append.coming;
-                Awaiting::Message { number, size }
+                let (first, number, size) = append.coming;
+                Awaiting::Message {
+                    first,
+                    number,
+                    size,
+                }
             }
             Reading::Command if self.frame.is_empty() => Awaiting::Command,
             Reading::Command => Awaiting::Rest,
@@ -175,6 +183,15 @@ impl Member {
         Step::Close(answer)
     }
 
+    /// What was well asked and can't be done is no mistake: whoever fills a mailbox hears it for each message that is left.
+    fn refuse(&mut self, tag: &Tag, no: &No) -> Step<'static> {
+        let answer = no.tagged(tag);
+        match no.is_mistake() {
+            true => self.count(answer),
+            false => Step::Say(answer),
+        }
+    }
+
     fn go_on<'i>(
         &mut self,
         input: &'i [u8],
@@ -185,7 +202,12 @@ impl Member {
             Place::Announced(head) => {
                 append.messages += 1;
                 self.messages += 1;
-                append.coming = (self.messages, head.size);
+                append.size = append.size.saturating_add(head.size);
+                let first = match append.messages {
+                    1 => self.messages,
+                    _ => append.coming.0,
+                };
+                append.coming = (first, self.messages, head.size);
                 if head.size == 0 {
                     // So a client takes an APPEND of several back (RFC 3502 §6.3.11).
                     append.refuse(No::new("", "A message of no octets cancels the APPEND"));
@@ -193,6 +215,9 @@ impl Member {
                     append.refuse(No::new("TOOBIG", "The message is too large"));
                 } else if append.messages > self.limits.messages_at_once {
                     append.refuse(No::new("LIMIT", "Too many messages at once"));
+                } else if append.size > self.limits.message_size {
+                    let text = "The messages of one APPEND may be as long as one, together; append them in several";
+                    append.refuse(No::new("LIMIT", text));
                 }
                 if append.refused.is_some() {
                     return (0, self.begin(append, &head));
@@ -218,10 +243,7 @@ impl Member {
     /// A client that waits isn't told to go on with what isn't wanted; another one's message is on its way already.
     fn begin(&mut self, append: Append, head: &AppendHead) -> Step<'static> {
         match &append.refused {
-            Some(no) if head.sync => {
-                let answer = no.tagged(&append.tag);
-                return self.count(answer);
-            }
+            Some(no) if head.sync => return self.refuse(&append.tag, no),
             Some(no) if head.size > self.limits.message_size.saturating_mul(PATIENCE) => {
                 let mut answer = no.tagged(&append.tag);
                 answer.extend(bye("The message is too large"));
@@ -273,7 +295,7 @@ impl Member {
                     self.errors = 0;
                     Step::AppendFinish(append.tag)
                 }
-                Some(no) => self.count(no.tagged(&append.tag)),
+                Some(no) => self.refuse(&append.tag, &no),
             },
             Behind::Broken(fault) => {
                 let tag = format!("{} ", append.tag.0);
@@ -328,7 +350,8 @@ impl Append {
             tag,
             refused,
             messages: 0,
-            coming: (0, 0),
+            size: 0,
+            coming: (0, 0, 0),
         }
     }
 

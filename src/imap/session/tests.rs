@@ -298,6 +298,33 @@ fn a_refused_message_is_read_to_its_end() {
     );
 }
 
+/// Whoever fills a mailbox makes no mistake, however often it is too full.
+#[test]
+fn what_is_refused_ends_nothing() {
+    for append in [
+        &b"a append No {5}\r\n"[..],
+        b"a append No {5+}\r\nhello\r\n",
+    ] {
+        let asked = ask(&mut member(), &append.repeat(9));
+        assert_eq!(asked.len(), 18, "{asked:?}");
+        assert!(asked[17].starts_with("a NO [TRYCREATE]"), "{asked:?}");
+    }
+    let asked = ask(&mut member(), &b"a append X ( {5}\r\n".repeat(9));
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert!(asked[3].starts_with("closed: a BAD"), "{asked:?}");
+}
+
+#[test]
+fn messages_of_one_append_are_as_long_as_one_together() {
+    let sixty = "x".repeat(60);
+    for (second, answer) in [(40, "finish a"), (41, "a NO [LIMIT]")] {
+        let message = "y".repeat(second);
+        let said = format!("a append X {{60+}}\r\n{sixty} {{{second}+}}\r\n{message}\r\n");
+        let asked = ask(&mut member(), said.as_bytes());
+        assert!(asked.last().unwrap().starts_with(answer), "{asked:?}");
+    }
+}
+
 #[test]
 fn mistakes_are_answered_and_too_many_end_it() {
     let mut member = member();

@@ -51,7 +51,7 @@ async fn a_copy_of_many_that_has_no_room_leaves_none() {
     let other = MailboxId::from(crate::id::StaffId::random());
     let others = boxes.folders(other).await.unwrap()[0].id;
     let moved = boxes.move_to(archive, &uids, others, Some(522_521)).await;
-    assert!(full(moved.map(drop)));
+    assert!(full(moved.map(drop).map_err(MailboxError::from)));
     assert_eq!(there().await, 1_001);
     boxes
         .move_to(archive, &uids, inbox.id, Some(1))
@@ -262,6 +262,33 @@ async fn several_are_appended_together_or_not_at_all() {
     refuse_more_entries(world.store.files(), 3).await;
     assert_eq!(two().await.unwrap().len(), 2);
     assert!(two().await.is_err());
+    let folders = world.boxes.folders(owner).await.unwrap();
+    assert_eq!(folders[0].record.messages, 2);
+}
+
+/// However many are appended at once, a mailbox holds no more than it may.
+#[tokio::test]
+async fn what_comes_at_once_has_room_together() {
+    let world = World::new().await;
+    let owner = MailboxId::from_bytes([7; 16]);
+    let inbox = world.boxes.folders(owner).await.unwrap()[0].clone();
+    let one = async || {
+        let mut body = world.store.begin_body().await.unwrap();
+        body.write(&[b'x'; 488]).await.unwrap();
+        let appended = Appended {
+            outline: None,
+            body: body.finish(),
+            marks: Marks::default(),
+            received_at: None,
+        };
+        // With what is written of each besides, there's room for two.
+        world.boxes.append(&inbox, appended, 2_500).await
+    };
+    let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+    let (taken, refused): (Vec<_>, Vec<_>) = [a, b, c, d].into_iter().partition(Result::is_ok);
+    assert_eq!((taken.len(), refused.len()), (2, 2));
+    let full = |error: MailboxError| matches!(error, MailboxError::Refused(ActRefusal::Full));
+    assert!(refused.into_iter().all(|one| full(one.unwrap_err())));
     let folders = world.boxes.folders(owner).await.unwrap();
     assert_eq!(folders[0].record.messages, 2);
 }

@@ -66,12 +66,13 @@ pub fn mailboxes(value: &[u8]) -> Option<Vec<EmailAddress>> {
     named.iter().map(Named::address).collect()
 }
 
-/// Whatever any program could take for an address, wherever it stands outside comments and quoted names.
+/// Whatever any program could take for an address, wherever it stands outside comments and quoted names. White space and
+/// comments around its words, which the obsolete forms allow (RFC 5322 §4.4), hide none.
 pub fn any_addresses(value: &[u8]) -> Vec<String> {
     let (mut found, mut at) = (Vec::new(), 0);
-    // Where a local part that stands here may begin.
-    let mut begin = 0;
     let is_ended = ended_comments(value);
+    // A local part that may end here, where its last word begins, and whether white space or a comment came behind it.
+    let (mut local, mut last, mut is_behind) = (Vec::new(), 0, false);
     // Behind a quoted string without an end all others are without one as well.
     let mut quotes_end = true;
     while let Some(&byte) = value.get(at) {
@@ -86,21 +87,63 @@ pub fn any_addresses(value: &[u8]) -> Vec<String> {
             _ => None,
         };
         if byte == b'@' {
-            let domain = &rest[1..][..domain_end(&rest[1..])];
-            let parts = [&value[begin..at], domain].map(String::from_utf8_lossy);
-            if begin < at && !domain.is_empty() {
-                found.push(parts.join("@"));
+            let (domain, first) = domain_across(value, at + 1, &is_ended);
+            // Some programs take no more than the words beside it.
+            let (whole, beside) = ((&*local, &*domain), (&local[last..], &domain[..first]));
+            if !local.is_empty() && !domain.is_empty() {
+                found.push(joined(whole));
+                found.extend((beside != whole).then(|| joined(beside)));
             }
         }
         let next = at + octets.unwrap_or(1);
-        match byte {
-            b'"' => begin = at,
-            _ if is_atom(byte) => {}
-            _ => begin = next,
+        let is_word = byte == b'"' || is_atom(byte);
+        if is_word {
+            // Only a dot makes one of two words.
+            if byte == b'"' || is_behind && byte != b'.' && !local.ends_with(b".") {
+                local.clear();
+                last = 0;
+            } else if is_behind {
+                last = local.len();
+            }
+            local.extend_from_slice(&value[at..next]);
+            is_behind = false;
+        } else if byte.is_ascii_whitespace() || byte == b'(' && octets.is_some() {
+            is_behind = true;
+        } else {
+            local.clear();
+            last = 0;
         }
         at = next;
     }
     found
+}
+
+fn joined((local, domain): (&[u8], &[u8])) -> String {
+    [local, domain].map(String::from_utf8_lossy).join("@")
+}
+
+/// The domain that begins here, without the white space and the comments around its dots; and how long its first word is.
+fn domain_across(value: &[u8], mut at: usize, is_ended: &[bool]) -> (Vec<u8>, usize) {
+    let (mut domain, mut first) = (Vec::new(), 0);
+    loop {
+        while let Some(&byte) = value.get(at) {
+            match byte {
+                b'(' if is_ended[at] => at += comment_end(&value[at..]).unwrap_or(1),
+                _ if byte.is_ascii_whitespace() => at += 1,
+                _ => break,
+            }
+        }
+        let part = &value[at..][..domain_end(&value[at..])];
+        let goes_on = domain.is_empty() || domain.ends_with(b".") || part.starts_with(b".");
+        if part.is_empty() || !goes_on {
+            return (domain, first);
+        }
+        if domain.is_empty() {
+            first = part.len();
+        }
+        domain.extend_from_slice(part);
+        at += part.len();
+    }
 }
 
 /// The value of a field that some program may take for `From:`; none within if its name is written oddly.

@@ -43,9 +43,12 @@ enum Gone {
     /// The peer went, or its socket broke.
     #[error("the peer is gone: {0}")]
     Peer(#[from] io::Error),
-    /// The peer said nothing for too long.
-    #[error("the peer was silent for too long")]
+    /// Nobody logged in for too long.
+    #[error("nobody logged in in time")]
     Silent,
+    /// Who had logged in said nothing for too long.
+    #[error("the peer was silent for too long")]
+    Idle,
     /// Who had logged in may not be here any more.
     #[error("the account or the password was revoked")]
     Revoked,
@@ -65,6 +68,8 @@ impl Gone {
     fn last(&self) -> Vec<u8> {
         match self {
             Self::Peer(_) | Self::Unreadable(_) | Self::CutShort => Vec::new(),
+            // RFC 1939 §3: nothing is said then.
+            Self::Idle => Vec::new(),
             Self::Silent => err("[SYS/TEMP] Waited too long"),
             Self::Revoked => {
                 err("[SYS/PERM] The account or its password has changed, please log in again")

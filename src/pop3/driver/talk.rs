@@ -187,7 +187,7 @@ impl<H: Host> Door<H> {
             () = stop.cancelled() => Err(Gone::Stopped),
             () = self.host.shut_out(place.account.entrant) => Err(Gone::Revoked),
             read = wire.read() => Ok(read?),
-            () = sleep_until(until) => Err(Gone::Silent),
+            () = sleep_until(until) => Err(Gone::Idle),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! How much of a mailbox is used, and how much of that strangers may use. What waits and what is junk has a share of its own:
 //! whoever writes to somebody who doesn't know them takes no room from the mail that is wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, hash_map};
 
 use super::deliver::{DeliverTo, Delivery};
 use super::folder::{Folder, name_indexes};
-use super::{FolderName, SpecialUse};
+use super::working::Working;
+use super::{FolderName, SpecialUse, room_of};
 use crate::id::MailboxId;
 use crate::store::StoreError;
 use crate::store::writer::Tx;
@@ -72,6 +73,41 @@ impl StrangersRoom {
             SpecialUse::Unconfirmed => Some(share / UNPROVEN),
             _ => None,
         }
+    }
+}
+
+/// How much is used of mailboxes into which messages of one group are put by hand, with those of them that were taken.
+#[derive(Default)]
+pub(in crate::store) struct RoomTaken(HashMap<MailboxId, u64>);
+
+impl RoomTaken {
+    /// Takes room for a message of this length, if its mailbox, which may hold `limit`, has it.
+    pub(in crate::store) async fn take(
+        &mut self,
+        delivery: &Delivery,
+        (size, limit): (u64, u64),
+        working: &mut Working,
+        tx: &mut Tx<'_>,
+    ) -> Result<bool, StoreError> {
+        let mailbox = match &delivery.to {
+            DeliverTo::Named(mailbox, _) => Some(*mailbox),
+            DeliverTo::Folder(id) => working.mailbox_of(*id, tx).await?,
+        };
+        let Some(mailbox) = mailbox else {
+            return Ok(true);
+        };
+        let used = match self.0.entry(mailbox) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(unknown) => {
+                unknown.insert(working.room_taken(mailbox, limit, tx).await?)
+            }
+        };
+        let then = used.saturating_add(room_of(size));
+        let fits = then <= limit;
+        if fits {
+            *used = then;
+        }
+        Ok(fits)
     }
 }
 

@@ -104,7 +104,7 @@ async fn patterns_cost_little() {
 async fn what_is_read_ahead_is_bounded() {
     let house = House::new().await;
     let mut desk = house.desk();
-    desk.0.account.room = 1 << 30;
+    desk.0.account.room.set(1 << 30);
     let pad = "x".repeat(60_000);
     for _ in 0..12 {
         desk.append("INBOX", &[], &format!("X-Pad: {pad}\r\n\r\nbody\r\n"))
@@ -135,7 +135,7 @@ async fn what_is_read_ahead_is_bounded() {
 async fn messages_of_one_append_hold_what_they_are() {
     let house = House::new().await;
     let mut desk = house.desk();
-    desk.0.account.room = 1 << 30;
+    desk.0.account.room.set(1 << 30);
     let inbox = RawName(b"INBOX".to_vec());
     for (size, most) in [(10, 60), (60_000, 17)] {
         desk.0.append_to(&inbox).await.unwrap();
@@ -197,7 +197,7 @@ async fn messages_are_not_without_number() {
     ] {
         let house = House::new().await;
         let mut desk = house.desk();
-        desk.0.account.room = room;
+        desk.0.account.room.set(room);
         desk.append("INBOX", &[], "x").await;
         desk.say("select INBOX").await;
         let mut last = String::new();
@@ -211,4 +211,57 @@ async fn messages_are_not_without_number() {
         let known = desk.0.selected.as_ref().unwrap().view.known().len();
         assert!((most..=4_000).contains(&known), "{known}");
     }
+}
+
+/// Who takes what is written, and remembers how much it was at once.
+#[derive(Default)]
+struct Narrow {
+    held: Vec<u8>,
+    most: usize,
+}
+
+impl Sink for Narrow {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.held
+    }
+
+    async fn relieve(&mut self) -> io::Result<()> {
+        self.most = self.most.max(self.held.len());
+        self.held.clear();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn news_of_many_messages_is_not_held_at_once() {
+    let house = House::new().await;
+    let (mut one, mut other) = (house.desk(), house.desk());
+    for _ in 0..50 {
+        one.append("INBOX", &["\\Deleted"], "x").await;
+    }
+    other.say("select INBOX").await;
+    one.say("select INBOX").await;
+    one.say("EXPUNGE").await;
+    let (tag, mut out) = (Tag("a".to_owned()), Narrow::default());
+    assert!(other.0.run(&tag, Command::Noop, &mut out).await.is_ok());
+    assert!(out.most < 50, "{}", out.most);
+}
+
+/// What is appended lies on the disk before it's anybody's: it counts among all that comes in, until it's given up.
+#[tokio::test]
+async fn what_is_appended_counts_among_what_comes_in() {
+    let house = House::new().await;
+    house.under_way.set(100, 0);
+    let (mut one, mut other) = (house.desk(), house.desk());
+    let inbox = RawName(b"INBOX".to_vec());
+    one.0.append_to(&inbox).await.unwrap();
+    one.add(&[], &"x".repeat(60)).await.unwrap();
+    let heard = other.append("INBOX", &[], &"x".repeat(60)).await;
+    assert!(heard.starts_with("a NO [UNAVAILABLE]"), "{heard}");
+    other.0.forget_append();
+    one.0.forget_append();
+    let heard = other.append("INBOX", &[], &"x".repeat(60)).await;
+    assert!(heard.starts_with("OK"), "{heard}");
+    let heard = one.append("INBOX", &[], &"x".repeat(60)).await;
+    assert!(heard.starts_with("OK"), "{heard}");
 }

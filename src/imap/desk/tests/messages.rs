@@ -1,7 +1,8 @@
 //! What is read of messages, and said of them.
 
 use super::*;
-use crate::store::Uids;
+use crate::mailbox::Appended;
+use crate::store::{Marks, Uids};
 
 async fn with_three(house: &House) -> Talk {
     let mut desk = house.desk();
@@ -102,6 +103,7 @@ async fn marks_are_set_and_told() {
         heard,
         [
             "* OK [HIGHESTMODSEQ 7] The last change",
+            r"* 3 FETCH (UID 3 FLAGS (\Draft) MODSEQ (7))",
             "OK [MODIFIED 3] Done"
         ]
     );
@@ -150,10 +152,12 @@ async fn messages_are_copied_moved_and_expunged() {
     let heard = desk.say("EXPUNGE").await;
     assert_eq!(heard[0], "* VANISHED 3");
     assert!(heard[1].starts_with("OK [HIGHESTMODSEQ "), "{heard:?}");
-    assert_eq!(
-        desk.say("MOVE 1:2 Trash").await[1..],
-        ["* VANISHED 1:2", "OK Done"]
-    );
+    // RFC 6851 §4.4
+    let heard = desk.say("MOVE 1:2 Trash").await;
+    let last = desk.0.selected.as_ref().unwrap().view.told();
+    let done = format!("OK [HIGHESTMODSEQ {last}] Done");
+    assert_eq!(heard[1..], ["* VANISHED 1:2", &done]);
+    assert_eq!(desk.say("UID MOVE 1:2 Trash").await, ["OK Done"]);
 }
 
 #[tokio::test]
@@ -377,10 +381,16 @@ async fn a_damaged_message_is_not_said_to_be_gone() {
     let mut desk = with_three(&house).await;
     crate::store::testing::delete_outlines(&house.files()).await;
     crate::store::testing::spoil_first_chunks(&house.files()).await;
-    for command in ["FETCH 1 ENVELOPE", "UID FETCH 1 ENVELOPE"] {
+    for command in [
+        "FETCH 1 ENVELOPE",
+        "UID FETCH 1 ENVELOPE",
+        "FETCH 1:3 BODY[TEXT]",
+    ] {
         let heard = desk.end(command).await;
         assert!(heard.starts_with("NO [CORRUPTION]"), "{command}: {heard}");
     }
+    // Nor to have been read.
+    assert_eq!(desk.say("FETCH 1 FLAGS").await[0], "* 1 FETCH (FLAGS ())");
     assert_eq!(desk.end("UID FETCH 7 ENVELOPE").await, "OK Done");
 }
 
@@ -389,7 +399,7 @@ async fn a_damaged_message_is_not_said_to_be_gone() {
 async fn an_envelope_has_fields_that_are_too_long_to_be_kept() {
     let house = House::new().await;
     let mut desk = house.desk();
-    desk.0.account.room = 1 << 20;
+    desk.0.account.room.set(1 << 20);
     let people: Vec<_> = (0..800)
         .map(|number| format!("member{number}@party.example"))
         .collect();
@@ -410,15 +420,18 @@ async fn an_envelope_has_fields_that_are_too_long_to_be_kept() {
 
 /// RFC 7162 §3.2.4
 #[tokio::test]
-async fn with_qresync_reading_tells_uid_and_change() {
-    let house = House::new().await;
-    let mut desk = with_three(&house).await;
-    desk.say("ENABLE QRESYNC").await;
-    let heard = desk.say("FETCH 1 BODY[TEXT]").await.join("\r\n");
-    assert_eq!(
-        heard,
-        "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen) MODSEQ (5) UID 1)\r\nOK Done"
-    );
+async fn whoever_asked_for_changes_hears_uid_and_change_of_what_is_read() {
+    for enabled in ["QRESYNC", "CONDSTORE"] {
+        let house = House::new().await;
+        let mut desk = with_three(&house).await;
+        desk.say(&format!("ENABLE {enabled}")).await;
+        let heard = desk.say("FETCH 1 BODY[TEXT]").await.join("\r\n");
+        assert_eq!(
+            heard,
+            "* 1 FETCH (BODY[TEXT] {8}\r\nHello.\r\n FLAGS (\\Seen) MODSEQ (5) UID 1)\r\nOK Done",
+            "{enabled}"
+        );
+    }
 }
 
 /// Short ones are read beside their entries, longer ones chunk by chunk; and some places in between are empty.
@@ -464,4 +477,34 @@ async fn messages_of_all_lengths_are_read_whole() {
         .zip(&expected)
         .find(|(one, other)| one != other);
     assert_eq!((differs, heard.len()), (None, expected.len()));
+}
+
+/// What is moved is done piece by piece: a client hears where those are that were moved before it could not go on.
+#[tokio::test]
+async fn what_was_moved_before_it_failed_is_told() {
+    let house = House::new().await;
+    let boxes = &house.mailboxes;
+    let inbox = boxes.folders(house.mailbox).await.unwrap().remove(0);
+    let mut all = Vec::new();
+    for _ in 0..1_001 {
+        all.push(Appended {
+            body: boxes.begin().await.unwrap().finish(),
+            outline: None,
+            marks: Marks::default(),
+            received_at: None,
+        });
+    }
+    boxes.append_all(&inbox, all, u64::MAX).await.unwrap();
+    crate::store::testing::refuse_entries_from(&house.files(), 1_001).await;
+    let mut desk = house.desk();
+    desk.0.account.room.set(1 << 30);
+    desk.say("ENABLE QRESYNC").await;
+    desk.say("select INBOX").await;
+    let heard = desk.say("MOVE 1:* Archive").await;
+    assert!(
+        heard[0].starts_with("* OK [COPYUID ") && heard[0].ends_with(" 1:1000 1:1000] Moved"),
+        "{heard:?}"
+    );
+    assert_eq!(heard[1], "* VANISHED 1:1000");
+    assert!(heard[2].starts_with("NO [UNAVAILABLE]"), "{heard:?}");
 }

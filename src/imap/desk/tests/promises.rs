@@ -1,7 +1,7 @@
 //! What is easily lost and dearly missed, and what nothing else looks at.
 
 use super::*;
-use crate::store::{Uid, Uids};
+use crate::store::{ActRefusal, Uid, Uids};
 
 async fn with_three(house: &House) -> Talk {
     let mut desk = house.desk();
@@ -164,4 +164,39 @@ async fn what_left_is_told_up_to_the_last_uid() {
         told,
         [&format!(r"* 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ ({last}))")]
     );
+}
+
+/// A client that asks up to `*` doesn't know what the last is now.
+#[tokio::test]
+async fn what_left_at_the_end_is_told() {
+    let house = House::new().await;
+    let mut desk = house.desk();
+    for subject in ["a", "b", "c", "d"] {
+        desk.append("INBOX", &[], &mail(subject)).await;
+    }
+    desk.say("ENABLE QRESYNC").await;
+    desk.say("select INBOX").await;
+    let since = desk.0.selected.as_ref().unwrap().view.told();
+    desk.say("STORE 3:4 +FLAGS.SILENT (\\Deleted)").await;
+    desk.say("EXPUNGE").await;
+    let mut back = house.desk();
+    back.say("ENABLE QRESYNC").await;
+    back.say("select INBOX").await;
+    let asked = format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)");
+    assert_eq!(
+        back.say(&asked).await,
+        ["* VANISHED (EARLIER) 3:4", "OK Done"]
+    );
+}
+
+/// A disk that is short is nobody's quota (RFC 5530 §3).
+#[test]
+fn a_full_disk_is_not_the_mailboxs_fault() {
+    let (left, reserve) = (1, 2);
+    for error in [StoreError::Full, StoreError::Reserved { left, reserve }] {
+        let said = said(Err(error.into()));
+        assert!(said.starts_with("a NO [UNAVAILABLE]"), "{said}");
+    }
+    let said = said(Err(MailboxError::from(ActRefusal::Full).into()));
+    assert!(said.starts_with("a NO [OVERQUOTA]"), "{said}");
 }

@@ -147,6 +147,11 @@ async fn what_is_held_back_is_not_passed_over() {
             "OK Done"
         ]
     );
+    // Nor is it where all should have been told, and could not be read.
+    assert_eq!(
+        Done::AsOfNow.text(other.0.selected.as_ref()),
+        "[HIGHESTMODSEQ 5] Done"
+    );
     assert_eq!(
         other.say("STORE 3 +FLAGS.SILENT (\\Seen)").await,
         ["* 3 FETCH (UID 3 MODSEQ (8))", held_back, "OK Done"]

@@ -383,6 +383,10 @@ async fn folders_are_made_named_and_removed_within_a_role() {
         let heard = desk.end(command).await;
         assert!(heard.starts_with(answer), "{command}: {heard}");
     }
+    assert_eq!(
+        desk.end("CREATE Shared/office/INBOX").await,
+        "NO [CANNOT] This role's INBOX is called Shared/office; nothing stands in it"
+    );
     let leeds = "Shared/office/Old/Leeds";
     desk.append(leeds, &[], &mail("one")).await;
     let heard = desk.end(&format!("DELETE {leeds}")).await;
@@ -500,4 +504,39 @@ async fn each_mailbox_has_its_room() {
         let heard = desk.end(&format!("GETQUOTAROOT {folder}")).await;
         assert!(heard.starts_with("NO [NONEXISTENT]"), "{heard}");
     }
+}
+
+/// What LIST shows can be opened: a folder of one's own that was called so before the role's mailbox stood there, unless the
+/// role has one of its name.
+#[tokio::test]
+async fn what_was_called_so_before_is_not_lost() {
+    let house = House::new().await;
+    for own in [
+        "Shared",
+        "Shared/office",
+        "Shared/office/Old",
+        "Shared/office/Sent",
+    ] {
+        let name = FolderName::parse(own).unwrap();
+        house.mailboxes.create(house.mailbox, name).await.unwrap();
+    }
+    let mut desk = house.desk();
+    for folder in ["Shared/office/Old", "Shared/office/Sent"] {
+        desk.append(folder, &[], &mail("own")).await;
+    }
+    house.let_into(&["office"]);
+    let listed = desk.say("LIST \"\" Shared/office*").await;
+    assert_eq!(with(&listed, "office/Old\"").len(), 1, "{listed:?}");
+    assert_eq!(with(&listed, "office/Sent\"").len(), 1, "{listed:?}");
+    let opened = desk.say("select Shared/office/Old").await;
+    assert!(opened.contains(&"* 1 EXISTS".to_owned()), "{opened:?}");
+    let heard = desk.say("GETQUOTAROOT Shared/office/Old").await;
+    assert_eq!(heard[0], r#"* QUOTAROOT "Shared/office/Old" """#);
+    // The role's own comes first.
+    let opened = desk.say("select Shared/office/Sent").await;
+    assert!(opened.contains(&"* 0 EXISTS".to_owned()), "{opened:?}");
+    assert_eq!(desk.end("RENAME Shared/office/Old Mine").await, "OK Done");
+    let opened = desk.say("select Mine").await;
+    assert!(opened.contains(&"* 1 EXISTS".to_owned()), "{opened:?}");
+    assert_eq!(house.counts("office").await, counts([]));
 }

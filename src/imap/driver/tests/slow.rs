@@ -43,3 +43,24 @@ fn nothing_is_said_inside_a_message() {
     assert_eq!(Gone::Desk(Ended::HalfSaid).last_words(), b"");
     assert!(!Gone::Desk(Ended::FolderGone).last_words().is_empty());
 }
+
+/// However long each of its pieces may take, an APPEND has one deadline.
+#[tokio::test]
+async fn an_append_does_not_last_for_ever() {
+    let house = House::new().await;
+    let timeouts = Timeouts {
+        append: SOON,
+        linger: SOON,
+        ..Timeouts::default()
+    };
+    let mut member = Call::log_in(&door(&house, timeouts, Limits::default())).await;
+    let begun = b"b append INBOX {1000+}\r\n";
+    member.pipe.write_all(begun).await.unwrap();
+    let mut ticks = tokio::time::interval(SOON / 5);
+    let mut octets = 0;
+    while member.pipe.write_all(b"x").await.is_ok() {
+        ticks.tick().await;
+        octets += 1;
+        assert!(octets < 500, "it is still listened to");
+    }
+}
