@@ -330,7 +330,7 @@ async fn the_sheet_takes_a_code_of_who_has_a_second_factor() {
         reason: None,
     };
     let refused = party.server.ask_with(&mistyped, Some(&code)).await;
-    let refused = refused.err().expect("it's wrong");
+    let refused = refused.expect_err("it's wrong");
     assert!(refused.why.contains("passphrase"), "{refused}");
     // That used no code up.
     let (_, sheet) = party
