@@ -23,6 +23,7 @@ use super::second::SecondPerson;
 use super::sent::SentMail;
 use super::tries::{Proof, TryRules, WrongPasswords};
 use super::used::Used;
+use crate::address::EmailAddress;
 use crate::audit::{Act, ActObject, LogKind};
 use crate::clock::Clock;
 use crate::id::StaffId;

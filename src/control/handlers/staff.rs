@@ -92,7 +92,7 @@ fn parsed<'a>(
     addresses: impl IntoIterator<Item = &'a String>,
     what: &str,
 ) -> Result<Vec<EmailAddress>, Failure> {
-    let parse = |text| {
+    let parse = |text: &String| {
         EmailAddress::parse(text)
             .map_err(|error| Failure::from_error(crate::control::Class::Misuse, what, &error))
     };
