@@ -76,6 +76,7 @@ pub(super) use outline::{
 pub use read::{Changes, Kept, Opening};
 pub(super) use restored::raise_uid_validity;
 pub use several::goes_for_good;
+pub(super) use share::Filled;
 pub use share::{StrangersRoom, counted_bytes};
 pub(super) use unconfirmed::{discard_waiting, release};
 pub use watch::FolderWatch;
