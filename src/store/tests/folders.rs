@@ -195,6 +195,11 @@ async fn what_was_being_forgotten_goes_with_the_next_start() {
     let (store, directory) = store().await;
     let owner = staff(&store).await;
     let message = accept(&store, owner, &vec![b'x'; 2 * CHUNK]).await;
+    let row = sqlx::query("SELECT sealed FROM chunk WHERE message_id = $1 AND idx = 1")
+        .bind(message.as_bytes().as_slice())
+        .fetch_one(&store.readers)
+        .await;
+    let sealed: Vec<u8> = row.expect("is there").get(0);
     let from = inbox(&store, owner).await.folder.id;
     let vault = store.vault().clone();
     store.close().await;
@@ -217,6 +222,11 @@ async fn what_was_being_forgotten_goes_with_the_next_start() {
         .expect("counts")
         .get(0);
     assert_eq!(count, 0);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while traces::stands_in(&directory, &sealed[100..400]) {
+        assert!(Instant::now() < deadline, "the body is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // The folder says that a message is missing, since nobody expunged it.
     let found = store.verify(|_, _| ()).await.expect("verifies").findings;
     assert_eq!(found.len(), 1, "{found:?}");
