@@ -246,6 +246,7 @@ impl Mailboxes {
                 threads.add(*id, *received_at, outline);
             }
         }
+        threads.settle();
         Ok(threads)
     }
 }
