@@ -57,7 +57,7 @@ mod unconfirmed;
 mod watch;
 mod working;
 
-pub use act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct, MarkChange};
+pub use act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct, MarkChange, RoomFor};
 pub use deliver::{DeliverTo, Delivery, Placed};
 pub(super) use deliver::{deliver, read_ahead, takes};
 pub use entry::{Entry, EntryRecord};

@@ -108,7 +108,7 @@ impl TakenOut {
             } => (*from, uids, Some((*to, *at, *goes_on))),
             FolderAct::Expunge { folder, uids, .. }
             | FolderAct::Discard { folder, uids, .. }
-            | FolderAct::Expire { folder, uids } => (*folder, uids, None),
+            | FolderAct::Expire { folder, uids, .. } => (*folder, uids, None),
             _ => return Ok(Self::default()),
         };
         if working.special_use(from, tx).await? != Some(Some(SpecialUse::Unconfirmed)) {
