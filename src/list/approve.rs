@@ -13,7 +13,7 @@ use crate::audit::{Act, ActObject, LogKind, NotCanonical};
 use crate::consent::MaskedCount;
 use crate::id::MailingId;
 use crate::message::reading::Reading;
-use crate::staff::{Actor, CodeAsked, NotAllowed, sign_checkpoint};
+use crate::staff::{Actor, CodeAsked, NotAllowed, StaffError, sign_checkpoint};
 use crate::store::{Approval, MailingRecord, MailingState, NewEvent, Role, Step};
 use crate::template::Text;
 use crate::vault::ConfirmToken;
@@ -239,20 +239,7 @@ impl Mailings {
         approving: Approving<'_>,
     ) -> Result<MailingInfo, ListError> {
         let mailing = running.now();
-        let terms = self.0.terms.load_full();
-        let second =
-            mailing.record.second_person || self.needs_second_person(&terms, &mailing.record.list);
-        self.may_approve(by, &mailing.record, second)?;
-        if terms.list(&mailing.record.list).is_none() {
-            return Err(ListError::NotConfigured(mailing.record.list.clone()));
-        }
-        let held_for = self.clock().now().duration_since(mailing.record.created_at);
-        if held_for >= HELD_FOR {
-            return Err(ListError::TooOld);
-        }
-        if !terms.settings.signer(&mailing.record.list).can_sign() {
-            return Err(ListError::NoKey);
-        }
+        let terms = self.may_release(by, &mailing.record)?;
         let why = self
             .dns_allows(&terms, &mailing.record.list, approving.despite)
             .await?;
@@ -260,6 +247,10 @@ impl Mailings {
         self.prepared(&mailing).await?;
         // Last: a code that was good is used up.
         self.staff().prove(by, approving.code).await?;
+        // DNS may have taken its time: what was allowed before it may not be any more.
+        let gone = || StaffError::Revoked(by.name().to_owned());
+        let by = &self.staff().actor(by.id()).ok_or_else(gone)?;
+        self.may_release(by, &mailing.record)?;
         let now = self.clock().now();
         let act = self.act(by, "mailing approve", running.id, why.as_deref());
         let codes = mailing.record.constituencies.as_deref();
@@ -290,6 +281,23 @@ impl Mailings {
         self.sign_quietly().await;
         self.0.work.notify_one();
         Ok(self.info(&released))
+    }
+
+    /// Whether a mailing may go now, by this person's word; by what is in force, which is given back.
+    fn may_release(&self, by: &Actor, record: &MailingRecord) -> Result<Arc<Terms>, ListError> {
+        let terms = self.0.terms.load_full();
+        let second = record.second_person || self.needs_second_person(&terms, &record.list);
+        self.may_approve(by, record, second)?;
+        if terms.list(&record.list).is_none() {
+            return Err(ListError::NotConfigured(record.list.clone()));
+        }
+        if self.clock().now().duration_since(record.created_at) >= HELD_FOR {
+            return Err(ListError::TooOld);
+        }
+        if !terms.settings.signer(&record.list).can_sign() {
+            return Err(ListError::NoKey);
+        }
+        Ok(terms)
     }
 
     /// Whether somebody may let a mailing go. Its sender is asked for what sending it asks: a grant may have been narrowed,

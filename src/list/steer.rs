@@ -158,7 +158,9 @@ impl Mailings {
     pub async fn resume(&self, id: MailingId, by: &Actor) -> Result<MailingInfo, ListError> {
         self.may_steer(by, id).await?;
         let mailing = self.mailing(id).await?;
-        if !(by.has(Role::Approver) || by.has(Role::Admin)) {
+        // What somebody wrote themselves goes on only as long as they may send it, whatever else they are.
+        let is_sender = by.id() == mailing.record.sender;
+        if is_sender || !(by.has(Role::Approver) || by.has(Role::Admin)) {
             self.may_send(by, &mailing.record)?;
         }
         let list = &mailing.record.list;

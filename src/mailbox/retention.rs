@@ -85,20 +85,31 @@ impl Mailboxes {
         for leaving in self.plan(mailbox, keeping, Some(now)).await? {
             let due = leaving.messages.iter().filter(|(_, at)| *at <= now);
             let due: Vec<Uid> = due.map(|(uid, _)| *uid).collect();
-            erased += self.let_go(leaving.folder, &due).await?;
+            erased += self.let_go(leaving.folder, &due, now).await?;
         }
         Ok(erased)
     }
 
-    /// Erases messages whose time is over, as long as their mailbox is not on hold. Answers how many those were.
+    /// Erases messages whose time was found to be over then, as long as their mailbox is not on hold and their folder has
+    /// the name that it had. Answers how many those were.
     ///
     /// # Errors
     /// A [`MailboxError`]; what was erased before it is gone.
-    pub(super) async fn let_go(&self, folder: FolderId, uids: &[Uid]) -> Result<u64, MailboxError> {
+    pub(super) async fn let_go(
+        &self,
+        folder: FolderId,
+        uids: &[Uid],
+        planned_at: Timestamp,
+    ) -> Result<u64, MailboxError> {
         let mut erased = 0;
         for piece in uids.chunks(PIECE) {
             let uids = Uids::of(piece.iter().copied());
-            match self.act(FolderAct::Expire { folder, uids }).await {
+            let expire = FolderAct::Expire {
+                folder,
+                uids,
+                planned_at,
+            };
+            match self.act(expire).await {
                 Ok(done) => erased += done.expunged.count(),
                 Err(MailboxError::Refused(ActRefusal::Held | ActRefusal::NoFolder)) => break,
                 Err(error) => return Err(error),
@@ -189,7 +200,7 @@ impl Mailboxes {
             true => self.threads(letters()).await?,
             false => Threads::default(),
         };
-        // What went into Trash with its folder went there then.
+        // What went into Trash with its folder, or came back from it, did so then.
         let put = |entry: &Entry, folder: &Folder| {
             let named = folder.record.named_at.unwrap_or(Timestamp::MIN);
             entry.record.kept_at.max(named)
@@ -198,7 +209,7 @@ impl Mailboxes {
             How::Thread => {
                 let own = entry.record.received_at;
                 let last = threads.last_of(entry.message).unwrap_or(own).max(own);
-                let stays = entry.record.kept_at.saturating_add(GRACE);
+                let stays = put(entry, folder).saturating_add(GRACE);
                 after(last, keeping.mail).max(stays.unwrap_or(Timestamp::MAX))
             }
             How::Junk => after(put(entry, folder), keeping.junk),
@@ -246,6 +257,7 @@ impl Mailboxes {
                 threads.add(*id, *received_at, outline);
             }
         }
+        threads.settle();
         Ok(threads)
     }
 }

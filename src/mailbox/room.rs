@@ -15,7 +15,7 @@ use crate::message::outline::{Outline, Scanner};
 use crate::store::{
     AcceptMessage, ActDone, ActRefusal, Body, BodyWriter, Change, DeliverTo, Delivery, Entry,
     Flags, Folder, FolderAct, FolderName, MarkAct, MarkChange, Marks, MessageRecord, ModSeq,
-    OutlineRow, Placed, Room, SpecialUse, Step, Store, StoreError, Uid, Uids, room_of,
+    OutlineRow, Placed, Room, RoomFor, SpecialUse, Step, Store, StoreError, Uid, Uids, room_of,
 };
 
 /// How many messages one piece of an act has.
@@ -268,10 +268,21 @@ impl Mailboxes {
         let (done, whole) = self.pieces(uids, act).await;
         if whole.is_err() {
             // RFC 9051 §6.4.7
-            let placed: Vec<Uid> = done.placed.iter().map(|(_, placed)| placed.uid).collect();
-            self.expunge(to, &placed, false).await?;
+            self.take_back(from, to, &done.placed).await;
         }
         whole.map(|()| done)
+    }
+
+    /// Takes copies out again. Why the others could not be made matters more than that this can't be done either.
+    pub(super) async fn take_back(&self, from: FolderId, to: FolderId, placed: &[(Uid, Placed)]) {
+        for piece in placed.chunks(PIECE) {
+            let copied = piece.iter().map(|(uid, placed)| (*uid, placed.uid));
+            let copied = copied.collect();
+            if let Err(error) = self.act(FolderAct::TakeBack { from, to, copied }).await {
+                tracing::warn!(%error, "the first messages of a copy that was not finished stay");
+                return;
+            }
+        }
     }
 
     /// Puts messages into another folder instead, if its mailbox has room for all of them.
@@ -298,22 +309,21 @@ impl Mailboxes {
         self.as_far_as_can_be(uids, act).await
     }
 
-    /// What each piece may leave its mailbox with, so that those behind it have room as well: the first is refused if they
-    /// wouldn't.
+    /// The room of each piece, so that those behind it have some as well: the first is refused if they wouldn't.
     pub(super) async fn rooms(
         &self,
         from: FolderId,
         uids: &[Uid],
         limit: Option<u64>,
-    ) -> Result<impl Iterator<Item = Option<u64>>, MailboxError> {
-        let mut rooms = vec![limit];
+    ) -> Result<impl Iterator<Item = Option<RoomFor>>, MailboxError> {
+        let room = |keep_free| limit.map(|limit| RoomFor { limit, keep_free });
+        let (mut rooms, mut keep_free) = (vec![room(0)], 0_u64);
         let behind = uids.chunks(PIECE).skip(1).rev();
         for piece in behind.filter(|_| limit.is_some()) {
             let entries = self.entries(from, &Uids::of(piece.iter().copied())).await?;
             let sizes = entries.iter().map(|entry| room_of(entry.record.size));
-            let behind = sizes.fold(0, u64::saturating_add);
-            let last = rooms.last().copied().flatten();
-            rooms.push(last.map(|room| room.saturating_sub(behind)));
+            keep_free = sizes.fold(keep_free, u64::saturating_add);
+            rooms.push(room(keep_free));
         }
         Ok(rooms.into_iter().rev())
     }

@@ -33,19 +33,24 @@ impl Mailboxes {
                 }
                 Err(error) => return Err(error.into()),
             };
-            erased += self.expire(folder, before).await?;
+            erased += self.expire(folder, before, now).await?;
         }
         Ok(erased)
     }
 
     /// Erases what was put into a folder at this time or before.
-    async fn expire(&self, folder: FolderId, before: Timestamp) -> Result<u64, MailboxError> {
+    async fn expire(
+        &self,
+        folder: FolderId,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, MailboxError> {
         let Some(opening) = self.store().open_folder(folder).await? else {
             return Ok(0);
         };
         let entries = opening.entries.iter();
         let old = entries.filter(|entry| entry.record.kept_at <= before);
         let old: Vec<Uid> = old.map(|entry| entry.uid).collect();
-        self.let_go(folder, &old).await
+        self.let_go(folder, &old, now).await
     }
 }

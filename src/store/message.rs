@@ -8,9 +8,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::body::{Body, CHUNK, SealedChunk, insert_chunks};
 use super::change::{self, Step};
-use super::contact::{self, Stranger};
+use super::contact::{self, AuthorsMail, Stranger};
 use super::journal::JournalEntry;
-use super::mailbox::{self, Delivery, OutlineRow, Placed, RoomTaken, StrangersRoom, Working};
+use super::mailbox::{
+    self, Delivery, Filled, OutlineRow, Placed, RoomTaken, StrangersRoom, Working,
+};
 use super::record::{self, Record};
 use super::rows;
 use super::writer::{Tx, Write};
@@ -88,6 +90,15 @@ struct Fate {
     deliveries: Vec<Delivery>,
 }
 
+/// What was decided of a group so far. None of it is written yet, and the next have to reckon with it.
+#[derive(Default)]
+struct SoFar {
+    folders: Working,
+    authors: AuthorsMail,
+    filled: Filled,
+    room: RoomTaken,
+}
+
 impl AcceptMessage {
     /// Accepts this body with what is known of it. `record.size` is set from the body.
     pub fn new(vault: &Vault, body: Body, mut record: MessageRecord) -> Self {
@@ -153,8 +164,7 @@ impl AcceptMessage {
     /// Decides where it goes, or why it can't be taken.
     async fn fate(
         &self,
-        folders: &mut Working,
-        taken: &mut RoomTaken,
+        so_far: &mut SoFar,
         tx: &mut Tx<'_>,
     ) -> Result<Result<Fate, StoreError>, StoreError> {
         let waits = match &self.stranger {
@@ -164,31 +174,35 @@ impl AcceptMessage {
         let mut deliveries = self.deliveries.clone();
         if waits {
             if let Some(stranger) = &self.stranger
-                && stranger.has_much(tx).await?
+                && stranger.has_much(&mut so_far.authors, tx).await?
             {
                 return Ok(Err(StoreError::StrangersFull));
             }
             deliveries = deliveries.iter().map(contact::to_wait).collect();
         }
         if let Some(room) = &self.room {
-            match room.spare(deliveries, tx).await? {
+            match room.spare(deliveries, &so_far.filled, tx).await? {
                 Some(spared) => deliveries = spared,
                 None => return Ok(Err(StoreError::StrangersFull)),
             }
         }
         for delivery in &deliveries {
-            if !mailbox::takes(delivery, folders, tx).await? {
+            if !mailbox::takes(delivery, &mut so_far.folders, tx).await? {
                 return Ok(Err(StoreError::NoFolder));
             }
         }
         if let Some(limit) = self.limit {
             for delivery in &deliveries {
                 let room = (self.body.size(), limit);
-                if !taken.take(delivery, room, folders, tx).await? {
+                if !so_far.room.take(delivery, room, &mut so_far.folders, tx).await? {
                     return Ok(Err(StoreError::MailboxFull));
                 }
             }
         }
+        if let Some(stranger) = self.stranger.as_ref().filter(|_| waits) {
+            so_far.authors.count(stranger, self.body.size());
+        }
+        so_far.filled.count(&deliveries, self.body.size());
         Ok(Ok(Fate { waits, deliveries }))
     }
 }
@@ -198,61 +212,10 @@ impl Write for AcceptMessage {
     type Outcome = Result<Vec<Placed>, StoreError>;
 
     async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
-        debug_assert!(
-            writes.iter().all(Self::is_kept),
-            "an accepted message belongs somewhere"
-        );
-        let mut fates = Vec::with_capacity(writes.len());
-        let (mut folders, mut room) = (Working::default(), RoomTaken::default());
-        let deliveries = writes.iter().flat_map(|write| &write.deliveries);
-        mailbox::read_ahead(deliveries, &mut folders, tx).await?;
-        for write in writes {
-            fates.push(write.fate(&mut folders, &mut room, tx).await?);
-        }
-        let taken: Vec<(&Self, &Fate)> = writes
-            .iter()
-            .zip(&fates)
-            .filter_map(|(write, fate)| Some((write, fate.as_ref().ok()?)))
-            .collect();
-        rows::insert(
-            tx.connection,
-            "INSERT INTO message (id, staged, sealed) ",
-            " ON CONFLICT (id) DO UPDATE SET staged = excluded.staged, sealed = excluded.sealed",
-            &taken,
-            |row, (write, _)| {
-                row.push_bind(write.body.id().as_bytes().as_slice())
-                    .push_bind(0_i64)
-                    .push_bind(write.sealed.as_slice());
-            },
-        )
-        .await?;
-        let chunks: Vec<_> = taken
-            .iter()
-            .flat_map(|(write, _)| write.body.unwritten())
-            .collect();
-        insert_chunks(tx, &chunks).await?;
-        let outlines: Vec<_> = taken
-            .iter()
-            .filter_map(|(write, _)| write.outline.as_ref())
-            .collect();
-        mailbox::insert_outlines(&outlines, tx).await?;
-        let mut all = Vec::with_capacity(taken.len());
-        for (write, fate) in &taken {
-            if let Some(stranger) = write.stranger.as_ref().filter(|_| fate.waits) {
-                stranger
-                    .wait(write.body.id(), write.body.size(), tx)
-                    .await?;
-            }
-            all.extend(fate.deliveries.iter().map(|one| (one, write.body.size())));
-        }
-        let mut placed = mailbox::deliver(&all, folders, tx).await?.into_iter();
-        for step in taken.iter().flat_map(|(write, _)| &write.steps) {
-            change::apply_step(step, tx).await?;
-        }
-        let outcome = |fate: Result<Fate, StoreError>| {
-            fate.map(|fate| placed.by_ref().take(fate.deliveries.len()).collect())
-        };
-        Ok(fates.into_iter().map(outcome).collect())
+        let alone: Vec<&[Self]> = writes.chunks(1).collect();
+        let taken = take(&alone, tx).await?.into_iter();
+        let flat = |each: Vec<Vec<Placed>>| each.into_iter().flatten().collect();
+        Ok(taken.map(|placed| placed.map(flat)).collect())
     }
 }
 
@@ -260,17 +223,101 @@ impl Write for AcceptMessage {
 pub(super) struct AcceptTogether(pub(super) Vec<AcceptMessage>);
 
 impl Write for AcceptTogether {
-    /// Where each stands now.
-    type Outcome = Vec<Vec<Placed>>;
+    /// Where each stands now, or why none was taken.
+    type Outcome = Together;
 
-    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Self::Outcome>, StoreError> {
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for Self(messages) in writes {
-            let placed = AcceptMessage::apply(messages, tx).await?.into_iter();
-            outcomes.push(placed.collect::<Result<_, _>>()?);
-        }
-        Ok(outcomes)
+    async fn apply(writes: &[Self], tx: &mut Tx<'_>) -> Result<Vec<Together>, StoreError> {
+        let all = writes.iter().map(|Self(messages)| messages.as_slice());
+        take(&all.collect::<Vec<_>>(), tx).await
     }
+}
+
+type Together = Result<Vec<Vec<Placed>>, StoreError>;
+
+/// Takes the messages of each of these, all of them or none. What becomes of them is known before anything is written: a
+/// refusal is in no other's way.
+async fn take(writes: &[&[AcceptMessage]], tx: &mut Tx<'_>) -> Result<Vec<Together>, StoreError> {
+    let all: Vec<&AcceptMessage> = writes.iter().copied().flatten().collect();
+    debug_assert!(
+        all.iter().all(|message| message.is_kept()),
+        "an accepted message belongs somewhere"
+    );
+    let mut so_far = SoFar::default();
+    let deliveries = all.iter().flat_map(|message| &message.deliveries);
+    mailbox::read_ahead(deliveries, &mut so_far.folders, tx).await?;
+    let mut fates = Vec::with_capacity(writes.len());
+    for messages in writes {
+        fates.push(fates_of(messages, &mut so_far, tx).await?);
+    }
+    let mut taken = Vec::with_capacity(all.len());
+    for (messages, fates) in writes.iter().zip(&fates) {
+        taken.extend(messages.iter().zip(fates.iter().flatten()));
+    }
+    let mut placed = keep(&taken, so_far.folders, tx).await?.into_iter();
+    let mut places = |fate: Fate| placed.by_ref().take(fate.deliveries.len()).collect();
+    let mut each = |fates: Vec<Fate>| fates.into_iter().map(&mut places).collect();
+    let outcomes = fates.into_iter().map(|fates| fates.map(&mut each));
+    Ok(outcomes.collect())
+}
+
+/// Decides where messages go that belong together, or why they can't be taken. Of some that are refused stays counted what
+/// was decided before: for this group, which is all that counts it.
+async fn fates_of(
+    messages: &[AcceptMessage],
+    so_far: &mut SoFar,
+    tx: &mut Tx<'_>,
+) -> Result<Result<Vec<Fate>, StoreError>, StoreError> {
+    let mut fates = Vec::with_capacity(messages.len());
+    for message in messages {
+        match message.fate(so_far, tx).await? {
+            Ok(fate) => fates.push(fate),
+            Err(refused) => return Ok(Err(refused)),
+        }
+    }
+    Ok(Ok(fates))
+}
+
+/// Writes messages that are taken, and tells where they stand.
+async fn keep(
+    taken: &[(&AcceptMessage, &Fate)],
+    folders: Working,
+    tx: &mut Tx<'_>,
+) -> Result<Vec<Placed>, StoreError> {
+    rows::insert(
+        tx.connection,
+        "INSERT INTO message (id, staged, sealed) ",
+        " ON CONFLICT (id) DO UPDATE SET staged = excluded.staged, sealed = excluded.sealed",
+        taken,
+        |row, (message, _)| {
+            row.push_bind(message.body.id().as_bytes().as_slice())
+                .push_bind(0_i64)
+                .push_bind(message.sealed.as_slice());
+        },
+    )
+    .await?;
+    let chunks: Vec<_> = taken
+        .iter()
+        .flat_map(|(message, _)| message.body.unwritten())
+        .collect();
+    insert_chunks(tx, &chunks).await?;
+    let outlines: Vec<_> = taken
+        .iter()
+        .filter_map(|(message, _)| message.outline.as_ref())
+        .collect();
+    mailbox::insert_outlines(&outlines, tx).await?;
+    let mut all = Vec::with_capacity(taken.len());
+    for (message, fate) in taken {
+        let size = message.body.size();
+        if let Some(stranger) = message.stranger.as_ref().filter(|_| fate.waits) {
+            stranger.wait(message.body.id(), size, tx).await?;
+        }
+        all.extend(fate.deliveries.iter().map(|one| (one, size)));
+    }
+    let placed = mailbox::deliver(&all, folders, tx).await?;
+    for step in taken.iter().flat_map(|(message, _)| &message.steps) {
+        change::apply_step(step, tx).await?;
+    }
+    Ok(placed)
 }
 
 /// So many chunks are overwritten in the transaction of others. More would make the write-ahead log as long as all of them.
@@ -413,7 +460,7 @@ impl Store {
         messages: Vec<AcceptMessage>,
     ) -> Result<Vec<Vec<Placed>>, StoreError> {
         debug_assert!(messages.iter().all(|message| message.steps.is_empty()));
-        self.writer.write(AcceptTogether(messages)).await
+        self.writer.write(AcceptTogether(messages)).await?
     }
 
     /// What is known of a message.

@@ -78,8 +78,8 @@ pub use log::{LoggedEvent, NewEvent, StoredCheckpoint};
 pub use mailbox::{
     ActDone, ActOutcome, ActRefusal, Changes, DeliverTo, Delivery, Entry, EntryRecord, Flags,
     Folder, FolderAct, FolderName, FolderRecord, FolderWatch, Kept, Keyword, Listed, MarkAct,
-    MarkChange, Marks, ModSeq, NotAKeyword, NotAName, Opening, OutlineRow, Placed, SpecialUse,
-    StrangersRoom, Uid, Uids, counted_bytes, goes_for_good, hold_setting, room_of,
+    MarkChange, Marks, ModSeq, NotAKeyword, NotAName, Opening, OutlineRow, Placed, RoomFor,
+    SpecialUse, StrangersRoom, Uid, Uids, counted_bytes, goes_for_good, hold_setting, room_of,
 };
 pub use mailing::{
     Approval, ApprovalLink, Mailing, MailingCounts, MailingRecord, MailingState, Stopped,

@@ -159,7 +159,8 @@ impl Writer {
             connection: Some(connection),
             recheck_at: None,
             full: None,
-            scrub_at: None,
+            // What the start swept leaves the log as well.
+            scrub_at: Some(Instant::now()),
             scrubbed_at: None,
             forgotten: VecDeque::new(),
             forget_at: None,

@@ -4,7 +4,7 @@ use super::*;
 use crate::consent::MaskedCount;
 use crate::message::inspect::inspect;
 use crate::message::mime::{Limits, text};
-use crate::staff::{CodeAsked, CodeError, CodeRule, NewFactor, NotAllowed};
+use crate::staff::{AccountChanges, CodeAsked, CodeError, CodeRule, NewFactor, NotAllowed};
 use crate::store::{GrantRecord, Guard};
 
 mod held;
@@ -113,7 +113,7 @@ async fn a_list_may_leave_approval_to_its_senders() {
         .unwrap();
 }
 
-/// A grant that was narrowed, or a training that ended, since it was written.
+/// A grant that was narrowed, or a training that ended, since it was written; an approver's own as well.
 #[tokio::test]
 async fn who_may_send_no_longer_lets_no_mailing_of_theirs_go() {
     let mut world = World::new().await;
@@ -130,13 +130,14 @@ async fn who_may_send_no_longer_lets_no_mailing_of_theirs_go() {
         constituencies: vec![only.into()],
         given_at: noon(),
     };
-    for narrowed in [true, false] {
+    for (narrowed, approves) in [(true, false), (true, true), (false, false), (false, true)] {
         let mut all = world.store.staff().await.unwrap().rows;
         let cy = all.iter_mut().find(|one| one.record.name == "cy").unwrap();
         cy.record.roles = match narrowed {
             true => vec![Role::Reader],
             false => vec![Role::Sender],
         };
+        cy.record.roles.extend(approves.then_some(Role::Approver));
         cy.record.grants = narrowed.then(|| granted("E14001327")).into_iter().collect();
         cy.record.trained_until = (!narrowed).then(|| noon() - SignedDuration::from_secs(1));
         done(&world.store, Change::new().then(Step::PutStaff(cy.clone()))).await;
@@ -158,11 +159,58 @@ async fn who_may_send_no_longer_lets_no_mailing_of_theirs_go() {
             );
         }
         // Stopping always goes.
-        if !narrowed {
+        if !narrowed && approves {
             world.room.cancel(held.id, &cy, None).await.unwrap();
             return;
         }
     }
+}
+
+/// While DNS is looked at, ben is made no approver any more.
+struct Demoting(StaffRoom);
+
+impl std::fmt::Debug for Demoting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Demoting")
+    }
+}
+
+impl Standing for Demoting {
+    fn red<'a>(
+        &'a self,
+        _: &'a Domain,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Vec<NotInOrder>> + Send + 'a>> {
+        Box::pin(async {
+            let dee = self.0.roll().by_name("dee").unwrap().id;
+            let dee = self.0.actor(dee).unwrap();
+            let changes = AccountChanges {
+                add_roles: vec![Role::Reader],
+                remove_roles: vec![Role::Approver],
+                ..AccountChanges::default()
+            };
+            let change = self.0.change(dee.admin().unwrap(), "ben", &changes, None);
+            change.await.unwrap();
+            Vec::new()
+        })
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_approver_any_more_when_dns_has_answered_lets_nothing_go() {
+    let world = World::new().await;
+    world.people(1).await;
+    let held = world.submit("cy", "news").await;
+    let mut slow = settings();
+    slow.standing = Arc::new(Demoting(world.room.staff().clone()));
+    world.room.reload(slow).unwrap();
+    let refused = world.room.approve(held.id, &world.who("ben"), None).await;
+    let role = |why: &NotAllowed| matches!(why, NotAllowed::Role { .. });
+    assert!(
+        matches!(&refused, Err(ListError::NotAllowed(why)) if role(why)),
+        "{refused:?}"
+    );
+    assert_eq!(world.state(held.id).await, MailingState::Held);
+    assert!(world.bring(delivered).await.is_empty());
 }
 
 #[tokio::test]

@@ -219,6 +219,7 @@ async fn a_hold_that_is_set_meanwhile_holds() {
     for folder in [SpecialUse::Trash, SpecialUse::Unconfirmed] {
         bench.take(folder, "Subject: hello\r\n", 10).await;
     }
+    let planned_at = bench.clock.now();
     let planned = bench.boxes.leaving(bench.owner, &keeping()).await.unwrap();
     assert_eq!(planned.len(), 2);
     bench
@@ -230,7 +231,8 @@ async fn a_hold_that_is_set_meanwhile_holds() {
         let mut erased = 0;
         for folder in &planned {
             let uids: Vec<Uid> = folder.messages.iter().map(|(uid, _)| *uid).collect();
-            erased += bench.boxes.let_go(folder.folder, &uids).await.unwrap();
+            let let_go = bench.boxes.let_go(folder.folder, &uids, planned_at);
+            erased += let_go.await.unwrap();
         }
         erased
     };
@@ -261,5 +263,38 @@ async fn a_folder_that_was_thrown_away_goes_a_month_later() {
     bench.move_to("2026-07-01T11:59:00Z");
     assert_eq!(bench.purge().await, 0);
     bench.move_to("2026-07-01T12:00:00Z");
+    assert_eq!(bench.purge().await, 1);
+}
+
+/// Who brings a folder back out of Trash has a month with it, and loses nothing to who planned before.
+#[tokio::test]
+async fn a_folder_that_was_rescued_stays() {
+    let bench = Bench::new().await;
+    let boxes = &bench.boxes;
+    let name = |text: &str| FolderName::parse(text).unwrap();
+    let old = boxes.create(bench.owner, name("Old")).await.unwrap();
+    bench.take(SpecialUse::Inbox, "Subject: a\r\n", 10).await;
+    let inbox = boxes.folders(bench.owner).await.unwrap()[0].id;
+    boxes.move_to(inbox, &[Uid(1)], old, None).await.unwrap();
+    let rename = async |to: &str| {
+        let all = boxes.folders(bench.owner).await.unwrap();
+        let folder = all.into_iter().find(|one| one.id == old).unwrap();
+        boxes.rename(&folder, name(to)).await.unwrap();
+    };
+    bench.move_to("2028-01-15T12:00:00Z");
+    rename("Trash/Old").await;
+    bench.move_to("2028-02-10T12:00:00Z");
+    assert_eq!(bench.purge().await, 0);
+    let planned_at = bench.clock.now();
+    rename("Old").await;
+    let let_go = boxes.let_go(old, &[Uid(1)], planned_at);
+    assert_eq!(let_go.await.unwrap(), 0);
+    bench.move_to("2028-03-11T11:59:00Z");
+    assert_eq!(
+        bench.purge().await,
+        0,
+        "its letters are old, its name is not"
+    );
+    bench.move_to("2028-03-11T12:00:00Z");
     assert_eq!(bench.purge().await, 1);
 }

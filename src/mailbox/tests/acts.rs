@@ -57,8 +57,60 @@ async fn a_copy_of_many_that_has_no_room_leaves_none() {
         .move_to(archive, &uids, inbox.id, Some(1))
         .await
         .unwrap();
+    // A tenth of a mailbox is the strangers' share of it, however much is still to come.
+    let third = MailboxId::from(crate::id::StaffId::random());
+    let folders = boxes.folders(third).await.unwrap();
+    let folder = |which: SpecialUse| folders.iter().find(|one| one.record.name == which.into());
+    let mut body = boxes.begin().await.unwrap();
+    body.write(&[b'x'; 52_252 - 512]).await.unwrap();
+    let waits = Appended {
+        body: body.finish(),
+        outline: None,
+        marks: Marks::default(),
+        received_at: None,
+    };
+    let unconfirmed = folder(SpecialUse::Unconfirmed).unwrap();
+    boxes.append(unconfirmed, waits, 522_522).await.unwrap();
+    let uids = boxes.open(inbox.id).await.unwrap().select(&Uids::all());
+    let uids = &uids[..1_001];
+    let to = folder(SpecialUse::Archive).unwrap().id;
+    boxes.copy(inbox.id, uids, to, Some(522_522)).await.unwrap();
     let verified = store.verify(|_, _| ()).await.unwrap();
     assert!(verified.is_clean(), "{:?}", verified.findings);
+}
+
+/// What was copied before the rest could not be goes again, but never the last place of a message.
+#[tokio::test]
+async fn a_copy_that_is_taken_back_loses_nothing() {
+    let world = World::new().await;
+    let owner = MailboxId::from_bytes([7; 16]);
+    let inbox = world.boxes.folders(owner).await.unwrap()[0].clone();
+    let mut all = Vec::new();
+    for _ in 0..1_001 {
+        all.push(Appended {
+            outline: None,
+            body: world.store.begin_body().await.unwrap().finish(),
+            marks: Marks::default(),
+            received_at: None,
+        });
+    }
+    let placed = world.boxes.append_all(&inbox, all, 1 << 30).await.unwrap();
+    let uids: Vec<Uid> = placed.iter().map(|placed| placed.uid).collect();
+    let to = world.folders[1];
+    let there = async || world.boxes.open(to).await.unwrap().select(&Uids::all());
+    let copied = world.boxes.copy(inbox.id, &uids[..3], to, None).await;
+    let copied = copied.unwrap().placed;
+    // Meanwhile somebody removes one of them where it stood.
+    let removed = world.boxes.expunge(inbox.id, &uids[1..2], false).await;
+    removed.unwrap();
+    world.boxes.take_back(inbox.id, to, &copied).await;
+    assert_eq!(there().await, [copied[1].1.uid]);
+    // The second piece finds no place.
+    refuse_more_entries(world.store.files(), 2_000).await;
+    let failed = world.boxes.copy(inbox.id, &uids, to, None).await;
+    assert!(matches!(failed, Err(MailboxError::Store(_))), "{failed:?}");
+    assert_eq!(there().await, [copied[1].1.uid]);
+    assert_eq!(world.store.verify(|_, _| ()).await.unwrap().findings, []);
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ pub use self::read::ContactCounts;
 pub(super) use self::release::{
     erase_waiting, meet_and_release, meet_and_release_later, release_on,
 };
+pub(super) use self::waiting::{AuthorsMail, authors_of, no_longer_waits, to_wait};
 pub use self::waiting::{Stranger, WaitingRecord};
-pub(super) use self::waiting::{authors_of, no_longer_waits, to_wait};
 
 /// A contact.
 const CONTACT: &str = "SELECT address_index, sealed FROM contact WHERE address_index = $1";

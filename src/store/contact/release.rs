@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::waiting::{START, Which, waiting_of};
+use super::waiting::{START, all_waiting, proven_of};
 use super::{is_met, meet};
 use crate::id::MessageId;
 use crate::store::intake::{self, Intake, IntakeRecord};
@@ -38,10 +38,8 @@ pub(in crate::store) async fn meet_and_release_later(
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
     meet(address, at, tx).await?;
-    if waiting_of(address, Which::Proven, START, 1, tx)
-        .await?
-        .is_empty()
-    {
+    let first = proven_of(address, START, 1, tx).await?;
+    if first.messages.is_empty() && first.until.is_none() {
         return Ok(());
     }
     let due_at = at.checked_add(BEHIND_ALL).unwrap_or(at);
@@ -88,19 +86,17 @@ pub(in crate::store) async fn release_on(
     intake::remove(work.id, tx).await
 }
 
-/// Brings in the next piece behind a message; the last of it if there is more. What can't leave its folder stays in it, and
-/// has had its turn.
+/// Brings in the next piece behind a message; up to which it went if there may be more. What can't leave its folder stays in
+/// it, and has had its turn.
 async fn release_some(
     address: &[Index],
     behind: MessageId,
     at: Timestamp,
     tx: &mut Tx<'_>,
 ) -> Result<Option<MessageId>, StoreError> {
-    let mut piece = waiting_of(address, Which::Proven, behind, PIECE + 1, tx).await?;
-    let is_more = piece.len() > PIECE;
-    piece.truncate(PIECE);
-    mailbox::release(&piece, at, tx).await?;
-    Ok(piece.last().copied().filter(|_| is_more))
+    let piece = proven_of(address, behind, PIECE, tx).await?;
+    mailbox::release(&piece.messages, at, tx).await?;
+    Ok(piece.until)
 }
 
 /// Erases what waits of an address, but in mailboxes that are on hold.
@@ -108,6 +104,6 @@ pub(in crate::store) async fn erase_waiting(
     address: &[Index],
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
-    let messages = waiting_of(address, Which::All, START, usize::MAX, tx).await?;
+    let messages = all_waiting(address, tx).await?;
     mailbox::discard_waiting(&messages, tx).await
 }

@@ -34,6 +34,15 @@ pub struct MarkAct {
     pub unchanged_since: Option<ModSeq>,
 }
 
+/// Within what a copy has to stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomFor {
+    /// How much the mailbox may hold.
+    pub limit: u64,
+    /// How much of that must be left, for what follows in acts of its own.
+    pub keep_free: u64,
+}
+
 /// One thing to be done.
 #[derive(Debug, Clone)]
 pub enum FolderAct {
@@ -97,8 +106,8 @@ pub enum FolderAct {
         to: FolderId,
         /// When.
         at: Timestamp,
-        /// How much the mailbox that they go to may hold; none if that isn't to be looked at.
-        room: Option<u64>,
+        /// How much room the mailbox that they go to has; none if that isn't to be looked at.
+        room: Option<RoomFor>,
         /// More that was asked for together follows in acts of its own.
         goes_on: bool,
     },
@@ -113,7 +122,7 @@ pub enum FolderAct {
         /// When.
         at: Timestamp,
         /// As of [`FolderAct::Copy`]. Within a mailbox a move takes no room.
-        room: Option<u64>,
+        room: Option<RoomFor>,
         /// As of [`FolderAct::Copy`].
         goes_on: bool,
     },
@@ -125,6 +134,16 @@ pub enum FolderAct {
         uids: Uids,
         /// Of these, only those that are marked as deleted.
         only_deleted: bool,
+    },
+    /// Takes copies out of a folder again, since others that belong to them could not be made. One whose original has left
+    /// stays.
+    TakeBack {
+        /// Where they were copied from.
+        from: FolderId,
+        /// Where the copies stand.
+        to: FolderId,
+        /// Each original with its copy.
+        copied: Vec<(Uid, Uid)>,
     },
     /// Takes messages out of a folder of a mailbox that several people have. They go into its Trash, unless they stand there,
     /// or among junk or drafts: one person's slip loses the others nothing.
@@ -150,7 +169,7 @@ pub enum FolderAct {
         /// When.
         at: Timestamp,
         /// As of [`FolderAct::Move`].
-        room: Option<u64>,
+        room: Option<RoomFor>,
         /// As of [`FolderAct::Copy`].
         goes_on: bool,
     },
@@ -159,12 +178,15 @@ pub enum FolderAct {
         /// Which.
         folder: FolderId,
     },
-    /// Takes messages out of a folder because their time is over: not if their mailbox is on hold.
+    /// Takes messages out of a folder because their time is over: not if their mailbox is on hold. Of a folder that got
+    /// another name since that was found, none.
     Expire {
         /// Which.
         folder: FolderId,
         /// Which messages.
         uids: Uids,
+        /// When it was found.
+        planned_at: Timestamp,
     },
 }
 

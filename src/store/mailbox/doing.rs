@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct};
+use super::act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct, RoomFor};
 use super::deliver::Placed;
 use super::entry::{self, Entry};
 use super::hold::is_held;
@@ -12,7 +12,8 @@ use super::unconfirmed::TakenOut;
 use super::watch::Touched;
 use super::working::Working;
 use super::{
-    EntryRecord, Flags, Folder, FolderRecord, SpecialUse, Uids, expunged, rename, room_of, several,
+    EntryRecord, Flags, Folder, FolderRecord, SpecialUse, Uid, Uids, expunged, rename, room_of,
+    several,
 };
 use crate::id::FolderId;
 use crate::store::writer::{Tx, Write};
@@ -42,7 +43,7 @@ impl Write for FolderAct {
 
 /// Why an act ended early.
 pub(super) enum Stop {
-    /// Nothing was written.
+    /// Nothing was done; at most a folder was made that each mailbox has.
     Refused(ActRefusal),
     /// The group is rolled back.
     Failed(StoreError),
@@ -88,7 +89,7 @@ impl FolderAct {
         | Self::Move { from, uids, to, .. }
         | Self::TakeAway { from, uids, to, .. } = self
         {
-            let target = must(working.change(*to, tx).await?)?;
+            let target = must(working.look(*to, tx).await?)?;
             // There are no more than UIDs; if that is too many, how many there are.
             if !target.record.takes(uids.count()) {
                 let standing = standing(*from, uids, tx).await?;
@@ -163,12 +164,20 @@ impl FolderAct {
                 uids,
                 only_deleted,
             } => expunge(*folder, uids, *only_deleted, working, tx).await,
-            Self::Expire { folder, uids } => {
-                let mailbox = working.mailbox_of(*folder, tx).await?;
-                let mailbox = mailbox.ok_or(ActRefusal::NoFolder)?;
-                // Here, where a hold that was answered before is seen: whoever plans may take minutes.
+            Self::TakeBack { from, to, copied } => take_back(*from, *to, copied, working, tx).await,
+            Self::Expire {
+                folder,
+                uids,
+                planned_at,
+            } => {
+                let found = must(working.look(*folder, tx).await?)?;
+                let (mailbox, named_at) = (found.mailbox, found.record.named_at);
+                // Here, where what was answered before is seen: whoever plans may take minutes.
                 if is_held(mailbox, tx).await? {
                     return Err(ActRefusal::Held.into());
+                }
+                if named_at.is_some_and(|named| named >= *planned_at) {
+                    return Ok(of(*folder));
                 }
                 expunge(*folder, uids, false, working, tx).await
             }
@@ -236,21 +245,38 @@ pub(super) async fn copy(
     uids: &Uids,
     to: FolderId,
     at: Timestamp,
-    room: Option<u64>,
+    room: Option<RoomFor>,
     working: &mut Working,
     tx: &mut Tx<'_>,
 ) -> Step<ActDone> {
-    let source = must(working.change(from, tx).await?)?.record.clone();
+    let source = must(working.look(from, tx).await?)?.record.clone();
     let entries = standing(from, uids, tx).await?;
     if let Some(room) = room.filter(|_| !entries.is_empty()) {
-        let mailbox = must(working.change(to, tx).await?)?.mailbox;
+        let mailbox = must(working.look(to, tx).await?)?.mailbox;
         let more = entries.iter().map(|entry| room_of(entry.record.size));
-        let used = working.room_taken(mailbox, room, tx).await?;
-        if more.fold(used, u64::saturating_add) > room {
+        let used = working.room_taken(mailbox, room.limit, tx).await?;
+        let taken = more.fold(used, u64::saturating_add);
+        if taken.saturating_add(room.keep_free) > room.limit {
             return Err(ActRefusal::Full.into());
         }
     }
     place(&source, entries, (to, at), working, tx).await
+}
+
+/// Takes copies out again whose originals stand where they were copied from. Of one that is gone the copy is all there is.
+async fn take_back(
+    from: FolderId,
+    to: FolderId,
+    copied: &[(Uid, Uid)],
+    working: &mut Working,
+    tx: &mut Tx<'_>,
+) -> Step<ActDone> {
+    let originals = Uids::of(copied.iter().map(|(original, _)| *original));
+    let standing = standing(from, &originals, tx).await?;
+    let standing = Uids::of(standing.iter().map(|entry| entry.uid));
+    let copies = copied.iter().filter(|(uid, _)| standing.contains(*uid));
+    let copies = Uids::of(copies.map(|(_, copy)| *copy));
+    expunge(to, &copies, false, working, tx).await
 }
 
 /// Puts entries, of which a folder's row says what their keywords are, into another folder.
@@ -261,11 +287,16 @@ pub(super) async fn place(
     working: &mut Working,
     tx: &mut Tx<'_>,
 ) -> Step<ActDone> {
-    let target = must(working.change(to, tx).await?)?;
     let mut done = of(to);
     if entries.is_empty() {
         return Ok(done);
     }
+    let target = must(working.look(to, tx).await?)?;
+    // Before anything is counted: whoever passes over a refusal writes what was.
+    if entries.len() as u64 > target.record.numbers_left() {
+        return Err(ActRefusal::TooManyMessages.into());
+    }
+    let target = must(working.change(to, tx).await?)?;
     let modseq = target.next_change();
     let mut new = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -194,9 +194,14 @@ impl FolderRecord {
         self.keywords.len() < MOST_KEYWORDS
     }
 
-    /// Whether so many messages more may stand in it.
+    /// Whether so many messages more may stand in it, and have numbers there.
     pub fn takes(&self, more: u64) -> bool {
-        self.messages.saturating_add(more) <= MOST_MESSAGES
+        self.messages.saturating_add(more) <= MOST_MESSAGES && more <= self.numbers_left()
+    }
+
+    /// How many messages it can number yet.
+    pub(super) fn numbers_left(&self) -> u64 {
+        u64::from(u32::MAX - self.uid_next.0)
     }
 
     /// What an entry's numbers stand for.

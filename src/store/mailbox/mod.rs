@@ -57,7 +57,7 @@ mod unconfirmed;
 mod watch;
 mod working;
 
-pub use act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct, MarkChange};
+pub use act::{ActDone, ActOutcome, ActRefusal, FolderAct, MarkAct, MarkChange, RoomFor};
 pub use deliver::{DeliverTo, Delivery, Placed};
 pub(super) use deliver::{deliver, read_ahead, takes};
 pub use entry::{Entry, EntryRecord};
@@ -76,7 +76,7 @@ pub(super) use outline::{
 pub use read::{Changes, Kept, Opening};
 pub(super) use restored::raise_uid_validity;
 pub use several::goes_for_good;
-pub(super) use share::RoomTaken;
+pub(super) use share::{Filled, RoomTaken};
 pub use share::{StrangersRoom, counted_bytes};
 pub(super) use unconfirmed::{discard_waiting, release};
 pub use watch::FolderWatch;

@@ -79,14 +79,14 @@ async fn trash_for(
     working: &mut Working,
     tx: &mut Tx<'_>,
 ) -> Step<Option<FolderId>> {
-    let folder = must(working.change(from, tx).await?)?;
+    let folder = must(working.look(from, tx).await?)?;
     if count == 0 || goes_for_good(&folder.record.name) {
         return Ok(None);
     }
     let mailbox = folder.mailbox;
     let trash = FolderName::from(SpecialUse::Trash);
     let trash = working.ensure(mailbox, &trash, at, tx).await?;
-    let takes = must(working.change(trash, tx).await?)?
+    let takes = must(working.look(trash, tx).await?)?
         .record
         .takes(count as u64);
     takes
@@ -104,7 +104,7 @@ async fn throw(
 ) -> Step<ActDone> {
     let gone = Uids::of(entries.iter().map(|entry| entry.uid));
     if let Some(trash) = trash {
-        let source = must(working.change(from, tx).await?)?.record.clone();
+        let source = must(working.look(from, tx).await?)?.record.clone();
         for entry in &mut entries {
             entry.record.flags = entry.record.flags.without(Flags::DELETED);
         }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeSet, HashMap, hash_map};
 
 use super::deliver::{DeliverTo, Delivery};
-use super::folder::{Folder, name_indexes};
+use super::folder::{Folder, name_indexes, room_of};
 use super::working::Working;
-use super::{FolderName, SpecialUse, room_of};
+use super::{FolderName, SpecialUse};
 use crate::id::MailboxId;
 use crate::store::StoreError;
 use crate::store::writer::Tx;
@@ -19,9 +19,9 @@ const UNPROVEN: u64 = 2;
 /// How much of the room that a folder takes ([`FolderRecord::room`](super::FolderRecord::room)) counts, in a mailbox that
 /// may hold `limit`. Of the two folders that strangers fill, what is beyond their share.
 pub fn counted_bytes(name: &FolderName, room: u64, limit: u64) -> u64 {
-    match name.special_use() {
-        Some(SpecialUse::Unconfirmed | SpecialUse::Junk) => room.saturating_sub(limit / SHARE),
-        _ => room,
+    match fills(name) {
+        true => room.saturating_sub(limit / SHARE),
+        false => room,
     }
 }
 
@@ -41,13 +41,14 @@ impl StrangersRoom {
     pub(in crate::store) async fn spare(
         &self,
         mut deliveries: Vec<Delivery>,
+        filled: &Filled,
         tx: &mut Tx<'_>,
     ) -> Result<Option<Vec<Delivery>>, StoreError> {
         let mut full = BTreeSet::new();
         for delivery in &deliveries {
             if let DeliverTo::Named(mailbox, name) = &delivery.to
                 && let Some(share) = self.share(name)
-                && bytes_in(*mailbox, name, tx).await? >= share
+                && filled.bytes_in(*mailbox, name, tx).await? >= share
             {
                 full.insert(*mailbox);
             }
@@ -109,6 +110,44 @@ impl RoomTaken {
         }
         Ok(fits)
     }
+}
+
+/// How much a group puts into folders that strangers fill, as far as was decided: it is not written yet.
+#[derive(Default)]
+pub(in crate::store) struct Filled(HashMap<(MailboxId, FolderName), u64>);
+
+impl Filled {
+    /// A message of so many bytes is going to stand there.
+    pub(in crate::store) fn count(&mut self, deliveries: &[Delivery], size: u64) {
+        for delivery in deliveries {
+            if let DeliverTo::Named(mailbox, name) = &delivery.to
+                && fills(name)
+            {
+                let bytes = self.0.entry((*mailbox, name.clone())).or_default();
+                *bytes = bytes.saturating_add(room_of(size));
+            }
+        }
+    }
+
+    /// How much a folder holds then.
+    async fn bytes_in(
+        &self,
+        mailbox: MailboxId,
+        name: &FolderName,
+        tx: &mut Tx<'_>,
+    ) -> Result<u64, StoreError> {
+        let more = self.0.get(&(mailbox, name.clone())).copied();
+        let there = bytes_in(mailbox, name, tx).await?;
+        Ok(there.saturating_add(more.unwrap_or(0)))
+    }
+}
+
+/// Whether it's one of the two folders that strangers fill.
+fn fills(name: &FolderName) -> bool {
+    matches!(
+        name.special_use(),
+        Some(SpecialUse::Unconfirmed | SpecialUse::Junk)
+    )
 }
 
 /// How much a folder holds; one that isn't there, or doesn't open, nothing.

@@ -108,7 +108,7 @@ impl TakenOut {
             } => (*from, uids, Some((*to, *at, *goes_on))),
             FolderAct::Expunge { folder, uids, .. }
             | FolderAct::Discard { folder, uids, .. }
-            | FolderAct::Expire { folder, uids } => (*folder, uids, None),
+            | FolderAct::Expire { folder, uids, .. } => (*folder, uids, None),
             _ => return Ok(Self::default()),
         };
         if working.special_use(from, tx).await? != Some(Some(SpecialUse::Unconfirmed)) {
@@ -123,7 +123,9 @@ impl TakenOut {
             return Ok(taken);
         };
         (taken.at, taken.goes_on) = (at, goes_on);
-        if !is_thrown(working.realm(to, tx).await?) {
+        // A folder that was made in this one is as good as any: nothing waits there.
+        let waits_on = working.special_use(to, tx).await? == Some(Some(SpecialUse::Unconfirmed));
+        if !waits_on && !is_thrown(working.realm(to, tx).await?) {
             taken.authors = contact::authors_of(&taken.messages, tx).await?;
         }
         Ok(taken)
@@ -144,10 +146,9 @@ impl TakenOut {
     }
 }
 
-/// Whether what stands there isn't kept by anybody's wish.
+/// Whether what stands there was thrown away.
 fn is_thrown(realm: Option<SpecialUse>) -> bool {
-    let thrown = [SpecialUse::Unconfirmed, SpecialUse::Junk, SpecialUse::Trash];
-    realm.is_some_and(|realm| thrown.contains(&realm))
+    matches!(realm, Some(SpecialUse::Junk | SpecialUse::Trash))
 }
 
 /// Where messages wait, but those that the owner of a folder has put elsewhere as well: mail programs that know no MOVE copy,

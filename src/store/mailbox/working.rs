@@ -54,6 +54,15 @@ impl Working {
         }))
     }
 
+    /// A folder, to be looked at: it is written only if something else changes it.
+    pub(super) async fn look(
+        &mut self,
+        id: FolderId,
+        tx: &mut Tx<'_>,
+    ) -> Result<Option<&mut Folder>, StoreError> {
+        Ok(self.read(id, tx).await?.map(|(folder, _)| folder))
+    }
+
     /// Whether a folder is there and can number another message.
     pub(super) async fn has_uids(
         &mut self,
@@ -61,7 +70,7 @@ impl Working {
         tx: &mut Tx<'_>,
     ) -> Result<bool, StoreError> {
         let read = self.read(id, tx).await?;
-        Ok(read.is_some_and(|(folder, _)| folder.record.uid_next.0 < u32::MAX))
+        Ok(read.is_some_and(|(folder, _)| folder.record.numbers_left() > 0))
     }
 
     /// Which of the seven a folder is, if it is one of them; `None` if it is gone.
@@ -319,11 +328,17 @@ async fn mend(folder: &mut Folder, row: &SqliteRow, tx: &mut Tx<'_>) -> Result<b
         }
     }
     entry::put(&nameless, tx).await?;
-    let row = sqlx::query("SELECT COUNT(*) FROM entry WHERE folder_id = $1")
-        .bind(folder.id.as_bytes().as_slice())
-        .fetch_one(&mut *tx.connection)
-        .await?;
-    folder.record.messages = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+    let row = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM entry WHERE folder_id = $1),
+                (SELECT COUNT(*) FROM expunged WHERE folder_id = $1)",
+    )
+    .bind(folder.id.as_bytes().as_slice())
+    .fetch_one(&mut *tx.connection)
+    .await?;
+    let count = |column| -> Result<u64, StoreError> {
+        Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+    };
+    (folder.record.messages, folder.record.expunged_rows) = (count(0)?, count(1)?);
     Ok(true)
 }
 

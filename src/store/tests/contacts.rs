@@ -41,13 +41,45 @@ async fn take(store: &Store, owner: StaffId, who: &str, proven: bool, bytes: &[u
     folder.expect("it stands there").record.name
 }
 
-/// As many of Ann's as were never let wait: taken together, none of them is there when the others are counted.
-async fn take_many(store: &Store, owner: StaffId, many: u64) {
+/// So many that somebody wrote in Ann's name.
+async fn take_forged(store: &Store, owner: StaffId, many: u64) {
     let mut mails = Vec::new();
     for _ in 0..many {
-        mails.push(mail_of(store, owner, "ann@good.example", true, b"1").await);
+        mails.push(mail_of(store, owner, "ann@good.example", false, b"1").await);
     }
     store.accept_together(mails).await.expect("are taken");
+}
+
+async fn file_of(store: &Store) -> SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store.files().database());
+    let file = SqliteConnection::connect_with(&options).await;
+    file.expect("opens")
+}
+
+/// As many of Ann's as were never let wait: they come as forged ones, which nobody counts, and prove themselves then.
+async fn take_many(store: &Store, owner: StaffId, many: u64) {
+    take_forged(store, owner, many).await;
+    let ann = contact_indexes(store.vault(), &address("ann@good.example"));
+    let proven = WaitingRecord {
+        proven: true,
+        size: 1,
+    };
+    let clear = [crate::vault::Clear::Bytes(ann[0].as_bytes())];
+    let mut file = file_of(store).await;
+    let change = file.begin_with("BEGIN IMMEDIATE").await;
+    let mut change = change.expect("begins");
+    let rows = sqlx::query("SELECT message_id FROM waiting").fetch_all(&mut *change);
+    for row in rows.await.expect("reads") {
+        let id: Vec<u8> = row.get(0);
+        sqlx::query("UPDATE waiting SET sealed = $1 WHERE message_id = $2")
+            .bind(record::seal(store.vault(), &id, &clear, &proven))
+            .bind(&id)
+            .execute(&mut *change)
+            .await
+            .expect("writes");
+    }
+    change.commit().await.expect("commits");
+    file.close().await.expect("closes");
 }
 
 async fn count_in(store: &Store, owner: StaffId, name: impl Into<FolderName>) -> u64 {
@@ -269,43 +301,129 @@ async fn one_author_fills_nothing() {
     assert_eq!(count_in(&store, owner, SpecialUse::Inbox).await, 53);
 }
 
+/// Who comes over many connections at once gets no more than one after the other: of an author's share, and of a folder's.
+#[tokio::test]
+async fn what_comes_at_once_is_counted_together() {
+    const LIMIT: u64 = 27_000;
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    let taken = async |mails: Vec<AcceptMessage>| {
+        let outcomes = mails.into_iter().map(|mail| store.accept(mail));
+        let outcomes = futures_util::future::join_all(outcomes).await;
+        let full = |one: &Result<_, StoreError>| matches!(one, Err(StoreError::StrangersFull));
+        assert!(outcomes.iter().all(|one| one.is_ok() || full(one)));
+        outcomes.iter().filter(|one| one.is_ok()).count()
+    };
+    let mut of_ann = Vec::new();
+    for _ in 0..60 {
+        of_ann.push(mail_of(&store, owner, "ann@good.example", true, b"1").await);
+    }
+    assert_eq!(taken(of_ann).await, 50);
+    let mut junk = Vec::new();
+    for _ in 0..10 {
+        let mut writer = store.begin_body().await.expect("begins");
+        writer.write(&[b'x'; 300]).await.expect("takes bytes");
+        let body = writer.finish();
+        let delivery = Delivery::new(owner.into(), SpecialUse::Junk, body.id(), now());
+        let room = StrangersRoom {
+            limit: LIMIT,
+            keepers: vec![vec![owner.into()]],
+            proven: false,
+        };
+        let message = AcceptMessage::new(store.vault(), body, message_record());
+        junk.push(message.keep_in(delivery).within(room));
+    }
+    assert_eq!(taken(junk).await, 4);
+    assert_eq!(count_in(&store, owner, SpecialUse::Junk).await, 4);
+}
+
+/// However much others wrote in somebody's name: one transaction looks at some of it, and the worker at the rest.
+#[tokio::test]
+async fn forgeries_hold_nobody_up() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    for _ in 0..3 {
+        take_forged(&store, owner, 500).await;
+    }
+    take(&store, owner, "ann@good.example", true, b"hers").await;
+    let ann = contact_indexes(store.vault(), &address("ann@good.example"));
+    let work = async || {
+        let due = store.due_intake(now(), 10_000).await.expect("reads");
+        let release = |one: &&Intake| matches!(one.record, IntakeRecord::Release { .. });
+        due.iter().filter(release).count()
+    };
+    done(&store, Change::new().then(Step::Meet(ann.clone(), now()))).await;
+    assert_eq!(work().await, 1, "the rest");
+    while work_on(&store, now()).await {}
+    assert_eq!(count_in(&store, owner, SpecialUse::Inbox).await, 1);
+    // Nor does an erasure leave any of it.
+    done(&store, Change::new().then(Step::EraseWaiting(ann.clone()))).await;
+    assert_eq!(count_in(&store, owner, SpecialUse::Unconfirmed).await, 0);
+    assert!(!store.waits(&ann).await.expect("reads"));
+}
+
+/// Who has the file and no key makes nobody a contact by putting another's name to what waits.
+#[tokio::test]
+async fn a_name_that_we_did_not_seal_is_not_vouched_for() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    take(&store, owner, "ann@good.example", true, b"1").await;
+    let index = |who: &str| contact_indexes(store.vault(), &address(who));
+    let (ann, mallory) = (index("ann@good.example"), index("mallory@bad.example"));
+    let mut file = file_of(&store).await;
+    sqlx::query("UPDATE waiting SET address_index = $1")
+        .bind(mallory[0].as_bytes().as_slice())
+        .execute(&mut file)
+        .await
+        .expect("writes");
+    file.close().await.expect("closes");
+    move_out(&store, owner, Uids::of([Uid(1)]), false).await;
+    assert_eq!(count_in(&store, owner, SpecialUse::Archive).await, 1);
+    for who in [ann, mallory] {
+        assert!(!store.is_contact(&who).await.expect("reads"));
+    }
+}
+
 /// A folder that has given out all its numbers refuses what is for it, and nothing else that is committed together.
 #[tokio::test]
 async fn a_folder_without_numbers_is_in_nobodys_way() {
     let (store, _directory) = store().await;
     let (owner, other) = (staff(&store).await, MailboxId::from_bytes([9; 16]));
     accept(&store, owner, b"the last").await;
-    let mut file = SqliteConnection::connect_with(
-        &sqlx::sqlite::SqliteConnectOptions::new().filename(store.files().database()),
-    )
-    .await
-    .expect("opens");
+    let mut file = file_of(&store).await;
     sqlx::query("UPDATE entry SET uid = 4294967294")
         .execute(&mut file)
         .await
         .expect("writes");
     file.close().await.expect("closes");
-    let mut mails = Vec::new();
-    for n in 0..20 {
-        let to = if n == 7 { owner.into() } else { other };
+    let mail = async |to: MailboxId| {
         let mut writer = store.begin_body().await.expect("begins");
         writer.write(b"1").await.expect("takes bytes");
         let body = writer.finish();
         let delivery = Delivery::new(to, SpecialUse::Inbox, body.id(), now());
-        let mail = AcceptMessage::new(store.vault(), body, message_record()).keep_in(delivery);
-        mails.push(store.accept(mail));
+        AcceptMessage::new(store.vault(), body, message_record()).keep_in(delivery)
+    };
+    let mut mails = Vec::new();
+    for n in 0..20 {
+        let to = if n == 7 { owner.into() } else { other };
+        mails.push(store.accept(mail(to).await));
     }
+    // Of several that belong together one is for it.
+    let both = vec![mail(other).await, mail(owner.into()).await];
     let groups = || {
         let counters = &store.writer.shared.counters;
         counters.groups.load(std::sync::atomic::Ordering::Relaxed)
     };
     let before = groups();
-    let outcomes = futures_util::future::join_all(mails).await;
+    let mails = futures_util::future::join_all(mails);
+    let (outcomes, both) = futures_util::future::join(mails, store.accept_together(both)).await;
+    assert!(matches!(both, Err(StoreError::NoFolder)), "{both:?}");
     for (n, outcome) in outcomes.iter().enumerate() {
         let refused = matches!(outcome, Err(StoreError::NoFolder));
         assert_eq!(refused, n == 7, "{n}: {outcome:?}");
     }
     assert!(groups() - before < 10, "no group fell apart");
+    assert_eq!(count_entries(&store, other).await, 19);
 }
 
 /// What was left to be brought in ends with the contact: who was erased writes as a stranger again.
@@ -401,11 +519,7 @@ async fn a_damaged_folder_is_passed_over() {
     // One of them stands there as well.
     let copy =
         "INSERT INTO entry SELECT $1, uid, modseq, message_id, sealed FROM entry WHERE uid = 1";
-    let mut file = SqliteConnection::connect_with(
-        &sqlx::sqlite::SqliteConnectOptions::new().filename(store.files().database()),
-    )
-    .await
-    .expect("opens");
+    let mut file = file_of(&store).await;
     sqlx::query(copy)
         .bind(unsure.as_bytes().as_slice())
         .execute(&mut file)
@@ -447,18 +561,18 @@ async fn an_erasure_leaves_a_held_mailbox_alone() {
     assert!(!store.waits(&ann).await.expect("reads"));
 }
 
-/// What is put below Junk or Trash was thrown away: that is no word for anybody.
+/// What is put below Junk or Trash was thrown away: that is no word for anybody. Any other folder is one, wherever it stands.
 #[tokio::test]
 async fn a_folder_in_the_bin_vouches_for_nobody() {
     let (store, _directory) = store().await;
     let owner = staff(&store).await;
-    let ann = contact_indexes(store.vault(), &address("ann@good.example"));
-    for (folder, vouches) in [
-        ("Junk/2026", false),
-        ("Trash/a/b", false),
-        ("Junkyard", true),
+    for (who, folder, vouches) in [
+        ("ann@good.example", "Junk/2026", false),
+        ("ann@good.example", "Trash/a/b", false),
+        ("ann@good.example", "Junkyard", true),
+        ("bob@good.example", "Unconfirmed/Later", true),
     ] {
-        take(&store, owner, "ann@good.example", true, b"1").await;
+        take(&store, owner, who, true, b"1").await;
         let create = FolderAct::Create {
             mailbox: owner.into(),
             name: FolderName::parse(folder).expect("a name"),
@@ -476,7 +590,8 @@ async fn a_folder_in_the_bin_vouches_for_nobody() {
             goes_on: false,
         };
         store.act(moved).await.expect("writes").expect("is moved");
-        let met = store.is_contact(&ann).await.expect("reads");
+        let author = contact_indexes(store.vault(), &address(who));
+        let met = store.is_contact(&author).await.expect("reads");
         assert_eq!(met, vouches, "{folder}");
     }
 }

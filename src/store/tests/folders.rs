@@ -195,6 +195,11 @@ async fn what_was_being_forgotten_goes_with_the_next_start() {
     let (store, directory) = store().await;
     let owner = staff(&store).await;
     let message = accept(&store, owner, &vec![b'x'; 2 * CHUNK]).await;
+    let row = sqlx::query("SELECT sealed FROM chunk WHERE message_id = $1 AND idx = 1")
+        .bind(message.as_bytes().as_slice())
+        .fetch_one(&store.readers)
+        .await;
+    let sealed: Vec<u8> = row.expect("is there").get(0);
     let from = inbox(&store, owner).await.folder.id;
     let vault = store.vault().clone();
     store.close().await;
@@ -217,6 +222,11 @@ async fn what_was_being_forgotten_goes_with_the_next_start() {
         .expect("counts")
         .get(0);
     assert_eq!(count, 0);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while traces::stands_in(&directory, &sealed[100..400]) {
+        assert!(Instant::now() < deadline, "the body is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // The folder says that a message is missing, since nobody expunged it.
     let found = store.verify(|_, _| ()).await.expect("verifies").findings;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -242,6 +252,12 @@ async fn a_folder_that_was_tampered_with_is_named() {
     )
     .await;
     accept(&store, owner, b"x").await;
+    let expunge = FolderAct::Expunge {
+        folder,
+        uids: Uids::of([Uid(1)]),
+        only_deleted: false,
+    };
+    act(&store, expunge).await;
     for (statement, back, table) in [
         (
             "UPDATE entry SET uid = 9 WHERE uid = 2",
@@ -294,8 +310,87 @@ async fn a_folder_that_was_tampered_with_is_named() {
         .iter()
         .map(|one| one.uid)
         .collect();
-    assert_eq!(uids, [1, 2, 3, 4, 5].map(Uid), "no UID is given twice");
+    assert_eq!(uids, [2, 3, 4, 5].map(Uid), "no UID is given twice");
     assert!(store.verify(|_, _| ()).await.expect("verifies").is_clean());
+}
+
+/// Nobody who looks at a folder is woken because something of it was copied elsewhere.
+#[tokio::test]
+async fn a_copy_leaves_the_folder_alone_where_its_original_stands() {
+    let (store, _directory) = store().await;
+    let owner = staff(&store).await;
+    accept(&store, owner, b"x").await;
+    let from = inbox(&store, owner).await.folder.id;
+    let archive = SpecialUse::Archive.into();
+    let archive = store.folder_named(owner.into(), &archive).await;
+    let to = archive.expect("reads").expect("is there").id;
+    // Sealed anew, the same row is another one.
+    let row = async |id: FolderId| -> Vec<u8> {
+        let row = sqlx::query("SELECT sealed FROM folder WHERE id = $1")
+            .bind(id.as_bytes().as_slice())
+            .fetch_one(&store.readers)
+            .await;
+        row.expect("is there").get(0)
+    };
+    let before = (row(from).await, row(to).await);
+    let copied = FolderAct::Copy {
+        from,
+        uids: Uids::all(),
+        to,
+        at: now(),
+        room: None,
+        goes_on: false,
+    };
+    assert_eq!(act(&store, copied).await.placed.len(), 1);
+    let after = (row(from).await, row(to).await);
+    assert!(before.0 == after.0, "the source's row");
+    assert!(before.1 != after.1, "the other's row");
+}
+
+/// In a mailbox that several people have, what leaves it goes into its Trash as well: if that numbers no more, nothing is done.
+#[tokio::test]
+async fn what_cant_be_thrown_away_is_not_copied_either() {
+    let (store, _directory) = store().await;
+    let role = MailboxId::from_bytes([9; 16]);
+    let owner = staff(&store).await;
+    let other = accept(&store, owner, b"of the other").await;
+    accept(&store, role, b"kept").await;
+    accept(&store, role, b"thrown away").await;
+    let named = async |mailbox: MailboxId, which: SpecialUse| {
+        let found = store.folder_named(mailbox, &which.into()).await;
+        found.expect("reads").expect("is there").id
+    };
+    let from = named(role, SpecialUse::Inbox).await;
+    let discard = FolderAct::Discard {
+        folder: from,
+        uids: Uids::of([Uid(2)]),
+        only_deleted: false,
+        at: now(),
+    };
+    act(&store, discard).await;
+    let trash = named(role, SpecialUse::Trash).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store.files().database());
+    let file = SqliteConnection::connect_with(&options).await;
+    let mut file = file.expect("opens");
+    sqlx::query("UPDATE entry SET uid = 4294967294 WHERE folder_id = $1")
+        .bind(trash.as_bytes().as_slice())
+        .execute(&mut file)
+        .await
+        .expect("writes");
+    file.close().await.expect("closes");
+    let take_away = FolderAct::TakeAway {
+        from,
+        uids: Uids::of([Uid(1)]),
+        to: named(owner.into(), SpecialUse::Inbox).await,
+        at: now(),
+        room: None,
+        goes_on: false,
+    };
+    let refused = store.act(take_away).await.expect("writes");
+    assert_eq!(refused, Err(ActRefusal::TooManyMessages));
+    let there: Vec<_> = inbox(&store, owner).await.entries;
+    let there: Vec<_> = there.iter().map(|entry| entry.message).collect();
+    assert_eq!(there, [other]);
 }
 
 /// Who was away for very long compares all UIDs instead.

@@ -50,7 +50,10 @@ async fn an_append_does_not_last_for_ever() {
     let house = House::new().await;
     let timeouts = Timeouts {
         append: SOON,
-        linger: SOON,
+        waits: Waits {
+            linger: SOON,
+            ..Waits::default()
+        },
         ..Timeouts::default()
     };
     let mut member = Call::log_in(&door(&house, timeouts, Limits::default())).await;
