@@ -29,6 +29,11 @@ fn dash(text: &str) -> Result<Given, String> {
 }
 
 impl CodeArg {
+    /// Whether it is to be read.
+    pub(super) fn is_given(self) -> bool {
+        self.given.is_some()
+    }
+
     /// Reads it, if it is there to be read, and gives it along with what is asked from now on.
     pub(super) fn read(self, context: &Context) -> Result<(), Failure> {
         if self.given.is_some() {

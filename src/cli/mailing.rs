@@ -295,7 +295,7 @@ pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
         "{}  {}  {}",
         time(row.at),
         state(row.state, style),
-        progress(&row.counts)
+        progress(row.state, &row.counts)
     );
     for (cause, count) in &row.causes {
         line += &format!("; {} {}", count, clean(cause));
@@ -309,7 +309,11 @@ pub(super) fn watch_line(row: &WatchRow, style: Style) -> String {
     line + "\n"
 }
 
-fn progress(counts: &Counts) -> String {
+fn progress(state: MailingState, counts: &Counts) -> String {
+    // Nobody has it before it's approved.
+    if state == MailingState::Held {
+        return format!("{} would get it", counts.audience);
+    }
     let mut text = match counts.sent {
         Some(sent) => format!("{sent} of {} sent", counts.audience),
         None => format!("{} of {} tried", counts.tried, counts.audience),
@@ -398,7 +402,7 @@ fn one(mailing: &MailingReport, style: Style) -> String {
         short(&mailing.id.to_string()),
         target(mailing),
         state(mailing.state, style),
-        progress(&mailing.counts),
+        progress(mailing.state, &mailing.counts),
         clean(&mailing.subject)
     );
     if mailing.state == MailingState::Held && mailing.counts.audience == Count::Exactly(0) {

@@ -70,7 +70,9 @@ pub enum ListError {
     #[error(transparent)]
     Staff(StaffError),
     /// The second person is the first.
-    #[error("a mailing to this list needs a second person's approval: ask another approver")]
+    #[error(
+        "a mailing to this list needs a second person's approval: ask an approver who didn't send it"
+    )]
     SecondPerson,
     /// Only the sender or an approver may.
     #[error("only its sender or an approver may approve a mailing: ask one of them")]

@@ -68,7 +68,7 @@ pub enum CodeError {
     NoCode,
     /// It is none of the app's.
     #[error(
-        "the code is wrong ({left} more are heard today); give the one that the app shows now, and see that the telephone's clock is right"
+        "the code is wrong (wrong ones left before none is heard for a day: {left}); give the one that the app shows now, and see that the telephone's clock is right"
     )]
     Wrong {
         /// How many more wrong ones are heard before it is held up.

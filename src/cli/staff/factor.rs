@@ -68,13 +68,19 @@ pub(super) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
             reason,
             code,
         } => {
-            code.read(context)?;
             let add = AddFactor {
                 name: name.clone(),
                 replace: *replace,
                 reason: reason.clone(),
             };
-            let begun = context.ask(&add)?;
+            let begun = match context.ask(&add) {
+                // Only now: who has none gives none, and whoever waits for the secret would wait for ever.
+                Err(failure) if failure.class == Class::CodeNeeded && code.is_given() => {
+                    code.read(context)?;
+                    context.ask(&add)?
+                }
+                begun => begun?,
+            };
             context.print(&begun, |style| begun_text(&begun, style))?;
             let codes = confirm(&begun.name, context)?;
             context.print(&codes, |style| codes_text(&codes, style))
