@@ -53,6 +53,11 @@ impl Premises {
         own.map(move |domain| format!("{name}@{domain}"))
     }
 
+    /// The names of the role mailboxes.
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = &str> {
+        self.mailboxes.iter().map(String::as_str)
+    }
+
     /// Whether there is a role mailbox of this name.
     pub(super) fn has_mailbox(&self, name: &str) -> bool {
         self.mailboxes.contains(name)
