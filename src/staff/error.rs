@@ -15,7 +15,7 @@ pub enum StaffError {
     Name,
     /// The name would be mistaken for somebody else.
     #[error(
-        "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
+        "\"{0}\" would be mistaken for the system in the audit log or among the mailboxes; choose the name of a person"
     )]
     ReservedName(String),
     /// A role's mailbox has this name.
@@ -65,9 +65,17 @@ pub enum StaffError {
     /// The uid belongs to another account.
     #[error("that uid belongs to the account {0} already; one Unix user is one person")]
     UidTaken(String),
-    /// Too few or too many addresses.
-    #[error("an account has 1 to {most} addresses; give the main one first")]
-    Addresses {
+    /// That number is nobody's.
+    #[error(
+        "uid 4294967295 stands for no user at all; give the uid of a person's own account (id -u)"
+    )]
+    NoUser,
+    /// Nothing could be written to it.
+    #[error("the account would have no address; give it another before this one goes")]
+    NoAddress,
+    /// Too many addresses.
+    #[error("an account has at most {most} addresses; leave some out, or remove what isn't used")]
+    TooManyAddresses {
         /// How many at most.
         most: usize,
     },
@@ -75,9 +83,7 @@ pub enum StaffError {
     #[error("one address is given twice; leave one out")]
     AddressTwice,
     /// An address to be taken away that the account hasn't.
-    #[error(
-        "an address that is to be removed isn't the account's; see: hustings staff list --json"
-    )]
+    #[error("an address that is to be removed isn't the account's; see: hustings staff list")]
     NotItsAddress,
     /// The address is not in one of our domains.
     #[error("the address is not in the party's own domains ({own}); give one that is")]

@@ -211,7 +211,7 @@ async fn what_is_refused_for_itself_uses_no_code_up() {
     let server = &world.server;
     let refused = [
         server
-            .ask_with(&add("eve", "e@party.example"), no)
+            .ask_with(&add("eve", "eve2@party.example"), no)
             .await
             .err(),
         server
