@@ -13,7 +13,7 @@ use super::prompt;
 use super::style::{Field, Style, Tone, field, optional, toned};
 use crate::control::Failure;
 use crate::control::api::staff::{Account, Add, FactorReport, List, Revoke, UnlockStaff};
-use crate::staff::Role;
+use crate::staff::{Role, last_day};
 
 /// Accounts of those who work for the party
 #[derive(Debug, clap::Args)]
@@ -231,7 +231,9 @@ const COLUMNS: [Column; 10] = [
     ("2ND FACTOR", |account| {
         account.second_factor.map(|factor| field(factor_of(factor)))
     }),
-    ("TRAINED UNTIL", |account| account.trained_until.map(day)),
+    ("TRAINED UNTIL", |account| {
+        account.trained_until.map(|until| field(last_day(until)))
+    }),
     ("REVOKED", |account| account.revoked_at.map(day)),
 ];
 

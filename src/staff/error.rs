@@ -1,5 +1,9 @@
 //! Why the staff room says no.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
 use crate::store::{Role, StoreError};
 
 use super::actor::NotAllowed;
@@ -156,6 +160,18 @@ pub enum StaffError {
     /// Somebody has many already.
     #[error("the account has {0} grants already; end one first: hustings staff end-grant")]
     TooManyGrants(usize),
+    /// A training that counts longer is noted.
+    #[error(
+        "a training is noted already that counts longer, to the end of {}; if that day was wrong, add --correct",
+        last_day(*.0)
+    )]
+    TrainedLonger(Timestamp),
+    /// A training of so long ago would take rights away.
+    #[error(
+        "the training's time is over since the end of {}; give the day of a later one, or add --correct if there was none",
+        last_day(*.0)
+    )]
+    TrainingOver(Timestamp),
     /// The code of a second factor is not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -220,6 +236,14 @@ pub enum StaffError {
     /// Too much waits already.
     #[error("too many requests wait for a second person already; have them answered first")]
     TooManyWait,
+}
+
+/// The last day on which what ends at midnight counts.
+pub fn last_day(until: Timestamp) -> Date {
+    let last = until
+        .checked_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(until);
+    last.to_zoned(TimeZone::UTC).date()
 }
 
 /// A role as text.

@@ -312,7 +312,11 @@ async fn a_grant_is_for_a_part_of_a_list_and_ends_by_itself() {
     );
 
     // Training that is over takes it away, a new one gives it back.
-    cli(&party, &["staff", "training", "cy", "2001-01-01"]).await;
+    cli(
+        &party,
+        &["staff", "training", "cy", "2001-01-01", "--correct"],
+    )
+    .await;
     let refused = to_list(&party, "cy", &cy, part).await;
     assert!(
         refused.starts_with("550") && refused.contains("training"),
@@ -320,7 +324,7 @@ async fn a_grant_is_for_a_part_of_a_list_and_ends_by_itself() {
     );
     let today = party.clock.now().to_string();
     let trained = cli(&party, &["staff", "training", "cy", &today[..10]]).await;
-    assert!(trained.contains("counts until"), "{trained}");
+    assert!(trained.contains("counts to the end of"), "{trained}");
     let held = to_list(&party, "cy", &cy, part).await;
     assert!(held.contains("Held as mailing"), "{held}");
 

@@ -13,7 +13,7 @@ fn accounts() {
         uid: Some(1001),
         created_at: noon(),
         revoked_at: None,
-        trained_until: None,
+        trained_until: Some(at("2028-11-22T00:00:00Z")),
         passwords: 2,
         wrong_passwords: 11,
         second_factor: Some(staff_api::FactorReport {
@@ -102,14 +102,23 @@ fn second_factors() {
 
 #[test]
 fn grants() {
-    let rows = [staff_api::GrantRow {
+    let everywhere = staff_api::GrantRow {
+        name: "cy".into(),
+        role: Role::Approver,
+        until: at("2026-11-21T16:00:00Z"),
+        list: None,
+        constituencies: Vec::new(),
+        given_at: noon(),
+    };
+    let limited = staff_api::GrantRow {
         name: "ben".into(),
         role: Role::Sender,
         until: at("2026-11-21T16:00:00Z"),
         list: Some("news".into()),
         constituencies: vec!["leeds-east".into(), "leeds-south".into()],
         given_at: noon(),
-    }];
+    };
+    let rows = [limited, everywhere];
     insta::assert_snapshot!(
         "staff-grants",
         both(&rows, &staff::grant::table(&rows, PLAIN))

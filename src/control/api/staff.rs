@@ -354,6 +354,9 @@ pub struct Training {
     /// Why.
     pub reason: Option<String>,
 }
+    /// What was noted was wrong: this one stands even if that counts longer, or if its own time is over.
+    #[serde(default)]
+    pub correct: bool,
 ask!(Training, "staff training", Needs::Role(Role::Admin), answer Trained);
 
 /// A training is noted.
