@@ -191,6 +191,14 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
     let (known, unknown) = (known.unwrap(), unknown.unwrap());
     assert_eq!(known.status, 200);
     assert_eq!(known.text, unknown.text);
+    for spelt in [
+        "/Autodiscover/Autodiscover.xml",
+        "/autodiscover/Autodiscover.xml",
+        "/AutoDiscover/AutoDiscover.XML",
+    ] {
+        let given = browser.post(spelt, &[("xml", "")]).await.unwrap();
+        assert_eq!((given.status, &given.text), (200, &known.text), "{spelt}");
+    }
     assert!(
         known.text.contains("<Type>SMTP</Type>") && known.text.contains("<Port>465</Port>"),
         "{}",
