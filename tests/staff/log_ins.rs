@@ -397,7 +397,7 @@ impl Programs {
         for imap in [&mut self.idle, &mut self.quiet] {
             let last = imap.last_words().await;
             assert!(
-                last.starts_with("* BYE [UNAVAILABLE] The account or"),
+                last.starts_with("* BYE [EXPIRED] This account or password was ended"),
                 "{last}"
             );
         }
