@@ -212,11 +212,9 @@ const COLUMNS: [Column; 10] = [
         Some(toned(&account.name, tone))
     }),
     ("ADDRESS", |account| {
-        let main = account.addresses.first()?;
-        Some(match account.addresses.len() {
-            1 => field(main),
-            many => field(format!("{main} (+{})", many - 1)),
-        })
+        // All of them, the main one first.
+        let some = !account.addresses.is_empty();
+        some.then(|| field(account.addresses.join(", ")))
     }),
     ("ROLES", |account| Some(field(roles_of(account)))),
     ("MAILBOXES", |account| {

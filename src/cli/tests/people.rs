@@ -35,11 +35,13 @@ fn accounts() {
         address: "ada@party.example".into(),
         password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
         label: "laptop".into(),
+        own: false,
         server: "mail.party.example".into(),
         settings: [
             ("imap", 993, "tls"),
             ("smtp", 465, "tls"),
             ("smtp", 587, "starttls"),
+            ("pop3", 995, "tls"),
         ]
         .map(|(protocol, port, security)| staff_api::MailSetting {
             protocol: protocol.into(),
@@ -57,6 +59,10 @@ fn accounts() {
         "staff-password",
         both(&new, &staff::password::text(&new, PLAIN))
     );
+    let own = staff_api::NewPassword { own: true, ..new };
+    let card = staff::password::text(&own, PLAIN);
+    assert!(!card.contains("Hand it over"), "{card}");
+    assert!(card.lines().all(|line| line.len() <= 80), "{card}");
     let rows = [
         staff_api::PasswordRow {
             label: "laptop".into(),
