@@ -458,7 +458,7 @@ async fn who_is_in_by_a_password_that_was_ended_is_out_at_once() {
     let new = password_in(&cli(&party, &renew).await);
     by_first.are_out().await;
     let last = desk.last_words().await;
-    assert!(last.starts_with("* BYE [UNAVAILABLE]"), "{last}");
+    assert!(last.starts_with("* BYE [EXPIRED]"), "{last}");
     // And the account itself.
     let by_new = Programs::with(&party, &new).await;
     cli(&party, &["staff", "revoke", "ada", "--yes"]).await;
