@@ -12,9 +12,11 @@ use unicode_normalization::char::is_public_assigned;
 
 mod domain;
 mod match_form;
+mod reserved;
 
 pub use domain::Domain;
 pub use match_form::MatchForm;
+pub(crate) use reserved::RESERVED_LOCALS;
 
 /// Octets in a local part (RFC 5321 §4.5.3.1.1).
 pub const MAX_LOCAL: usize = 64;

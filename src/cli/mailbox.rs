@@ -111,8 +111,12 @@ pub(super) fn retention_table(folders: &[RetentionReport], style: Style) -> Stri
 
 pub(super) fn table(mailboxes: &[MailboxReport], style: Style) -> String {
     let rows = mailboxes.iter().map(|mailbox| {
+        let name = &mailbox.mailbox;
         vec![
-            toned(&mailbox.mailbox, Tone::Strong),
+            match mailbox.revoked {
+                true => toned(format!("{name} (revoked)"), Tone::Quiet),
+                false => toned(name, Tone::Strong),
+            },
             field(&mailbox.folder),
             field(mailbox.messages),
             field(bytes(mailbox.bytes)),

@@ -13,7 +13,7 @@ use super::prompt;
 use super::style::{Field, Style, Tone, field, optional, toned};
 use crate::control::Failure;
 use crate::control::api::staff::{Account, Add, FactorReport, List, Revoke, UnlockStaff};
-use crate::staff::Role;
+use crate::staff::{Role, last_day};
 
 /// Accounts of those who work for the party
 #[derive(Debug, clap::Args)]
@@ -212,11 +212,9 @@ const COLUMNS: [Column; 10] = [
         Some(toned(&account.name, tone))
     }),
     ("ADDRESS", |account| {
-        let main = account.addresses.first()?;
-        Some(match account.addresses.len() {
-            1 => field(main),
-            many => field(format!("{main} (+{})", many - 1)),
-        })
+        // All of them, the main one first.
+        let some = !account.addresses.is_empty();
+        some.then(|| field(account.addresses.join(", ")))
     }),
     ("ROLES", |account| Some(field(roles_of(account)))),
     ("MAILBOXES", |account| {
@@ -231,7 +229,9 @@ const COLUMNS: [Column; 10] = [
     ("2ND FACTOR", |account| {
         account.second_factor.map(|factor| field(factor_of(factor)))
     }),
-    ("TRAINED UNTIL", |account| account.trained_until.map(day)),
+    ("TRAINED UNTIL", |account| {
+        account.trained_until.map(|until| field(last_day(until)))
+    }),
     ("REVOKED", |account| account.revoked_at.map(day)),
 ];
 

@@ -247,8 +247,9 @@ fn queue_and_mailboxes() {
         both(&seen, &queue::providers(&seen, PLAIN))
     );
     insta::assert_snapshot!("queue-show", both(&rows[0], &queue::text(&rows[0])));
-    let rows = vec![mailbox_api::MailboxReport {
+    let live = mailbox_api::MailboxReport {
         mailbox: "ada".into(),
+        revoked: false,
         folder: "INBOX".into(),
         messages: 12,
         bytes: 3 << 20,
@@ -257,7 +258,10 @@ fn queue_and_mailboxes() {
             used: 4 << 20,
             limit: 2 << 30,
         }),
-    }];
+    };
+    let mut gone = live.clone();
+    (gone.mailbox, gone.revoked) = ("ben".into(), true);
+    let rows = vec![live, gone];
     let counts = contact_api::Counts {
         contacts: 41,
         waiting: 3,

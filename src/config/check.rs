@@ -12,15 +12,15 @@ use super::choices::{Dnssec, KeySource};
 use super::problem::Place;
 use super::values::ConstituencySource;
 use super::{Config, Delivery, List, Name};
-use crate::address::EmailAddress;
+use crate::address::{EmailAddress, RESERVED_LOCALS};
 
 /// Local parts that go to the postmaster's mailbox in every domain (RFC 2142).
 pub(crate) const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
 /// Local parts at which others look for whoever runs a domain and its pages (RFC 2142), and where researchers tell of a hole
 /// (RFC 9116): the postmaster's as well, unless the party has them otherwise. (`noc` is for networks, which it has none of.)
 pub(crate) const USUAL_LOCALS: [&str; 3] = ["hostmaster", "webmaster", "security"];
-/// Local parts that mean something to us and can name no list or mailbox.
-const RESERVED: [&str; 3] = ["mailer-daemon", "subscribe", "dmarc"];
+/// What `mailbox list` calls the mail that came back, which is no role's.
+const BOUNCED: &str = "bounced";
 
 /// Checks that need more than one section.
 pub(super) fn between_sections(config: &Config, at: &Place<'_>) {
@@ -72,6 +72,14 @@ fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
 fn own_addresses(config: &Config, at: &Place<'_>) {
     let mut seen = BTreeMap::new();
     for (name, mailbox) in &config.mailbox {
+        at.expect(
+            name.as_str() != BOUNCED,
+            &format!("mailbox.{name}"),
+            format!(
+                "a mailbox can't be called `{name}`: so is what came back of the party's own mail"
+            ),
+            "choose another name for the mailbox",
+        );
         let key = format!("mailbox.{name}.addresses");
         for address in &mailbox.addresses {
             at.expect(
@@ -88,21 +96,13 @@ fn own_addresses(config: &Config, at: &Place<'_>) {
                 );
             }
             at.expect(
-                !is_reserved(address),
+                !address.is_reserved(),
                 &key,
-                format!("{address} has a local part that means something else here (a single letter, +, {})", RESERVED.join(", ")),
+                format!("{address} has a local part that means something else here (a single letter, +, {})", RESERVED_LOCALS.join(", ")),
                 "choose another address",
             );
         }
     }
-}
-
-/// Withdrawal addresses and return paths start with a single letter and a plus; details after a plus are for lists.
-fn is_reserved(address: &EmailAddress) -> bool {
-    let local = address.local();
-    local.len() == 1
-        || local.contains('+')
-        || RESERVED.iter().any(|name| local.eq_ignore_ascii_case(name))
 }
 
 fn domains(config: &Config) -> String {
@@ -119,7 +119,7 @@ fn lists(config: &Config, at: &Place<'_>) {
         let at = at.child("list").child(key.as_str());
         let local = key.as_str();
         at.expect(
-            local.len() > 1 && !RESERVED.contains(&local) && !ROLE_LOCALS.contains(&local),
+            local.len() > 1 && !RESERVED_LOCALS.contains(&local) && !ROLE_LOCALS.contains(&local),
             "",
             format!("a list can't be called `{key}`: the address {key}@ means something else"),
             "choose another name for the list",

@@ -54,7 +54,8 @@ impl Host for Maildrops {
         let rooms = self.rooms()?;
         let ended = rooms.staff.ended(Door::Pop3, client, outcome).await;
         let ended = ended.map_err(|_| Refusal {
-            code: "SYS/PERM",
+            // RFC 3206: another password may help, and nothing else.
+            code: "AUTH",
             text: "This account or password was ended".into(),
         });
         let Some(entrant) = ended? else {

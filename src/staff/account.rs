@@ -9,8 +9,10 @@ use crate::store::{Role, StaffRecord};
 const NAME_MAX: usize = 32;
 /// How many addresses an account may have.
 const ADDRESSES_MAX: usize = 20;
-/// Names that would be mistaken for somebody else in the audit log.
-const RESERVED: [&str; 6] = ["root", "nobody", "hustings", "system", "daemon", "admin"];
+/// Names that would be mistaken for somebody else, in the audit log or among the mailboxes.
+const RESERVED: [&str; 7] = [
+    "root", "nobody", "hustings", "system", "daemon", "admin", "bounced",
+];
 
 /// An account to be made.
 #[derive(Clone)]
@@ -143,18 +145,20 @@ impl AccountChanges {
 }
 
 fn check_count(addresses: &[EmailAddress]) -> Result<(), StaffError> {
-    match (1..=ADDRESSES_MAX).contains(&addresses.len()) {
-        true => Ok(()),
-        false => Err(StaffError::Addresses {
+    match addresses.len() {
+        0 => Err(StaffError::NoAddress),
+        1..=ADDRESSES_MAX => Ok(()),
+        _ => Err(StaffError::TooManyAddresses {
             most: ADDRESSES_MAX,
         }),
     }
 }
 
-/// Root may be anybody.
+/// Root may be anybody, and the highest number, (uid_t) -1, says "no user" to the system.
 fn check_uid(uid: u32) -> Result<(), StaffError> {
     match uid {
         0 => Err(StaffError::Root),
+        u32::MAX => Err(StaffError::NoUser),
         _ => Ok(()),
     }
 }
@@ -238,10 +242,10 @@ mod tests {
         ] {
             assert!(matches!(check_name(bad), Err(StaffError::Name)), "{bad:?}");
         }
-        assert!(matches!(
-            check_name("root"),
-            Err(StaffError::ReservedName(_))
-        ));
+        for reserved in ["root", "bounced"] {
+            let refused = check_name(reserved);
+            assert!(matches!(refused, Err(StaffError::ReservedName(_))));
+        }
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Why the staff room says no.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
 use crate::store::{Role, StoreError};
 
 use super::actor::NotAllowed;
@@ -15,7 +19,7 @@ pub enum StaffError {
     Name,
     /// The name would be mistaken for somebody else.
     #[error(
-        "\"{0}\" would be mistaken for the system in the audit log; choose the name of a person"
+        "\"{0}\" would be mistaken for the system in the audit log or among the mailboxes; choose the name of a person"
     )]
     ReservedName(String),
     /// A role's mailbox has this name.
@@ -65,9 +69,17 @@ pub enum StaffError {
     /// The uid belongs to another account.
     #[error("that uid belongs to the account {0} already; one Unix user is one person")]
     UidTaken(String),
-    /// Too few or too many addresses.
-    #[error("an account has 1 to {most} addresses; give the main one first")]
-    Addresses {
+    /// That number is nobody's.
+    #[error(
+        "uid 4294967295 stands for no user at all; give the uid of a person's own account (id -u)"
+    )]
+    NoUser,
+    /// Nothing could be written to it.
+    #[error("the account would have no address; give it another before this one goes")]
+    NoAddress,
+    /// Too many addresses.
+    #[error("an account has at most {most} addresses; leave some out, or remove what isn't used")]
+    TooManyAddresses {
         /// How many at most.
         most: usize,
     },
@@ -75,9 +87,7 @@ pub enum StaffError {
     #[error("one address is given twice; leave one out")]
     AddressTwice,
     /// An address to be taken away that the account hasn't.
-    #[error(
-        "an address that is to be removed isn't the account's; see: hustings staff list --json"
-    )]
+    #[error("an address that is to be removed isn't the account's; see: hustings staff list")]
     NotItsAddress,
     /// The address is not in one of our domains.
     #[error("the address is not in the party's own domains ({own}); give one that is")]
@@ -150,6 +160,18 @@ pub enum StaffError {
     /// Somebody has many already.
     #[error("the account has {0} grants already; end one first: hustings staff end-grant")]
     TooManyGrants(usize),
+    /// A training that counts longer is noted.
+    #[error(
+        "a training is noted already that counts longer, to the end of {}; if that day was wrong, add --correct",
+        last_day(*.0)
+    )]
+    TrainedLonger(Timestamp),
+    /// A training of so long ago would take rights away.
+    #[error(
+        "the training's time is over since the end of {}; give the day of a later one, or add --correct if there was none",
+        last_day(*.0)
+    )]
+    TrainingOver(Timestamp),
     /// The code of a second factor is not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -214,6 +236,14 @@ pub enum StaffError {
     /// Too much waits already.
     #[error("too many requests wait for a second person already; have them answered first")]
     TooManyWait,
+}
+
+/// The last day on which what ends at midnight counts.
+pub fn last_day(until: Timestamp) -> Date {
+    let last = until
+        .checked_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(until);
+    last.to_zoned(TimeZone::UTC).date()
 }
 
 /// A role as text.

@@ -1,6 +1,8 @@
 //! Into which roles' mailboxes somebody is let. It's asked anew before each thing that is done there, so that who was shut
 //! out, or has no account any more, is out at once; and nobody comes to such a mailbox but by what is answered here.
 
+use std::collections::HashMap;
+
 use super::knock::Entrant;
 use super::room::StaffRoom;
 use crate::id::MailboxId;
@@ -117,6 +119,16 @@ impl StaffRoom {
     /// What somebody who came in may be asked about.
     pub fn let_in(&self, who: Entrant) -> LetIn {
         LetIn(Asked::Roll(self.clone(), who))
+    }
+
+    /// The names of the configured roles by their mailboxes, for who reads of them by number.
+    pub fn role_mailboxes_by_id(&self) -> HashMap<MailboxId, String> {
+        let premises = self.premises();
+        let vault = self.store().vault();
+        let names = premises.mailboxes();
+        names
+            .map(|name| (vault.role_mailbox(name), name.to_owned()))
+            .collect()
     }
 
     /// The configured roles' mailboxes into which somebody who came in is let, by name.

@@ -49,7 +49,7 @@ mod used;
 pub use account::{AccountChanges, NewAccount, check_name};
 pub use actor::{Actor, Admin, Caller, NotAllowed};
 pub use acts::{Acts, sign_checkpoint};
-pub use error::StaffError;
+pub use error::{StaffError, last_day};
 pub use kept::kept_checkpoints;
 pub use knock::{Door, Entrant, Knocked, LoginOutcome};
 pub use let_in::{LetIn, RoleMailbox};
@@ -58,7 +58,9 @@ pub use premises::Premises;
 pub use proof::{CodeAsked, CodeError, CodeRule};
 pub use reach::{Reach, ReachPlace};
 pub use roll::{Member, OwnFactor, OwnPassword, Roll};
-pub use room::{Issued, NewFactor, NewGrant, NewPassword, NewlyProven, StaffRoom, WhichPasswords};
+pub use room::{
+    Issued, NewFactor, NewGrant, NewPassword, NewTraining, NewlyProven, StaffRoom, WhichPasswords,
+};
 pub use second::{Pending, SecondPerson, Waiting};
 pub use sent::{SendPlace, SentMail};
 pub use totp::TotpSecret;

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::error::StaffError;
 use crate::address::{Domain, EmailAddress, MatchForm};
 
-/// Local parts that the server itself answers, in every own domain (RFC 2142 and our own return paths).
-const RESERVED_LOCALS: [&str; 4] = ["postmaster", "abuse", "u", "b"];
+/// Local parts that a mailbox may have and an account may not: they are the postmaster's, in every own domain (RFC 2142).
+const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
 
 /// The party's domains and the addresses in them that no account may have.
 #[derive(Clone, Default)]
@@ -53,6 +53,11 @@ impl Premises {
         own.map(move |domain| format!("{name}@{domain}"))
     }
 
+    /// The names of the role mailboxes.
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = &str> {
+        self.mailboxes.iter().map(String::as_str)
+    }
+
     /// Whether there is a role mailbox of this name.
     pub(super) fn has_mailbox(&self, name: &str) -> bool {
         self.mailboxes.contains(name)
@@ -86,7 +91,7 @@ impl Premises {
             return Err(StaffError::Plus);
         }
         let local = address.local().to_ascii_lowercase();
-        if RESERVED_LOCALS.contains(&local.as_str()) {
+        if address.is_reserved() || ROLE_LOCALS.contains(&local.as_str()) {
             return Err(StaffError::AddressTaken("the server itself".into()));
         }
         match self.taken.get(&address.match_form()) {

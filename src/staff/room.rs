@@ -57,7 +57,7 @@ pub struct Issued {
 pub struct StaffRoom(Arc<Inner>);
 
 pub use factor::{NewFactor, NewlyProven};
-pub use grants::NewGrant;
+pub use grants::{NewGrant, NewTraining};
 pub use passwords::{NewPassword, WhichPasswords};
 
 struct Inner {

@@ -23,11 +23,8 @@ pub(super) const POLICY: &str = "/.well-known/mta-sts.txt";
 /// Where Thunderbird and its kin look for settings, at `autoconfig.DOMAIN`.
 pub(super) const SETTINGS: &str = "/mail/config-v1.1.xml";
 
-/// Where Outlook and its kin look, in both spellings that they use.
-pub(super) const OUTLOOK: [&str; 2] = [
-    "/autodiscover/autodiscover.xml",
-    "/Autodiscover/Autodiscover.xml",
-];
+/// Where Outlook and its kin look; each has its own spelling, so that the letters' case says nothing.
+pub(super) const OUTLOOK: &str = "/autodiscover/autodiscover.xml";
 /// Where newer ones ask first, for the address of that; some put the mail address behind it.
 pub(super) const OUTLOOK_JSON: [&str; 2] = [
     "/autodiscover/autodiscover.json",
@@ -39,8 +36,13 @@ pub const APPLE: &str = "/mail/profile.mobileconfig";
 /// Whether programs look for settings there: it answers while the vault is locked, too.
 pub(super) fn is_for_programs(path: &str) -> bool {
     [POLICY, SETTINGS, APPLE].contains(&path)
-        || OUTLOOK.contains(&path)
+        || is_for_outlook(path)
         || path.starts_with(OUTLOOK_JSON[0])
+}
+
+/// Whether Outlook or its kin look for settings there, however they spell it.
+pub(super) fn is_for_outlook(path: &str) -> bool {
+    path.eq_ignore_ascii_case(OUTLOOK)
 }
 
 /// What is fetched, by the host that it is fetched from.
@@ -133,7 +135,7 @@ pub(super) async fn outlook_json(
         });
         return (StatusCode::BAD_REQUEST, Extension(Dressed), Json(error)).into_response();
     }
-    let url = format!("https://{host}{}", OUTLOOK[0]);
+    let url = format!("https://{host}{OUTLOOK}");
     Json(json!({ "Protocol": "AutodiscoverV1", "Url": url })).into_response()
 }
 

@@ -43,7 +43,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
@@ -308,14 +308,7 @@ fn serve(handlers: Router<Arc<Web>>, web: Arc<Web>) -> Router {
         .route(ROBOTS, get(robots))
         .route(hosted::POLICY, get(hosted::policy))
         .route(hosted::SETTINGS, get(hosted::settings))
-        .route(
-            hosted::OUTLOOK[0],
-            get(hosted::outlook).post(hosted::outlook),
-        )
-        .route(
-            hosted::OUTLOOK[1],
-            get(hosted::outlook).post(hosted::outlook),
-        )
+        .route(hosted::OUTLOOK, get(hosted::outlook).post(hosted::outlook))
         .route(hosted::OUTLOOK_JSON[0], get(hosted::outlook_json))
         .route(hosted::OUTLOOK_JSON[1], get(hosted::outlook_json))
         .route(hosted::APPLE, get(hosted::apple))
@@ -346,10 +339,16 @@ async fn robots() -> impl IntoResponse {
     )
 }
 
-/// The stylesheet, whose path changes with the config; and everything that isn't there.
-async fn elsewhere(State(web): State<Arc<Web>>, asked: Asked, uri: Uri) -> Response {
+/// The stylesheet, whose path changes with the config; settings for Outlook as it spells the way to them; and everything that
+/// isn't there.
+async fn elsewhere(State(web): State<Arc<Web>>, asked: Asked, parts: Parts) -> Response {
     let site = web.site();
-    if uri.path() != site.templates().style_path() {
+    let path = parts.uri.path();
+    // In another spelling than the route's; what is posted is not read there either.
+    if hosted::is_for_outlook(path) && (asked.reads || parts.method == Method::POST) {
+        return hosted::outlook(State(web), asked, parts).await;
+    }
+    if path != site.templates().style_path() {
         return answer::notice(
             &site,
             StatusCode::NOT_FOUND,

@@ -151,11 +151,14 @@ async fn who_is_shut_out_while_idle_is_out_at_once() {
     change(&party, "ada", "--shut-out-of").await;
     assert_eq!(
         idle.last_words().await,
-        "* BYE The folder is gone, please dial again\n"
+        "* BYE The folder is gone, or you are no longer let into it; please dial again\n"
     );
     busy.begin("FETCH 1 BODY[]").await;
     let words = busy.last_words().await;
-    assert_eq!(words, "* BYE The folder is gone, please dial again\n");
+    assert_eq!(
+        words,
+        "* BYE The folder is gone, or you are no longer let into it; please dial again\n"
+    );
     let mut again = ada(&party).await;
     let refused = again.say("SELECT Shared/office").await.end;
     assert_eq!(refused, "NO [NONEXISTENT] There is no such folder");

@@ -191,6 +191,15 @@ async fn programs_find_their_settings_and_nobody_is_told_who_is_known() {
     let (known, unknown) = (known.unwrap(), unknown.unwrap());
     assert_eq!(known.status, 200);
     assert_eq!(known.text, unknown.text);
+    for spelt in [
+        "/Autodiscover/Autodiscover.xml",
+        "/autodiscover/Autodiscover.xml",
+        "/AutoDiscover/AutoDiscover.XML",
+    ] {
+        let given = browser.post(spelt, &[("xml", "")]).await.unwrap();
+        assert_eq!(given.status, 200, "{spelt}");
+        assert_eq!(given.text, known.text, "{spelt}");
+    }
     assert!(
         known.text.contains("<Type>SMTP</Type>") && known.text.contains("<Port>465</Port>"),
         "{}",
@@ -312,7 +321,11 @@ async fn a_grant_is_for_a_part_of_a_list_and_ends_by_itself() {
     );
 
     // Training that is over takes it away, a new one gives it back.
-    cli(&party, &["staff", "training", "cy", "2001-01-01"]).await;
+    cli(
+        &party,
+        &["staff", "training", "cy", "2001-01-01", "--correct"],
+    )
+    .await;
     let refused = to_list(&party, "cy", &cy, part).await;
     assert!(
         refused.starts_with("550") && refused.contains("training"),
@@ -320,7 +333,7 @@ async fn a_grant_is_for_a_part_of_a_list_and_ends_by_itself() {
     );
     let today = party.clock.now().to_string();
     let trained = cli(&party, &["staff", "training", "cy", &today[..10]]).await;
-    assert!(trained.contains("counts until"), "{trained}");
+    assert!(trained.contains("counts to the end of"), "{trained}");
     let held = to_list(&party, "cy", &cy, part).await;
     assert!(held.contains("Held as mailing"), "{held}");
 
@@ -385,7 +398,7 @@ impl Programs {
         for imap in [&mut self.idle, &mut self.quiet] {
             let last = imap.last_words().await;
             assert!(
-                last.starts_with("* BYE [UNAVAILABLE] The account or"),
+                last.starts_with("* BYE [EXPIRED] This account or password was ended"),
                 "{last}"
             );
         }
@@ -445,7 +458,7 @@ async fn who_is_in_by_a_password_that_was_ended_is_out_at_once() {
     let new = password_in(&cli(&party, &renew).await);
     by_first.are_out().await;
     let last = desk.last_words().await;
-    assert!(last.starts_with("* BYE [UNAVAILABLE]"), "{last}");
+    assert!(last.starts_with("* BYE [EXPIRED]"), "{last}");
     // And the account itself.
     let by_new = Programs::with(&party, &new).await;
     cli(&party, &["staff", "revoke", "ada", "--yes"]).await;

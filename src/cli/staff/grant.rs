@@ -9,6 +9,7 @@ use super::super::style::{Style, Tone, clean, field, optional, time, toned};
 use super::{RoleArg, role_name};
 use crate::control::Failure;
 use crate::control::api::staff::{EndGrant, Grant, GrantRow, Grants, Training};
+use crate::staff::last_day;
 
 #[derive(Debug, Args)]
 #[command(
@@ -57,12 +58,23 @@ pub(super) struct TrainingArgs {
     /// The login name
     name: String,
     /// The day of the training: 2026-11-21
+    #[arg(value_parser = day)]
     date: Date,
+    /// The day that is noted was wrong: take this one, even if that counts longer or this one's time is over
+    #[arg(long)]
+    correct: bool,
     /// Why; it stands in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
     code: CodeArg,
+}
+
+/// `2026-11-21`, and no other way to write a day.
+fn day(text: &str) -> Result<Date, String> {
+    let date = text.parse().ok();
+    let date = date.filter(|date: &Date| date.to_string() == text);
+    date.ok_or_else(|| "write it as 2026-11-21".to_owned())
 }
 
 /// `90m`, `4h`, `2d`, in seconds.
@@ -115,25 +127,27 @@ pub(super) fn training(args: &TrainingArgs, context: &Context) -> Result<(), Fai
     let training = Training {
         name: args.name.clone(),
         date: args.date,
+        correct: args.correct,
         reason: args.reason.clone(),
     };
     let name = clean(&args.name);
     context.print_answer(&training, |trained, _| {
         format!(
-            "The training of {name} counts until {}.\n",
-            time(trained.until)
+            "The training of {name} counts to the end of {}.\n",
+            last_day(trained.until)
         )
     })
 }
 
 pub(in crate::cli) fn table(grants: &[GrantRow], style: Style) -> String {
     let rows = grants.iter().map(|grant| {
+        let some = !grant.constituencies.is_empty();
         vec![
             toned(&grant.name, Tone::Strong),
             field(role_name(grant.role)),
             field(time(grant.until)),
             optional(grant.list.as_ref()),
-            field(grant.constituencies.join(", ")),
+            optional(some.then(|| grant.constituencies.join(", "))),
             field(time(grant.given_at)),
         ]
     });
@@ -143,7 +157,26 @@ pub(in crate::cli) fn table(grants: &[GrantRow], style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{day, seconds};
+
+    #[test]
+    fn a_day_is_written_in_one_way() {
+        assert!(day("2026-11-21").is_ok());
+        for bad in [
+            "21.11.2026",
+            "21/11/2026",
+            "2026-11-21T12:00",
+            "20261121",
+            "2026-02-30",
+            "",
+        ] {
+            assert_eq!(
+                day(bad),
+                Err("write it as 2026-11-21".to_owned()),
+                "{bad:?}"
+            );
+        }
+    }
 
     #[test]
     fn times_are_read_strictly() {

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::super::code::CodeArg;
 use super::super::context::Context;
 use super::super::prompt;
-use super::super::style::{Style, Tone, clean, field, optional, time};
+use super::super::style::{Style, Tone, clean, field, optional, time, wrapped};
 use crate::control::Failure;
 use crate::control::api::staff::{
     AddPassword, ListPasswords, MailSetting, NewPassword, PasswordRow, RevokePassword,
@@ -137,18 +137,32 @@ pub(in crate::cli) fn text(new: &NewPassword, style: Style) -> String {
         text += &format!("{:<11}{}\n", what(setting), how(setting));
     }
     if new.settings.iter().any(|one| one.protocol == "pop3") {
-        text += "\nPOP3 fetches the INBOX alone: strangers' mail that waits (Unconfirmed) is seen with IMAP. Who uses POP3\n\
-                 is told by a note, once a day at most, when some waits.\n";
+        text += &paragraph(
+            "POP3 fetches the INBOX alone: strangers' mail that waits (Unconfirmed) is seen with IMAP. Who uses POP3 is \
+             told by a note, once a day at most, when some waits.",
+        );
     }
-    text += "\nType the user name, or the main address; another address of the same person may not do.\n";
+    text += &paragraph(
+        "Type the user name, or the main address; another address of the same person may not do.",
+    );
     if let Some(profile) = &new.profile {
         text += &format!(
             "\nThunderbird finds the rest by the address. An iPhone, iPad or Mac takes it from\n{}\n",
             clean(profile)
         );
     }
-    text += "\nThe password is shown this once. Hand it over in person or by phone, not by mail.\n";
+    text += &paragraph(match new.own {
+        true => "The password is shown this once. Type it into the mail program now.",
+        false => {
+            "The password is shown this once. Hand it over in person or by phone, not by mail."
+        }
+    });
     text
+}
+
+/// Running text below what stands already.
+fn paragraph(text: &str) -> String {
+    format!("\n{}\n", wrapped(text))
 }
 
 fn what(setting: &MailSetting) -> String {

@@ -13,7 +13,7 @@ fn accounts() {
         uid: Some(1001),
         created_at: noon(),
         revoked_at: None,
-        trained_until: None,
+        trained_until: Some(at("2028-11-22T00:00:00Z")),
         passwords: 2,
         wrong_passwords: 11,
         second_factor: Some(staff_api::FactorReport {
@@ -35,11 +35,13 @@ fn accounts() {
         address: "ada@party.example".into(),
         password: SecretText::new("abcd-efgh-ijkm-npqr-stuv-wxyz".to_owned()),
         label: "laptop".into(),
+        own: false,
         server: "mail.party.example".into(),
         settings: [
             ("imap", 993, "tls"),
             ("smtp", 465, "tls"),
             ("smtp", 587, "starttls"),
+            ("pop3", 995, "tls"),
         ]
         .map(|(protocol, port, security)| staff_api::MailSetting {
             protocol: protocol.into(),
@@ -57,6 +59,10 @@ fn accounts() {
         "staff-password",
         both(&new, &staff::password::text(&new, PLAIN))
     );
+    let own = staff_api::NewPassword { own: true, ..new };
+    let card = staff::password::text(&own, PLAIN);
+    assert!(!card.contains("Hand it over"), "{card}");
+    assert!(card.lines().all(|line| line.len() <= 80), "{card}");
     let rows = [
         staff_api::PasswordRow {
             label: "laptop".into(),
@@ -102,14 +108,23 @@ fn second_factors() {
 
 #[test]
 fn grants() {
-    let rows = [staff_api::GrantRow {
+    let everywhere = staff_api::GrantRow {
+        name: "cy".into(),
+        role: Role::Approver,
+        until: at("2026-11-21T16:00:00Z"),
+        list: None,
+        constituencies: Vec::new(),
+        given_at: noon(),
+    };
+    let limited = staff_api::GrantRow {
         name: "ben".into(),
         role: Role::Sender,
         until: at("2026-11-21T16:00:00Z"),
         list: Some("news".into()),
         constituencies: vec!["leeds-east".into(), "leeds-south".into()],
         given_at: noon(),
-    }];
+    };
+    let rows = [limited, everywhere];
     insta::assert_snapshot!(
         "staff-grants",
         both(&rows, &staff::grant::table(&rows, PLAIN))

@@ -168,6 +168,11 @@ fn addresses_mean_one_thing() {
         "mailbox.office.addresses",
         "means something else here",
     );
+    let bounced = with(
+        "[list.news]",
+        "[mailbox.bounced]\ntitle = \"Bounced\"\naddresses = [\"back@party.example\"]\n\n[list.news]",
+    );
+    refused(bounced, "mailbox.bounced", "can't be called `bounced`");
     refused(
         addresses("\"ann@other.example\""),
         "mailbox.office.addresses",

@@ -17,6 +17,9 @@ ask!(List, "mailbox list", Needs::Staff, rows MailboxReport, answer Nothing);
 pub struct MailboxReport {
     /// Whose: an account's name, a role mailbox's, or `bounced`.
     pub mailbox: String,
+    /// The account is revoked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
     /// The folder.
     pub folder: String,
     /// How many messages.

@@ -37,6 +37,9 @@ pub struct NewPassword {
     /// What the password is called.
     #[serde(default)]
     pub label: String,
+    /// Whoever asked made it for themselves.
+    #[serde(default)]
+    pub own: bool,
     /// Which server a mail program is to use.
     pub server: String,
     /// What else to type into it.
@@ -351,6 +354,9 @@ pub struct Training {
     pub name: String,
     /// The day on which it was.
     pub date: Date,
+    /// What was noted was wrong: this one stands even if that counts longer, or if its own time is over.
+    #[serde(default)]
+    pub correct: bool,
     /// Why.
     pub reason: Option<String>,
 }

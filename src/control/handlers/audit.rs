@@ -1,6 +1,7 @@
 //! `audit …`, and `consent verify`, which is the same of the other log.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::audit::{
     Act, Checkpoint, Comparison, Frontier, Leaf, LogKind, SignedCheckpoint, leaf_input,
@@ -9,6 +10,7 @@ use crate::clock::Clock;
 use crate::control::api::audit::{AuditEntry, LogVerdict, Show, Verify};
 use crate::control::api::consent::Verify as ConsentVerify;
 use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
+use crate::id::MailboxId;
 use crate::staff::{Roll, StaffRoom, kept_checkpoints, sign_checkpoint};
 use crate::store::{Blanks, LoggedEvent, Store, StoreError};
 
@@ -52,9 +54,12 @@ impl Handle<Show> for AuditDesk {
                 .map_err(failure)?;
             let Some(last) = events.last() else { break };
             next = last.seq + 1;
-            let roll = self.staff.roll();
+            let names = Names {
+                roll: self.staff.roll(),
+                roles: self.staff.role_mailboxes_by_id(),
+            };
             for event in events.into_iter().filter(|event| event.seq < end) {
-                if let Some(entry) = entry(event, &roll) {
+                if let Some(entry) = names.entry(event) {
                     call.row(&entry).await?;
                 }
             }
@@ -63,25 +68,41 @@ impl Handle<Show> for AuditDesk {
     }
 }
 
-fn entry(event: LoggedEvent, roll: &Roll) -> Option<AuditEntry> {
-    let act: Act = serde_json::from_slice(&event.event?.1).ok()?;
-    Some(AuditEntry {
-        seq: event.seq,
-        at: act.at,
-        actor: person(&act.actor, roll),
-        second: act.second.map(|second| person(&second, roll)),
-        verb: act.verb,
-        object: act
-            .object
-            .map(|object| format!("{} {}", object.kind, person(&object.id, roll))),
-        reason: act.reason,
-    })
+/// What people call that of which the log has ids.
+struct Names {
+    roll: Arc<Roll>,
+    /// Roles by their mailboxes.
+    roles: HashMap<MailboxId, String>,
 }
 
-/// The name of the account with this id, for people; the id if there is none.
-fn person(id: &str, roll: &Roll) -> String {
-    let named = roll.all().iter().find(|member| member.id.to_string() == id);
-    named.map_or_else(|| id.to_owned(), |member| member.name.clone())
+impl Names {
+    fn entry(&self, event: LoggedEvent) -> Option<AuditEntry> {
+        let act: Act = serde_json::from_slice(&event.event?.1).ok()?;
+        Some(AuditEntry {
+            seq: event.seq,
+            at: act.at,
+            actor: self.of(&act.actor),
+            second: act.second.map(|second| self.of(&second)),
+            verb: act.verb,
+            object: act
+                .object
+                .map(|object| format!("{} {}", object.kind, self.of(&object.id))),
+            reason: act.reason,
+        })
+    }
+
+    /// The name of the account or of the role's mailbox with this id; the id if there is none, or is no longer.
+    fn of(&self, id: &str) -> String {
+        let mut accounts = self.roll.all().iter();
+        let account = accounts.find(|member| member.id.to_string() == id);
+        let role = || {
+            let mut roles = self.roles.iter();
+            roles.find(|(mailbox, _)| mailbox.to_string() == id)
+        };
+        let name = account.map(|member| &member.name);
+        let name = name.or_else(|| role().map(|(_, name)| name));
+        name.map_or_else(|| id.to_owned(), String::clone)
+    }
 }
 
 impl Handle<Verify> for AuditDesk {

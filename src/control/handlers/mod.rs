@@ -47,7 +47,8 @@ pub fn staff_failure(what: impl Into<String>, error: &StaffError) -> Failure {
         | StaffError::UnlockWhat
         | StaffError::GrantTime
         | StaffError::OnlySendersAreLimited
-        | StaffError::Addresses { .. }
+        | StaffError::NoAddress
+        | StaffError::TooManyAddresses { .. }
         | StaffError::AddressTwice => Class::Misuse,
         _ => Class::Refused,
     };

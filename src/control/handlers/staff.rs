@@ -34,6 +34,7 @@ impl MailAccess {
             address: issued.address.clone(),
             password: SecretText::new(issued.password.reveal().clone()),
             label: issued.label.clone(),
+            own: false,
             server: self.server,
             settings: self.settings,
             profile: self.profile,
@@ -205,7 +206,10 @@ impl Handle<AddPassword> for StaffDesk {
             .add_password(actor, name, new, ask.reason.as_deref())
             .await
             .map_err(|error| staff_failure(format!("can't make a password for {name}"), &error))?;
-        Ok(self.issued(&issued))
+        Ok(NewPassword {
+            own: name == actor.name(),
+            ..self.issued(&issued)
+        })
     }
 }
 

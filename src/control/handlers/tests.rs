@@ -192,6 +192,7 @@ async fn a_reader_sees_no_audit_log_and_makes_their_own_password() {
     };
     let (_, new) = party.server.ask(&own).await.expect("one's own");
     assert_ne!(new.password.reveal(), first);
+    assert!(new.own, "nobody has to hand it over");
     let foreign = AddPassword {
         name: Some("ada".into()),
         label: "phone".into(),

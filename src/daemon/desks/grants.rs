@@ -13,7 +13,7 @@ use crate::control::api::staff::{
 };
 use crate::control::handlers::{proven, staff_failure};
 use crate::control::{Call, Failure, Handle, Nothing};
-use crate::staff::{Member, NewGrant, OwnGrant};
+use crate::staff::{Member, NewGrant, NewTraining, OwnGrant};
 
 /// Answers for grants and training.
 pub(super) struct GrantsDesk(pub(super) Arc<Rooms>);
@@ -156,10 +156,14 @@ impl Handle<Training> for GrantsDesk {
             )
         })?;
         let staff = &self.0.staff;
-        staff.may_train(admin, &ask.name).map_err(failure)?;
+        let new = NewTraining {
+            until,
+            correct: ask.correct,
+        };
+        staff.may_train(admin, &ask.name, new).map_err(failure)?;
         // Whose training is over can write to lists again.
         proven(call, staff, &what).await?;
-        let trained = staff.trained(admin, &ask.name, until, ask.reason.as_deref());
+        let trained = staff.trained(admin, &ask.name, new, ask.reason.as_deref());
         trained.await.map_err(failure)?;
         Ok(Trained { until })
     }

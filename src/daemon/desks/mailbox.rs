@@ -38,6 +38,7 @@ impl Sum {
     fn report(self, mailbox: &str, folder: &str) -> MailboxReport {
         MailboxReport {
             mailbox: mailbox.to_owned(),
+            revoked: false,
             folder: folder.to_owned(),
             messages: self.messages,
             bytes: self.bytes,
@@ -58,8 +59,13 @@ impl Handle<List> for MailboxDesk {
             }
             return Ok(Nothing {});
         }
+        let roll = self.0.staff.roll();
         for (id, name) in self.all().await.map_err(failure)? {
+            let mut owner = roll.all().iter();
+            let owner = owner.find(|member| MailboxId::from(member.id) == id);
+            let revoked = owner.is_some_and(|member| !member.is_live());
             for row in self.folders(id, &name).await.map_err(failure)? {
+                let row = MailboxReport { revoked, ..row };
                 call.row(&row).await?;
             }
         }

@@ -9,9 +9,12 @@ use crate::control::api::mailbox::{Hold, Lift, Retention, RetentionReport};
 use crate::control::handlers::staff_failure;
 use crate::control::{Ask, Call, Class, Failure, Handle, Nothing};
 use crate::id::MailboxId;
-use crate::mailbox::{Leaving, MailboxError};
+use crate::mailbox::{Hold as Standing, Leaving, MailboxError};
 
 const MONTH: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Mailboxes that are on hold, with what stands, and others.
+type ByHold = (Vec<(MailboxId, Standing)>, Vec<MailboxId>);
 
 impl Handle<Retention> for MailboxDesk {
     async fn handle(&self, _: Retention, call: &mut Call<Retention>) -> Result<Nothing, Failure> {
@@ -40,7 +43,20 @@ impl Handle<Retention> for MailboxDesk {
 impl Handle<Hold> for MailboxDesk {
     async fn handle(&self, ask: Hold, call: &mut Call<Hold>) -> Result<Nothing, Failure> {
         let what = "can't hold the mailbox";
-        for id in self.begin(what, &ask.mailbox, &ask.reason, call).await? {
+        let (held, free) = self.by_hold(what, &ask.mailbox, &ask.reason).await?;
+        // A second hold would take the place of the first, and one lift would end both.
+        if free.is_empty()
+            && let Some((_, hold)) = held.first()
+        {
+            return Err(Failure::refused(
+                what,
+                format!("it is on hold already ({})", hold.reason),
+                "let that hold stand until both matters are answered, or lift it and hold the mailbox anew with a reason \
+                 that names both",
+            ));
+        }
+        self.begin(what, &free, &ask.reason, call).await?;
+        for id in free {
             let held = self.0.mailboxes.hold(id, &ask.reason).await;
             held.map_err(|error| failed(what, &error))?;
         }
@@ -51,7 +67,14 @@ impl Handle<Hold> for MailboxDesk {
 impl Handle<Lift> for MailboxDesk {
     async fn handle(&self, ask: Lift, call: &mut Call<Lift>) -> Result<Nothing, Failure> {
         let what = "can't lift the hold";
-        for id in self.begin(what, &ask.mailbox, &ask.reason, call).await? {
+        let (held, _) = self.by_hold(what, &ask.mailbox, &ask.reason).await?;
+        if held.is_empty() {
+            let next = "see what is: hustings mailbox retention";
+            return Err(Failure::refused(what, "the mailbox isn't on hold", next));
+        }
+        let held: Vec<MailboxId> = held.into_iter().map(|(id, _)| id).collect();
+        self.begin(what, &held, &ask.reason, call).await?;
+        for id in held {
             let lifted = self.0.mailboxes.lift(id).await;
             lifted.map_err(|error| failed(what, &error))?;
         }
@@ -60,15 +83,9 @@ impl Handle<Lift> for MailboxDesk {
 }
 
 impl MailboxDesk {
-    /// The mailboxes of this name: an account's and a role's may have the same, and then both are meant, so that nothing
-    /// goes which somebody believes to be held. What is about to be done to them stands in the audit log before it is done.
-    async fn begin<A: Ask>(
-        &self,
-        what: &str,
-        name: &str,
-        reason: &str,
-        call: &Call<A>,
-    ) -> Result<Vec<MailboxId>, Failure> {
+    /// The mailboxes of this name, those on hold and those that aren't: an account's and a role's may have the same, and
+    /// then both are meant, so that nothing goes which somebody believes to be held.
+    async fn by_hold(&self, what: &str, name: &str, reason: &str) -> Result<ByHold, Failure> {
         if reason.trim().is_empty() {
             return Err(Failure::misuse(what, "no reason was given", "add --reason"));
         }
@@ -79,13 +96,32 @@ impl MailboxDesk {
             let why = "there is no mailbox of this name";
             return Err(Failure::refused(what, why, "hustings mailbox list"));
         }
+        let (mut held, mut free) = (Vec::new(), Vec::new());
+        for id in found {
+            let hold = self.0.mailboxes.hold_of(id).await;
+            match hold.map_err(|error| failed(what, &error))? {
+                Some(hold) => held.push((id, hold)),
+                None => free.push(id),
+            }
+        }
+        Ok((held, free))
+    }
+
+    /// What is about to be done to them stands in the audit log before it is done.
+    async fn begin<A: Ask>(
+        &self,
+        what: &str,
+        mailboxes: &[MailboxId],
+        reason: &str,
+        call: &Call<A>,
+    ) -> Result<(), Failure> {
         let staff = &self.0.staff;
-        for id in &found {
+        for id in mailboxes {
             let object = ActObject::new("mailbox", *id);
             let logged = staff.record(call.caller(), A::NAME, Some(object), Some(reason));
             logged.await.map_err(|error| staff_failure(what, &error))?;
         }
-        Ok(found)
+        Ok(())
     }
 
     async fn retention(

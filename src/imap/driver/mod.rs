@@ -85,10 +85,11 @@ impl Gone {
             Self::Peer(_) | Self::CutShort | Self::Desk(Ended::HalfSaid | Ended::Peer(_)) => b"",
             Self::Silent => b"* BYE Waited too long\r\n",
             Self::Stopped => b"* BYE [UNAVAILABLE] Service stops, please dial again\r\n",
-            Self::Revoked => {
-                b"* BYE [UNAVAILABLE] The account or its password has changed, please log in again\r\n"
+            // RFC 5530: whoever comes again needs another password, if they may come at all.
+            Self::Revoked => b"* BYE [EXPIRED] This account or password was ended\r\n",
+            Self::Desk(Ended::FolderGone) => {
+                b"* BYE The folder is gone, or you are no longer let into it; please dial again\r\n"
             }
-            Self::Desk(Ended::FolderGone) => b"* BYE The folder is gone, please dial again\r\n",
         }
     }
 }

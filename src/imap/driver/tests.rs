@@ -273,7 +273,7 @@ async fn who_was_revoked_is_out() {
         member
             .end()
             .await
-            .starts_with("* BYE [UNAVAILABLE] The account")
+            .starts_with("* BYE [EXPIRED] This account")
     );
 }
 
@@ -290,10 +290,7 @@ async fn nothing_is_done_for_who_is_out() {
         house.revoked.send_replace(true);
         member.pipe.write_all(command.as_bytes()).await.unwrap();
         let last = member.end().await;
-        assert!(
-            last.starts_with("* BYE [UNAVAILABLE] The account"),
-            "{last}"
-        );
+        assert!(last.starts_with("* BYE [EXPIRED] This account"), "{last}");
     }
     let folders = house.mailboxes.folders(house.ada.into()).await.unwrap();
     assert!(

@@ -71,9 +71,7 @@ impl Gone {
             // RFC 1939 §3: nothing is said then.
             Self::Idle => Vec::new(),
             Self::Silent => err("[SYS/TEMP] Waited too long"),
-            Self::Revoked => {
-                err("[SYS/PERM] The account or its password has changed, please log in again")
-            }
+            Self::Revoked => err("[AUTH] This account or password was ended"),
             Self::Stopped => err("[SYS/TEMP] The service stops, please dial again"),
         }
     }

@@ -164,7 +164,7 @@ async fn who_was_revoked_is_out() {
     until(&mut pipe, "+OK 0 0\r\n").await;
     house.revoked.send_replace(true);
     let heard = heard(pipe).await;
-    assert!(heard.starts_with("-ERR [SYS/PERM] The account"), "{heard}");
+    assert!(heard.starts_with("-ERR [AUTH] This account"), "{heard}");
 }
 
 /// What somebody sent before they could hear that they are out is not done any more.
@@ -184,7 +184,7 @@ async fn nothing_is_done_for_who_is_out() {
             .unwrap();
         let heard = heard(pipe).await;
         assert!(
-            heard.starts_with("-ERR [SYS/PERM] The account"),
+            heard.starts_with("-ERR [AUTH] This account"),
             "{command}: {heard}"
         );
     }

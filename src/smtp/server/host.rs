@@ -48,7 +48,7 @@ impl Refusal {
         Self(Reply::new(
             421,
             (4, 7, 0),
-            "The account or its password has changed, please log in again",
+            "This account or password was ended",
         ))
     }
 

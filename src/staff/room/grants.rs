@@ -25,6 +25,15 @@ pub struct NewGrant {
     pub constituencies: Vec<String>,
 }
 
+/// A training to be noted.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTraining {
+    /// Until when it counts.
+    pub until: Timestamp,
+    /// It stands even where one is noted that counts longer, or where its own time is over: what was noted was wrong.
+    pub correct: bool,
+}
+
 impl StaffRoom {
     /// Grants a role for a time. It ends by itself. Answers when.
     ///
@@ -134,9 +143,17 @@ impl StaffRoom {
     /// Whether there is somebody of this name whose training could be noted now.
     ///
     /// # Errors
-    /// A [`StaffError`] if there isn't.
-    pub fn may_train(&self, _: Admin<'_>, name: &str) -> Result<(), StaffError> {
-        live(&self.roll(), name).map(drop)
+    /// A [`StaffError`] if there isn't, or if it would take away what they have.
+    pub fn may_train(&self, _: Admin<'_>, name: &str, new: NewTraining) -> Result<(), StaffError> {
+        let roll = self.roll();
+        let member = live(&roll, name)?;
+        let noted = member.trained_until.filter(|noted| *noted > new.until);
+        match noted {
+            _ if new.correct => Ok(()),
+            Some(noted) => Err(StaffError::TrainedLonger(noted)),
+            None if new.until <= self.0.clock.now() => Err(StaffError::TrainingOver(new.until)),
+            None => Ok(()),
+        }
     }
 
     /// Notes until when somebody's data protection training counts. With a day that is over they write to no list.
@@ -147,10 +164,12 @@ impl StaffRoom {
         &self,
         by: Admin<'_>,
         name: &str,
-        until: Timestamp,
+        new: NewTraining,
         reason: Option<&str>,
     ) -> Result<(), StaffError> {
         let _one = self.0.changing.lock().await;
+        self.may_train(by, name, new)?;
+        let until = new.until;
         let roll = self.roll();
         let member = live(&roll, name)?;
         let mut staff = self.stored(member.id, name).await?;

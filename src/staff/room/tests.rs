@@ -211,7 +211,7 @@ async fn names_addresses_and_uids_are_unique() {
     };
     let cases = [
         (
-            with("ada", "x@party.example", None),
+            with("ada", "ada2@party.example", None),
             "the name ada was given already",
         ),
         (

@@ -139,6 +139,7 @@ async fn whoever_lets_others_do_more_proves_it() {
     let training = Training {
         name: "eve".into(),
         date: jiff::civil::date(2026, 11, 1),
+        correct: false,
         reason: None,
     };
     world.takes_a_code(&secret, &training).await;
@@ -203,6 +204,7 @@ async fn what_is_refused_for_itself_uses_no_code_up() {
     let training = Training {
         name: "nobody.at.all".into(),
         date: jiff::civil::date(2026, 11, 1),
+        correct: false,
         reason: None,
     };
     let nothing = change(vec![Role::Reader], Vec::new(), Vec::new());
@@ -211,7 +213,7 @@ async fn what_is_refused_for_itself_uses_no_code_up() {
     let server = &world.server;
     let refused = [
         server
-            .ask_with(&add("eve", "e@party.example"), no)
+            .ask_with(&add("eve", "eve2@party.example"), no)
             .await
             .err(),
         server

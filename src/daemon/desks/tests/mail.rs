@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use super::*;
 use crate::config::Period;
 use crate::control::api::Count;
-use crate::control::api::mailbox::{Hold, List as Mailboxes, Retention};
+use crate::control::api::audit::Show as ShowLog;
+use crate::control::api::mailbox::{Hold, Lift, List as Mailboxes, Retention};
 use crate::control::api::mailing::{Approve, Cancel, List, Pause, Preview, Resume, Watch};
 use crate::control::api::queue::{Drop as GiveUp, List as Queue, Retry, Show};
 use crate::id::{EntryId, MailboxId, MailingId};
@@ -419,6 +420,14 @@ async fn a_mailbox_is_counted_for_its_owner_and_all_for_admins() {
     );
     let total: u64 = rows.iter().map(|row| row.messages).sum();
     assert_eq!(total, 6, "also what is in a mailbox of nobody");
+    let ada = world.actor("ada");
+    let (admin, staff) = (ada.admin().expect("is one"), &world.rooms.staff);
+    staff.revoke(admin, "cy", None).await.expect("revokes");
+    let (rows, _) = world.ask(&Mailboxes {}).await.expect("lists");
+    assert!(rows.iter().any(|row| row.mailbox == "cy"), "its mail stays");
+    for row in rows {
+        assert_eq!(row.revoked, row.mailbox == "cy", "{row:?}");
+    }
 }
 
 #[tokio::test]
@@ -511,6 +520,51 @@ async fn who_is_revoked_watches_no_longer() {
     let ended = tokio::time::timeout(patience, ends).await;
     let ended = ended.expect("it ends by itself");
     assert!(ended.why.contains("dee is revoked"), "{ended}");
+}
+
+/// Else the second would take the place of the first, and one lift would end both.
+#[tokio::test]
+async fn a_mailbox_is_held_once_and_lifted_once() {
+    let world = World::new().await;
+    let hold = |request: u8| Hold {
+        mailbox: "eve".into(),
+        reason: format!("access request {request}"),
+    };
+    let lift = Lift {
+        mailbox: "eve".into(),
+        reason: "answered".into(),
+    };
+    let early = world.ask(&lift).await.expect_err("nothing is held");
+    assert!(early.why.contains("isn't on hold"), "{early}");
+    world.ask(&hold(4)).await.expect("holds");
+    let twice = world.ask(&hold(5)).await.expect_err("one stands");
+    assert_eq!(twice.class, Class::Refused);
+    assert!(twice.why.contains("access request 4"), "{twice}");
+    assert_eq!(world.verbs().await, ["mailbox hold"]);
+    world.ask(&lift).await.expect("lifts");
+    assert!(world.ask(&lift).await.is_err(), "it was lifted");
+    world.ask(&hold(5)).await.expect("holds anew");
+    let verbs = ["mailbox hold", "mailbox lift", "mailbox hold"];
+    assert_eq!(world.verbs().await, verbs);
+}
+
+/// The log has numbers; whoever reads it is told names.
+#[tokio::test]
+async fn the_log_names_the_role_whose_mailbox_was_held() {
+    let world = World::new().await;
+    let config = world.rooms.config();
+    let role = config.mailbox.keys().next().expect("one").to_string();
+    let hold = Hold {
+        mailbox: role.clone(),
+        reason: "access request 4".into(),
+    };
+    world.ask(&hold).await.expect("holds");
+    let show = ShowLog {
+        from: None,
+        limit: 1,
+    };
+    let (rows, _) = world.ask(&show).await.expect("shows");
+    assert_eq!(rows[0].object, Some(format!("mailbox {role}")));
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn addresses_stay_one_persons() {
         assert_eq!(locals(&room, "ben"), ["ben"]);
         refused.expect_err("refused")
     };
-    for taken in ["ada", "news", "postmaster"] {
+    for taken in ["ada", "news", "postmaster", "Mailer-Daemon", "dmarc", "b"] {
         for changes in [changes(&[taken], &[], None), changes(&[], &[], Some(taken))] {
             let why = refused(changes).await;
             assert!(matches!(why, StaffError::AddressTaken(_)), "{why:?}");
@@ -101,19 +101,23 @@ async fn addresses_stay_one_persons() {
     let why = refused(changes(&[], &["ada"], None)).await;
     assert!(matches!(why, StaffError::NotItsAddress), "{why:?}");
     let why = refused(changes(&[], &["ben"], None)).await;
-    assert!(matches!(why, StaffError::Addresses { .. }), "{why:?}");
+    assert!(matches!(why, StaffError::NoAddress), "{why:?}");
     let many: Vec<String> = (0..20).map(|n| format!("ben{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let why = refused(changes(&many, &[], None)).await;
-    assert!(matches!(why, StaffError::Addresses { .. }), "{why:?}");
+    assert!(
+        matches!(why, StaffError::TooManyAddresses { .. }),
+        "{why:?}"
+    );
     let why = refused(changes(&["ben"], &[], Some("BEN"))).await;
     assert!(matches!(why, StaffError::NoChange(_)), "{why:?}");
     elsewhere.add_addresses.clear();
-    for (uid, is) in [(0, "root"), (1001, "ada's")] {
+    for (uid, is) in [(0, "root"), (u32::MAX, "nobody"), (1001, "ada's")] {
         elsewhere.uid = Some(uid);
         let why = refused(elsewhere.clone()).await;
         let expected = match uid {
             0 => matches!(why, StaffError::Root),
+            u32::MAX => matches!(why, StaffError::NoUser),
             _ => matches!(why, StaffError::UidTaken(_)),
         };
         assert!(expected, "{is}: {why:?}");

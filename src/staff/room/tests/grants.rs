@@ -176,3 +176,38 @@ async fn a_grant_may_be_for_a_part_of_a_list() {
         .expect("grants");
     assert!(may("appeals", None) && !may("news", None));
 }
+
+#[tokio::test]
+async fn a_training_ends_none_that_counts_longer() {
+    let (room, _directory) = room().await;
+    let ada = add(&room, "ada", 1001, &[Role::Admin]).await;
+    let now = room.0.clock.now();
+    let train = async |days: i64, correct| {
+        let until = now + SignedDuration::from_hours(24 * days);
+        let new = NewTraining { until, correct };
+        let admin = ada.admin().expect("an admin");
+        let noted = room.trained(admin, "ada", new, None).await;
+        noted.map(|()| room.roll().by_name("ada").expect("live").trained_until)
+    };
+    let over = train(-1, false).await;
+    assert!(matches!(over, Err(StaffError::TrainingOver(_))), "{over:?}");
+    let noted = train(90, false).await.expect("notes");
+    let shorter = train(30, false).await;
+    assert!(
+        matches!(shorter, Err(StaffError::TrainedLonger(until)) if Some(until) == noted),
+        "{shorter:?}"
+    );
+    assert!(train(120, false).await.expect("a later one") > noted);
+    assert!(train(30, true).await.expect("corrects") < noted);
+    assert!(train(-1, true).await.expect("corrects") < Some(now));
+}
+
+/// What ends with a day ends at the midnight after it, and that is another day.
+#[test]
+fn the_last_day_is_said() {
+    let error = StaffError::TrainedLonger("2028-11-22T00:00:00Z".parse().expect("a time"));
+    assert!(
+        error.to_string().contains("to the end of 2028-11-21"),
+        "{error}"
+    );
+}

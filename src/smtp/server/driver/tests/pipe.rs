@@ -385,7 +385,7 @@ async fn who_was_shut_out_is_told_at_once() {
     let mut socket = staff_until(&party, b"", "Logged in\r\n").await;
     party.shut_out.send_replace(true);
     let heard = hear_soon(&mut socket).await;
-    assert!(heard.starts_with("421 4.7.0 The account"), "{heard}");
+    assert!(heard.starts_with("421 4.7.0 This account"), "{heard}");
 }
 
 /// What somebody sent before they could hear that they are out is not done any more, and what they had begun isn't kept.
@@ -412,7 +412,7 @@ async fn nothing_is_done_for_who_is_out() {
         party.shut_out.send_replace(true);
         socket.write_all(more).await.expect("writes");
         let heard = hear_soon(&mut socket).await;
-        assert!(heard.starts_with("421 4.7.0 The account"), "{heard}");
+        assert!(heard.starts_with("421 4.7.0 This account"), "{heard}");
         assert!(party.texts().is_empty());
     }
 }
