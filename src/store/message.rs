@@ -194,7 +194,11 @@ impl AcceptMessage {
         if let Some(limit) = self.limit {
             for delivery in &deliveries {
                 let room = (self.body.size(), limit);
-                if !so_far.room.take(delivery, room, &mut so_far.folders, tx).await? {
+                if !so_far
+                    .room
+                    .take(delivery, room, &mut so_far.folders, tx)
+                    .await?
+                {
                     return Ok(Err(StoreError::MailboxFull));
                 }
             }
