@@ -74,11 +74,11 @@ impl Check for List {
 
 section! {
     /// A mailbox of a role, that staff are let into with `hustings staff`. (A staff member's own mailbox is made with
-    /// `hustings staff add` and isn't listed here.)
+    /// `hustings staff add` and isn't listed here.) Don't rename it: what it holds would stay behind under the old name.
     pub struct Mailbox {
         /// What it's for, as staff see it.
         title: String = required("Office"),
-        /// Its addresses.
+        /// Its addresses. One that is a staff member's as well stays theirs alone.
         addresses: Vec<EmailAddress> = required(r#"["office@party.example", "privacy@party.example"]"#),
         /// How long its mail is kept, if not as long as `retention.mail` says. It says nothing of what those who were let
         /// into it have in their own mailboxes.

@@ -4,6 +4,7 @@ mod build;
 mod certificates;
 mod doors;
 mod gone_lists;
+mod gone_roles;
 mod refusals;
 mod reload;
 mod room;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use doors::say_gone_lists;
+use doors::say_what_is_gone;
 use room::little_room;
 
 use super::door_limits::DoorLimits;

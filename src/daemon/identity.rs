@@ -43,19 +43,21 @@ pub(super) enum WrongWriter {
 
 impl Rooms {
     /// Whether a staff member may send as this address, to anybody: one of their own or of a role mailbox that they were
-    /// let into, with or without a detail.
+    /// let into, with or without a detail. One that a role has and an account as well is the account's, as its mail is.
     pub fn may_send_as(&self, member: &Member, address: &EmailAddress) -> bool {
         let (local, _) = address.local_and_detail();
         let plain = EmailAddress::from_parts(local, address.domain()).ok();
-        let config = self.config();
+        let (config, roll) = (self.config(), self.staff.roll());
+        let mut is_an_accounts = false;
         [Some(address), plain.as_ref()]
             .into_iter()
             .flatten()
             .any(|address| {
                 let form = address.match_form();
                 let own = member.addresses.iter().any(|own| own.match_form() == form);
+                is_an_accounts |= roll.by_address(address).is_some();
                 let mailbox = || config.mailbox_of(address).map(|name| name.as_str());
-                own || mailbox().is_some_and(|name| member.is_let_into(name))
+                own || (!is_an_accounts && mailbox().is_some_and(|name| member.is_let_into(name)))
             })
     }
 
@@ -97,5 +99,38 @@ impl Rooms {
             true => Ok(()),
             false => Err(WrongWriter::Sender),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::daemon::desks::tests::World;
+
+    #[tokio::test]
+    async fn who_is_let_into_a_role_writes_as_nobody_who_has_an_account() {
+        let world = World::new().await;
+        let address = |text: &str| EmailAddress::parse(text).unwrap();
+        world.reload(|config| {
+            let office = config.mailbox.values_mut().next().unwrap();
+            let more = ["cy@party.example", "dee+press@party.example"];
+            office.addresses.extend(more.map(address));
+        });
+        world.let_into("eve", "office").await;
+        let roll = world.rooms.staff.roll();
+        let may = |name: &str, text: &str| {
+            let member = roll.by_name(name).unwrap();
+            world.rooms.may_send_as(member, &address(text))
+        };
+        for own in ["office@party.example", "office+x@party.example"] {
+            assert!(may("eve", own) && !may("cy", own), "{own}");
+        }
+        for cys in ["cy@party.example", "Cy+x@party.example"] {
+            assert!(may("cy", cys) && !may("eve", cys), "{cys}");
+        }
+        // What comes to this one is the role's.
+        assert!(may("eve", "dee+press@party.example"));
+        assert!(!may("eve", "dee@party.example") && !may("eve", "dee+x@party.example"));
     }
 }

@@ -26,11 +26,12 @@ use crate::delivery::engine::Bell;
 use crate::delivery::pace::PaceBook;
 use crate::delivery::queue::{MailQueue, QueueSettings};
 use crate::delivery::signing::Signing;
+use crate::id::MailboxId;
 use crate::list::Mailings;
-use crate::staff::{Caller, StaffRoom};
+use crate::staff::{AccountChanges, Caller, StaffRoom};
 use crate::store::{
-    Change, ChangeOutcome, Files, LockedStore, Staff, StaffRecord, Step, Store, Subscriber,
-    SubscriberRecord, SubscriptionRecord,
+    Change, ChangeOutcome, Delivery, Files, FolderName, LockedStore, MessageRecord, OwnMessage,
+    Staff, StaffRecord, Step, Store, Subscriber, SubscriberRecord, SubscriptionRecord,
 };
 use crate::vault::Vault;
 
@@ -96,6 +97,16 @@ async fn staff(store: &Store) {
             second_factor: None,
         };
         done(store, Step::PutStaff(Staff::new(store.vault(), record))).await;
+    }
+}
+
+fn record() -> MessageRecord {
+    MessageRecord {
+        received_at: noon(),
+        size: 0,
+        reverse_path: None,
+        recipients: Vec::new(),
+        submitted_by: None,
     }
 }
 
@@ -245,6 +256,49 @@ impl World {
         let store = &self.rooms.store;
         let subscriber = Subscriber::new(store.vault(), record);
         done(store, Step::PutSubscriber(subscriber)).await;
+    }
+
+    /// Puts a mail of so many bytes into a folder.
+    pub(in crate::daemon) async fn keep(
+        &self,
+        mailbox: MailboxId,
+        folder: &str,
+        at: Timestamp,
+        size: usize,
+    ) {
+        let store = &self.rooms.store;
+        let message = OwnMessage::new(store.vault(), record(), &vec![b'x'; size]);
+        let folder = FolderName::parse(folder).expect("a name");
+        let delivery = Delivery::new(mailbox, folder, message.id(), at);
+        let change = Change::new()
+            .then(Step::PutMessage(message))
+            .then(Step::Deliver(delivery));
+        assert_eq!(
+            store.change(change).await.expect("writes"),
+            ChangeOutcome::Done
+        );
+    }
+
+    /// Lets an account into a role's mailbox.
+    pub(in crate::daemon) async fn let_into(&self, name: &str, mailbox: &str) {
+        let changes = AccountChanges {
+            let_into: vec![mailbox.to_owned()],
+            ..AccountChanges::default()
+        };
+        let ada = self.actor("ada");
+        let ada = ada.admin().expect("an admin");
+        let changed = self.rooms.staff.change(ada, name, &changes, None).await;
+        changed.expect("changes");
+    }
+
+    /// Goes by the example's configuration with a change.
+    pub(in crate::daemon) fn reload(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::example();
+        change(&mut config);
+        let checks = Checks::new(&config).expect("a resolver");
+        let today = noon().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let settings = Settings::new(config, today).expect("is sound");
+        self.rooms.reload(&settings, checks);
     }
 
     /// The same rooms anew, as after a restart: what was written beside them is counted.

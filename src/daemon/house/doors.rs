@@ -8,7 +8,7 @@ use super::super::duties;
 use super::super::locked_box::Effect;
 use super::super::rooms::Rooms;
 use super::super::service::{House, HouseReport};
-use super::{Built, PartyHouse, certificates, gone_lists, same_names, work};
+use super::{Built, PartyHouse, certificates, gone_lists, gone_roles, same_names, work};
 use crate::config::ByteSize;
 use crate::control::Failure;
 use crate::control::api::service::Reloaded;
@@ -37,9 +37,11 @@ impl House for PartyHouse {
             tracing::warn!(%error, "what came of TLS today can't be read; it is counted anew");
         }
         self.write_record(&rooms).await;
-        say_gone_lists(&rooms);
+        say_what_is_gone(&rooms).await;
         if !same_names::warnings(&rooms).is_empty() {
-            tracing::warn!("a role's mailbox has the name of an account; see: hustings status");
+            tracing::warn!(
+                "a role's mailbox has the name or an address of an account; see: hustings status"
+            );
         }
         Ok(Built { rooms, network })
     }
@@ -98,6 +100,7 @@ impl House for PartyHouse {
             warnings.extend_from_slice(rooms.signing.broken());
             warnings.extend(rooms.store.warnings());
             warnings.extend(gone_lists::warnings(rooms, admin));
+            warnings.extend(gone_roles::warnings(rooms).await);
             if admin {
                 warnings.extend(same_names::warnings(rooms));
             }
@@ -147,8 +150,10 @@ impl House for PartyHouse {
 }
 
 /// The log is read by whoever runs the machine, so that numbers stand there in steps.
-pub(super) fn say_gone_lists(rooms: &Rooms) {
-    for warning in gone_lists::warnings(rooms, false) {
+pub(super) async fn say_what_is_gone(rooms: &Rooms) {
+    let lists = gone_lists::warnings(rooms, false);
+    let roles = gone_roles::warnings(rooms).await;
+    for warning in lists.into_iter().chain(roles) {
         tracing::warn!("{warning}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::mail_in::Checks;
 use super::super::on_record::Deed;
 use super::super::settings::Settings;
-use super::{PartyHouse, gone_lists, same_names, say_gone_lists, signups};
+use super::{PartyHouse, gone_lists, gone_roles, same_names, say_what_is_gone, signups};
 use crate::certificate::CertificateSettings;
 use crate::config::{Config, FileDigest};
 use crate::control::Failure;
@@ -141,8 +141,9 @@ impl PartyHouse {
             rooms.go_by(&checked.network);
             rooms.queue.reword(settings.templates.clone());
             rooms.reload(&settings, checked.checks);
-            say_gone_lists(&rooms);
+            say_what_is_gone(&rooms).await;
             warnings = gone_lists::warnings(&rooms, true);
+            warnings.extend(gone_roles::warnings(&rooms).await);
             warnings.extend(same_names::warnings(&rooms));
             let own = rooms.certificates.as_ref().filter(|_| !held);
             if let (Some(own), Some(as_set)) = (own, checked.certificates)

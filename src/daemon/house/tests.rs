@@ -191,3 +191,44 @@ async fn an_account_that_is_called_as_a_mailbox_is_is_told_of() {
         "{warned:?}"
     );
 }
+
+#[tokio::test]
+async fn an_address_that_a_role_and_an_account_have_is_told_of() {
+    let world = World::new().await;
+    world.reload(|config| {
+        let office = config.mailbox.values_mut().next().unwrap();
+        let cys = EmailAddress::parse("Cy@party.example").unwrap();
+        office.addresses.push(cys);
+    });
+    let warned = same_names::warnings(&world.rooms);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("[mailbox.office] is the account cy's"),
+        "{warned:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_role_that_left_mail_behind_is_told_of() {
+    let world = World::new().await;
+    let rooms = &world.rooms;
+    world.let_into("eve", "office").await;
+    let told = async || gone_roles::warnings(rooms).await;
+    let renamed = |config: &mut Config| {
+        let office = config.mailbox.pop_first().unwrap().1;
+        config.postmaster = crate::config::Name::parse("bureau").unwrap();
+        config.mailbox.insert(config.postmaster.clone(), office);
+    };
+    world.reload(renamed);
+    assert!(told().await.is_empty(), "nothing is in it");
+    let office = rooms.store.vault().role_mailbox("office");
+    world.keep(office, "Archive", rooms.clock.now(), 7).await;
+    let warned = told().await;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("put [mailbox.office] back"),
+        "{warned:?}"
+    );
+    world.reload(|_| {});
+    assert!(told().await.is_empty(), "it is back");
+}

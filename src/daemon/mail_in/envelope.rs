@@ -17,8 +17,8 @@ use crate::vault::{Index, ListTag};
 #[derive(Default)]
 pub(super) struct Bound {
     pub(super) mailboxes: BTreeSet<MailboxId>,
-    /// The mailboxes of each recipient: a role's has several.
-    each: Vec<Vec<MailboxId>>,
+    /// Of each recipient that is kept here.
+    each: Vec<Kept>,
     pub(super) lists: Vec<(String, Option<String>)>,
     pub(super) subscribe: BTreeSet<String>,
     pub(super) withdrawals: Vec<(ListTag, Index)>,
@@ -28,6 +28,14 @@ pub(super) struct Bound {
     pub(super) told_of: BTreeMap<MailboxId, (String, DsnWish)>,
     /// It is, or should be, a report on mail in our name.
     pub(super) reports: bool,
+}
+
+/// In which mailboxes a recipient's mail is.
+struct Kept {
+    /// Its own, a role's or a person's: a mail that isn't here is not taken.
+    own: MailboxId,
+    /// This one, and those of whoever was let into the role.
+    all: Vec<MailboxId>,
 }
 
 impl Bound {
@@ -54,9 +62,10 @@ impl Bound {
                     self.told_of.entry(mailbox_id).or_insert(told_of);
                 }
                 let roll = rooms.staff.roll();
-                let keepers = rooms.directory().keepers(&roll, mailbox_id);
-                self.mailboxes.extend(&keepers);
-                self.each.push(keepers);
+                let all = rooms.directory().keepers(&roll, mailbox_id);
+                self.mailboxes.extend(&all);
+                let own = mailbox_id;
+                self.each.push(Kept { own, all });
             }
             Ok(Destination::List { list, constituency }) => {
                 let post = (list, constituency);
@@ -81,8 +90,9 @@ impl Bound {
         Ok(())
     }
 
-    /// Leaves out mailboxes that are full, or would be with so many bytes more. Who is the last one to keep a recipient's mail
-    /// is not left out: a recipient that was taken gets it. Answers whether each has somebody with room.
+    /// Leaves out mailboxes that are full, or would be with so many bytes more, of those who were let into a role. A
+    /// recipient's own is not left out: one that was taken gets its mail, and whoever comes to a role later finds it there.
+    /// Answers whether each of these has room.
     pub(super) async fn spare_the_full(
         &mut self,
         rooms: &Rooms,
@@ -98,23 +108,18 @@ impl Bound {
         }
         let mut all_have_room = true;
         let mut left = BTreeSet::new();
-        for keepers in &self.each {
-            let room = keepers.iter().filter(|one| !full.contains(one));
-            left.extend(room.clone());
-            if room.count() == 0 {
-                all_have_room = false;
-                left.extend(keepers);
-            }
+        for Kept { own, all } in &self.each {
+            all_have_room &= !full.contains(own);
+            left.insert(*own);
+            left.extend(all.iter().filter(|one| !full.contains(one)));
         }
         self.mailboxes = left;
         Ok(all_have_room)
     }
 
-    /// For each recipient that is kept here, the mailboxes in which it is.
-    pub(super) fn keepers(&self) -> Vec<Vec<MailboxId>> {
-        let kept = |one: &&MailboxId| self.mailboxes.contains(one);
-        let of_one = |keepers: &Vec<MailboxId>| keepers.iter().filter(kept).copied().collect();
-        self.each.iter().map(of_one).collect()
+    /// Each recipient's own mailbox.
+    pub(super) fn own(&self) -> Vec<MailboxId> {
+        self.each.iter().map(|kept| kept.own).collect()
     }
 
     fn add_outside(&mut self, address: EmailAddress, dsn: &DsnWish) {
@@ -159,5 +164,47 @@ impl Bound {
             return Err(verdict::too_many_outside(outside_at_most));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::daemon::desks::tests::World;
+
+    /// Whether mail to the office is taken while one of these mailboxes is full, and where it is kept: in the role's own,
+    /// and in that of who was let into it.
+    async fn with_full(full: &str) -> (bool, [bool; 2]) {
+        let world = World::new().await;
+        world.reload(|config| config.staff.mailbox_size = "64 KiB".parse().unwrap());
+        world.let_into("eve", "office").await;
+        let rooms = &world.rooms;
+        let eve = rooms.staff.roll().by_name("eve").unwrap().id.into();
+        let office = rooms.store.vault().role_mailbox("office");
+        for (name, mailbox) in [("office", office), ("eve", eve)] {
+            if name == full {
+                world
+                    .keep(mailbox, "INBOX", rooms.clock.now(), 70_000)
+                    .await;
+            }
+        }
+        let mut bound = Bound::default();
+        let path = ForwardPath::parse("<office@party.example>").unwrap();
+        bound.add(rooms, &path, &DsnWish::default()).unwrap();
+        let taken = bound.spare_the_full(rooms, 1).await.unwrap();
+        assert_eq!(bound.own(), [office]);
+        (
+            taken,
+            [office, eve].map(|one| bound.mailboxes.contains(&one)),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_roles_mail_is_taken_while_its_own_mailbox_has_room() {
+        assert_eq!(with_full("nobody").await, (true, [true, true]));
+        assert_eq!(with_full("eve").await, (true, [true, false]));
+        // If it filled up behind RCPT the mail is kept all the same.
+        assert_eq!(with_full("office").await, (false, [true, true]));
     }
 }

@@ -159,6 +159,10 @@ impl Desk {
     /// Where a name points, to make a folder there.
     pub(super) fn makeable(&self, raw: &RawName) -> Result<Place, No> {
         let place = self.place(raw)?;
+        if place.name.has_misleading_level() {
+            let text = "A folder's name has no level . or .., and none with a space at an end: choose another";
+            return Err(No::new("CANNOT", text));
+        }
         if !place.is_reserved() {
             return Ok(place);
         }

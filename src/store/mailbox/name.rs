@@ -156,6 +156,13 @@ impl FolderName {
         Some(Self(parent.to_owned()))
     }
 
+    /// Whether a level of it is taken for another: `.` and `..` are other places wherever folders are files, and a space at
+    /// an end is not seen. No folder is made so any more; those that are there keep their names.
+    pub fn has_misleading_level(&self) -> bool {
+        let misleads = |level: &str| matches!(level, "." | "..") || level.trim() != level;
+        self.0.split(DELIMITER).any(misleads)
+    }
+
     /// What is behind another name in which this one stands, with the delimiter.
     pub fn below<'n>(&'n self, other: &Self) -> Option<&'n str> {
         let rest = self.0.strip_prefix(&other.0)?;
@@ -189,6 +196,17 @@ mod tests {
             assert_eq!(FolderName::parse(text), Err(why), "{text:?}");
         }
         assert_eq!(FolderName::parse(&"é".repeat(128)), Err(NotAName::Length));
+    }
+
+    #[test]
+    fn levels_that_are_taken_for_others_are_known() {
+        let misleads = |text| FolderName::parse(text).unwrap().has_misleading_level();
+        for text in ["..", "a/.", "../a", "a/ b", "a /b", "a\u{a0}"] {
+            assert!(misleads(text), "{text:?}");
+        }
+        for text in ["a.b", "...", ".a", "a b/c", "Work/2026"] {
+            assert!(!misleads(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -30,14 +30,15 @@ pub fn counted_bytes(name: &FolderName, room: u64, limit: u64) -> u64 {
 pub struct StrangersRoom {
     /// How much a mailbox may hold.
     pub limit: u64,
-    /// For each recipient the mailboxes in which it's kept. One that is full is left out while another has it.
-    pub keepers: Vec<Vec<MailboxId>>,
+    /// Each recipient's own mailbox: the mail is taken only if these have room. Others that are full are left out, of those
+    /// who were let into a role.
+    pub own: Vec<MailboxId>,
     /// Its author's domain vouches for it.
     pub proven: bool,
 }
 
 impl StrangersRoom {
-    /// Those of the deliveries for which there is room; `None` if a recipient would get nothing.
+    /// Those of the deliveries for which there is room; `None` if a recipient's own mailbox has none.
     pub(in crate::store) async fn spare(
         &self,
         mut deliveries: Vec<Delivery>,
@@ -54,8 +55,7 @@ impl StrangersRoom {
             }
         }
         let has_room = |mailbox: &MailboxId| !full.contains(mailbox);
-        let mut keepers = self.keepers.iter();
-        if !keepers.all(|keepers| keepers.iter().any(has_room)) {
+        if !self.own.iter().all(has_room) {
             return Ok(None);
         }
         deliveries.retain(|delivery| match &delivery.to {

@@ -9,12 +9,11 @@ use crate::control::api::audit::Show as ShowLog;
 use crate::control::api::mailbox::{Hold, Lift, List as Mailboxes, Retention};
 use crate::control::api::mailing::{Approve, Cancel, List, Pause, Preview, Resume, Watch};
 use crate::control::api::queue::{Drop as GiveUp, List as Queue, Retry, Show};
-use crate::id::{EntryId, MailboxId, MailingId};
+use crate::id::{EntryId, MailingId};
 use crate::list::{Submission, Target};
 use crate::mailbox::Appended;
 use crate::store::{
-    Bounce, BounceRecord, Delivery, FolderName, MailClass, MailingState, Marks, MessageRecord,
-    Needs, OwnMessage, QueueRecord, Queued,
+    Bounce, BounceRecord, MailClass, MailingState, Marks, Needs, QueueRecord, Queued,
 };
 
 async fn submit(world: &World) -> MailingId {
@@ -171,16 +170,6 @@ async fn who_watches_is_told_until_it_ends_and_may_go() {
         (last, answer.state),
         (MailingState::Cancelled, MailingState::Cancelled)
     );
-}
-
-fn record() -> MessageRecord {
-    MessageRecord {
-        received_at: noon(),
-        size: 0,
-        reverse_path: None,
-        recipients: Vec::new(),
-        submitted_by: None,
-    }
 }
 
 async fn queue(world: &World, class: MailClass, to: &str) -> Queued {
@@ -345,20 +334,6 @@ async fn mail_is_tried_now_or_given_up_and_its_sender_told() {
     }
 }
 
-async fn keep(world: &World, mailbox: MailboxId, folder: &str, at: Timestamp, size: usize) {
-    let store = &world.rooms.store;
-    let message = OwnMessage::new(store.vault(), record(), &vec![b'x'; size]);
-    let folder = FolderName::parse(folder).expect("a name");
-    let delivery = Delivery::new(mailbox, folder, message.id(), at);
-    let change = Change::new()
-        .then(Step::PutMessage(message))
-        .then(Step::Deliver(delivery));
-    assert_eq!(
-        store.change(change).await.expect("writes"),
-        ChangeOutcome::Done
-    );
-}
-
 #[tokio::test]
 async fn a_mailbox_is_counted_for_its_owner_and_all_for_admins() {
     let world = World::new().await;
@@ -366,20 +341,20 @@ async fn a_mailbox_is_counted_for_its_owner_and_all_for_admins() {
     let later = noon()
         .saturating_add(SignedDuration::from_hours(1))
         .expect("a time");
-    keep(&world, cy, "INBOX", noon(), 100).await;
-    keep(&world, cy, "INBOX", later, 70_000).await;
-    keep(&world, cy, "Unconfirmed", noon(), 5).await;
+    world.keep(cy, "INBOX", noon(), 100).await;
+    world.keep(cy, "INBOX", later, 70_000).await;
+    world.keep(cy, "Unconfirmed", noon(), 5).await;
     let config = world.rooms.config();
     let role = config.mailbox.keys().next().expect("a mailbox").to_string();
-    keep(
-        &world,
-        world.rooms.store.vault().role_mailbox(&role),
-        "INBOX",
-        noon(),
-        7,
-    )
-    .await;
-    keep(&world, MailboxId::random(), "INBOX", noon(), 9).await;
+    world
+        .keep(
+            world.rooms.store.vault().role_mailbox(&role),
+            "INBOX",
+            noon(),
+            7,
+        )
+        .await;
+    world.keep(MailboxId::random(), "INBOX", noon(), 9).await;
     let back = OwnMessage::new(world.rooms.store.vault(), record(), b"came back");
     let bounce = Bounce {
         id: EntryId::random(),

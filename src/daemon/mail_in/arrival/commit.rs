@@ -146,7 +146,7 @@ impl Mail {
     fn strangers_room(&self, checked: &Checked) -> StrangersRoom {
         StrangersRoom {
             limit: self.rooms.config().staff.mailbox_size.bytes(),
-            keepers: self.bound.keepers(),
+            own: self.bound.own(),
             proven: checked.proven_author.is_some(),
         }
     }

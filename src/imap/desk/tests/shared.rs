@@ -361,6 +361,8 @@ async fn folders_are_made_named_and_removed_within_a_role() {
         ("CREATE Shared/office", "NO [ALREADYEXISTS]"),
         ("CREATE Shared/office/INBOX", "NO [CANNOT]"),
         ("CREATE Shared/office/inbox/x", "NO [CANNOT]"),
+        ("CREATE Shared/office/..", "NO [CANNOT]"),
+        ("RENAME Shared/office/2026 Shared/office/.", "NO [CANNOT]"),
         ("select Shared/office/INBOX", "NO [NONEXISTENT]"),
         ("RENAME Shared/office/2026 Shared/office/Old", "OK"),
         ("RENAME Shared/office/Old Shared/press/Old", "NO [CANNOT]"),
