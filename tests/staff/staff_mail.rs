@@ -277,7 +277,7 @@ async fn a_mail_among_staff_is_listed_as_it_was_rewritten() {
     assert_eq!(body, b"On Friday at seven.\r\n");
 }
 
-/// Who is full is put off; nobody else is, and a role is not full while somebody who holds it has room.
+/// Who is full is put off; nobody else is, and a role is full when its own mailbox is, whoever holds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_is_put_off_alone() {
     let small = "mailbox_size = \"10 MiB\"".to_owned();
