@@ -298,6 +298,16 @@ async fn a_full_mailbox_is_put_off_alone() {
     }
     assert_eq!(kept_in(&party, ben).await.len(), 1);
     assert_eq!(kept_in(&party, ada).await.len(), before);
+    let office = party.rooms().store.vault().role_mailbox("office");
+    let let_in = ["staff", "change", "ben", "--let-into", "office"];
+    assert!(party.cli(&let_in).await.status.success());
+    for _ in 0..2 {
+        let answer = stranger_writes(&party, &[OFFICE], 5 << 10).await;
+        assert!(answer.starts_with("250"), "{answer}");
+    }
+    let answer = stranger_writes(&party, &[OFFICE], 1).await;
+    assert!(answer.starts_with("452 4.2.2"), "{answer}");
+    assert_eq!(kept_in(&party, office).await.len(), 3);
     let list = said(&party.cli(&["mailbox", "list"]).await);
     assert!(list.contains("(100% of 10.0 MiB)"), "{list}");
 
