@@ -68,11 +68,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         reason: args.reason.clone(),
     };
     context.print_answer(&change, |account, style| {
-        let mut text = table(std::slice::from_ref(account), style);
-        // The table has room for one.
-        if account.addresses.len() > 1 {
-            text += &format!("Addresses: {}\n", account.addresses.join(", "));
-        }
-        text
+        table(std::slice::from_ref(account), style)
     })
 }
