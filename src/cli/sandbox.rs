@@ -40,8 +40,8 @@ pub enum SandboxCommand {
     ///
     /// All schedules follow: retries, expiry, reminders. It finds the sandbox that runs on this machine; where several do,
     /// --socket says which, and the sandbox printed the whole command ("a week later"). It has to be run by one of the
-    /// sandbox's staff. One move is at most 36500 days. An authenticator app knows nothing of it: after a move its codes don't fit, and
-    /// a recovery code has to do.
+    /// sandbox's staff. One move is at most 36500 days. An authenticator app knows nothing of it: after a move its codes
+    /// don't fit, and a recovery code has to do.
     #[command(
         after_help = "Examples:\n  hustings sandbox clock\n  hustings sandbox clock +8d\n  hustings sandbox clock --socket /tmp/hustings-XXXXXX/run/control.sock +8d"
     )]
