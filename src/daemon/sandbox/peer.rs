@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// How long each answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest reply.
 const LONGEST: usize = 64 * 1024;
 
@@ -118,6 +118,7 @@ pub struct Post<'a> {
 /// A conversation with an SMTP server.
 pub struct Dialogue {
     stream: Box<dyn Both>,
+    local: SocketAddr,
     waiting: Vec<u8>,
     heard: Vec<String>,
 }
@@ -130,7 +131,9 @@ impl Dialogue {
     pub async fn connect(to: SocketAddr) -> io::Result<(Self, Answer)> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
-        let mut dialogue = Self::over(Box::new(stream), vec![format!("connected to {to}")]);
+        let local = stream.local_addr()?;
+        let heard = vec![format!("connected to {to}")];
+        let mut dialogue = Self::over(Box::new(stream), local, heard);
         let greeting = dialogue.answer().await?;
         Ok((dialogue, greeting))
     }
@@ -146,9 +149,10 @@ impl Dialogue {
     ) -> io::Result<(Self, Answer)> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
         let stream = trust.secure(stream, name).await?;
         let heard = vec![format!("connected to {to}"), version(&stream)];
-        let mut dialogue = Self::over(Box::new(stream), heard);
+        let mut dialogue = Self::over(Box::new(stream), local, heard);
         let greeting = dialogue.answer().await?;
         Ok((dialogue, greeting))
     }
@@ -164,6 +168,7 @@ impl Dialogue {
     ) -> io::Result<(Self, Answer)> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
         let mut plain = Plain(stream);
         let mut heard = vec![format!("connected to {to}")];
         plain.exchange(None, &mut heard).await?;
@@ -176,17 +181,23 @@ impl Dialogue {
         }
         let stream = trust.secure(plain.0, name).await?;
         heard.push(version(&stream));
-        let mut dialogue = Self::over(Box::new(stream), heard);
+        let mut dialogue = Self::over(Box::new(stream), local, heard);
         let hello = dialogue.command("EHLO client.example").await?;
         Ok((dialogue, hello))
     }
 
-    fn over(stream: Box<dyn Both>, heard: Vec<String>) -> Self {
+    fn over(stream: Box<dyn Both>, local: SocketAddr, heard: Vec<String>) -> Self {
         Self {
             stream,
+            local,
             waiting: Vec::new(),
             heard,
         }
+    }
+
+    /// Where this end of it is.
+    pub fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// What was said, in order: `C: ` before our lines, `S: ` before the server's. Passwords and texts aren't in it.
