@@ -32,7 +32,8 @@ enum MailboxCommand {
     Retention,
     /// Keep all of a mailbox, whatever its age, until the hold is lifted; for an access request, say
     ///
-    /// Nothing of it goes by itself. Its owner, or who is let into it, can still throw mail away.
+    /// Nothing of it goes by itself. Its owner, or who is let into it, can still throw mail away. A mailbox has one hold at a
+    /// time: a second is refused until the first is lifted.
     #[command(
         after_help = "Examples:\n  hustings mailbox hold office --reason \"access request 4\"\n  hustings mailbox lift office --reason \"request 4 is answered\""
     )]

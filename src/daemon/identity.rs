@@ -34,9 +34,9 @@ pub(super) enum WrongWriter {
          its mailbox"
     )]
     ListIdentity,
-    /// Sender names somebody else.
+    /// Sender, or a field of who sends a mail again, names somebody else.
     #[error(
-        "Sender is not yours, or not legible: take the field away, or set an address of your own"
+        "Sender, Resent-From or Resent-Sender is not yours, or not legible: take the field away, or set an address of your own"
     )]
     Sender,
 }

@@ -85,18 +85,18 @@ async fn no_mail_leaves_in_somebody_elses_name() {
         ),
         (
             "From: ada@party.example\r\nSender: <ben@party.example>: ada@party.example",
-            "Sender is not yours",
+            "Resent-Sender is not yours",
         ),
         ("X-Nothing: here", "one From field"),
         ("From: ben@party.example", "From is not yours"),
         ("From: office@party.example", "From is a list's identity"),
         (
             "From: ada@party.example\r\nSender: boss@bank.example",
-            "Sender is not yours",
+            "Resent-Sender is not yours",
         ),
         (
             "From: ada@party.example\r\nResent-From: boss@bank.example",
-            "Sender is not yours",
+            "Resent-Sender is not yours",
         ),
     ] {
         for to in [OUTSIDE, ADA] {
