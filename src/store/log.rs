@@ -4,7 +4,7 @@
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::record;
 use super::writer::Tx;
@@ -166,6 +166,21 @@ async fn rebuilt_head(tx: &mut Tx<'_>, log: LogKind) -> Result<(i64, Frontier), 
         next = seq + 1;
     }
     Ok((next, frontier))
+}
+
+/// The head as a connection sees it.
+pub(super) async fn committed_head(
+    connection: &mut SqliteConnection,
+    log: LogKind,
+) -> Result<Frontier, StoreError> {
+    let row = sqlx::query("SELECT size, frontier FROM log_head WHERE log = $1")
+        .bind(number(log))
+        .fetch_optional(connection)
+        .await?;
+    match row {
+        None => Ok(Frontier::default()),
+        Some(row) => open_head(row.try_get(0)?, row.try_get(1)?),
+    }
 }
 
 fn open_head(size: i64, frontier: &[u8]) -> Result<Frontier, StoreError> {
@@ -361,14 +376,8 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] if the head can't be read.
     pub async fn log_head(&self, log: LogKind) -> Result<Frontier, StoreError> {
-        let row = sqlx::query("SELECT size, frontier FROM log_head WHERE log = $1")
-            .bind(number(log))
-            .fetch_optional(&self.readers)
-            .await?;
-        match row {
-            None => Ok(Frontier::default()),
-            Some(row) => open_head(row.try_get(0)?, row.try_get(1)?),
-        }
+        let mut connection = self.readers.acquire().await?;
+        committed_head(&mut connection, log).await
     }
 
     /// The newest signed checkpoint of a log.

@@ -190,11 +190,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (mut frontier, mut blanks) = (Frontier::default(), Blanks::default());
         let (mut opened, mut next) = (0, 0_i64);
+        // One snapshot: what is appended meanwhile stands neither in the leaves nor in the head.
+        let mut reading = self.readers.begin().await?;
         let mut rows = sqlx::query(
             "SELECT seq, leaf, subject, sealed FROM log_leaf WHERE log = $1 ORDER BY seq",
         )
         .bind(log::number(log))
-        .fetch(&self.readers);
+        .fetch(&mut *reading);
         while let Some(row) = rows.try_next().await? {
             let seq: i64 = row.try_get(0)?;
             let name = format!("{}/{seq}", log.name());
@@ -230,6 +232,8 @@ impl Store {
             }
         }
         drop(rows);
+        let head = log::committed_head(&mut reading, log).await;
+        reading.rollback().await?;
         for (first, count) in blanks.finish() {
             let more = count - 1;
             let what = match more {
@@ -243,7 +247,6 @@ impl Store {
         verification
             .opened
             .push((format!("{} log", log.name()), opened));
-        let head = self.log_head(log).await;
         if !head.is_ok_and(|head| head.size() == frontier.size() && head.root() == frontier.root())
         {
             verification.find(

@@ -59,6 +59,30 @@ async fn a_cut_end_leaves_a_gap_that_shows() {
     assert!(found.iter().any(|one| one.row == "consent/2"), "{found:?}");
 }
 
+/// What is appended while it looks is no finding.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_grows_meanwhile_is_sound() {
+    let (store, _directory) = store().await;
+    log(&store, &["one"]).await;
+    let growing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                log(&store, &["another"]).await;
+            }
+        }
+    });
+    let looking = async {
+        for _ in 0..20 {
+            let found = store.verify(|_, _| ()).await.expect("verifies").findings;
+            assert_eq!(found, []);
+        }
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), looking).await;
+    growing.abort();
+    ended.expect("ends");
+}
+
 /// Signs a log as the rooms do.
 async fn sign(store: &Store) -> Result<(), StoreError> {
     let head = store.sound_head(Consent).await?;
