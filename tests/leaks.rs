@@ -353,7 +353,8 @@ async fn sealed(data: &Path) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
 
 /// How many pieces of these bytes stand in the database and its log, and how many were looked for. A page's end may cut one.
 fn pieces_of(sealed: &[Vec<u8>], data: &Path) -> (usize, usize) {
-    let names = ["hustings.db", "hustings.db-wal"];
+    // What is moved while they're read moves from the log to the database.
+    let names = ["hustings.db-wal", "hustings.db"];
     let files = names.map(|name| std::fs::read(data.join(name)).unwrap_or_default());
     let finders = sealed.iter().flat_map(|bytes| bytes.chunks_exact(32));
     let finders: Vec<_> = finders

@@ -179,7 +179,7 @@ async fn link(party: &Party) -> String {
     let ben = party.stage.approver();
     let (door, trust) = (party.door("imaps"), party.stage.trust());
     let mut program = Imap::log_in(door, trust, ben.name, &ben.password).await;
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let _ = program.say("SELECT INBOX").await;
         let heard = program.say("FETCH 1:* BODY.PEEK[TEXT]").await;

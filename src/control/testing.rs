@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -25,16 +24,6 @@ impl Drop for TestServer {
     }
 }
 
-/// Limits that a test can wait for.
-pub(crate) fn short() -> Limits {
-    Limits {
-        connections: 4,
-        greeting: Duration::from_millis(300),
-        body: Duration::from_millis(300),
-        writing: Duration::from_millis(300),
-    }
-}
-
 /// Serves this desk with an open vault.
 pub(crate) fn serve(desk: Desk, who: impl WhoIs, limits: Limits) -> TestServer {
     let server = Server::new(
@@ -51,7 +40,7 @@ pub(crate) fn serve_locked(desk: Desk) -> TestServer {
     start(Server::new(
         desk,
         super::super::daemon::service::NobodyKnown,
-        short(),
+        Limits::default(),
     ))
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::api::staff::Revoke;
-use super::testing::{serve, serve_locked, short};
+use super::testing::{serve, serve_locked};
 use super::*;
 use crate::daemon::service::NobodyKnown;
 
@@ -90,8 +90,11 @@ fn desk(counter: &Arc<Counter>) -> Desk {
     Desk::new().on::<Count, _>(counter).on::<Wait, _>(counter)
 }
 
+/// A time that a test can wait for.
+const SHORT: Duration = Duration::from_millis(300);
+
 async fn eventually(what: &AtomicBool) {
-    for _ in 0..200 {
+    for _ in 0..2000 {
         if what.load(Ordering::Acquire) {
             return;
         }
@@ -110,7 +113,7 @@ async fn rows_stream_and_the_answer_ends_them() {
 
 #[tokio::test]
 async fn the_socket_is_for_owner_and_group_alone() {
-    let server = serve(Desk::new(), NobodyKnown, short());
+    let server = serve(Desk::new(), NobodyKnown, Limits::default());
     let mode = |path: &std::path::Path| {
         std::fs::metadata(path)
             .expect("is there")
@@ -144,7 +147,7 @@ async fn nobody_may_not_do_what_needs_somebody() {
         }
     }
     let desk = Desk::new().on::<Revoke, _>(&Arc::new(Never));
-    let server = serve(desk, NobodyKnown, short());
+    let server = serve(desk, NobodyKnown, Limits::default());
     let revoke = Revoke {
         name: "ada".into(),
         reason: None,
@@ -186,7 +189,11 @@ async fn the_handler_hears_that_its_client_has_gone() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_dropped() {
     let counter = Arc::new(Counter::default());
-    let server = serve(desk(&counter), NobodyKnown, short());
+    let limits = Limits {
+        writing: SHORT,
+        ..Limits::default()
+    };
+    let server = serve(desk(&counter), NobodyKnown, limits);
     let client = Client::connect(&server.socket).await.expect("connects");
     let _held = client.ask(&Count { to: 1_000_000 }).await.expect("asks");
     eventually(&counter.gone).await;
@@ -194,10 +201,14 @@ async fn a_client_that_takes_nothing_is_dropped() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_is_told_and_closed() {
-    let server = serve(Desk::new(), NobodyKnown, short());
+    let limits = Limits {
+        greeting: SHORT,
+        ..Limits::default()
+    };
+    let server = serve(Desk::new(), NobodyKnown, limits);
     let mut silent = UnixStream::connect(&server.socket).await.expect("connects");
     let mut said = Vec::new();
-    tokio::time::timeout(Duration::from_secs(5), silent.read_to_end(&mut said))
+    tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut said))
         .await
         .expect("closed")
         .expect("reads");
@@ -214,12 +225,17 @@ async fn one_more_than_the_limit_is_told_to_wait() {
     let server = serve(desk(&counter), NobodyKnown, limits);
     let client = Client::connect(&server.socket).await.expect("connects");
     let held = client.ask(&Wait {}).await.expect("asks");
-    let refused = loop {
-        match server.ask(&Count { to: 0 }).await {
-            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            Err(failure) => break failure,
+    let refusal = async {
+        loop {
+            match server.ask(&Count { to: 0 }).await {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(failure) => break failure,
+            }
         }
     };
+    let refused = tokio::time::timeout(Duration::from_secs(60), refusal)
+        .await
+        .expect("is refused");
     assert!(refused.why.contains("being answered already"), "{refused}");
     drop(held);
     eventually(&counter.gone).await;
@@ -255,7 +271,11 @@ async fn a_body_and_its_rows_flow_both_ways_at_once() {
 async fn a_body_that_stops_half_way_is_given_up() {
     let counter = Arc::new(Counter::default());
     let desk = Desk::new().on::<Upload, _>(&counter);
-    let server = serve(desk, NobodyKnown, short());
+    let limits = Limits {
+        body: SHORT,
+        ..Limits::default()
+    };
+    let server = serve(desk, NobodyKnown, limits);
     let client = Client::connect(&server.socket).await.expect("connects");
     let (mut conversation, mut body) = client.ask(&Upload {}).await.expect("asks");
     body.send(b"half").await.expect("is read");
@@ -274,7 +294,7 @@ async fn raw(socket: &std::path::Path, bytes: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
     let mut said = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut said))
+    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said))
         .await
         .expect("the server closes");
     said
@@ -291,7 +311,7 @@ const HELLO: &[u8] = br#"{"protocol":1,"version":"0.1.0"}"#;
 
 #[tokio::test]
 async fn an_other_protocol_is_told_to_restart() {
-    let server = serve(Desk::new(), NobodyKnown, short());
+    let server = serve(Desk::new(), NobodyKnown, Limits::default());
     let hello = br#"{"protocol":99,"version":"9.9\u001b[2J"}"#;
     let said = raw(&server.socket, &frame(1, hello)).await;
     let said = String::from_utf8_lossy(&said).into_owned();
@@ -303,7 +323,7 @@ async fn an_other_protocol_is_told_to_restart() {
 #[tokio::test]
 async fn fields_that_do_not_fit_are_misuse_and_are_not_quoted() {
     let counter = Arc::new(Counter::default());
-    let server = serve(desk(&counter), NobodyKnown, short());
+    let server = serve(desk(&counter), NobodyKnown, Limits::default());
     let bytes = [
         frame(1, HELLO),
         frame(2, b"queue list"),
@@ -318,7 +338,7 @@ async fn fields_that_do_not_fit_are_misuse_and_are_not_quoted() {
 
 #[tokio::test]
 async fn oversized_and_senseless_frames_close_the_connection_with_a_reason() {
-    let server = serve(Desk::new(), NobodyKnown, short());
+    let server = serve(Desk::new(), NobodyKnown, Limits::default());
     let mut long = vec![1];
     long.extend_from_slice(&u32::MAX.to_be_bytes());
     let name = vec![b'x'; 2000];
@@ -344,7 +364,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let counter = Arc::new(Counter::default());
-            let server = serve(desk(&counter), NobodyKnown, short());
+            let server = serve(desk(&counter), NobodyKnown, Limits::default());
             let mut bytes = if greet { frame(1, HELLO) } else { Vec::new() };
             bytes.extend_from_slice(&garbage);
             raw(&server.socket, &bytes).await;

@@ -154,7 +154,7 @@ mod tests {
                 assert!(found, "{piece}: {}", read.len());
             }
         }
-        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     }
 
     #[test]

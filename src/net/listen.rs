@@ -111,6 +111,8 @@ mod tests {
     use super::super::admission::ConnectionLimits;
     use super::*;
 
+    const A_WHILE: Duration = Duration::from_secs(60);
+
     async fn local() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -144,9 +146,14 @@ mod tests {
         first.read_exact(&mut [0; 5]).await.expect("greeted");
         assert_eq!(read_all(address).await, "sorry");
         drop(first);
-        while limits.open() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let free = async {
+            while limits.open() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(A_WHILE, free)
+            .await
+            .expect("a place is free");
         let mut next = TcpStream::connect(address).await.expect("connects");
         let mut text = [0; 5];
         next.read_exact(&mut text).await.expect("greeted");
@@ -176,9 +183,14 @@ mod tests {
         let mut inside = TcpStream::connect(address).await.expect("connects");
         inside.read_exact(&mut [0; 2]).await.expect("is in");
         stop.cancel();
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let closed = async {
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(A_WHILE, closed)
+            .await
+            .expect("nobody gets in");
         assert!(!loop_.is_finished(), "one is still inside");
         done.send(()).expect("still served");
         loop_.await.expect("ends");

@@ -233,17 +233,6 @@ mod tests {
         (record, secret, codes)
     }
 
-    /// A code that is none of those that are good at a time.
-    fn wrong(secret: &TotpSecret, now: Timestamp) -> String {
-        let codes = (0..).map(|number| format!("{number:06}"));
-        let mut codes = codes.filter(|code| {
-            secret
-                .step_of(&Digits::parse(code).expect("six"), now)
-                .is_none()
-        });
-        codes.next().expect("nearly all are wrong")
-    }
-
     fn try_at(record: &mut FactorRecord, code: &str, now: Timestamp) -> Result<Good, CodeError> {
         check(record, code, now).outcome
     }
@@ -279,7 +268,7 @@ mod tests {
         let mut good = 0;
         for wrong_ones in 0..MOST_WRONG {
             let now = later(60 * i64::try_from(wrong_ones).expect("few"));
-            let tried = check(&mut record, &wrong(&secret, now), now);
+            let tried = check(&mut record, &secret.wrong_at(now), now);
             let left = MOST_WRONG - wrong_ones - 1;
             assert_eq!(tried.outcome, Err(CodeError::Wrong { left }));
             assert!(tried.changed);
@@ -290,7 +279,7 @@ mod tests {
         let until = noon() + WINDOW;
         let held = Err(CodeError::HeldUp { until });
         assert_eq!(try_at(&mut record, &secret.code_at(now), now), held);
-        assert_eq!(try_at(&mut record, &wrong(&secret, now), now), held);
+        assert_eq!(try_at(&mut record, &secret.wrong_at(now), now), held);
         assert_eq!(
             record.wrong.len(),
             MOST_WRONG,
@@ -300,7 +289,7 @@ mod tests {
         // A day after the first of them one more is heard, and no second one.
         let now = until;
         assert_eq!(
-            try_at(&mut record, &wrong(&secret, now), now),
+            try_at(&mut record, &secret.wrong_at(now), now),
             Err(CodeError::Wrong { left: 0 })
         );
         assert!(matches!(
@@ -314,7 +303,7 @@ mod tests {
         let (mut record, secret, _) = record();
         let far = later(400 * 24 * 3600);
         for _ in 0..MOST_WRONG {
-            let _ = try_at(&mut record, &wrong(&secret, far), far);
+            let _ = try_at(&mut record, &secret.wrong_at(far), far);
         }
         let held = check(&mut record, &secret.code_at(noon()), noon());
         let until = noon() + WINDOW;
@@ -375,7 +364,7 @@ mod tests {
                 if owner {
                     let _ = try_at(&mut record, &secret.code_at(now), now);
                 } else if let Err(CodeError::Wrong { .. }) =
-                    try_at(&mut record, &wrong(&secret, now), now)
+                    try_at(&mut record, &secret.wrong_at(now), now)
                 {
                     heard.push(now);
                 }

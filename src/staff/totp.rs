@@ -129,6 +129,17 @@ impl TotpSecret {
         Zeroizing::new(digits.iter().copied().map(char::from).collect())
     }
 
+    /// A code that is none of those that are good at a time.
+    #[cfg(test)]
+    pub(crate) fn wrong_at(&self, now: Timestamp) -> String {
+        let codes = (0..).map(|number: u32| format!("{number:06}"));
+        let mut codes = codes.filter(|code| {
+            let typed = Digits::parse(code).expect("six digits");
+            self.step_of(&typed, now).is_none()
+        });
+        codes.next().expect("nearly all are wrong")
+    }
+
     /// RFC 4226 §5.3.
     fn digits_at(&self, step: u64) -> [u8; DIGITS] {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);

@@ -136,7 +136,6 @@ async fn each_bad_row_of_an_import_is_named_and_good_rows_are_kept() {
         };
     }
     let file = rows(&party, "many.csv", text.as_bytes());
-    let began = Instant::now();
     let output = import(&file, &["--dry-run"]).await;
     let answer = said(&output);
     assert!(
@@ -148,7 +147,6 @@ async fn each_bad_row_of_an_import_is_named_and_good_rows_are_kept() {
         answer.contains(&(MANY + 1).to_string()),
         "the last line is named"
     );
-    assert!(began.elapsed() < Duration::from_secs(60));
     assert!(
         !fs::read_to_string(party.log())
             .unwrap()

@@ -47,7 +47,7 @@ async fn dial(to: SocketAddr) -> Result<Encrypted<TcpStream>, ClientError> {
 
 async fn hasty(to: SocketAddr) -> Result<Encrypted<TcpStream>, ClientError> {
     let name = ServerName::try_from(NAME).unwrap();
-    dialer(Duration::from_secs(1))
+    dialer(Duration::from_secs(4))
         .dial(to, &name, &TlsPolicy::Opportunistic)
         .await
 }

@@ -133,10 +133,10 @@ impl Sender {
             plan.routed = false;
             plan.more.push(("delivery", delivery));
         });
-        Self {
-            party: party.await,
-            how,
-        }
+        let party = party.await;
+        // What is counted is counted by the day.
+        party.at_ten();
+        Self { party, how }
     }
 
     /// An address at a domain that only this party writes to.

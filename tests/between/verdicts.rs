@@ -233,7 +233,7 @@ async fn a_silent_dns_puts_mail_off_and_nobody_s_withdrawal() {
         assert!(answer.to_string().starts_with("451 4.4.3"), "{answer}");
     }
     assert!(
-        began.elapsed() < Duration::from_secs(10),
+        began.elapsed() < Duration::from_secs(25),
         "{:?}",
         began.elapsed()
     );

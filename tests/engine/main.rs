@@ -36,9 +36,12 @@ use hustings::smtp::client::{Dialer, HelloName, SessionLimits, Timeouts, TlsSetu
 use hustings::store::{Change, ChangeOutcome, Files, LockedStore, Store};
 use hustings::vault::{KeyRing, Vault};
 use jiff::SignedDuration;
+use support::chance::until;
 use support::memory::Room;
 use support::outside::{Act, At, OutsideMta, self_made};
 use tokio::net::TcpListener;
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn network(routes: &[(&str, SocketAddr)], each: Duration) -> Network {
     let routes: Vec<_> = routes
@@ -124,7 +127,7 @@ fn received(outside: &Outside) -> BTreeMap<String, usize> {
 
 async fn hasty_world() -> (OutsideMta, Arc<Room>, Post) {
     let (outside, room) = (OutsideMta::start().await, Room::new(200));
-    let network = network(&[("*", outside.address())], Duration::from_secs(1));
+    let network = network(&[("*", outside.address())], Duration::from_secs(4));
     let post = start_with(&room, network, settings(4, 1));
     (outside, room, post)
 }
@@ -155,7 +158,7 @@ async fn a_thousand_parcels_to_twenty_destinations_arrive_once_each() {
         (status.delivered, status.failed, status.unsettled),
         (1_000, 0, 0)
     );
-    assert!(post.engine.stop(Duration::from_secs(5)).await);
+    assert!(post.engine.stop(Duration::from_secs(60)).await);
     assert_eq!(outside.counters().plaintext(), 0);
 }
 
@@ -167,10 +170,14 @@ async fn what_is_queued_later_goes_out_over_the_parked_connection() {
         room.post(&format!("r{n}@one.example"));
         post.bell.wake();
         room.all_settled().await;
+        // It's parked a moment after its last outcome stands.
+        until("it is parked", PATIENCE, || {
+            post.engine.status().parked == 1
+        })
+        .await;
     }
     assert_eq!(outside.counters().connections(), 1);
     assert_eq!(outside.inbox().count(), 5);
-    assert_eq!(post.engine.status().parked, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

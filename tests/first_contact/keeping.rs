@@ -126,7 +126,7 @@ async fn what_waits_takes_no_room_from_what_is_wanted() {
     let zone = zone().await;
     let resolver = format!("resolver = [\"{}\"]", zone.address());
     let small = "mailbox_size = \"10 MiB\"".to_owned();
-    let patience = "patience = \"3s\"".to_owned();
+    let patience = "patience = \"60s\"".to_owned();
     let party = Party::start_with(vec![
         ("delivery", resolver),
         ("incoming", patience),

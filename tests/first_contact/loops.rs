@@ -18,7 +18,7 @@ async fn one(zone: &Zone, domain: Option<&'static str>, ports: [u16; 7], other: 
         plan.outside = SocketAddr::from(([127, 0, 0, 1], other));
         plan.more = vec![
             ("delivery", resolver),
-            ("incoming", "patience = \"3s\"".to_owned()),
+            ("incoming", "patience = \"60s\"".to_owned()),
         ];
     })
     .await

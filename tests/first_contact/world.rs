@@ -27,7 +27,7 @@ pub(crate) async fn zone() -> Zone {
 /// The party, with more lines for `[incoming]` and for `[limits]`.
 pub(crate) async fn party(zone: &Zone, incoming: &str, limits: &str) -> Party {
     let resolver = format!("resolver = [\"{}\"]", zone.address());
-    let incoming = format!("patience = \"3s\"\n{incoming}");
+    let incoming = format!("patience = \"60s\"\n{incoming}");
     Party::start_with(vec![
         ("delivery", resolver),
         ("incoming", incoming),
@@ -113,7 +113,7 @@ pub(crate) fn questions(party: &Party) -> Vec<String> {
 
 /// Waits until the worker has decided all that is due. What it queued is on its way then.
 pub(crate) async fn decided(party: &Party) {
-    let (rooms, until) = (party.rooms(), Instant::now() + Duration::from_secs(20));
+    let (rooms, until) = (party.rooms(), Instant::now() + Duration::from_secs(120));
     loop {
         let due = rooms.store.due_intake(party.clock.now(), 10).await.unwrap();
         let queued = rooms.store.count_queue().await.unwrap();
@@ -127,7 +127,7 @@ pub(crate) async fn decided(party: &Party) {
 
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, is: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !is().await {
         assert!(Instant::now() < deadline, "not yet: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

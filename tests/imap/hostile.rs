@@ -62,7 +62,7 @@ async fn searched(party: &Spawned, who: &Person) -> Duration {
 
 /// How long something may take that takes so long while nothing else happens.
 fn at_most(quiet: Duration) -> Duration {
-    (quiet * 20).max(Duration::from_secs(10))
+    (quiet * 20).max(Duration::from_secs(30))
 }
 
 /// Answers that nobody reads are longer than what stands between two programs: their writers wait.

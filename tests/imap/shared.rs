@@ -70,7 +70,7 @@ fn days_go(party: &Party, days: i64) {
 
 /// What is heard, until it holds this.
 async fn until(imap: &mut Imap, command: &str, text: &str) -> Heard {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let heard = imap.say(command).await;
         if !heard.with(text).is_empty() {

@@ -22,7 +22,7 @@ const SENDERS: usize = 20;
 const EACH: usize = 40;
 /// How long a sender waits for a connection: at the moment of a kill the kernel may tell a client that it is connected, and
 /// nobody that the other end is gone.
-const GREETING: Duration = Duration::from_secs(5);
+const GREETING: Duration = Duration::from_secs(15);
 /// How long it may take until the next mail is answered.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -97,7 +97,9 @@ fn leavers(chance: &mut Chance, vault: &Vault) -> Vec<Leaver> {
     let of = |at: usize, n: usize, chance: &mut Chance| Leaver {
         address: CROWD.address(n),
         path: CROWD.way_out(vault, n),
-        after: (!at.is_multiple_of(6)).then(|| u64::try_from(chance.below(CROWD.people)).unwrap()),
+        // So many copies are sure to come.
+        after: (!at.is_multiple_of(6))
+            .then(|| u64::try_from(chance.below(CROWD.people - LEAVERS - RACERS)).unwrap()),
     };
     let chosen = chosen.into_iter().enumerate();
     chosen.map(|(at, n)| of(at, n, chance)).collect()

@@ -25,12 +25,12 @@ const CAP: u64 = 16 << 20;
 
 /// Where bytes stand in a process's memory: how often each pattern is found, and how much was looked through.
 fn scan(pid: u32, patterns: &[Vec<u8>]) -> (Vec<usize>, u64) {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let maps = || fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
     let finders: Vec<_> = patterns.iter().map(Finder::new).collect();
     let (mut found, mut looked) = (vec![0; patterns.len()], 0);
     let mut bytes = Vec::new();
-    for line in maps
+    for line in maps()
         .lines()
         .filter(|line| line.split(' ').nth(1).unwrap().starts_with('r'))
     {
@@ -41,8 +41,10 @@ fn scan(pid: u32, patterns: &[Vec<u8>]) -> (Vec<usize>, u64) {
         let read = memory
             .seek(SeekFrom::Start(from))
             .and_then(|_| memory.by_ref().take(to - from).read_to_end(&mut bytes));
-        if read.is_err() && !line.contains("[v") {
-            assert!(!bytes.is_empty(), "can't read {line}");
+        if read.is_err() && !line.contains("[v") && bytes.is_empty() {
+            // It may have been given back since.
+            let still = maps().lines().any(|now| now == line);
+            assert!(!still, "can't read {line}");
         }
         looked += bytes.len() as u64;
         for (count, finder) in found.iter_mut().zip(&finders) {
@@ -136,7 +138,7 @@ async fn release(party: &Spawned) {
         })
         .await
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let all = socket.ask(List { current: false }).await.unwrap().rows;
         if all.iter().all(|row| row.state == MailingState::Done) {
@@ -488,6 +490,8 @@ async fn who_has_a_second_factor_unlocks_with_a_code_of_it() {
         .await;
     assert!(said(&refused).contains("--code -"), "{}", said(&refused));
     half_a_minute_is_young().await;
+    let half_minute = || jiff::Timestamp::now().as_second() / 30;
+    let used_in = half_minute();
     let used = app.code_at(jiff::Timestamp::now());
     let sheet = with_code(&["key", "backup"], &used).await;
     assert!(sheet.status.success(), "{}", said(&sheet));
@@ -510,10 +514,14 @@ async fn who_has_a_second_factor_unlocks_with_a_code_of_it() {
         party.cli_told(&["unlock", "--code", "-"], &input).await
     };
     let old = app.code_at(jiff::Timestamp::now() - half_a_minute * 100);
+    let again = with_code(&used).await;
+    // On a slow machine it's older than any code that is looked for.
+    let too_old = half_minute() > used_in + 1 && said(&again).contains("the code is wrong");
+    let why = if too_old { "wrong" } else { "used already" };
     for (output, why) in [
+        (again, why),
         (unlock(&party, PASSPHRASE).await, "--code -"),
         (with_code(&old).await, "the code is wrong"),
-        (with_code(&used).await, "used already"),
     ] {
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         assert!(said(&output).contains(why), "{why}: {}", said(&output));

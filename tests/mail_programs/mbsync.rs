@@ -93,7 +93,7 @@ fn configuration(party: &Party, here: &Path) -> String {
     let mail = here.join("mail");
     format!(
         "IMAPAccount party\nHost 127.0.0.1\nPort {}\nUser {}\nPass \"{}\"\nSSLType IMAPS\nSystemCertificates no\n\
-         CertificateFile {}\n\nIMAPStore far\nAccount party\n\nMaildirStore near\nPath {}/\nInbox {}\n\
+         Timeout 100\nCertificateFile {}\n\nIMAPStore far\nAccount party\n\nMaildirStore near\nPath {}/\nInbox {}\n\
          SubFolders Verbatim\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\n\
          Sync All\nSyncState *\n",
         party.door("imaps").port(),

@@ -41,7 +41,7 @@ async fn neomutt_saves_marks_throws_away_and_finds() {
     std::fs::write(&config, configuration(&party, here.path())).unwrap();
     let mut neomutt = Command::new("timeout");
     neomutt
-        .args(["60", "script", "-qec"])
+        .args(["110", "script", "-qec"])
         .arg(format!("neomutt -n -F {}", config.display()))
         .arg(here.path().join("seen"))
         .env("HOME", here.path())

@@ -23,7 +23,7 @@ async fn msmtp_hands_mail_over() {
     ] {
         let text = format!(
             "account default\nhost 127.0.0.1\nport {}\nfrom {}\nuser {}\npassword {}\nauth {auth}\ntls on\n\
-             tls_starttls {starttls}\ntls_trust_file {}\ntls_host_override {HOST}\ntimeout 30\n",
+             tls_starttls {starttls}\ntls_trust_file {}\ntls_host_override {HOST}\ntimeout 100\n",
             party.door(door).port(),
             party.sender.address,
             party.sender.name,

@@ -28,7 +28,7 @@ async fn entries(party: &Spawned) -> Vec<(String, String, String)> {
 
 /// The entries once there are so many.
 async fn so_many(party: &Spawned, wanted: usize) -> Vec<(String, String, String)> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let all = entries(party).await;
         if all.len() >= wanted {

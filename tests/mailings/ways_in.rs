@@ -32,7 +32,7 @@ async fn adas(party: &Party) -> Vec<Vec<u8>> {
 
 /// Waits for a mail of hers that holds these words, and gives its text.
 async fn comes_to_ada(party: &Party, words: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         for mail in adas(party).await {
             let text = show(&mail).text;

@@ -129,7 +129,7 @@ async fn lists(party: &Party, address: &str) -> Vec<String> {
 
 /// Waits until it is so: what only pauses is decided behind the answer.
 async fn comes_to(party: &Party, address: &str, expected: &[&str]) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let now = lists(party, address).await;
         if now == expected {
@@ -443,7 +443,7 @@ async fn the_staff_take_somebody_off_who_rang() {
     };
     party.sign_up("bob@x.example", "", &["news"]).await;
     party.sign_up("ann@x.example", "", &["news"]).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while challenges("ann@x.example") < 2 {
         assert!(Instant::now() < deadline, "she isn't asked");
         tokio::time::sleep(Duration::from_millis(20)).await;

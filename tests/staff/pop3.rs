@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 /// How long any answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A party in whose INBOX Ada has mails.
 async fn party(mails: &[Vec<u8>]) -> Party {
@@ -218,7 +218,7 @@ async fn mpop_fetches_what_is_new_and_keeps_the_rest() {
         let text = format!(
             "account default\nhost 127.0.0.1\nport {}\nuser {}\npassword {}\nauth {auth}\ntls on\ntls_starttls off\n\
              tls_trust_file {}\ntls_host_override {HOST}\ndelivery maildir {}\nuidls_file {}\nkeep {keep}\n\
-             received_header off\ntimeout 30\n",
+             received_header off\ntimeout 100\n",
             party.door("pop3s").port(),
             party.sender.name,
             party.sender.password,
@@ -257,7 +257,7 @@ async fn fetchmail_fetches_all_and_empties() {
     std::fs::write(&keeper, format!("cat > \"$(mktemp {})\"\n", file.display())).unwrap();
     let fetch = async |more: &str| {
         let text = format!(
-            "set no bouncemail\npoll {HOST} via 127.0.0.1 protocol POP3 port {} uidl timeout 30\n\
+            "set no bouncemail\npoll {HOST} via 127.0.0.1 protocol POP3 port {} uidl timeout 100\n\
              user \"{}\" password \"{}\" ssl sslcertck sslcertfile \"{}\" sslcommonname \"{HOST}\"\n\
              mda \"sh {}\" no dropdelivered {more}\n",
             party.door("pop3s").port(),

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -216,20 +217,27 @@ impl Browser {
 
     /// Presses a key.
     pub fn press(&mut self, key: &str, code: &str, number: u32, text: &str) {
+        self.press_at(Timestamp::now(), key, code, number, text);
+    }
+
+    fn press_at(&mut self, at: Timestamp, key: &str, code: &str, number: u32, text: &str) {
+        let at = at.as_duration().as_secs_f64();
         let mut down = json!({
-            "type": "keyDown", "key": key, "code": code, "windowsVirtualKeyCode": number,
+            "type": "keyDown", "key": key, "code": code, "windowsVirtualKeyCode": number, "timestamp": at,
         });
         if !text.is_empty() {
             down["text"] = json!(text);
         }
         self.call("Input.dispatchKeyEvent", down);
-        let up =
-            json!({"type": "keyUp", "key": key, "code": code, "windowsVirtualKeyCode": number});
+        let up = json!({
+            "type": "keyUp", "key": key, "code": code, "windowsVirtualKeyCode": number, "timestamp": at,
+        });
         self.call("Input.dispatchKeyEvent", up);
     }
 
-    /// Types a text.
+    /// Types a text, quickly: a list that is chosen from by typing forgets the letters after a second.
     pub fn type_text(&mut self, text: &str) {
+        let mut at = Timestamp::now();
         for letter in text.chars() {
             let upper = letter.to_ascii_uppercase();
             let number = if upper.is_ascii_alphanumeric() || upper == ' ' {
@@ -237,7 +245,8 @@ impl Browser {
             } else {
                 0
             };
-            self.press(&letter.to_string(), "", number, &letter.to_string());
+            at += SignedDuration::from_millis(20);
+            self.press_at(at, &letter.to_string(), "", number, &letter.to_string());
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::scram::{Exporter, Scram, exporter};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A connection.
 pub struct Imap {

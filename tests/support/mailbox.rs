@@ -111,7 +111,7 @@ pub fn curl(address: &str, authority: &Path, port: u16, user: &str, password: &s
     let (scheme, path) = address.split_once(':').unwrap();
     let mut command = Command::new("curl");
     command
-        .args(["--silent", "--show-error", "--max-time", "30", "--cacert"])
+        .args(["--silent", "--show-error", "--max-time", "100", "--cacert"])
         .arg(authority)
         .args(["--resolve", &format!("{HOST}:{port}:127.0.0.1")])
         .args(["--user", &format!("{user}:{password}")])

@@ -9,7 +9,7 @@ use hustings::store::MailingState;
 use super::party::Party;
 
 /// How long it may take.
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// A short mail to a list.
 pub fn written(to: &str, subject: &str) -> String {

@@ -410,7 +410,7 @@ pub fn request(method: Method, path: &str, kind: &str, body: &str) -> Request<Fu
 
 async fn whole(answer: hyper::Response<hyper::body::Incoming>) -> Answer {
     let (parts, body) = answer.into_parts();
-    let body = tokio::time::timeout(Duration::from_secs(10), body.collect());
+    let body = tokio::time::timeout(Duration::from_secs(60), body.collect());
     let bytes = body.await.unwrap().unwrap().to_bytes();
     Answer {
         status: parts.status.as_u16(),

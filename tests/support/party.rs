@@ -32,7 +32,7 @@ use super::outside::OutsideMta;
 /// How long a mail may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(60);
 /// How long the daemon may take to start.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// Whether a program is there. Says `skipped: needs X` if it isn't; in CI that is a failure.
 pub fn needs(program: &str) -> bool {
@@ -270,7 +270,7 @@ impl Party {
         let mut command = Command::new("swaks");
         command
             .args(["--server", "127.0.0.1", "--port", &door.port().to_string()])
-            .args(["--helo", "client.example", "--timeout", "20s"])
+            .args(["--helo", "client.example", "--timeout", "100s"])
             .args(arguments)
             .stdin(Stdio::null());
         output(command).await

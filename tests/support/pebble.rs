@@ -121,7 +121,7 @@ impl Drop for Pebble {
 }
 
 async fn root(management: SocketAddr, trust: Trust) -> CertificateDer<'static> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let browser = Browser::secured(management, "127.0.0.1", trust.clone());
         match browser.get("/roots/0").await {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::scram::{Exporter, Scram, exporter};
 
 /// How long any answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A dialogue with the door.
 pub struct Pop(pub BufReader<Secured>);
@@ -64,8 +64,9 @@ impl Pop {
 
     /// Sends this as it is.
     pub async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
-        self.0.flush().await.unwrap();
+        // Who hangs up in the middle is heard by what it said last.
+        let _ = self.0.write_all(text.as_bytes()).await;
+        let _ = self.0.flush().await;
     }
 
     /// The next line without its end; empty if nothing comes any more.

@@ -26,7 +26,7 @@ const ZONES: [Zone; 4] = [
     Zone::new("plain", None),
 ];
 /// How long they may take to start.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(120);
 /// What every zone begins with.
 const TOP: &str = "SOA ns.test. hostmaster.test. 1 3600 600 86400 60\n@ NS ns.test.\n";
 

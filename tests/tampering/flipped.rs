@@ -104,7 +104,12 @@ async fn a_flipped_byte_or_an_edited_column_is_named_and_nothing_else_breaks() {
     let tables = tables(&mut database).await;
     assert!(tables.len() >= 26, "{tables:?}");
     for table in &tables {
-        let flipped = Flipped::choose(&mut database, table, "").await;
+        // What providers got is written by the running daemon.
+        let only = match table.0.as_str() {
+            "setting" => "AND name <> 'pace'",
+            _ => "",
+        };
+        let flipped = Flipped::choose(&mut database, table, only).await;
         flipped.flip(&mut database).await;
         let findings = verified(&party).await;
         let named = |finding: &hustings::store::Finding| {

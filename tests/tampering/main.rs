@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use hustings::address::{Domain, EmailAddress};
 use hustings::audit::Frontier;
 use hustings::control::api::mailing::{Approve, List, Preview};
+use hustings::control::api::queue;
 use hustings::control::api::service::LockState;
 use hustings::control::api::store::Verify;
 use hustings::daemon::sandbox::leak::Secrets;
@@ -64,7 +65,7 @@ async fn release(party: &Party) {
         })
         .await
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let all = socket.ask(List { current: false }).await.unwrap().rows;
         if all.iter().all(|row| row.state == MailingState::Done) {
@@ -72,6 +73,19 @@ async fn release(party: &Party) {
         }
         assert!(Instant::now() < deadline, "the mailing doesn't end");
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until the first try of what waits is over: its row stays as it is then.
+async fn tried(party: &Party) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let rows = party.socket().ask(queue::List {}).await.unwrap().rows;
+        if rows.iter().any(|row| row.last_failure.is_some()) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "it isn't tried");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -124,6 +138,7 @@ async fn lived() -> Spawned {
         .submit(&["busy@elsewhere.example"], letter.as_bytes())
         .await;
     assert_eq!(answer.code, 250, "{answer}");
+    tried(&party).await;
     // Work for the intake's worker is done within a moment; this is for next year.
     let record = IntakeRecord::BareStop {
         address: hustings::address::EmailAddress::parse(STAYER).unwrap(),

@@ -169,7 +169,14 @@ async fn no_final_dot_leaves_after_a_withdrawal_was_answered() {
             }
         }));
     }
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let many = async {
+        while dots.load(Ordering::Relaxed) <= 50 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), many)
+        .await
+        .expect("copies leave");
     let mut leaving = Vec::new();
     for twice in 0..PEOPLE * 2 {
         let (consent, made, answered) = (party.consent.clone(), made.clone(), answered.clone());

@@ -118,9 +118,14 @@ async fn who_presses_an_old_link_twice_waits_twice() {
         })
     };
     let first = press();
-    while party.holds("ann@elector.example").await {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while party.holds("ann@elector.example").await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), gone)
+        .await
+        .expect("she is forgotten");
     let mut second = press();
     let soon = std::time::Duration::from_millis(500);
     let early = tokio::time::timeout(soon, &mut second).await;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::peer::Trust;
 
 /// How long a page may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The largest page.
 const LARGEST: usize = 4 << 20;
 

@@ -13,6 +13,10 @@ use crate::vault::{KeySource, PassphraseParams, RootKey};
 
 type Gone = Box<dyn Fn() -> bool + Send + Sync>;
 
+fn clock() -> Clock {
+    Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"))
+}
+
 /// A house whose only room is the staff's.
 #[derive(Default)]
 struct Hut {
@@ -46,7 +50,7 @@ impl House for Hut {
             ));
         }
         let premises = Premises::new([Domain::parse("party.example").expect("a domain")]);
-        let staff = StaffRoom::open(store.clone(), Clock::system(), premises)
+        let staff = StaffRoom::open(store.clone(), clock(), premises)
             .await
             .expect("opens");
         if self.required.load(Ordering::Relaxed) {
@@ -92,8 +96,7 @@ impl House for Hut {
 async fn desk() -> (Arc<ServiceDesk<Hut>>, tempfile::TempDir) {
     let (directory, source) = installation().await;
     let keeper = Arc::new(keeper(&directory, &source).await);
-    let clock = Clock::system();
-    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock, Vec::new());
+    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock(), Vec::new());
     (desk, directory)
 }
 
@@ -215,10 +218,10 @@ async fn whoever_has_a_second_factor_unlocks_with_a_code_of_it_and_else_no_key_s
     let secret = with_factor(&desk, own + 4711).await;
     desk.keeper.lock().expect("an admin locks");
     let ada = Caller::Nobody { uid: own + 4711 };
-    let old = secret.code_at(desk.clock.now() - SignedDuration::from_hours(1));
+    let wrong = secret.wrong_at(desk.clock.now());
     for (code, class) in [
         (None, Class::CodeNeeded),
-        (Some(old.as_str()), Class::Refused),
+        (Some(wrong.as_str()), Class::Refused),
         (Some("letmein"), Class::Refused),
     ] {
         let refused = desk.unlock(None, Some(as_user(&ada, code))).await;
@@ -278,8 +281,7 @@ async fn a_passphrase_alone_unlocks_unless_everybody_must_have_a_second_factor()
     let ring = create_ring(&data, &key, Some(params)).await;
     ring.expect("makes the ring");
     let keeper = Arc::new(keeper(&directory, &KeySource::Passphrase).await);
-    let clock = Clock::system();
-    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock, Vec::new());
+    let desk = ServiceDesk::new(Arc::new(Hut::default()), keeper, clock(), Vec::new());
     let caller = Caller::Nobody {
         uid: rustix::process::geteuid().as_raw() + 4713,
     };

@@ -381,22 +381,24 @@ async fn counts_tell_of_no_state_that_is_not() {
         let id = world.released().await;
         let over = std::sync::Arc::new(AtomicBool::new(false));
         let (room, dee, stop) = (world.room.clone(), world.who("dee"), over.clone());
+        let (looking, looked) = tokio::sync::oneshot::channel::<()>();
         let watching = tokio::spawn(async move {
-            let mut looks = 0;
+            let mut looking = Some(looking);
             while !stop.load(Ordering::Relaxed) {
                 let seen = room.progress(id, &dee).await.unwrap();
                 assert_eq!(seen.audience.to_string(), "1", "{seen:?}");
                 assert_eq!(told(seen.withdrawn), "0", "{seen:?}");
-                looks += 1;
+                if let Some(looking) = looking.take() {
+                    looking.send(()).unwrap();
+                }
             }
-            looks
         });
-        tokio::task::yield_now().await;
+        looked.await.unwrap();
         assert_eq!(world.bring(delivered).await.len(), 1);
         while world.state(id).await != MailingState::Done {
             world.expand().await;
         }
         over.store(true, Ordering::Relaxed);
-        assert!(watching.await.unwrap() > 0);
+        watching.await.unwrap();
     }
 }

@@ -140,21 +140,32 @@ fn dialer() -> Dialer {
     Dialer {
         hello: HelloName::parse("mail.example.org").unwrap(),
         tls: TlsSetup::new(None).unwrap(),
-        timeouts: Timeouts {
-            handshake: Duration::from_secs(1),
-            ..Timeouts::all(Duration::from_secs(5))
-        },
+        timeouts: Timeouts::all(Duration::from_secs(20)),
         limits: SessionLimits::default(),
         sources: Vec::new(),
     }
 }
 
-/// A dialer whose every phase is short, for stalls.
-fn hasty() -> Dialer {
-    Dialer {
-        timeouts: Timeouts::all(Duration::from_millis(600)),
-        ..dialer()
-    }
+/// A dialer that waits in this phase for a short time only, for stalls.
+fn hasty(phase: Phase) -> Dialer {
+    let mut dialer = dialer();
+    let timeouts = &mut dialer.timeouts;
+    let short = match phase {
+        Phase::Connect => &mut timeouts.connect,
+        Phase::Greeting => &mut timeouts.greeting,
+        Phase::Hello => &mut timeouts.hello,
+        Phase::StartTls => &mut timeouts.start_tls,
+        Phase::Handshake => &mut timeouts.handshake,
+        Phase::Mail | Phase::Idle => &mut timeouts.mail,
+        Phase::Recipient => &mut timeouts.recipient,
+        Phase::Data => &mut timeouts.data,
+        Phase::Body => &mut timeouts.body,
+        Phase::FinalDot => &mut timeouts.final_dot,
+        Phase::Reset => &mut timeouts.reset,
+        Phase::Quit => &mut timeouts.quit,
+    };
+    *short = Duration::from_millis(600);
+    dialer
 }
 
 #[tokio::test]
@@ -207,7 +218,7 @@ where
         input: Vec::new(),
     };
     let both = async { tokio::join!(client(near), server(peer)) };
-    tokio::time::timeout(Duration::from_secs(20), both)
+    tokio::time::timeout(Duration::from_secs(60), both)
         .await
         .expect("nobody hangs")
 }

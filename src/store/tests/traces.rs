@@ -60,22 +60,18 @@ async fn a_reader_holds_up_no_write() {
         .fetch_one(&mut *reading)
         .await
         .expect("reads");
-    let begun = Instant::now();
-    done(
-        &store,
-        Change::new().then(Step::RemoveSubscriber(person.id)),
-    )
-    .await;
+    let soon = async |step: Step| {
+        let begun = Instant::now();
+        done(&store, Change::new().then(step)).await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(8), "{took:?}");
+    };
+    soon(Step::RemoveSubscriber(person.id)).await;
     for n in 0..20 {
         let another = subscriber(&store, &format!("reader{n}@example.org"));
-        done(&store, Change::new().then(Step::PutSubscriber(another))).await;
+        soon(Step::PutSubscriber(another)).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        begun.elapsed()
-    );
     drop(reading);
 }
 

@@ -1,10 +1,14 @@
 //! Pairs in files: read, watched, refused.
 
+use std::cell::Cell;
+use std::time::SystemTime;
+
 use super::*;
 
 struct Files {
     dir: tempfile::TempDir,
     ca: SelfMadeCa,
+    stamps: Cell<u64>,
 }
 
 impl Files {
@@ -12,13 +16,29 @@ impl Files {
         Self {
             dir: tempfile::tempdir().unwrap(),
             ca: ca(),
+            stamps: Cell::new(0),
         }
     }
 
     fn issue(&self, name: &str) -> PairFiles {
-        self.ca
-            .issue_to(self.dir.path(), name, &["mail.party.example"])
-            .unwrap()
+        let names = ["mail.party.example"];
+        let pair = self.ca.issue_to(self.dir.path(), name, &names).unwrap();
+        self.stamp(&pair.chain);
+        self.stamp(&pair.key);
+        pair
+    }
+
+    fn copy(&self, from: &Path, to: &Path) {
+        std::fs::copy(from, to).unwrap();
+        self.stamp(to);
+    }
+
+    /// Gives a file a time of its own: the kernel may give two writes the same.
+    fn stamp(&self, path: &Path) {
+        self.stamps.set(self.stamps.get() + 1);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(self.stamps.get());
+        let file = std::fs::File::open(path).unwrap();
+        file.set_modified(time).unwrap();
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> std::path::PathBuf {
@@ -225,7 +245,7 @@ fn changed_files_are_read_again_and_broken_ones_are_not() {
 
     // The chain is replaced, the key not yet.
     let other = files.issue("other");
-    std::fs::copy(&other.chain, &pair.chain).unwrap();
+    files.copy(&other.chain, &pair.chain);
     assert!(matches!(
         certificates.reload_if_changed(now),
         Err(PairError::Mismatch { .. })
@@ -234,7 +254,7 @@ fn changed_files_are_read_again_and_broken_ones_are_not() {
     assert_eq!(in_use(), second, "the old pair stays");
     std::fs::remove_file(&pair.key).unwrap();
     assert!(certificates.reload_if_changed(now).is_err());
-    std::fs::copy(&other.key, &pair.key).unwrap();
+    files.copy(&other.key, &pair.key);
     assert_eq!(
         certificates.reload_if_changed(now).unwrap(),
         Reloaded::Changed

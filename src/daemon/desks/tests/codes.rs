@@ -40,9 +40,8 @@ impl World {
         let none = self.server.ask(ask).await.err().expect("it takes a code");
         assert_eq!(none.class, Class::CodeNeeded, "{}: {none}", A::NAME);
         assert!(none.next.contains("--code -"), "{none}");
-        let old = self.rooms.clock.now() - SignedDuration::from_hours(1);
-        let old = secret.code_at(old);
-        let wrong = self.server.ask_with(ask, Some(&old)).await;
+        let wrong = secret.wrong_at(self.rooms.clock.now());
+        let wrong = self.server.ask_with(ask, Some(&wrong)).await;
         let wrong = wrong.err().expect("it's wrong");
         assert_eq!(wrong.class, Class::Refused, "{}: {wrong}", A::NAME);
         let verbs = self.verbs().await;

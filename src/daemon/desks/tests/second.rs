@@ -10,6 +10,7 @@ use crate::store::{Scope, Setting};
 use crate::vault::{StreamKey, StreamOpener};
 use clap::Parser as _;
 
+const A_WHILE: std::time::Duration = std::time::Duration::from_secs(60);
 const HEADER: &str = "address,lists,channel,date,batch,age,wording\n";
 /// Its wording names the example's party.
 fn row(world: &World, who: &str) -> String {
@@ -346,7 +347,8 @@ async fn export(world: &World) -> (Result<(Vec<u8>, String), Failure>, String) {
             tokio::task::yield_now().await;
         }
     };
-    let (exported, phrase) = tokio::join!(world.talk(&export, b""), agree);
+    let both = async { tokio::join!(world.talk(&export, b""), agree) };
+    let (exported, phrase) = tokio::time::timeout(A_WHILE, both).await.expect("ends");
     (
         exported.map(|(_, file, answer)| (file, answer.sha256)),
         phrase,
@@ -413,7 +415,8 @@ async fn an_export_that_is_refused_ends_and_says_by_whom() {
             tokio::task::yield_now().await;
         }
     };
-    let (exported, refused) = tokio::join!(world.talk(&export, b""), refuse);
+    let both = async { tokio::join!(world.talk(&export, b""), refuse) };
+    let (exported, refused) = tokio::time::timeout(A_WHILE, both).await.expect("ends");
     let failure = exported.expect_err("refused");
     assert_eq!(failure.class, Class::Refused);
     assert!(failure.why.contains("ben refused"), "{failure}");

@@ -106,7 +106,7 @@ async fn plaintext_behind_the_220_is_never_taken() {
 
 #[tokio::test]
 async fn a_stalled_handshake_is_a_failed_one() {
-    let error = fails(dialer(), async |mut peer: Peer| {
+    let error = fails(hasty(Phase::Handshake), async |mut peer: Peer| {
         peer.up_to_starttls().await;
         peer.say("220 go\r\n").await;
         peer.rest().await;
@@ -192,19 +192,21 @@ async fn every_phase_before_tls_may_stall_or_close() {
             Phase::StartTls => TlsFailure::Unanswered(Box::new(error)).into(),
             _ => error,
         };
-        let error = fails(hasty(), async |peer: Peer| play(peer, phase, false).await).await;
+        let error = fails(hasty(phase), async |peer: Peer| {
+            play(peer, phase, false).await
+        })
+        .await;
         assert_eq!(error, told(ClientError::TimedOut(phase)));
         assert_eq!(error.is_tls(), phase == Phase::StartTls);
-        let error = fails(hasty(), async |peer: Peer| play(peer, phase, true).await).await;
+        let error = fails(dialer(), async |peer: Peer| play(peer, phase, true).await).await;
         assert_eq!(error, told(ClientError::Closed(phase)));
     }
 }
 
 #[tokio::test]
 async fn a_greeting_that_drips_is_late_like_a_silent_one() {
-    let error = fails(hasty(), async |mut peer: Peer| {
-        for _ in 0..30 {
-            peer.say("2").await;
+    let error = fails(hasty(Phase::Greeting), async |mut peer: Peer| {
+        while peer.stream.write_all(b"2").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
@@ -214,7 +216,7 @@ async fn a_greeting_that_drips_is_late_like_a_silent_one() {
 
 #[tokio::test]
 async fn the_second_ehlo_may_fail_too() {
-    let error = fails(hasty(), async |mut peer: Peer| {
+    let error = fails(dialer(), async |mut peer: Peer| {
         peer.up_to_starttls().await;
         peer.say("220 go\r\n").await;
         let mut peer = peer.tls().await;

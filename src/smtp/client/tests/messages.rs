@@ -434,7 +434,7 @@ async fn every_phase_of_a_message_may_stall_or_close() {
     let phases = [Phase::Mail, Phase::Recipient, Phase::Data, Phase::FinalDot];
     for (stop, phase) in phases.into_iter().enumerate() {
         for close in [false, true] {
-            let dialer = hasty();
+            let dialer = if close { dialer() } else { hasty(phase) };
             let (error, ()) = talk(
                 async |stream| {
                     let session = connect(&dialer, stream).await.unwrap();
@@ -473,20 +473,19 @@ async fn every_phase_of_a_message_may_stall_or_close() {
 
 #[tokio::test]
 async fn a_server_that_stops_reading_is_timed_out() {
-    let dialer = hasty();
+    let dialer = hasty(Phase::Body);
+    let (done, over) = tokio::sync::oneshot::channel::<()>();
     let (error, ()) = talk(
         async |stream| {
             let ready = ready(connect(&dialer, stream).await.unwrap(), &envelope()).await;
-            ready
-                .send_body(vec![BODY; 20_000])
-                .await
-                .map(drop)
-                .unwrap_err()
+            let sent = ready.send_body(vec![BODY; 20_000]).await;
+            done.send(()).unwrap();
+            sent.map(drop).unwrap_err()
         },
         async |peer: Peer| {
             let mut peer = peer.secured(OFFER).await;
             take_envelope(&mut peer).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            over.await.unwrap();
         },
     )
     .await;
@@ -578,7 +577,7 @@ async fn an_idle_connection_is_good_until_something_comes() {
 
 #[tokio::test]
 async fn quitting_waits_for_nobody() {
-    let dialer = hasty();
+    let dialer = hasty(Phase::Quit);
     let ((), ()) = talk(
         async |stream| connect(&dialer, stream).await.unwrap().quit().await,
         async |peer: Peer| {

@@ -64,7 +64,7 @@ async fn it_is_in_force_once_the_app_has_shown_a_code() {
         .await
         .expect("nor is one that is shown");
     let now = clock(&room).now();
-    let wrong = secret.code_at(now - SignedDuration::from_hours(1));
+    let wrong = secret.wrong_at(now);
     for wrong in [wrong.as_str(), "", "abcdef"] {
         let tried = room.confirm_factor(&ada, "ada", wrong).await;
         assert!(matches!(tried, Err(StaffError::NotTheApps)), "{wrong}");
@@ -125,8 +125,9 @@ async fn used_and_wrong_codes_outlive_the_process() {
     let code = secret.code_at(clock.now());
     room.prove(&ada, Some(&code)).await.expect("proves");
     let old = secret.code_at(clock.now() - SignedDuration::from_hours(1));
+    let other = secret.wrong_at(clock.now());
     for _ in 0..4 {
-        let wrong = room.prove(&ada, Some(&old)).await;
+        let wrong = room.prove(&ada, Some(&other)).await;
         assert!(matches!(refused(wrong), CodeError::Wrong { .. }));
     }
     let premises = super::super::Premises::default();
@@ -143,7 +144,7 @@ async fn used_and_wrong_codes_outlive_the_process() {
     );
     pass(&room, SignedDuration::from_hours(1));
     for left in (0..6).rev() {
-        let wrong = refused(room.prove(&ada, Some(&old)).await);
+        let wrong = refused(room.prove(&ada, Some(&other)).await);
         assert_eq!(wrong, CodeError::Wrong { left });
     }
     pass(&room, HALF_A_MINUTE);

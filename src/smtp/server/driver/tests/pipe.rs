@@ -287,18 +287,20 @@ async fn a_message_may_not_drip_for_ever() {
     assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
 }
 
-/// What becomes of a message that brings so many octets each 20 ms, for 800 ms.
-async fn at_a_pace(before: &[u8], piece: &'static [u8]) -> (String, Arc<Party>) {
+/// What becomes of a message that brings so many pieces, one each 20 ms.
+async fn at_a_pace(
+    slow: Duration,
+    before: &[u8],
+    piece: &'static [u8],
+    pieces: usize,
+) -> (String, Arc<Party>) {
     let party = Arc::new(Party::default());
-    let timeouts = Timeouts {
-        slow: Duration::from_millis(200),
-        ..quick()
-    };
+    let timeouts = Timeouts { slow, ..quick() };
     let (socket, _serving) = start(&party, timeouts, Limits::default());
     let (mut reader, mut writer) = tokio::io::split(socket);
     writer.write_all(before).await.expect("writes");
     let coming = tokio::spawn(async move {
-        for _ in 0..40 {
+        for _ in 0..pieces {
             if writer.write_all(piece).await.is_err() {
                 return;
             }
@@ -308,7 +310,7 @@ async fn at_a_pace(before: &[u8], piece: &'static [u8]) -> (String, Arc<Party>) 
     });
     let mut heard = String::new();
     let all = reader.read_to_string(&mut heard);
-    let ended = tokio::time::timeout(Duration::from_secs(10), all).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), all).await;
     ended.expect("an end").expect("text");
     coming.abort();
     (heard, party)
@@ -319,14 +321,15 @@ async fn a_message_that_comes_too_slowly_is_ended_and_a_slow_one_is_not() {
     const CHUNKS: &[u8] =
         b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<ann@party.example>\r\nBDAT 9999999\r\n";
     for before in [START, CHUNKS] {
-        let (heard, party) = at_a_pace(before, b"x\r\n").await;
+        let slow = Duration::from_millis(200);
+        let (heard, party) = at_a_pace(slow, before, b"x\r\n", 40).await;
         assert!(heard.ends_with("421 4.4.2 Waited too long\r\n"), "{heard}");
         assert_eq!((party.texts().len(), party.abandoned()), (0, 1));
     }
-    // Five times as much as it must bring.
-    let line: &[u8] = &[b'y'; 98];
+    // Twenty times as much as it must bring, for more than one stretch.
+    let line: &[u8] = &[b'y'; 498];
     let line: &'static [u8] = [line, b"\r\n"].concat().leak();
-    let (heard, party) = at_a_pace(START, line).await;
+    let (heard, party) = at_a_pace(Duration::from_secs(1), START, line, 75).await;
     assert!(heard.contains("221 "), "{heard}");
     assert_eq!((party.texts().len(), party.abandoned()), (1, 0));
 }
