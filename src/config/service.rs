@@ -314,7 +314,8 @@ section! {
         /// Memory for mail on its way in and out, all connections together.
         buffers: ByteSize = default(ByteSize::mib(64)),
         /// Mail that is coming in and not yet whole, on the disk, all connections together, with what mail programs put into
-        /// folders. One network may have a quarter, all but the staff three quarters; for what comes beyond a server hears 452.
+        /// folders. One network may have a quarter, one account a half, all but the staff three quarters; for what comes
+        /// beyond a server hears 452.
         unfinished: ByteSize = default(ByteSize::mib(512)),
         /// Room on the disk that mail leaves free, so that people can always withdraw: with less, mail hears 452. Up to half
         /// of it may be free pages inside the database. If not set, a twentieth of the disk, but 256 MiB at least and 1 GiB

@@ -19,7 +19,7 @@ use crate::id::MailboxId;
 use crate::list::Mailings;
 use crate::mailbox::directory::{Destination, Directory};
 use crate::mailbox::{Allowance, Keeping, Mailboxes};
-use crate::net::{self, Loads};
+use crate::net::Loads;
 use crate::report::sender::Road;
 use crate::report::{Reporter, Reports};
 use crate::smtp::path::{ForwardPath, Mailbox};
@@ -68,9 +68,9 @@ pub struct Rooms {
     pub engine: OnceLock<EngineView>,
     checks: ArcSwap<Checks>,
     /// Mail that is coming in, and not yet whole.
-    under_way: Arc<Loads<net::Network>>,
+    under_way: Arc<Loads>,
     /// What of strangers' mail is in memory meanwhile.
-    in_memory: Arc<Loads<net::Network>>,
+    in_memory: Arc<Loads>,
     /// How much a mailbox may hold, for who is logged in while that changes.
     allowance: Allowance,
     directory: Arc<ArcSwap<Directory>>,
@@ -193,7 +193,7 @@ impl Rooms {
     }
 
     /// How much mail is coming in, and may.
-    pub(super) fn under_way(&self) -> &Arc<Loads<net::Network>> {
+    pub(super) fn under_way(&self) -> &Arc<Loads> {
         &self.under_way
     }
 
@@ -203,7 +203,7 @@ impl Rooms {
     }
 
     /// What of strangers' mail is in memory, and may be: their part of the byte budget.
-    pub(super) fn in_memory(&self) -> &Arc<Loads<net::Network>> {
+    pub(super) fn in_memory(&self) -> &Arc<Loads> {
         &self.in_memory
     }
 

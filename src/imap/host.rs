@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::id::MailboxId;
 use crate::mailbox::{Allowance, Mailboxes};
-use crate::net::{Loads, Network};
+use crate::net::Loads;
 use crate::staff::{Entrant, Knocked, LetIn, LoginOutcome, Proof};
 
 /// A refusal of a whole session or a log-in, with its response code (RFC 5530).
@@ -44,7 +44,7 @@ pub struct Account {
     /// How much a mailbox may hold, asked anew each time.
     pub room: Allowance,
     /// How much mail is coming in, theirs and everybody's.
-    pub under_way: Arc<Loads<Network>>,
+    pub under_way: Arc<Loads>,
 }
 
 impl std::fmt::Debug for Account {

@@ -10,7 +10,7 @@ mod subnet;
 pub mod wire;
 
 pub use connection::ConnectionId;
-pub use load::{Load, Loads, Overload};
+pub use load::{Load, Loads, Overload, Whose};
 pub use network::Network;
 pub use pace::Pace;
 pub use subnet::{NotASubnet, Subnet};

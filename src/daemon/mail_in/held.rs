@@ -1,7 +1,7 @@
 //! What of a mail is in memory while it comes. It counts in the byte budget, and a stranger's against a part of that which
 //! is theirs as well: whoever floods the party keeps neither its people from writing nor all other strangers.
 
-use crate::net::{Load, Loads, Network};
+use crate::net::{Load, Loads, Network, Whose};
 use crate::store::{CHUNK, NoRoom, Room};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ const BODY: usize = 2 * CHUNK;
 pub(super) struct Held {
     room: Room,
     /// Of a stranger's: what their network holds.
-    load: Option<Load<Network>>,
+    load: Option<Load>,
     counted: usize,
 }
 
 impl Held {
     /// Nothing yet, of a mail that a stranger at this address sends; or somebody of the staff, for whom the budget counts alone.
-    pub(super) fn of(room: Room, strangers: &Arc<Loads<Network>>, client: Option<IpAddr>) -> Self {
+    pub(super) fn of(room: Room, strangers: &Arc<Loads>, client: Option<IpAddr>) -> Self {
         Self {
             room,
-            load: client.map(|client| strangers.begin(Some(Network::from(client)))),
+            load: client.map(|client| strangers.begin(Whose::Stranger(Network::from(client)))),
             counted: 0,
         }
     }

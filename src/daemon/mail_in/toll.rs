@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::super::rooms::Rooms;
 use super::checks::Checks;
 use super::verdict;
-use crate::net::{Load, Network};
+use crate::net::{Load, Network, Whose};
 use crate::smtp::server::{Caller, Refusal};
 
 /// A mail's count.
 pub(super) struct Toll {
-    load: Load<Network>,
+    load: Load,
     /// Of a stranger's mail: whose hour it counts in.
     hour: Option<(Arc<Checks>, Network)>,
     /// What the hour was not asked for yet.
@@ -20,11 +20,14 @@ pub(super) struct Toll {
 
 impl Toll {
     pub(super) fn of(rooms: &Rooms, caller: &Caller) -> Self {
-        let stranger = caller.staff.is_none();
-        let network = stranger.then(|| Network::from(caller.client));
+        let network = Network::from(caller.client);
+        let (whose, hour) = match caller.staff {
+            Some(entrant) => (Whose::Staff(entrant.staff), None),
+            None => (Whose::Stranger(network), Some((rooms.checks(), network))),
+        };
         Self {
-            load: rooms.under_way().begin(network),
-            hour: network.map(|network| (rooms.checks(), network)),
+            load: rooms.under_way().begin(whose),
+            hour,
             unasked: 0,
         }
     }

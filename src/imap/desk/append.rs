@@ -8,7 +8,7 @@ use crate::imap::command::{AppendHead, RawName, Tag};
 use crate::imap::write;
 use crate::mailbox::Appended;
 use crate::message::outline::Scanner;
-use crate::net::{Load, Network};
+use crate::net::{Load, Whose};
 use crate::store::{BodyWriter, CHUNK, Marks, Room, room_of};
 
 /// The most that the messages of one APPEND hold in memory until the last is whole: of each its end, and its outline.
@@ -25,7 +25,7 @@ pub(super) struct Appending {
     held: usize,
     room: Room,
     /// What lies on the disk of it and isn't anybody's yet, among all that comes in.
-    under_way: Load<Network>,
+    under_way: Load,
 }
 
 /// A message of it.
@@ -48,7 +48,10 @@ impl Desk {
             size: 0,
             held: 0,
             room: self.account.mailboxes.held(),
-            under_way: self.account.under_way.begin(None),
+            under_way: self
+                .account
+                .under_way
+                .begin(Whose::Staff(self.account.entrant.staff)),
         });
         Ok(())
     }

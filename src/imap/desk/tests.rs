@@ -11,7 +11,7 @@ use crate::id::{MailboxId, PasswordId, StaffId};
 use crate::imap::codec::grammar;
 use crate::imap::command::{AppendHead, RawName};
 use crate::mailbox::{Allowance, Mailboxes};
-use crate::net::{Loads, Network};
+use crate::net::Loads;
 use crate::staff::{Entrant, LetIn, RoleMailbox};
 use crate::store::{Files, LockedStore};
 use crate::vault::Vault;
@@ -44,7 +44,7 @@ struct House {
     /// Into which roles' mailboxes all are let.
     roles: watch::Sender<Vec<RoleMailbox>>,
     /// What may come in at once.
-    under_way: Arc<Loads<Network>>,
+    under_way: Arc<Loads>,
     directory: TempDir,
 }
 

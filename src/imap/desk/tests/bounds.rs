@@ -251,7 +251,7 @@ async fn news_of_many_messages_is_not_held_at_once() {
 #[tokio::test]
 async fn what_is_appended_counts_among_what_comes_in() {
     let house = House::new().await;
-    house.under_way.set(100, 0);
+    house.under_way.set(100, 60);
     let (mut one, mut other) = (house.desk(), house.desk());
     let inbox = RawName(b"INBOX".to_vec());
     one.0.append_to(&inbox).await.unwrap();
