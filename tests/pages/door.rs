@@ -52,7 +52,7 @@ impl<T: tokio::io::AsyncRead + Unpin + Send> Wire for T {}
 async fn stopping_lets_an_answer_end() {
     let pages = Pages::start().await;
     let mut busy = pages.connect(&[b"http/1.1"]).await;
-    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n        Expect: 100-continue\r\n\r\n";
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     busy.write_all(head).await.unwrap();
     // It's said when the request is being answered.
     let mut go = [0; 25];
