@@ -72,6 +72,7 @@ const V1: &[(&str, &str)] = &[
     ("\"a\\\"b\"@example.org", "v1:\"a\\\"b\"@example.org"),
     ("\"a\\\\b\"@example.org", "v1:\"a\\\\b\"@example.org"),
     ("\"Ärger\"@example.org", "v1:ärger@example.org"),
+    ("\"a\u{37e}b\"@example.org", "v1:\"a;b\"@example.org"),
 ];
 
 #[test]
@@ -199,6 +200,8 @@ fn refusals() {
         ("<ann@example.org>", LocalCharacter),
         ("a,b@example.org", LocalCharacter),
         ("a:b;@example.org", LocalCharacter),
+        // Its NFC is a semicolon.
+        ("a\u{37e}b@example.org", LocalCharacter),
         ("a\"b\"@example.org", LocalCharacter),
         ("a\\b@example.org", LocalCharacter),
         ("[a]@example.org", LocalCharacter),
