@@ -652,6 +652,53 @@ fn a_sandbox_leaves_nothing_behind() {
     assert_eq!(left(place.path()), [] as [std::path::PathBuf; 0]);
 }
 
+/// A lock ends the daemon. Systemd would start it again, which the sandbox does itself; and a directory that was kept while
+/// it was locked opens again.
+#[test]
+fn a_locked_sandbox_comes_up_again() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let place = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut sandbox = std::process::Command::new(assert_cmd::cargo::cargo_bin("hustings"))
+            .args(["sandbox", "--directory"])
+            .arg(place.path().join("kept"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(sandbox.stdout.take().unwrap()).lines();
+        (sandbox, said.map(Result::unwrap))
+    };
+    let end = |mut sandbox: std::process::Child| {
+        kill_process(Pid::from_child(&sandbox), Signal::TERM).unwrap();
+        assert!(sandbox.wait().unwrap().success());
+    };
+    let (sandbox, mut said) = start();
+    let status = said.find(|line| line.ends_with(" status")).unwrap();
+    let own = status.trim_start().strip_prefix("how it is").unwrap();
+    let own = own.strip_suffix("status").unwrap().to_owned();
+    let cli = |arguments: &[&str]| {
+        let mut words = own.split_whitespace();
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(arguments).assert().success()
+    };
+    for _ in 0..2 {
+        assert!(said.any(|line| line.contains("Ctrl-C ends it")));
+        cli(&["lock", "--yes"]);
+        assert!(said.any(|line| line.contains("is started again")));
+        assert!(said.any(|line| line.contains("how it is")));
+        cli(&["status"]).stdout(contains("locked"));
+        cli(&["unlock"]);
+    }
+    cli(&["lock", "--yes"]);
+    assert!(said.any(|line| line.contains("is started again")));
+    end(sandbox);
+    let (sandbox, mut said) = start();
+    assert!(said.any(|line| line.contains("Ctrl-C ends it")));
+    cli(&["status"]).stdout(contains("open"));
+    end(sandbox);
+}
+
 #[test]
 fn a_sealed_export_that_is_none_is_told() {
     let directory = tempfile::tempdir().unwrap();

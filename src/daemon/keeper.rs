@@ -23,6 +23,8 @@ use crate::vault::{
 
 pub use error::KeeperError;
 
+/// The mark of a lock, in the runtime directory.
+pub(super) const LOCKED: &str = "locked";
 /// How long a wrong passphrase holds up the next try, besides the half second that each takes.
 const AFTER_WRONG: Duration = Duration::from_secs(1);
 
@@ -128,7 +130,7 @@ impl Keeper {
         let Some(wrapped) = locked.wrapped_ring().await? else {
             return Err(missing_ring(data));
         };
-        let mark = runtime.join("locked");
+        let mark = runtime.join(LOCKED);
         Ok(Self {
             start_locked: source.starts_locked() || mark.exists(),
             boxes: LockedBox::in_directory(data),

@@ -155,11 +155,30 @@ fn stopped() -> Failure {
 }
 
 async fn stay(
-    world: World,
+    mut world: World,
     colours: Colours,
     log: &Path,
     told: &CancellationToken,
 ) -> Result<(), StageError> {
+    while is_asked_to_end(&world, colours, log, told).await? {
+        say(AGAIN);
+        world = world.start_again().await?;
+    }
+    say("Stopping.");
+    drop(world.stop().await);
+    Ok(())
+}
+
+const AGAIN: &str = "\nThe service was asked to stop, and is started again, as systemd would do. After a lock it waits for \
+    `hustings unlock`; its doors are these now:";
+
+/// Whether it's the daemon that was asked to end, and not this.
+async fn is_asked_to_end(
+    world: &World,
+    colours: Colours,
+    log: &Path,
+    told: &CancellationToken,
+) -> Result<bool, StageError> {
     let plain = format!("http://{}", world.door("plain")?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let detour = Detour {
@@ -167,12 +186,11 @@ async fn stay(
         to: plain.clone(),
     };
     let page = InboxPage::start(listener, world.outside.inbox().clone(), detour)?;
-    say(&guide(&world, &plain, &page.url(), log, colours)?);
-    told.cancelled().await;
-    say("Stopping.");
-    drop(page);
-    drop(world.stop().await);
-    Ok(())
+    say(&guide(world, &plain, &page.url(), log, colours)?);
+    Ok(tokio::select! {
+        () = world.ended() => true,
+        () = told.cancelled() => false,
+    })
 }
 
 /// Where to click.

@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::api::staff::{Add, AddPassword};
 use crate::control::{Class, Failure};
 use crate::daemon::init::{self, Due, InitError};
+use crate::daemon::keeper::LOCKED;
 use crate::daemon::notify::Sockets;
 use crate::daemon::serve::{self, Running, StartError, StartOptions};
 use crate::daemon::settings::{Settings, SettingsError};
@@ -226,6 +227,17 @@ impl Stage {
             warnings: Vec::new(),
         };
         Ok(serve::start(options).await?)
+    }
+
+    /// Takes away the mark of a lock.
+    ///
+    /// # Errors
+    /// If it's there and can't be taken away.
+    pub(super) fn forget_lock(&self) -> io::Result<()> {
+        match fs::remove_file(self.config.runtime_dir.join(LOCKED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Ada, who writes: Ben makes her account over the control socket, or a new password if she's there already. Once he

@@ -44,6 +44,8 @@ impl World {
         let mut plan = Plan::new(outside.address()).ports_from(first);
         plan.directory = directory;
         let stage = Stage::set(plan).await?;
+        // In a directory that was kept while it was locked: nobody could unlock it before it runs.
+        stage.forget_lock()?;
         let running = stage.start(clock.clone()).await?;
         let sender = stage.sender().await?;
         Ok(Self {
@@ -85,6 +87,22 @@ impl World {
     /// The rooms behind the doors.
     pub fn rooms(&self) -> Option<Arc<Rooms>> {
         self.running.rooms()
+    }
+
+    /// Ends once something asked the daemon to stop: `hustings lock`, say.
+    pub async fn ended(&self) {
+        self.running.wait().await;
+    }
+
+    /// Starts the daemon again, as systemd would; its ports are others, unless they were chosen. After a lock it waits for
+    /// `hustings unlock`.
+    ///
+    /// # Errors
+    /// A [`StageError`] with what did not work.
+    pub async fn start_again(mut self) -> Result<Self, StageError> {
+        self.running.stop().await;
+        self.running = self.stage.start(self.clock.clone()).await?;
+        Ok(self)
     }
 
     /// Stops the daemon in order; the stage stays, to be looked at.
