@@ -36,7 +36,8 @@ pub(super) enum WrongWriter {
     ListIdentity,
     /// Sender, or a field of who sends a mail again, names somebody else.
     #[error(
-        "Sender, Resent-From or Resent-Sender is not yours, or not legible: take the field away, or set an address of your own"
+        "Sender, Resent-From or Resent-Sender is not yours, or not legible: take the field away, or set an address of \
+         your own"
     )]
     Sender,
 }

@@ -160,7 +160,7 @@ async fn stay(
     log: &Path,
     told: &CancellationToken,
 ) -> Result<(), StageError> {
-    while is_asked_to_end(&world, colours, log, told).await? {
+    while daemon_ended(&world, colours, log, told).await? {
         say(AGAIN);
         world = world.start_again().await?;
     }
@@ -172,8 +172,8 @@ async fn stay(
 const AGAIN: &str = "\nThe service was asked to stop, and is started again, as systemd would do. After a lock it waits for \
     `hustings unlock`; its doors are these now:";
 
-/// Whether it's the daemon that was asked to end, and not this.
-async fn is_asked_to_end(
+/// Says where to click until something ends. Answers whether that was the daemon, and not this program.
+async fn daemon_ended(
     world: &World,
     colours: Colours,
     log: &Path,
