@@ -76,21 +76,49 @@ async fn who_could_not_speak_tls_with_us_is_counted_over_a_restart() {
     assert_eq!(status.refused, []);
 }
 
-/// A stranger's conversation up to the middle of a mail of this many lines.
-async fn half_sent(party: &Party, lines: usize) -> Dialogue {
-    let mut mx = party.mx().await;
-    let rcpt = format!("RCPT TO:<{OFFICE}>");
-    for (command, code) in [
-        ("MAIL FROM:<jo@elsewhere.example>", 250),
-        (rcpt.as_str(), 250),
-        ("DATA", 354),
-    ] {
-        assert_eq!(mx.command(command).await.unwrap().code, code, "{command}");
+/// A stranger's conversation up to the middle of a mail of this many KiB.
+async fn half_sent(party: &Party, size: usize) -> Dialogue {
+    half_sent_by(party.mx().await, "jo@elsewhere.example", size).await
+}
+
+async fn half_sent_by(mut dialogue: Dialogue, from: &str, size: usize) -> Dialogue {
+    let (mail, rcpt) = (format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{OFFICE}>"));
+    for (command, code) in [(mail.as_str(), 250), (rcpt.as_str(), 250), ("DATA", 354)] {
+        let answer = dialogue.command(command).await.unwrap();
+        assert_eq!(answer.code, code, "{command}: {answer}");
     }
-    let line = [&[b'x'; 1022][..], b"\r\n"].concat();
-    mx.raw(b"From: jo@elsewhere.example\r\n\r\n").await.unwrap();
-    mx.raw(&line.repeat(lines)).await.unwrap();
-    mx
+    // Two make a KiB: from the staff no line is taken that is longer than 998 octets.
+    let line = [&[b'x'; 510][..], b"\r\n"].concat().repeat(2);
+    let head = format!("From: {from}\r\n\r\n");
+    dialogue.raw(head.as_bytes()).await.unwrap();
+    dialogue.raw(&line.repeat(size)).await.unwrap();
+    dialogue
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_account_half_sends_leaves_room_to_others() {
+    let limits = "unfinished = \"64 MiB\"\nmessage_size = \"8 MiB\"".to_owned();
+    let party = Party::start_with(vec![("limits", limits)]).await;
+    let ada = party.sender.address.as_str();
+    // A half is one account's: 32 MiB.
+    let mut half = Vec::new();
+    for _ in 0..4 {
+        half.push(half_sent_by(party.submission().await, ada, 7 << 10).await);
+    }
+    // What the sockets still hold is not counted yet.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let mut last = half_sent_by(party.submission().await, ada, 7 << 10).await;
+        let answer = last.command("\r\n.").await.unwrap();
+        if answer.code == 452 {
+            break;
+        }
+        assert_eq!(answer.code, 250, "{answer}");
+        assert!(Instant::now() < deadline, "nothing is bounded");
+    }
+    let mut stranger = half_sent(&party, 7 << 10).await;
+    let answer = stranger.command("\r\n.").await.unwrap();
+    assert_eq!(answer.code, 250, "the others have their half: {answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,6 +237,12 @@ impl Party {
 
     /// The same, with another address in the envelope.
     pub async fn submit_from(&self, from: &str, to: &[&str], message: &[u8]) -> Answer {
+        let mut dialogue = self.submission().await;
+        dialogue.post(Post { from, to, message }).await.unwrap()
+    }
+
+    /// A conversation on 465, in which Ada has logged in.
+    pub async fn submission(&self) -> Dialogue {
         let door = self.door("submissions");
         let (mut dialogue, _) = Dialogue::connect_secured(door, self.stage.trust(), HOST)
             .await
@@ -247,7 +253,7 @@ impl Party {
             .await
             .unwrap();
         assert_eq!(answer.code, 235, "{answer}");
-        dialogue.post(Post { from, to, message }).await.unwrap()
+        dialogue
     }
 
     /// A conversation on port 25, inside TLS, after EHLO.
